@@ -1,0 +1,104 @@
+/*
+ * csv.h
+ *		From bytes to records of a CSV file (RFC 4180, and what real files do besides).
+ *
+ * The caller owns the loop and the source; the reader owns one buffer:
+ *
+ *		room = EtlCsvReaderRoom(reader, &len)	where the next bytes go, straight from the source
+ *		EtlCsvReaderFed(reader, n)				n of them have come; 0 says that there are no more
+ *		EtlCsvReaderNext(reader, &record)		a record, or a wish for more bytes, or the end
+ *
+ * A tokenizer marks the unquoted delimiters and line ends of the buffer, block by block; a record is a
+ * range of those marks, and a field the bytes between two of them.  Nothing is copied: a record, and all
+ * that points into it, is valid until the next call for a record or for room.  Memory is the buffer (fixed, unless one record
+ * is larger) and the marks.
+ *
+ * Nothing here raises an error: a broken file is a status, a broken record is a defect of that record, and
+ * whoever called decides what that means.  So these files also build without a server.
+ */
+#ifndef ETL_CSV_H
+#define ETL_CSV_H
+
+#include "etl.h"
+
+#define ETL_CSV_MAX_DELIMITER 8 /* bytes */
+
+/* How the file is written.  Pointers are borrowed and must outlive the reader. */
+typedef struct EtlCsvDialect
+{
+	const char *delimiter; /* 1 to ETL_CSV_MAX_DELIMITER bytes */
+	int delimiter_len;
+	bool has_quote; /* false: a quote is a character like any other */
+	char quote;		/* one byte, meaningful with has_quote */
+	char
+		escape; /* makes the next quote or escape literal inside quotes; equal to quote: doubling */
+	const char *comment; /* lines that begin with it are passed over; NULL: none */
+	int comment_len;
+	int64 skip_lines; /* physical lines to pass over first, whatever is in them */
+	int encoding;	  /* of the bytes, one that a server can have: what they are checked against */
+	size_t max_field_size; /* bytes of one raw field; more is fatal (ETL_CSV_FIELD_TOO_LONG) */
+} EtlCsvDialect;
+
+typedef enum EtlCsvStatus
+{
+	ETL_CSV_RECORD,			 /* *record is filled */
+	ETL_CSV_NEED_DATA,		 /* feed more, or say that there is none */
+	ETL_CSV_END,			 /* all records were handed out */
+	ETL_CSV_UNCLOSED_QUOTE,	 /* the input ended inside quotes */
+	ETL_CSV_FIELD_TOO_LONG,	 /* a field is beyond max_field_size */
+	ETL_CSV_RECORD_TOO_LONG, /* a record is beyond what can be allocated (ETL_CSV_MAX_RECORD) */
+} EtlCsvStatus;
+
+/* What is wrong with a record, whichever of its columns are wanted. */
+typedef enum EtlCsvDefect
+{
+	ETL_CSV_SOUND,
+	ETL_CSV_NUL_BYTE,
+	ETL_CSV_BAD_ENCODING,
+} EtlCsvDefect;
+
+typedef struct EtlCsvRecord
+{
+	const char *data;	/* its first byte; fields and ends count from here */
+	size_t len;			/* bytes, without the line end */
+	int nfields;		/* at least 1 (a blank line has one empty field) */
+	const uint32 *ends; /* [nfields] where each field ends */
+	uint32 base;		/* what to take off ends[] to count from data */
+	uint32 delimiter_len;
+	bool maybe_quoted; /* false: no field holds a quote */
+	uint64 line;	   /* physical line on which it starts, from 1 */
+	uint64 offset;	   /* byte of the stream at which it starts, from 0 */
+	EtlCsvDefect defect;
+	size_t defect_at; /* byte of the record where the defect is */
+} EtlCsvRecord;
+
+typedef struct EtlCsvReader EtlCsvReader;
+
+extern EtlCsvReader *EtlCsvReaderCreate(const EtlCsvDialect *dialect);
+extern void EtlCsvReaderReset(EtlCsvReader *reader); /* at byte 0 of a new stream */
+extern void EtlCsvReaderFree(EtlCsvReader *reader);
+extern char *EtlCsvReaderRoom(EtlCsvReader *reader, size_t *len);
+extern void EtlCsvReaderFed(EtlCsvReader *reader, size_t n);
+extern EtlCsvStatus EtlCsvReaderNext(EtlCsvReader *reader, EtlCsvRecord *record);
+
+/* After a fatal status: the line, and the byte of the stream, where the quote or field began. */
+extern uint64 EtlCsvReaderFaultLine(const EtlCsvReader *reader);
+extern uint64 EtlCsvReaderFaultOffset(const EtlCsvReader *reader);
+
+/* The raw bytes of field i, quotes and all. */
+static inline const char *
+EtlCsvFieldRaw(const EtlCsvRecord *record, int i, size_t *len)
+{
+	uint32 start = i == 0 ? 0 : record->ends[i - 1] - record->base + record->delimiter_len;
+
+	*len = record->ends[i] - record->base - start;
+	return record->data + start;
+}
+
+/*
+ * Takes quotes and escapes out of the raw bytes of a field into out, which has room for len bytes, and
+ * returns how many bytes that gave.  Quotes may start and end anywhere in the field, as COPY reads them.
+ */
+extern size_t EtlCsvUnquote(const EtlCsvDialect *dialect, const char *raw, size_t len, char *out);
+
+#endif /* ETL_CSV_H */
