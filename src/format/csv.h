@@ -28,10 +28,9 @@ typedef struct EtlCsvDialect
 {
 	const char *delimiter; /* 1 to ETL_CSV_MAX_DELIMITER bytes */
 	int delimiter_len;
-	bool has_quote; /* false: a quote is a character like any other */
-	char quote;		/* one byte, meaningful with has_quote */
-	char
-		escape; /* makes the next quote or escape literal inside quotes; equal to quote: doubling */
+	bool has_quote;		 /* false: a quote is a character like any other */
+	char quote;			 /* one byte, meaningful with has_quote */
+	char escape;		 /* inside quotes: takes the next quote or escape literally */
 	const char *comment; /* lines that begin with it are passed over; NULL: none */
 	int comment_len;
 	int64 skip_lines; /* physical lines to pass over first, whatever is in them */
