@@ -39,7 +39,8 @@ extern EtlArgs *EtlArgsOfExpr(const FuncExpr *call, bool *complete);
 extern const EtlArg *EtlArgFind(const EtlArgs *args, const char *name);
 extern char *EtlArgText(const EtlArgs *args, const char *name); /* palloc'd; NULL if it is null */
 extern bool EtlArgBool(const EtlArgs *args, const char *name, bool otherwise);
-extern int64 EtlArgInt(const EtlArgs *args, const char *name, int64 otherwise); /* of int or bigint */
+extern int64
+EtlArgInt(const EtlArgs *args, const char *name, int64 otherwise); /* of int or bigint */
 
 /* The number of the choice that a text argument names; anything else is an error (22023). */
 extern int EtlArgChoice(const EtlArgs *args, const char *name, const char *const *choices, int n);

@@ -10,8 +10,7 @@
 #include "mb/pg_wchar.h"
 #include "scan/csv_options.h"
 
-#define invalid(...) \
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg(__VA_ARGS__)))
+#define invalid(...) ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg(__VA_ARGS__)))
 
 static bool
 has_line_end(const char *s)

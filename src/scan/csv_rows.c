@@ -17,7 +17,7 @@
 #include "format/header.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
+#include "optimizer/optimizer.h"
 #include "scan/csv_options.h"
 #include "scan/csv_rows.h"
 #include "source/decode.h"
@@ -32,12 +32,12 @@ typedef struct CsvRows
 	EtlCsvOptions options;
 	EtlSource *source; /* decoded */
 	EtlCsvReader *reader;
-	EtlCsvRecord record;   /* the current one */
-	int nfields;		   /* what a record should have; -1: anything goes */
-	int nnames;			   /* of the header */
-	EtlName *names;		   /* [nnames] */
-	int nfields_named;	   /* declared columns that are fields */
-	bool keep_bytes;	   /* _etl_raw wants the record as it was */
+	EtlCsvRecord record;	/* the current one */
+	int nfields;			/* what a record should have; -1: anything goes */
+	int nnames;				/* of the header */
+	EtlName *names;			/* [nnames] */
+	int nfields_named;		/* declared columns that are fields */
+	bool keep_bytes;		/* _etl_raw wants the record as it was */
 	StringInfoData scratch; /* a field without its quotes */
 } CsvRows;
 
@@ -67,22 +67,21 @@ raise_broken_file(CsvRows *csv, EtlCsvStatus status)
 	switch (status)
 	{
 		case ETL_CSV_UNCLOSED_QUOTE:
-			ereport(ERROR, (errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
-							errmsg("unterminated CSV quoted field"),
-							errdetail("The quote that opens on line %llu is never closed.", line)));
-		case ETL_CSV_FIELD_TOO_LONG:
 			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("a field is larger than \"%s\"", "etl.max_field_size"),
-					 errdetail("The field that begins on line %llu has more than %d kB.", line,
-							   max_field_size_kb),
-					 errhint("Check whether a quote is missing there.")));
-		case ETL_CSV_RECORD_TOO_LONG:
+					(errcode(ERRCODE_BAD_COPY_FILE_FORMAT), errmsg("unterminated CSV quoted field"),
+					 errdetail("The quote that opens on line %llu is never closed.", line)));
+		case ETL_CSV_FIELD_TOO_LONG:
 			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-							errmsg("a record is too large"),
-							errdetail("The record that begins on line %llu has more than %d bytes "
-									  "or %d fields.",
-									  line, ETL_CSV_MAX_RECORD, ETL_CSV_MAX_FIELDS)));
+							errmsg("a field is larger than \"%s\"", "etl.max_field_size"),
+							errdetail("The field that begins on line %llu has more than %d kB.",
+									  line, max_field_size_kb),
+							errhint("Check whether a quote is missing there.")));
+		case ETL_CSV_RECORD_TOO_LONG:
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("a record is too large"),
+					 errdetail("The record that begins on line %llu has more than %d bytes "
+							   "or %d fields.",
+							   line, ETL_CSV_MAX_RECORD, ETL_CSV_MAX_FIELDS)));
 		default:
 			elog(ERROR, "unexpected status %d of the CSV reader", status);
 	}
@@ -114,24 +113,24 @@ set_defect_fault(CsvRows *csv)
 {
 	const EtlCsvRecord *record = &csv->record;
 	const unsigned char *s = (const unsigned char *) record->data + record->defect_at;
-	const EtlDecodeFault *fault = EtlDecodeFaultBetween(csv->source, record->offset,
-														record->offset + record->len + 1);
+	const EtlDecodeFault *fault =
+		EtlDecodeFaultBetween(csv->source, record->offset, record->offset + record->len + 1);
 
 	if (fault != NULL)
 		EtlRowsSetFault(&csv->base, fault->sqlstate, pstrdup(fault->message), NULL, NULL);
 	else if (record->defect == ETL_CSV_NUL_BYTE)
-		EtlRowsSetFault(&csv->base, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
-						psprintf("invalid byte sequence for encoding \"%s\": 0x00",
-								 GetDatabaseEncodingName()),
-						NULL, NULL);
+		EtlRowsSetFault(
+			&csv->base, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
+			psprintf("invalid byte sequence for encoding \"%s\": 0x00", GetDatabaseEncodingName()),
+			NULL, NULL);
 	else
 	{
 		int len = Min((size_t) pg_mblen((const char *) s), record->len - record->defect_at);
 		StringInfoData message;
 
 		initStringInfo(&message);
-		appendStringInfo(&message, "invalid byte sequence for encoding \"%s\":",
-						 GetDatabaseEncodingName());
+		appendStringInfo(&message,
+						 "invalid byte sequence for encoding \"%s\":", GetDatabaseEncodingName());
 		for (int i = 0; i < len; i++)
 			appendStringInfo(&message, " 0x%02x", s[i]);
 		EtlRowsSetFault(&csv->base, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, message.data, NULL,
@@ -146,7 +145,7 @@ static const char *
 field_name(const CsvRows *csv, int i)
 {
 	if (i < csv->nnames)
-		return pnstrdup(csv->names[i].data, csv->names[i].len);
+		return pnstrdup(csv->names[i].name, csv->names[i].len);
 	return psprintf("%d", i + 1);
 }
 
@@ -155,13 +154,13 @@ set_ragged_fault(CsvRows *csv)
 {
 	const EtlCsvRecord *record = &csv->record;
 
-	EtlRowsSetFault(&csv->base, ERRCODE_BAD_COPY_FILE_FORMAT,
-					record->nfields < csv->nfields
-						? psprintf("missing data for column \"%s\"", field_name(csv, record->nfields))
-						: pstrdup("extra data after last expected column"),
-					psprintf("The record has %d fields, and %d are expected.", record->nfields,
-							 csv->nfields),
-					NULL);
+	EtlRowsSetFault(
+		&csv->base, ERRCODE_BAD_COPY_FILE_FORMAT,
+		record->nfields < csv->nfields
+			? psprintf("missing data for column \"%s\"", field_name(csv, record->nfields))
+			: pstrdup("extra data after last expected column"),
+		psprintf("The record has %d fields, and %d are expected.", record->nfields, csv->nfields),
+		NULL);
 }
 
 static bool
@@ -236,9 +235,9 @@ read_header(CsvRows *csv)
 	if (csv->record.defect != ETL_CSV_SOUND)
 	{
 		set_defect_fault(csv);
-		ereport(ERROR, (errcode(csv->base.fault.sqlstate),
-						errmsg_internal("%s", csv->base.fault.message),
-						csv->base.fault.hint ? errhint("%s", csv->base.fault.hint) : 0));
+		ereport(ERROR,
+				(errcode(csv->base.fault.sqlstate), errmsg_internal("%s", csv->base.fault.message),
+				 csv->base.fault.hint ? errhint("%s", csv->base.fault.hint) : 0));
 	}
 	csv->nnames = csv->record.nfields;
 	csv->names = palloc(sizeof(EtlName) * csv->nnames);
@@ -248,7 +247,7 @@ read_header(CsvRows *csv)
 		size_t len;
 		const char *name = field_text(csv, i, &len, &quoted);
 
-		csv->names[i].data = pnstrdup(name, len);
+		csv->names[i].name = pnstrdup(name, len);
 		csv->names[i].len = len;
 	}
 	return true;
@@ -262,7 +261,7 @@ list_names(const CsvRows *csv)
 	initStringInfo(&list);
 	for (int i = 0; i < csv->nnames; i++)
 		appendStringInfo(&list, "%s\"%.*s\"", i > 0 ? ", " : "", (int) csv->names[i].len,
-						 csv->names[i].data);
+						 csv->names[i].name);
 	return list.data;
 }
 
@@ -272,18 +271,20 @@ match_column(const CsvRows *csv, const EtlColumn *column)
 {
 	EtlNameMatch match = EtlMatchName(column->name, csv->names, csv->nnames);
 
-	if (match.ambiguous)
-		ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
-						errmsg("column \"%s\" is ambiguous in \"%s\"", column->name,
-							   csv->source->name),
-						errdetail("The columns of the file are %s.", list_names(csv)),
-						errhint("Use match => 'position'.")));
+	if (match.other >= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_AMBIGUOUS_COLUMN),
+				 errmsg("column \"%s\" is ambiguous in \"%s\"", column->name, csv->source->name),
+				 errdetail("Both \"%s\" and \"%s\" match it.", field_name(csv, match.index),
+						   field_name(csv, match.other)),
+				 errhint("Declare the column by its exact name, or use match => "
+						 "'position'.")));
 	if (match.index < 0)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-						errmsg("column \"%s\" does not exist in \"%s\"", column->name,
-							   csv->source->name),
-						errdetail("The columns of the file are %s.", list_names(csv)),
-						errhint("Declare columns by these names, or use match => 'position'.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" does not exist in \"%s\"", column->name, csv->source->name),
+				 errdetail("The columns of the file are %s.", list_names(csv)),
+				 errhint("Declare columns by these names, or use match => 'position'.")));
 	return match.index;
 }
 
@@ -310,8 +311,7 @@ map_columns(CsvRows *csv)
 		if (column->kind == ETL_FROM_RAW)
 			csv->keep_bytes = true;
 		if (column->kind == ETL_FIELD)
-			column->field =
-				csv->options.by_position ? n++ : match_column(csv, column);
+			column->field = csv->options.by_position ? n++ : match_column(csv, column);
 	}
 	if (!csv->options.by_position)
 		csv->nfields = csv->nnames;
@@ -327,7 +327,8 @@ csv_open(EtlRows *rows)
 	char *path = EtlArgText(rows->args, "source");
 
 	if (path == NULL)
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
 	initStringInfo(&csv->scratch);
 	EtlCsvReadOptions(rows->args, &csv->options);
 	csv->options.dialect.max_field_size = (size_t) max_field_size_kb * 1024;

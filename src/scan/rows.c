@@ -49,10 +49,10 @@ column_kind(const EtlColumn *column)
 		if (strcmp(provenance[i].name, column->name) != 0)
 			continue;
 		if (provenance[i].type != column->type)
-			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-							errmsg("column \"%s\" must be of type %s, not %s", column->name,
-								   format_type_be(provenance[i].type),
-								   format_type_be(column->type))));
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" must be of type %s, not %s", column->name,
+							format_type_be(provenance[i].type), format_type_be(column->type))));
 		return provenance[i].kind;
 	}
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
@@ -323,8 +323,8 @@ EtlRowsClose(EtlRows *rows)
 	if (rows->nskipped > 0)
 		ereport(NOTICE,
 				(errmsg_plural("%llu row was skipped due to errors",
-							   "%llu rows were skipped due to errors", (unsigned long) rows->nskipped,
-							   (unsigned long long) rows->nskipped),
+							   "%llu rows were skipped due to errors",
+							   (unsigned long) rows->nskipped, (unsigned long long) rows->nskipped),
 				 errdetail("The first was %s", rows->first_rejected.data)));
 	MemoryContextDelete(rows->context);
 }

@@ -113,7 +113,7 @@ struct EtlRows
 	TupleDesc desc;
 	EtlColumn *columns; /* [desc->natts] */
 	int nwanted;
-	int *wanted; /* numbers of the columns that anybody will fetch */
+	int *wanted;	 /* numbers of the columns that anybody will fetch */
 	bool rewindable; /* Rewind may be called */
 
 	EtlOnError on_error;
@@ -121,11 +121,11 @@ struct EtlRows
 
 	/* the current row */
 	bool faulty;
-	EtlFault fault;		  /* meaningful when faulty */
-	Datum *values;		  /* [natts], filled by Next unless on_error is 'fail' */
+	EtlFault fault; /* meaningful when faulty */
+	Datum *values;	/* [natts], filled by Next unless on_error is 'fail' */
 	bool *isnull;
-	int converting;		  /* column whose input function is running, -1: none */
-	StringInfoData text;  /* its input, NUL-terminated */
+	int converting;		 /* column whose input function is running, -1: none */
+	StringInfoData text; /* its input, NUL-terminated */
 
 	/* counters */
 	uint64 nread;	  /* records, faulty ones included */

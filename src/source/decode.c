@@ -41,15 +41,15 @@ typedef struct Decoder
 {
 	EtlSource base;
 	Utf16 utf16;
-	bool convert;	  /* with conversion, from encoding "from" */
-	int from;		  /* of the bytes, or of what UTF-16 becomes */
+	bool convert; /* with conversion, from encoding "from" */
+	int from;	  /* of the bytes, or of what UTF-16 becomes */
 	FmgrInfo conversion;
-	int mark_len;	  /* of the byte order mark */
-	bool raw_ended;	  /* inner has no more */
-	Buffer raw;		  /* as they came from inner */
-	Buffer text;	  /* UTF-8 that was UTF-16, where it needs conversion */
-	Buffer out;		  /* for the caller */
-	int nfaults;	  /* ever; the last KEPT_FAULTS are in faults */
+	int mark_len;	/* of the byte order mark */
+	bool raw_ended; /* inner has no more */
+	Buffer raw;		/* as they came from inner */
+	Buffer text;	/* UTF-8 that was UTF-16, where it needs conversion */
+	Buffer out;		/* for the caller */
+	int nfaults;	/* ever; the last KEPT_FAULTS are in faults */
 	EtlDecodeFault faults[KEPT_FAULTS];
 	MemoryContext context; /* for the messages of faults */
 } Decoder;
@@ -149,10 +149,10 @@ settle_encoding(Decoder *d, const char *encoding)
 	if (utf16_asked || (encoding == NULL && marked != NOT_UTF16))
 	{
 		if (encoding == NULL && starts_with(&d->raw, "\xFF\xFE\0\0", 4))
-			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-							errmsg("\"%s\" is encoded in UTF-32, which is not supported",
-								   d->base.name),
-							errhint("Convert the file to UTF-8.")));
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("\"%s\" is encoded in UTF-32, which is not supported", d->base.name),
+					 errhint("Convert the file to UTF-8.")));
 		if (order == NOT_UTF16)
 			order = marked != NOT_UTF16 ? marked : UTF16_BE;
 		d->utf16 = order;
@@ -311,9 +311,9 @@ pass_over_character(Decoder *d, Buffer *b)
 	}
 	else
 	{
-		note_fault(d, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
-				   psprintf("invalid byte sequence for encoding \"%s\": %s", from,
-							hex_bytes(s, len)));
+		note_fault(
+			d, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
+			psprintf("invalid byte sequence for encoding \"%s\": %s", from, hex_bytes(s, len)));
 		b->pos++;
 	}
 }
@@ -328,12 +328,10 @@ convert_text(Decoder *d, Buffer *b, bool last)
 	char *dest = (char *) d->out.data + d->out.len;
 	int done;
 
-	done = DatumGetInt32(FunctionCall6(&d->conversion, Int32GetDatum(d->from),
-									   Int32GetDatum(GetDatabaseEncoding()),
-									   CStringGetDatum((char *) b->data + b->pos),
-									   CStringGetDatum(dest),
-									   Int32GetDatum((int) Min(left(b), RAW_SIZE)),
-									   BoolGetDatum(true)));
+	done = DatumGetInt32(
+		FunctionCall6(&d->conversion, Int32GetDatum(d->from), Int32GetDatum(GetDatabaseEncoding()),
+					  CStringGetDatum((char *) b->data + b->pos), CStringGetDatum(dest),
+					  Int32GetDatum((int) Min(left(b), RAW_SIZE)), BoolGetDatum(true)));
 	b->pos += done;
 	d->out.len += strlen(dest);
 	if (done == 0 && (last || left(b) >= MAX_CONVERSION_INPUT_LENGTH))
@@ -371,9 +369,9 @@ decode_utf16(Decoder *d, Buffer *to)
 			used = 4;
 		}
 		if (c >= 0xD800 && c <= 0xDFFF && to == &d->out)
-			note_fault(d, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
-					   psprintf("invalid byte sequence for encoding \"UTF-16\": %s",
-								hex_bytes(s, used)));
+			note_fault(
+				d, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
+				psprintf("invalid byte sequence for encoding \"UTF-16\": %s", hex_bytes(s, used)));
 		else if (c >= 0xD800 && c <= 0xDFFF)
 			to->data[to->len++] = '\0';
 		else

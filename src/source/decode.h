@@ -10,9 +10,9 @@
 /* A character that could not be decoded.  A NUL byte stands in its place. */
 typedef struct EtlDecodeFault
 {
-	uint64 at;		/* byte of the decoded stream */
-	int sqlstate;	/* 22021 or 22P05 */
-	char *message;	/* as PostgreSQL words it */
+	uint64 at;	   /* byte of the decoded stream */
+	int sqlstate;  /* 22021 or 22P05 */
+	char *message; /* as PostgreSQL words it */
 } EtlDecodeFault;
 
 /*

@@ -67,9 +67,9 @@ check_is_regular(const FileSource *file)
 	if (S_ISREG(file->opened.st_mode))
 		return;
 	if (S_ISDIR(file->opened.st_mode))
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("\"%s\" is a directory", file->base.name),
-						errhint("Name a file in it.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a directory", file->base.name), errhint("Name a file in it.")));
 	ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					errmsg("\"%s\" is not a regular file", file->base.name),
 					errhint("Pipes, sockets and devices cannot be read; write the data to a file "
@@ -96,10 +96,9 @@ EtlFileOpen(const char *path)
 
 	check_may_read(path);
 	if (!AcquireExternalFD())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not open file \"%s\" for reading: %m", path),
-				 errhint("Read fewer files at once, or raise \"max_files_per_process\".")));
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+						errmsg("could not open file \"%s\" for reading: %m", path),
+						errhint("Read fewer files at once, or raise \"max_files_per_process\".")));
 
 	/* O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever */
 	file->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -119,8 +118,7 @@ EtlFileOpen(const char *path)
 					 : 0));
 	}
 	if (fstat(file->fd, &file->opened) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(), errmsg("could not stat file \"%s\": %m", path)));
+		ereport(ERROR, (errcode_for_file_access(), errmsg("could not stat file \"%s\": %m", path)));
 	check_is_regular(file);
 	file->base.size = file->opened.st_size;
 #ifdef POSIX_FADV_SEQUENTIAL
@@ -196,8 +194,7 @@ file_rewind(EtlSource *source)
 	if (now.st_size != file->opened.st_size || !same_time(&now, &file->opened))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("file \"%s\" changed while a statement was reading it again",
-						source->name),
+				 errmsg("file \"%s\" changed while a statement was reading it again", source->name),
 				 errhint("Read the file once, in a WITH query that is MATERIALIZED.")));
 }
 
