@@ -70,18 +70,21 @@ raise_broken_file(CsvRows *csv, EtlCsvStatus status)
 			ereport(ERROR,
 					(errcode(ERRCODE_BAD_COPY_FILE_FORMAT), errmsg("unterminated CSV quoted field"),
 					 errdetail("The quote that opens on line %llu is never closed.", line)));
+			break;
 		case ETL_CSV_FIELD_TOO_LONG:
 			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 							errmsg("a field is larger than \"%s\"", "etl.max_field_size"),
 							errdetail("The field that begins on line %llu has more than %d kB.",
 									  line, max_field_size_kb),
 							errhint("Check whether a quote is missing there.")));
+			break;
 		case ETL_CSV_RECORD_TOO_LONG:
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("a record is too large"),
 					 errdetail("The record that begins on line %llu has more than %d bytes "
 							   "or %d fields.",
 							   line, ETL_CSV_MAX_RECORD, ETL_CSV_MAX_FIELDS)));
+			break;
 		default:
 			elog(ERROR, "unexpected status %d of the CSV reader", status);
 	}

@@ -36,12 +36,14 @@ call_desc(FunctionCallInfo fcinfo)
 					 errhint("Use it in FROM, as in %s(...) AS t(id bigint, name text), or give a "
 							 "row type as the first argument.",
 							 get_func_name(fcinfo->flinfo->fn_oid))));
+			break;
 		default:
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
 					 errmsg("row_type must be of a composite type, not %s", format_type_be(type)),
 					 errhint("Give the row type of a table, as in NULL::orders.")));
 	}
+	return NULL; /* not reached */
 }
 
 /* Opens the rows of a call in the memory context that lasts for all its calls. */
