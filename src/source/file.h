@@ -9,7 +9,8 @@
 
 /*
  * Opens a regular file for reading, as it is at this moment: bytes appended later are not read, and a file
- * that loses bytes while it is read is an error (58030).  A relative path counts from the data directory,
+ * that loses bytes while it is read is an error (58030).  It may be rewound also after it was closed; another
+ * file in its place is an error then (55000).  A relative path counts from the data directory,
  * as it does for COPY.
  *
  * The current user needs the privileges of pg_read_server_files (42501).  A directory, FIFO, socket or
@@ -18,8 +19,9 @@
  */
 extern EtlSource *EtlFileOpen(const char *path);
 
-/* Whether the current user may read files on the server. */
+/* Whether the current user may read files on the server; and the error if not. */
 extern bool EtlFileMayRead(void);
+extern void EtlFileCheckMayRead(const char *path);
 
 /*
  * For the planner: the size of a file, and up to *len bytes from its start.  False, and never an error, if
