@@ -10,7 +10,7 @@
  *		FILL(c)				a vector of that byte
  *		LOAD(p)				the vector at p, aligned or not
  *		EQUAL(v, w)			a bit for each byte that is the same in both
- *		NOT_TEXT(v)			a bit for each byte that is NUL or beyond ASCII
+ *		HIGH_BITS(v)		the high bit of each byte
  *		PREFIX_XOR(x)		bit i is the parity of bits 0 to i of x
  *		LOWEST(x)			number of the lowest bit of x, anything if there is none
  *		COUNT(x)			how many bits of x are set
@@ -22,14 +22,16 @@
 
 #define NVECTORS (64 / sizeof(VECTOR))
 
-typedef struct NAME(Needles)
+#define NEEDLES NAME(Needles)
+
+typedef struct NEEDLES
 {
 	VECTOR quote;
 	VECTOR delimiter;
 	VECTOR cr;
 	VECTOR lf;
 	uint64 has_quote; /* all ones or none */
-} NAME(Needles);
+} NEEDLES;
 
 static pg_attribute_always_inline TARGET uint64
 NAME(find)(const VECTOR *block, VECTOR needle)
@@ -41,30 +43,15 @@ NAME(find)(const VECTOR *block, VECTOR needle)
 	return mask;
 }
 
+/* Which bytes of the block have their high bit set. */
 static pg_attribute_always_inline TARGET uint64
-NAME(find_not_text)(const VECTOR *block)
+NAME(find_high_bits)(const VECTOR *block)
 {
 	uint64 mask = 0;
 
 	for (int i = 0; i < NVECTORS; i++)
-		mask |= (uint64) NOT_TEXT(block[i]) << (i * sizeof(VECTOR));
+		mask |= (uint64) HIGH_BITS(block[i]) << (i * sizeof(VECTOR));
 	return mask;
-}
-
-/* Which bytes that are not text are in the block, of which len bytes count. */
-static TARGET uint32
-NAME(look_at_bytes)(const char *bytes, int len)
-{
-	uint32 seen = 0;
-
-	for (int i = 0; i < len; i++)
-	{
-		if (bytes[i] == '\0')
-			seen |= ETL_CSV_SEEN_NUL;
-		else if (IS_HIGHBIT_SET(bytes[i]))
-			seen |= ETL_CSV_SEEN_HIGH_BIT;
-	}
-	return seen;
 }
 
 static pg_attribute_always_inline TARGET uint64
@@ -119,13 +106,14 @@ NAME(note_lines)(BlockState *state, uint64 ends, uint64 marks, uint32 nmarks, ui
 
 /* Takes the 64 bytes at bytes, which are at pos in the buffer, and of which len count. */
 static pg_attribute_always_inline TARGET void
-NAME(scan_block)(EtlCsvTokens *tokens, BlockState *state, const NAME(Needles) * needles,
-				 const char *bytes, uint32 pos, int len)
+NAME(scan_block)(EtlCsvTokens *tokens, BlockState *state, const NEEDLES *needles, const char *bytes,
+				 uint32 pos, int len)
 {
 	VECTOR block[NVECTORS];
 	uint64 quotes;
 	uint64 cr;
 	uint64 lf;
+	uint64 nul;
 	uint64 inside;
 	uint64 marks;
 	uint32 seen = 0;
@@ -138,9 +126,11 @@ NAME(scan_block)(EtlCsvTokens *tokens, BlockState *state, const NAME(Needles) * 
 	lf = NAME(find)(block, needles->lf);
 	inside = PREFIX_XOR(quotes) ^ state->inside;
 
-	if (unlikely(NAME(find_not_text)(block)))
-		seen = NAME(look_at_bytes)(bytes, len);
+	/* Behind the last byte the block is filled with NULs, which are none. */
+	nul = NAME(find)(block, FILL('\0')) & (~UINT64CONST(0) >> (64 - len));
 	seen |= quotes ? ETL_CSV_SEEN_QUOTE : 0;
+	seen |= NAME(find_high_bits)(block) ? ETL_CSV_SEEN_HIGH_BIT : 0;
+	seen |= nul ? ETL_CSV_SEEN_NUL : 0;
 	seen |= ((cr | lf) & inside) ? ETL_CSV_SEEN_LINE_END : 0;
 
 	cr &= ~inside;
@@ -159,8 +149,7 @@ static TARGET size_t
 NAME(scan)(EtlCsvTokens *tokens, const char *buf, size_t from, size_t to, bool final)
 {
 	const EtlCsvDialect *dialect = tokens->dialect;
-	NAME(Needles)
-	needles = {
+	NEEDLES needles = {
 		.quote = FILL(dialect->quote),
 		.delimiter = FILL(dialect->delimiter[0]),
 		.cr = FILL('\r'),
@@ -183,13 +172,14 @@ NAME(scan)(EtlCsvTokens *tokens, const char *buf, size_t from, size_t to, bool f
 }
 
 #undef NVECTORS
+#undef NEEDLES
 #undef NAME
 #undef TARGET
 #undef VECTOR
 #undef FILL
 #undef LOAD
 #undef EQUAL
-#undef NOT_TEXT
+#undef HIGH_BITS
 #undef PREFIX_XOR
 #undef LOWEST
 #undef COUNT
