@@ -62,7 +62,7 @@ struct EtlCsvReader
 	uint64 fault_offset;
 };
 
-static const EtlCsvReaderTuning default_tuning = {
+const EtlCsvReaderTuning EtlCsvDefaultTuning = {
 	.buffer_size = 256 * 1024,
 	.slice_size = 16 * 1024,
 	.max_record = ETL_CSV_MAX_RECORD,
@@ -71,7 +71,7 @@ static const EtlCsvReaderTuning default_tuning = {
 EtlCsvReader *
 EtlCsvReaderCreate(const EtlCsvDialect *dialect)
 {
-	EtlCsvReaderTuning tuning = default_tuning;
+	EtlCsvReaderTuning tuning = EtlCsvDefaultTuning;
 
 	tuning.tokenizer = EtlCsvChooseTokenizer(dialect);
 	return EtlCsvReaderCreateTuned(dialect, &tuning);
@@ -153,9 +153,10 @@ grow_buffer(EtlCsvReader *reader)
 char *
 EtlCsvReaderRoom(EtlCsvReader *reader, size_t *len)
 {
-	/* An LF that belongs to the record before start may not have been tokenized yet. */
-	size_t taken = Min(reader->start, reader->scanned);
+	size_t taken = reader->start;
 
+	Assert(reader->next_line == reader->tokens.nlines);
+	Assert(taken <= reader->scanned);
 	if (taken > 0 && (taken >= reader->filled - taken || reader->filled == reader->capacity))
 		move_to_front(reader, taken);
 	if (reader->filled == reader->capacity)
