@@ -7,7 +7,8 @@ COMMENT ON FUNCTION etl_scan_support(internal) IS 'planner support of functions 
 /*
  * etl_csv: the rows of a CSV file on the server.
  *
- * source        path of the file; relative to the data directory
+ * source        path of the file, relative to the data directory, or a pattern of *, ? and [...] for several, read
+ *               in the order of their names.  gzip and zstd are decompressed
  * header        whether the first record names the columns
  * match         'name': a declared column is the one of that name, exactly or when both are folded to snake
  *               case; 'position': declared columns are the file's in their order.  Without a header:
@@ -25,6 +26,7 @@ COMMENT ON FUNCTION etl_scan_support(internal) IS 'planner support of functions 
  * on_error      a row with a fault: 'fail' is an error, 'skip' is left out and counted in a NOTICE, 'return'
  *               comes with NULLs and the reason in _etl_error
  * reject_limit  more rows with a fault than this are an error
+ * union_by_name of several files, a column that is missing in some is NULL there; missing in all is an error
  *
  * Further columns that may be declared: _etl_source text, _etl_line bigint (the physical line on which the
  * record starts), _etl_raw text (the record as it is written), _etl_error text.
@@ -47,7 +49,8 @@ CREATE FUNCTION etl_csv(
     comment text DEFAULT NULL,
     ragged text DEFAULT 'error',
     on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL)
+    reject_limit bigint DEFAULT NULL,
+    union_by_name boolean DEFAULT false)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_csv'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
@@ -66,17 +69,18 @@ CREATE FUNCTION etl_csv(
     comment text DEFAULT NULL,
     ragged text DEFAULT 'error',
     on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL)
+    reject_limit bigint DEFAULT NULL,
+    union_by_name boolean DEFAULT false)
 RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'etl_csv'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
 
-COMMENT ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint)
+COMMENT ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
     IS 'rows of a CSV file, with the columns given in a column definition list';
-COMMENT ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint)
+COMMENT ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
     IS 'rows of a CSV file, with the columns of a composite type';
 
-REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint)
+REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
     FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint)
+REVOKE EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
     FROM PUBLIC;

@@ -7,7 +7,7 @@
 #include "etl.h"
 
 #include "fmgr.h"
-#include "scan/csv_rows.h"
+#include "scan/csv_records.h"
 #include "scan/scan.h"
 #include "utils/guc.h"
 
@@ -18,7 +18,7 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
-	EtlCsvRowsInit();
+	EtlCsvRecordsInit();
 	EtlPlanInit();
 	EtlNodeInit();
 	MarkGUCPrefixReserved("etl");

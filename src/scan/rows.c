@@ -167,7 +167,8 @@ rows_error_context(void *arg)
 						 rows->columns[rows->converting].name, len, rows->text.data,
 						 len < rows->text.len ? "..." : "");
 	}
-	errcontext("%s", where.data);
+	if (where.len > 0)
+		errcontext("%s", where.data);
 }
 
 static void
@@ -189,8 +190,8 @@ EtlRowsSetFault(EtlRows *rows, int sqlstate, char *message, char *detail, char *
 	rows->fault.hint = hint;
 }
 
-static void
-raise_fault(const EtlFault *fault)
+void
+EtlRaiseFault(const EtlFault *fault)
 {
 	ereport(ERROR, (errcode(fault->sqlstate), errmsg_internal("%s", fault->message),
 					fault->detail ? errdetail_internal("%s", fault->detail) : 0,
@@ -240,7 +241,7 @@ dispose_of_faulty_row(EtlRows *rows, bool leave_out)
 	bool returned = rows->on_error == ETL_ON_ERROR_RETURN && !leave_out;
 
 	if (rows->on_error == ETL_ON_ERROR_FAIL && !leave_out)
-		raise_fault(&rows->fault);
+		EtlRaiseFault(&rows->fault);
 	count_fault(rows, returned);
 	if (returned)
 		fill_faulty_row(rows);

@@ -47,41 +47,59 @@ copy_matches(const glob_t *found)
 	return names;
 }
 
+/* The matches in their order; *status is what glob() says of itself. */
+static List *
+find_matches(const char *path, int *status)
+{
+	glob_t found = {0};
+	List *volatile names = NIL;
+
+	*status = glob(path, GLOB_ERR | GLOB_MARK | GLOB_NOSORT, stop_at_error, &found);
+	PG_TRY();
+	{
+		if (*status == 0)
+			names = copy_matches(&found);
+	}
+	PG_FINALLY();
+	{
+		int save_errno = errno;
+
+		globfree(&found);
+		errno = save_errno;
+	}
+	PG_END_TRY();
+	list_sort(names, compare_names);
+	return names;
+}
+
 List *
 EtlGlob(const char *path)
 {
-	glob_t found = {0};
-	List *names = NIL;
+	List *names;
 	int status;
 
 	EtlFileCheckMayRead(path);
 	if (!is_pattern(path))
 		return list_make1(pstrdup(path));
-
-	status = glob(path, GLOB_ERR | GLOB_MARK | GLOB_NOSORT, stop_at_error, &found);
+	names = find_matches(path, &status);
 	if (status != 0 && status != GLOB_NOMATCH)
 	{
-		int save_errno = status == GLOB_NOSPACE ? ENOMEM : errno;
-
-		globfree(&found);
-		errno = save_errno;
+		if (status == GLOB_NOSPACE)
+			errno = ENOMEM;
 		ereport(ERROR, (errcode_for_file_access(),
 						errmsg("could not look for files that match \"%s\": %m", path)));
 	}
-	PG_TRY();
-	{
-		names = copy_matches(&found);
-	}
-	PG_FINALLY();
-	{
-		globfree(&found);
-	}
-	PG_END_TRY();
 	if (names == NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FILE), errmsg("no file matches \"%s\"", path),
-				 errhint("Files are read on the database server, and a relative path counts from "
-						 "its data directory.")));
-	list_sort(names, compare_names);
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FILE), errmsg("no file matches \"%s\"", path),
+						errhint("Files are read on the database server, and a relative path counts "
+								"from its data directory.")));
 	return names;
+}
+
+List *
+EtlGlobQuietly(const char *path)
+{
+	int status;
+
+	return is_pattern(path) ? find_matches(path, &status) : list_make1(pstrdup(path));
 }

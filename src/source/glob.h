@@ -17,4 +17,7 @@
  */
 extern List *EtlGlob(const char *path); /* of palloc'd char * */
 
+/* For the planner: the same without any error; NIL if there is one, or no match. */
+extern List *EtlGlobQuietly(const char *path);
+
 #endif /* ETL_GLOB_H */
