@@ -18,7 +18,7 @@ say "Style"
 copy_project "$scratch/etl"
 run_style "$scratch/etl"
 
-say "Build for $("$PG_CONFIG" --version)"
+say "Build for $("$PG_CONFIG" --version), $PG_CONFIG"
 build "$scratch/etl" COPT=-Werror all
 copy_postgresql "$scratch/install"
 build "$scratch/etl" COPT=-Werror DESTDIR="$scratch/install" install

@@ -12,7 +12,9 @@ scratch=
 
 # A caller's make, locale or connection must not leak into the runs.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-unset "${!PG@}" 2>/dev/null || true
+for name in "${!PG@}"; do
+	[ "$name" = PG_CONFIG ] || unset "$name"
+done
 export LC_ALL=C
 
 say() { printf '\n== %s\n' "$*"; }

@@ -9,7 +9,7 @@
 need_packages build
 make_scratch
 
-say "Building and installing etl for $("$PG_CONFIG" --version)"
+say "Building and installing etl for $("$PG_CONFIG" --version), $PG_CONFIG"
 copy_project "$scratch/etl"
 build "$scratch/etl" all
 as_root make -s -C "$scratch/etl" PG_CONFIG="$PG_CONFIG" with_llvm=no install
