@@ -471,17 +471,6 @@ make_timestamp(StringInfo buf, int32 typmod, bool canonical, pg_prng_state *rng)
 {
 	if (one_in(rng, 8))
 		make_date(buf, typmod, canonical, rng);
-	else
-		make_local_time(buf, typmod, canonical, rng);
-	if (!canonical && one_in(rng, 8))
-		put_offset(buf, canonical, rng);
-}
-
-static void
-make_timestamptz(StringInfo buf, int32 typmod, bool canonical, pg_prng_state *rng)
-{
-	if (one_in(rng, 8))
-		make_date(buf, typmod, canonical, rng);
 	else if (!one_in(rng, 4) || !put_time_of_change(buf, rng))
 	{
 		make_local_time(buf, typmod, canonical, rng);
@@ -565,9 +554,8 @@ shape_for(Oid typid)
 		case DATEOID:
 			return make_date;
 		case TIMESTAMPOID:
-			return make_timestamp;
 		case TIMESTAMPTZOID:
-			return make_timestamptz;
+			return make_timestamp;
 		case TEXTOID:
 		case VARCHAROID:
 		case BPCHAROID:
