@@ -126,6 +126,8 @@ make_integer(StringInfo buf, uint64 max, bool canonical, pg_prng_state *rng)
 {
 	bool negative = one_in(rng, 3);
 	uint64 magnitude;
+	char digits[32];
+	int ndigits;
 
 	if (!canonical && one_in(rng, 2))
 	{
@@ -142,11 +144,12 @@ make_integer(StringInfo buf, uint64 max, bool canonical, pg_prng_state *rng)
 		magnitude = (pg_prng_uint64(rng) >> pick(rng, 0, 63)) % (max + 1);
 	else
 		magnitude = max + negative - pick(rng, 0, 3) + (canonical ? 0 : pick(rng, 0, 6));
+
+	ndigits = snprintf(digits, sizeof(digits), UINT64_FORMAT, magnitude);
 	if (one_in(rng, 8))
-		appendStringInfo(buf, canonical ? "%019" INT64_MODIFIER "u" : "%024" INT64_MODIFIER "u",
-						 magnitude);
-	else
-		appendStringInfo(buf, UINT64_FORMAT, magnitude);
+		for (int width = canonical ? 19 : 24; width > ndigits; width--)
+			appendStringInfoChar(buf, '0');
+	appendStringInfoString(buf, digits);
 }
 
 static void
