@@ -122,13 +122,14 @@ preload_asan() {
 	echo "$(gcc -print-file-name=libasan.so) $first"
 }
 
-# The sanitizers write one file for each process that they stop.
+# The sanitizers and valgrind write a file for each process in which they found something.
 count_reports() { # FOLDER
 	local report
 	for report in "$1"/*; do
-		[ -e "$report" ] || return 0
-		cat "$report"
-		count 0 1
+		if [ -s "$report" ]; then
+			cat "$report"
+			count 0 1
+		fi
 	done
 }
 
