@@ -19,7 +19,7 @@ ifneq ($(filter $(SCRIPTS_OF_HARNESS),$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 
 $(SCRIPTS_OF_HARNESS):
-	@PG_CONFIG='$(PG_CONFIG)' FUZZ_SECONDS='$(FUZZ_SECONDS)' bash test/harness/$@.sh
+	@bash test/harness/$@.sh
 
 $(filter-out $(SCRIPTS_OF_HARNESS),$(MAKECMDGOALS)):
 	@$(MAKE) $@
