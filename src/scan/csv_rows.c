@@ -64,6 +64,7 @@ raise_broken_file(CsvRows *csv, EtlCsvStatus status)
 {
 	unsigned long long line = EtlCsvReaderFaultLine(csv->reader);
 
+	csv->record.line = line;
 	switch (status)
 	{
 		case ETL_CSV_UNCLOSED_QUOTE:
@@ -162,7 +163,7 @@ set_ragged_fault(CsvRows *csv)
 		record->nfields < csv->nfields
 			? psprintf("missing data for column \"%s\"", field_name(csv, record->nfields))
 			: pstrdup("extra data after last expected column"),
-		psprintf("The record has %d fields, and %d are expected.", record->nfields, csv->nfields),
+		psprintf("Expected %d fields, but the record has %d.", csv->nfields, record->nfields),
 		NULL);
 }
 
