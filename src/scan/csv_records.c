@@ -35,6 +35,7 @@ raise_broken_file(EtlCsvRecords *records, EtlCsvStatus status)
 {
 	unsigned long long line = EtlCsvReaderFaultLine(records->reader);
 
+	records->record.line = line;
 	switch (status)
 	{
 		case ETL_CSV_UNCLOSED_QUOTE:
