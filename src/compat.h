@@ -39,6 +39,13 @@
 #endif
 
 /*
+ * PostgreSQL 18 says pg_noreturn before a declaration where older majors say pg_attribute_noreturn() after it.
+ */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
+/*
  * PostgreSQL 18 moved what custom scans need to print their properties to headers of its own.
  */
 #if !defined(FRONTEND)

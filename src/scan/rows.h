@@ -143,7 +143,7 @@ extern void EtlRowsRewind(EtlRows *rows);
 extern void EtlRowsClose(EtlRows *rows);
 
 /* Raises a fault as the error that it is. */
-extern void EtlRaiseFault(const EtlFault *fault) pg_attribute_noreturn();
+pg_noreturn extern void EtlRaiseFault(const EtlFault *fault);
 
 /* For kinds: records why the current row is faulty. */
 extern void EtlRowsSetFault(EtlRows *rows, int sqlstate, char *message, char *detail, char *hint);
