@@ -53,6 +53,7 @@ typedef struct EtlScanState
 
 	EtlRows *rows; /* NULL: not open */
 	int64 ordinal;
+	TupleTableSlot *marked; /* what the row mark holds; made when it is needed */
 } EtlScanState;
 
 /* ----------------------------------------------------------------
@@ -297,48 +298,60 @@ fetch(EtlScanState *state, const int *columns, int n)
 	EtlRowsFetch(state->rows, columns, n, state->values, state->isnull);
 }
 
+/* Reads the next row, all of it; false when there is none. */
+static bool
+read_row(EtlScanState *state, TupleTableSlot *slot)
+{
+	MemoryContext old =
+		MemoryContextSwitchTo(state->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
+	bool found = next_row(state);
+
+	if (found)
+	{
+		fetch(state, state->first, state->nfirst);
+		fetch(state, state->rest, state->nrest);
+		store_scan_tuple(state, slot, true);
+	}
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
 /*
- * Within EvalPlanQual: gives the row of ours that was joined to the row being checked again, once.  A
- * scan that has no row mark belongs to a subquery, and is read as ever.
+ * Within EvalPlanQual a scan of the joined relations gives one row only: the one that was joined to the row
+ * being checked again, which its row mark holds.  A scan that has no row mark belongs to a subquery, and
+ * is read as ever.  PostgreSQL calls recheck for the former and, by its version, next_slot or recheck for the
+ * latter.
  */
 static bool
 recheck(ScanState *node, TupleTableSlot *slot)
 {
 	EtlScanState *state = (EtlScanState *) node;
 	EPQState *epq = node->ps.state->es_epq_active;
-	TupleTableSlot *row;
 
 	if (epq->relsubs_rowmark[state->rti - 1] == NULL)
-	{
-		MemoryContext old;
-
-		if (!next_row(state))
-			return false;
-		old = MemoryContextSwitchTo(node->ps.ps_ExprContext->ecxt_per_tuple_memory);
-		fetch(state, state->first, state->nfirst);
-		fetch(state, state->rest, state->nrest);
-		store_scan_tuple(state, slot, true);
-		MemoryContextSwitchTo(old);
-		return true;
-	}
+		return read_row(state, slot);
 	if (epq->relsubs_done[state->rti - 1])
 		return false;
 	epq->relsubs_done[state->rti - 1] = true;
 
-	row = MakeSingleTupleTableSlot(state->whole, &TTSOpsVirtual);
-	if (!EvalPlanQualFetchRowMark(epq, state->rti, row))
+	if (state->marked == NULL)
+		state->marked =
+			ExecAllocTableSlot(&node->ps.state->es_tupleTable, state->whole, &TTSOpsVirtual);
+	if (!EvalPlanQualFetchRowMark(epq, state->rti, state->marked))
 		return false;
-	slot_getallattrs(row);
-	memcpy(state->values, row->tts_values, sizeof(Datum) * state->whole->natts);
-	memcpy(state->isnull, row->tts_isnull, sizeof(bool) * state->whole->natts);
+	slot_getallattrs(state->marked);
+	memcpy(state->values, state->marked->tts_values, sizeof(Datum) * state->whole->natts);
+	memcpy(state->isnull, state->marked->tts_isnull, sizeof(bool) * state->whole->natts);
 	store_scan_tuple(state, slot, true);
 	return true;
 }
 
 static TupleTableSlot *
-no_access(ScanState *node)
+next_slot(ScanState *node)
 {
-	elog(ERROR, "EvalPlanQual reads a streaming scan through its row mark");
+	TupleTableSlot *slot = node->ss_ScanTupleSlot;
+
+	return read_row((EtlScanState *) node, slot) ? slot : ExecClearTuple(slot);
 }
 
 static TupleTableSlot *
@@ -352,7 +365,7 @@ exec_scan(CustomScanState *node)
 	MemoryContext old;
 
 	if (node->ss.ps.state->es_epq_active != NULL)
-		return ExecScan(&node->ss, no_access, recheck);
+		return ExecScan(&node->ss, next_slot, recheck);
 
 	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
 	econtext->ecxt_scantuple = slot;
