@@ -99,7 +99,7 @@ next_record(CsvRows *csv)
 	{
 		EtlCsvStatus status = EtlCsvReaderNext(csv->reader, &csv->record);
 		char *room;
-		size_t len;
+		size_t len, n;
 
 		if (status == ETL_CSV_RECORD)
 			return true;
@@ -108,7 +108,9 @@ next_record(CsvRows *csv)
 		if (status != ETL_CSV_NEED_DATA)
 			raise_broken_file(csv, status);
 		room = EtlCsvReaderRoom(csv->reader, &len);
-		EtlCsvReaderFed(csv->reader, EtlSourceRead(csv->source, room, len));
+		n = EtlSourceRead(csv->source, room, len);
+		EtlCsvReaderFed(csv->reader, n);
+		csv->base.counters.bytes += n;
 	}
 }
 
@@ -458,14 +460,6 @@ csv_where(const EtlRows *rows, StringInfo buf)
 		appendStringInfo(buf, ", line %llu", (unsigned long long) csv->record.line);
 }
 
-static void
-csv_explain(const EtlRows *rows, ExplainState *es)
-{
-	const CsvRows *csv = (const CsvRows *) rows;
-
-	ExplainPropertyUInteger("Bytes Read", NULL, csv->source->bytes_read, es);
-}
-
 /* From the size of the file and the length of the lines at its start. */
 static bool
 csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
@@ -497,6 +491,5 @@ const EtlScanKind EtlCsvKind = {
 	.fetch = csv_fetch,
 	.rewind = csv_rewind,
 	.where = csv_where,
-	.explain = csv_explain,
 	.estimate = csv_estimate,
 };

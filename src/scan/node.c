@@ -53,6 +53,7 @@ typedef struct EtlScanState
 
 	EtlRows *rows; /* NULL: not open */
 	int64 ordinal;
+	EtlCounters counters;	/* of the scans that were closed */
 	TupleTableSlot *marked; /* what the row mark holds; made when it is needed */
 } EtlScanState;
 
@@ -220,13 +221,23 @@ open_scan(EtlScanState *state)
 }
 
 static void
+add_counters(EtlCounters *to, const EtlCounters *more)
+{
+	to->records += more->records;
+	to->rejected += more->rejected;
+	to->bytes += more->bytes;
+}
+
+static void
 close_scan(EtlScanState *state)
 {
 	EtlRows *rows = state->rows;
 
 	state->rows = NULL;
-	if (rows != NULL)
-		EtlRowsClose(rows);
+	if (rows == NULL)
+		return;
+	add_counters(&state->counters, &rows->counters);
+	EtlRowsClose(rows);
 }
 
 static void
@@ -423,6 +434,19 @@ explain_source(const EtlScanState *state, List *ancestors, ExplainState *es)
 }
 
 static void
+explain_counters(const EtlScanState *state, ExplainState *es)
+{
+	EtlCounters sum = state->counters;
+
+	if (state->rows != NULL)
+		add_counters(&sum, &state->rows->counters);
+	ExplainPropertyUInteger("Records Read", NULL, sum.records, es);
+	if (sum.rejected > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyUInteger("Records Rejected", NULL, sum.rejected, es);
+	ExplainPropertyUInteger("Bytes Read", NULL, sum.bytes, es);
+}
+
+static void
 explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 {
 	EtlScanState *state = (EtlScanState *) node;
@@ -440,13 +464,8 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 		columns = lappend(columns, NameStr(TupleDescAttr(state->desc, i)->attname));
 	if (columns != NIL)
 		ExplainPropertyList("Columns", columns, es);
-	if (es->analyze && state->rows != NULL)
-	{
-		ExplainPropertyUInteger("Records Read", NULL, state->rows->nread, es);
-		if (state->rows->nrejected > 0)
-			ExplainPropertyUInteger("Records Rejected", NULL, state->rows->nrejected, es);
-		state->kind->explain(state->rows, es);
-	}
+	if (es->analyze)
+		explain_counters(state, es);
 }
 
 static const CustomExecMethods exec_methods = {

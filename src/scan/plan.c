@@ -70,7 +70,7 @@ replace_path(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 	if (next_hook != NULL)
 		next_hook(root, rel, rti, rte);
 	call = our_call(rte);
-	if (call == NULL)
+	if (call == NULL || IS_DUMMY_REL(rel))
 		return;
 
 	path = makeNode(CustomPath);

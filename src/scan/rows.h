@@ -23,7 +23,6 @@
 #define ETL_ROWS_H
 
 #include "access/tupdesc.h"
-#include "commands/explain.h"
 #include "etl.h"
 #include "lib/stringinfo.h"
 #include "nodes/bitmapset.h"
@@ -65,6 +64,14 @@ typedef struct EtlColumn
 	bool pure; /* an input function that can be left by an error without a subtransaction */
 } EtlColumn;
 
+/* What EXPLAIN ANALYZE tells of a scan, all its readings taken together. */
+typedef struct EtlCounters
+{
+	uint64 records;	 /* faulty ones included */
+	uint64 rejected; /* faulty ones that did not end the scan */
+	uint64 bytes;	 /* of text, as it is handed to the reader of records */
+} EtlCounters;
+
 /* Why a row is faulty. */
 typedef struct EtlFault
 {
@@ -99,7 +106,6 @@ typedef struct EtlScanKind
 	void (*rewind)(EtlRows *rows);
 	/* Where the reader is, for CONTEXT: file "a.csv", line 3 */
 	void (*where)(const EtlRows *rows, StringInfo buf);
-	void (*explain)(const EtlRows *rows, ExplainState *es);
 	/* For the planner; false if nothing is known.  Never an error. */
 	bool (*estimate)(const EtlArgs *args, double *nrows, double *nbytes);
 } EtlScanKind;
@@ -128,11 +134,13 @@ struct EtlRows
 	bool converting_null;
 	StringInfoData text; /* its input, NUL-terminated */
 
-	/* counters */
-	uint64 nread;	  /* records, faulty ones included */
-	uint64 nrejected; /* faulty ones that did not end the scan */
-	uint64 nskipped;  /* of these, how many were not even returned */
-	StringInfoData first_rejected;
+	/* faulty rows that did not end the scan, since Open or Rewind */
+	uint64 nrejected;
+	uint64 nskipped;	 /* of these, how many were not even returned */
+	uint64 most_skipped; /* in any reading before a Rewind */
+	StringInfoData first_skipped;
+
+	EtlCounters counters;
 };
 
 extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
