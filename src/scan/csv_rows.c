@@ -460,7 +460,7 @@ csv_where(const EtlRows *rows, StringInfo buf)
 		appendStringInfo(buf, ", line %llu", (unsigned long long) csv->record.line);
 }
 
-/* From the size of the file and the length of the lines at its start. */
+/* From the size of the file and the length of the lines at its start, one of which may be all of that. */
 static bool
 csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 {
@@ -475,7 +475,7 @@ csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 	for (size_t i = 0; i < len; i++)
 		lines += buf[i] == '\n' || (buf[i] == '\r' && (i + 1 == len || buf[i + 1] != '\n'));
 	*nbytes = size;
-	*nrows = lines > 0 ? (double) size * lines / len : 1;
+	*nrows = len > 0 ? (double) size / len * Max(lines, 1) : 0;
 	*nrows = clamp_row_est(*nrows - (EtlArgBool(args, "header", true) ? 1 : 0));
 	return true;
 }
