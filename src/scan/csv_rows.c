@@ -146,11 +146,17 @@ set_defect_fault(CsvRows *csv)
 	}
 }
 
-/* The name of field i, for messages. */
+/* The name of field i, for messages: that of its declared column, or in the header. */
 static const char *
 field_name(const CsvRows *csv, int i)
 {
-	if (i < csv->nnames)
+	if (csv->options.by_position)
+	{
+		for (int j = 0; j < csv->base.desc->natts; j++)
+			if (csv->base.columns[j].field == i)
+				return csv->base.columns[j].name;
+	}
+	else if (i < csv->nnames)
 		return pnstrdup(csv->names[i].name, csv->names[i].len);
 	return psprintf("%d", i + 1);
 }
@@ -165,7 +171,8 @@ set_ragged_fault(CsvRows *csv)
 		record->nfields < csv->nfields
 			? psprintf("missing data for column \"%s\"", field_name(csv, record->nfields))
 			: pstrdup("extra data after last expected column"),
-		psprintf("Expected %d fields, but the record has %d.", csv->nfields, record->nfields),
+		psprintf("Expected %d field%s, but the record has %d.", csv->nfields,
+				 csv->nfields == 1 ? "" : "s", record->nfields),
 		NULL);
 }
 
