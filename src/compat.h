@@ -55,4 +55,14 @@
 #endif
 #endif
 
+/*
+ * 18 made expandRTE ask for OLD and NEW of RETURNING.  We want plain variables, and nulls for dropped columns.
+ */
+#if PG_VERSION_NUM >= 180000
+#define EtlExpandRTE(rte, rti, vars) \
+	expandRTE(rte, rti, 0, VAR_RETURNING_DEFAULT, -1, true, NULL, vars)
+#else
+#define EtlExpandRTE(rte, rti, vars) expandRTE(rte, rti, 0, -1, true, NULL, vars)
+#endif
+
 #endif /* ETL_COMPAT_H */
