@@ -35,7 +35,7 @@ run_units() { # FOLDER [compiler options]
 	for source in "$1"/test/unit/*_test.c; do
 		[ -e "$source" ] || return 0
 		program=${source%.c}
-		compile_frontend gcc "$1" "$program" "$source" "${@:2}"
+		compile_frontend gcc "$1" "$program" "$source" -Werror "${@:2}"
 		say "unit test $(basename "$program")"
 		status=0
 		(cd "$1" && as_worker "$program") 2>&1 | as_worker tee "$program.log" || status=$?
@@ -149,9 +149,9 @@ compile_frontend() { # COMPILER FOLDER PROGRAM SOURCE [compiler options]
 	while read -r part; do
 		[[ $part == format/* ]] || parts+=("$2/src/$part.c")
 	done < <(sed -n 's,^#include "\(.*/.*\)\.h"$,\1,p' "$4")
-	as_worker "$1" -g -std=gnu99 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+	as_worker "$1" -g -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 		-Wno-missing-field-initializers -fno-strict-aliasing -fwrapv -D_GNU_SOURCE -DFRONTEND "${@:5}" \
-		-I"$2/src" -I"$("$PG_CONFIG" --includedir-server)" -I"$("$PG_CONFIG" --includedir)" \
+		-I"$2/src" -isystem "$("$PG_CONFIG" --includedir-server)" \
 		-o "$3" "$4" "${parts[@]}" \
 		-L"$("$PG_CONFIG" --pkglibdir)" -L"$("$PG_CONFIG" --libdir)" -lpgcommon -lpgport -lyajl -lm
 }
