@@ -401,7 +401,7 @@ parse_slice(EtlJsonReader *reader)
 	}
 	if (!parsed)
 		return false;
-	reader->fed = reader->mark = reader->cut;
+	reader->fed = reader->cut;
 	if (reader->bad_byte)
 		return EtlJsonFail(reader, ETL_JSON_SYNTAX, reader->cut, "Invalid character in JSON text.");
 	return check_size(reader);

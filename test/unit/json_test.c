@@ -640,7 +640,7 @@ test_random_bodies(int n)
 		if (ok)
 			check_same(got.data, expected.data, body.data, chunk);
 		else
-			check(strstr(got.data, "end\n") == NULL && strstr(got.data, "WRONG") == NULL,
+			check(strstr(got.data, "end\n") == NULL && strstr(got.data, WRONG) == NULL,
 				  "%s, in pieces of %zu bytes: %s", body.data, chunk, got.data);
 		EtlJsonReaderReset(reader);
 	}
