@@ -115,10 +115,10 @@ SELECT length(a) FROM etl_csv(csv_file('o.csv', E'a,b\n1,2\n3,"' || repeat(E'x\n
 SELECT count(*) FROM etl_csv('etl_tmp/o.csv', on_error => 'skip') AS t(a text);
 SET etl.max_field_size = 0;
 SET etl.max_field_size = '1GB';
-CREATE ROLE etl_regress_user;
-SET ROLE etl_regress_user;
+CREATE ROLE regress_etl_user;
+SET ROLE regress_etl_user;
 SET etl.max_field_size = '1MB';
 RESET ROLE;
-DROP ROLE etl_regress_user;
+DROP ROLE regress_etl_user;
 RESET etl.max_field_size;
 SET etl.no_such_setting = 1;
