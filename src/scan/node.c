@@ -446,8 +446,7 @@ explain_counters(const EtlScanState *state, ExplainState *es)
 {
 	EtlCounters sum = state->counters;
 
-	if (state->rows != NULL)
-		add_counters(&sum, &state->rows->counters);
+	add_counters(&sum, &state->rows->counters);
 	ExplainPropertyUInteger("Records Read", NULL, sum.records, es);
 	if (sum.rejected > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyUInteger("Records Rejected", NULL, sum.rejected, es);
@@ -472,7 +471,7 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 		columns = lappend(columns, NameStr(TupleDescAttr(state->desc, i)->attname));
 	if (columns != NIL)
 		ExplainPropertyList("Columns", columns, es);
-	if (es->analyze)
+	if (es->analyze && state->rows != NULL)
 		explain_counters(state, es);
 }
 

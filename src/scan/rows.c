@@ -111,6 +111,23 @@ set_error_policy(EtlRows *rows)
 }
 
 /*
+ * A query that reads _etl_error wants to know of any fault, so all columns are converted for it, also those
+ * that it does not read.
+ */
+static void
+set_wanted(EtlRows *rows, const Bitmapset *wanted)
+{
+	bool all = false;
+
+	for (int i = 0; i < rows->desc->natts; i++)
+		all |= rows->on_error == ETL_ON_ERROR_RETURN && bms_is_member(i, wanted) &&
+			   rows->columns[i].kind == ETL_FROM_ERROR;
+	for (int i = 0; i < rows->desc->natts; i++)
+		if (all || bms_is_member(i, wanted))
+			rows->wanted[rows->nwanted++] = (EtlTarget){i, i};
+}
+
+/*
  * Opens a scan for the current user.  The struct of args and desc are borrowed; wanted are the numbers, from 0, of
  * the columns that will be fetched.
  */
@@ -138,12 +155,9 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 	initStringInfo(&rows->text);
 	initStringInfo(&rows->first_skipped);
 	for (int i = 0; i < desc->natts; i++)
-	{
 		set_up_column(rows, i);
-		if (bms_is_member(i, wanted))
-			rows->wanted[rows->nwanted++] = (EtlTarget){i, i};
-	}
 	set_error_policy(rows);
+	set_wanted(rows, wanted);
 	push_error_context(rows, &callback);
 	kind->open(rows);
 	error_context_stack = callback.previous;
