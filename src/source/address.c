@@ -123,14 +123,18 @@ EtlAddressPurpose(const struct sockaddr *address)
 	return "not the internet";
 }
 
-const char *
-EtlAddressTextPurpose(const char *text)
+bool
+EtlAddressParse(const char *text, struct sockaddr_storage *address)
 {
-	uint8 address[16];
+	struct sockaddr_in *in4 = (struct sockaddr_in *) address;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *) address;
 
-	if (inet_pton(AF_INET, text, address) == 1)
-		return purpose4(address);
-	if (inet_pton(AF_INET6, text, address) == 1)
-		return purpose6(address);
-	return NULL;
+	memset(address, 0, sizeof(*address));
+	if (inet_pton(AF_INET, text, &in4->sin_addr) == 1)
+		address->ss_family = AF_INET;
+	else if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1)
+		address->ss_family = AF_INET6;
+	else
+		return false;
+	return true;
 }

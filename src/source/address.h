@@ -15,7 +15,7 @@
  */
 extern const char *EtlAddressPurpose(const struct sockaddr *address);
 
-/* The same for an address in text ("127.0.0.1", "::1"); a text that is not an address has no purpose. */
-extern const char *EtlAddressTextPurpose(const char *text);
+/* Reads an address in text ("127.0.0.1", "::1"); false if it is none (a host name, say). */
+extern bool EtlAddressParse(const char *text, struct sockaddr_storage *address);
 
 #endif /* ETL_ADDRESS_H */

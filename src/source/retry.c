@@ -39,6 +39,27 @@ EtlRetryStatus(int status)
 }
 
 bool
+EtlRetryFault(EtlHttpFault fault)
+{
+	switch (fault)
+	{
+		case ETL_HTTP_UNRESOLVED:
+		case ETL_HTTP_UNREACHABLE:
+		case ETL_HTTP_NO_TLS:
+		case ETL_HTTP_TIMED_OUT:
+		case ETL_HTTP_DROPPED:
+			return true;
+		case ETL_HTTP_OK:
+		case ETL_HTTP_FORBIDDEN:
+		case ETL_HTTP_UNTRUSTED:
+		case ETL_HTTP_MALFORMED:
+		case ETL_HTTP_INTERNAL:
+			return false;
+	}
+	return false;
+}
+
+bool
 EtlRetryMethod(const char *method)
 {
 	static const char *const idempotent[] = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"};

@@ -9,6 +9,8 @@
 
 #include "etl.h"
 
+#include "source/http.h"
+
 typedef struct EtlRetryPolicy
 {
 	int max_attempts;
@@ -38,6 +40,9 @@ typedef enum EtlWaitKind
 
 /* Whether a status says that the same request may succeed later. */
 extern bool EtlRetryStatus(int status);
+
+/* Whether a fault is one of the connection, which may be gone next time. */
+extern bool EtlRetryFault(EtlHttpFault fault);
 
 /* Whether a request of this method may be sent twice (RFC 9110, 9.2.2). */
 extern bool EtlRetryMethod(const char *method);

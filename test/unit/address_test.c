@@ -4,35 +4,19 @@
  */
 #include "etl.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "source/address.h"
 
 #include "check.h"
 
-/* The purpose by way of a socket address, as a connection has it. */
 static const char *
 purpose(const char *text)
 {
-	struct sockaddr_in in4;
-	struct sockaddr_in6 in6;
-	const char *by_text = EtlAddressTextPurpose(text);
-	const char *by_sockaddr;
+	struct sockaddr_storage address;
+	const char *result;
 
-	memset(&in4, 0, sizeof(in4));
-	memset(&in6, 0, sizeof(in6));
-	in4.sin_family = AF_INET;
-	in6.sin6_family = AF_INET6;
-	if (inet_pton(AF_INET, text, &in4.sin_addr) == 1)
-		by_sockaddr = EtlAddressPurpose((struct sockaddr *) &in4);
-	else
-	{
-		CHECK(inet_pton(AF_INET6, text, &in6.sin6_addr) == 1, "%s is not an address", text);
-		by_sockaddr = EtlAddressPurpose((struct sockaddr *) &in6);
-	}
-	CHECK(by_text == by_sockaddr, "%s differs as text", text);
-	return by_sockaddr ? by_sockaddr : "public";
+	CHECK(EtlAddressParse(text, &address), "%s is not an address", text);
+	result = EtlAddressPurpose((struct sockaddr *) &address);
+	return result ? result : "public";
 }
 
 static void
@@ -147,12 +131,15 @@ static void
 test_not_an_address(void)
 {
 	struct sockaddr unix_address;
+	struct sockaddr_storage parsed;
 
 	memset(&unix_address, 0, sizeof(unix_address));
 	unix_address.sa_family = AF_UNIX;
 	CHECK_STR(EtlAddressPurpose(&unix_address), "not the internet");
-	CHECK(EtlAddressTextPurpose("localhost") == NULL, "a name is not an address");
-	CHECK(EtlAddressTextPurpose("2130706433") == NULL, "an odd form is left to the resolver");
+	CHECK(!EtlAddressParse("localhost", &parsed), "a name is not an address");
+	CHECK(!EtlAddressParse("2130706433", &parsed), "an odd form is left to the resolver");
+	CHECK(!EtlAddressParse("fe80::1%eth0", &parsed), "a scoped address is none");
+	CHECK(!EtlAddressParse("", &parsed), "nothing is not an address");
 }
 
 int
