@@ -11,6 +11,38 @@
 #error "etl needs PostgreSQL 15 or later"
 #endif
 
+/*
+ * 16 made the type of an abbreviation, which was the result, an argument, and added one for the details of
+ * an error.  Field 0 is only a place in its cache.
+ */
+#if PG_VERSION_NUM >= 160000
+#define EtlDecodeTimezoneAbbrev(token, type, offset, tz) \
+	DecodeTimezoneAbbrev(0, token, type, offset, tz, &(DateTimeErrorExtra){0})
+#else
+#define EtlDecodeTimezoneAbbrev(token, type, offset, tz) \
+	((void) (*(type) = DecodeTimezoneAbbrev(0, token, offset, tz)))
+#endif
+
+/*
+ * PostgreSQL 16 has one function for all object classes (object_aclcheck) where 15 has one for each.  Ours
+ * are functions and foreign servers.
+ */
+#if PG_VERSION_NUM < 160000 && !defined(FRONTEND)
+#define object_aclcheck(classid, objectid, roleid, mode)                         \
+	((classid) == ProcedureRelationId ? pg_proc_aclcheck(objectid, roleid, mode) \
+									  : pg_foreign_server_aclcheck(objectid, roleid, mode))
+#endif
+
+/*
+ * PostgreSQL 18 moved what custom scans need to print their properties to headers of its own.
+ */
+#if !defined(FRONTEND)
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+#endif
+
 #ifndef FRONTEND
 #include "storage/latch.h"
 #include "utils/wait_event.h"

@@ -4,14 +4,19 @@
  *
  * The caller owns the loop and the source; the reader owns one buffer:
  *
- *		room = EtlCsvReaderRoom(reader, &len)	where the next bytes go, straight from the source
- *		EtlCsvReaderFed(reader, n)				n of them have come; 0 says that there are no more
  *		EtlCsvReaderNext(reader, &record)		a record, or a wish for more bytes, or the end
+ *		room = EtlCsvReaderRoom(reader, &len)	then: where they go, straight from the source
+ *		EtlCsvReaderFed(reader, n)				n of them have come; 0 says that there are no more
  *
  * A tokenizer marks the unquoted delimiters and line ends of the buffer, block by block; a record is a
  * range of those marks, and a field the bytes between two of them.  Nothing is copied: a record, and all
- * that points into it, is valid until the next call for a record or for room.  Memory is the buffer (fixed, unless one record
- * is larger) and the marks.
+ * that points into it, is valid until the next call for a record or for room.  Memory is the buffer (fixed,
+ * unless one record is larger) and the marks.
+ *
+ * The caller may write on the one byte before the first byte of any field of the record in hand, quoted or
+ * not: that is a delimiter, a quote or a line end which has done its work, and before the very first field
+ * of a stream it is a byte of the buffer kept for this.  So a field becomes a short varlena where it stands.
+ * (The byte also is the end of the field before it, never a byte of that field's data.)
  *
  * Nothing here raises an error: a broken file is a status, a broken record is a defect of that record, and
  * whoever called decides what that means.  So these files also build without a server.
@@ -21,9 +26,15 @@
 
 #include "etl.h"
 
-#define ETL_CSV_MAX_DELIMITER 8 /* bytes */
+#define ETL_CSV_MAX_DELIMITER 8		  /* bytes */
+#define ETL_CSV_MAX_RECORD 0x3fffffff /* bytes: what palloc gives in one piece */
+#define ETL_CSV_MAX_FIELDS (1 << 24)  /* of one record: 10,000 times what a table can have */
 
-/* How the file is written.  Pointers are borrowed and must outlive the reader. */
+/*
+ * How the file is written.  Pointers are borrowed and must outlive the reader.  The caller has made sure
+ * that delimiter, quote and escape hold no CR, LF or NUL, and the delimiter no quote; that the comment holds
+ * no CR or LF; and that all are whole characters of the encoding.
+ */
 typedef struct EtlCsvDialect
 {
 	const char *delimiter; /* 1 to ETL_CSV_MAX_DELIMITER bytes */
@@ -45,7 +56,7 @@ typedef enum EtlCsvStatus
 	ETL_CSV_END,			 /* all records were handed out */
 	ETL_CSV_UNCLOSED_QUOTE,	 /* the input ended inside quotes */
 	ETL_CSV_FIELD_TOO_LONG,	 /* a field is beyond max_field_size */
-	ETL_CSV_RECORD_TOO_LONG, /* a record is beyond what can be allocated (ETL_CSV_MAX_RECORD) */
+	ETL_CSV_RECORD_TOO_LONG, /* a record is beyond ETL_CSV_MAX_RECORD or ETL_CSV_MAX_FIELDS */
 } EtlCsvStatus;
 
 /* What is wrong with a record, whichever of its columns are wanted. */
@@ -64,11 +75,11 @@ typedef struct EtlCsvRecord
 	const uint32 *ends; /* [nfields] where each field ends */
 	uint32 base;		/* what to take off ends[] to count from data */
 	uint32 delimiter_len;
-	bool maybe_quoted; /* false: no field holds a quote */
-	uint64 line;	   /* physical line on which it starts, from 1 */
-	uint64 offset;	   /* byte of the stream at which it starts, from 0 */
-	EtlCsvDefect defect;
-	size_t defect_at; /* byte of the record where the defect is */
+	bool maybe_quoted;	 /* false: no field holds a quote */
+	uint64 line;		 /* physical line on which it starts, from 1 */
+	uint64 offset;		 /* byte of the stream at which it starts, from 0 */
+	EtlCsvDefect defect; /* the first one in it */
+	size_t defect_at;	 /* byte of the record where that is */
 } EtlCsvRecord;
 
 typedef struct EtlCsvReader EtlCsvReader;
@@ -80,7 +91,16 @@ extern char *EtlCsvReaderRoom(EtlCsvReader *reader, size_t *len);
 extern void EtlCsvReaderFed(EtlCsvReader *reader, size_t n);
 extern EtlCsvStatus EtlCsvReaderNext(EtlCsvReader *reader, EtlCsvRecord *record);
 
-/* After a fatal status: the line, and the byte of the stream, where the quote or field began. */
+/* Which tokenizer reads this dialect on this machine. */
+extern const char *EtlCsvReaderTokenizer(const EtlCsvReader *reader);
+
+/* Bytes that were fed and that no record handed out so far has taken. */
+extern size_t EtlCsvReaderPending(const EtlCsvReader *reader);
+
+/*
+ * After a fatal status, which every further call repeats: the line, and the byte of the stream, where the
+ * quote, the field or (too long) the record began.
+ */
 extern uint64 EtlCsvReaderFaultLine(const EtlCsvReader *reader);
 extern uint64 EtlCsvReaderFaultOffset(const EtlCsvReader *reader);
 

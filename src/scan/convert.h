@@ -19,7 +19,10 @@
  */
 typedef bool (*EtlFastConverter)(const char *s, size_t len, int32 typmod, Datum *value);
 
-/* The fast converter of a type (not of a domain over it), NULL if it has none. */
+/*
+ * The fast converter of a type (not of a domain over it), NULL if it has none.  Ask at the start of each
+ * scan: the answer may rest on the session's time zone abbreviations.
+ */
 extern EtlFastConverter EtlFastConverterFor(Oid typid, int32 typmod);
 
 #endif /* ETL_CONVERT_H */

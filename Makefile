@@ -1,0 +1,85 @@
+# etl: a PostgreSQL extension, built with PGXS.
+#
+#	make; sudo make install; make installcheck		as in any extension
+#	make demo, make check, ...						everything else is a script of test/harness
+#
+# PG_CONFIG names the PostgreSQL to use, for all of them.
+
+PG_CONFIG ?= pg_config
+
+# The scripts work before there is a pg_config: they install what is missing.  They never build in
+# this folder but in a throw-away copy of it.
+SCRIPTS_OF_HARNESS = demo check check-style unit fuzz valgrind matrix
+
+ifneq ($(filter $(SCRIPTS_OF_HARNESS),$(MAKECMDGOALS)),)
+
+# PGXS brings a rule "check" that only fails, so these goals do without PGXS, and goals beside them
+# on the command line get a make of their own.
+.PHONY: $(MAKECMDGOALS)
+.NOTPARALLEL:
+
+$(SCRIPTS_OF_HARNESS):
+	@PG_CONFIG='$(PG_CONFIG)' FUZZ_SECONDS='$(FUZZ_SECONDS)' bash test/harness/$@.sh
+
+$(filter-out $(SCRIPTS_OF_HARNESS),$(MAKECMDGOALS)):
+	@$(MAKE) $@
+
+else
+
+EXTENSION = etl
+MODULE_big = etl
+PGFILEDESC = "etl - files and APIs as streaming tables, loaded exactly once"
+
+# As PGXS will set it: another folder in a VPATH build.
+srcdir := $(or $(VPATH),.)
+files = $(sort $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1)))))
+names = $(basename $(notdir $(call files,$(1))))
+
+OBJS = $(patsubst %.c,%.o,$(call files,src/*.c src/*/*.c))
+DATA = $(call files,sql/etl--*.sql)
+
+# "setup" gives the other tests their files and functions, "cleanup" takes them away again.
+REGRESS = setup $(filter-out setup cleanup,$(call names,test/sql/*.sql)) cleanup
+REGRESS_OPTS = --inputdir=$(srcdir)/test
+ISOLATION = $(call names,test/isolation/specs/*.spec)
+ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=etl
+PROVE_TESTS = $(call files,test/t/*.pl)
+TAP_TESTS = $(if $(PROVE_TESTS),1)
+
+# The test databases are the same on every server.
+ENCODING = UTF8
+NO_LOCALE = 1
+
+# Warnings are shown to everybody, and stop only the builds of test/harness (COPT=-Werror): a
+# compiler that is younger than this release must not keep anyone from installing it.  The three
+# warnings switched off are those that PostgreSQL's own headers and callbacks raise.
+PG_CPPFLAGS = -I$(srcdir)/src
+PG_CFLAGS = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -MMD -MP
+SHLIB_LINK = -lcurl -lyajl -lz -lzstd
+
+DEPS = $(OBJS:.o=.d)
+EXTRA_CLEAN = $(DEPS)
+
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+ifeq ($(wildcard $(PGXS)),)
+
+all install uninstall installcheck clean:
+	@echo "make: $(PG_CONFIG) gives no PGXS: install the server's development files" \
+		"(Debian: postgresql-server-dev-NN) or set PG_CONFIG" >&2; exit 1
+
+else
+
+include $(PGXS)
+
+# A changed header rebuilds what includes it, bitcode with its object.
+-include $(DEPS)
+$(OBJS:.o=.bc): %.bc: %.o
+
+# In a VPATH build the layers' folders are not there yet.
+$(OBJS): | $(sort $(dir $(OBJS)))
+$(sort $(dir $(OBJS))):
+	mkdir -p $@
+
+endif
+endif

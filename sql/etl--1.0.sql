@@ -1,0 +1,86 @@
+\echo Use "CREATE EXTENSION etl" to load this file. \quit
+
+CREATE FUNCTION etl_scan_support(internal) RETURNS internal
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION etl_scan_support(internal) IS 'planner support of functions that stream rows';
+
+/*
+ * etl_csv: the rows of a CSV file on the server.
+ *
+ * source        path of the file, relative to the data directory, or a pattern of *, ? and [...] for several, read
+ *               in the order of their names.  gzip and zstd are decompressed
+ * header        whether the first record names the columns
+ * match         'name': a declared column is the one of that name, exactly or when both are folded to snake
+ *               case; 'position': declared columns are the file's in their order.  Without a header:
+ *               'position'
+ * delimiter     1 to 8 bytes between fields
+ * quote         one byte; NULL: no quoting
+ * escape        one byte that makes the next quote or escape literal inside quotes; NULL: the quote, doubled
+ * null_string   the unquoted text that is NULL
+ * encoding      of the file; NULL: by its byte order mark, else the client's.  Also UTF-16, UTF-16LE, UTF-16BE
+ * skip_lines    physical lines before the header (or the data) that are not read
+ * comment       lines that begin with it are not read
+ * ragged        a record with too few or too many fields is: 'error' a fault of the row, as on_error has
+ *               it; 'pad' given NULL for what is missing, while too many stay a fault; 'reject' skipped and
+ *               counted, whatever on_error says
+ * on_error      a row with a fault: 'fail' is an error, 'skip' is left out and counted in a NOTICE, 'return'
+ *               comes with NULLs and the reason in _etl_error
+ * reject_limit  more rows with a fault than this are an error
+ * union_by_name of several files, a column that is missing in some is NULL there; missing in all is an error
+ *
+ * Further columns that may be declared: _etl_source text, _etl_line bigint (the physical line on which the
+ * record starts), _etl_raw text (the record as it is written), _etl_error text.
+ *
+ * Errors: 42501 without pg_read_server_files; 58P01 and kin if the file cannot be opened; 42809 if it is not a
+ * regular file; 58030 if it shrinks while it is read; 42703, 42702 for a column that the file does not
+ * have, or has twice; 22P04 for broken structure; 22021, 22P05 for bytes that are no text; 54000 beyond
+ * etl.max_field_size; 22023 for an option; and what the type of a column makes of its text.
+ */
+CREATE FUNCTION etl_csv(
+    source text,
+    header boolean DEFAULT true,
+    match text DEFAULT 'name',
+    delimiter text DEFAULT ',',
+    quote text DEFAULT '"',
+    escape text DEFAULT NULL,
+    null_string text DEFAULT '',
+    encoding text DEFAULT NULL,
+    skip_lines int DEFAULT 0,
+    comment text DEFAULT NULL,
+    ragged text DEFAULT 'error',
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL,
+    union_by_name boolean DEFAULT false)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'etl_csv'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+
+CREATE FUNCTION etl_csv(
+    row_type anyelement,
+    source text,
+    header boolean DEFAULT true,
+    match text DEFAULT 'name',
+    delimiter text DEFAULT ',',
+    quote text DEFAULT '"',
+    escape text DEFAULT NULL,
+    null_string text DEFAULT '',
+    encoding text DEFAULT NULL,
+    skip_lines int DEFAULT 0,
+    comment text DEFAULT NULL,
+    ragged text DEFAULT 'error',
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL,
+    union_by_name boolean DEFAULT false)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', 'etl_csv'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+
+COMMENT ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
+    IS 'rows of a CSV file, with the columns given in a column definition list';
+COMMENT ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
+    IS 'rows of a CSV file, with the columns of a composite type';
+
+REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
+    FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
+    FROM PUBLIC;

@@ -1,0 +1,25 @@
+/*
+ * etl.c
+ *		The entry of the library: a table of contents.
+ *
+ * Each layer installs its own settings, hooks and methods.
+ */
+#include "etl.h"
+
+#include "fmgr.h"
+#include "scan/csv_records.h"
+#include "scan/scan.h"
+#include "utils/guc.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	EtlCsvRecordsInit();
+	EtlPlanInit();
+	EtlNodeInit();
+	MarkGUCPrefixReserved("etl");
+}

@@ -1,0 +1,497 @@
+/*
+ * csv_reader.c
+ *		The buffer between a source and the records of a CSV file.
+ *
+ *		memory         start                      scanned              filled           capacity
+ *		|  slack  |  taken  |  marked, not yet taken  |  not yet tokenized  |  room for more  |
+ *
+ * The source fills from the right.  When no whole record is left that is marked, the next slice is given to
+ * the tokenizer: a slice is small, so that its bytes and marks are still in the CPU's first cache when its
+ * records are handed out.  Each byte is tokenized once, however small the pieces are in which it comes.
+ *
+ * Room for more is made by moving what is not yet taken to the front, with its marks, and only when that is
+ * cheaper than what was taken since; so moving costs at most one copy of the input.  The buffer grows only
+ * when one record fills it, and no further than a record may.
+ *
+ * A record is looked at closely only where the tokenizer suspects something: NUL bytes, bytes beyond ASCII,
+ * line ends inside quotes (which count as lines), or more bytes than the smallest limit.
+ */
+#include "etl.h"
+
+#include "mb/pg_wchar.h"
+#ifndef FRONTEND
+#include "utils/memutils.h"
+#endif
+
+#include "format/csv_tokenizer.h"
+
+#ifdef FRONTEND
+#define repalloc_huge(pointer, size) repalloc(pointer, size)
+#endif
+
+#define SLACK MAXIMUM_ALIGNOF /* before the buffer, for the writable byte of the very first field */
+
+struct EtlCsvReader
+{
+	const EtlCsvDialect *dialect;
+	EtlCsvReaderTuning tuning;
+	EtlCsvTokens tokens;
+	size_t max_marks; /* room in tokens.marks */
+
+	char *memory; /* owned: SLACK bytes, then the buffer */
+	char *buf;
+	size_t capacity;
+	size_t start; /* of the next record */
+	size_t scanned;
+	size_t filled;
+	uint64 stream_at; /* byte of the stream that is buf[0] */
+	bool ended;		  /* there are no more bytes to come */
+
+	uint64 line;		/* physical line of start */
+	int64 skip_left;	/* lines still to be passed over, raw */
+	bool lf_may_follow; /* start is directly behind a CR, and the next byte was not there yet */
+
+	uint32 next_mark; /* of the next record, in tokens.marks */
+	uint32 next_line; /* in tokens.lines */
+
+	size_t look_closer; /* a record of more bytes is measured field by field */
+	uint32 measured;	/* fields of the next record that were found short enough */
+
+	EtlCsvStatus status; /* ETL_CSV_RECORD until the input has ended or is broken */
+	uint64 fault_line;
+	uint64 fault_offset;
+};
+
+const EtlCsvReaderTuning EtlCsvDefaultTuning = {
+	.buffer_size = 256 * 1024,
+	.slice_size = 16 * 1024,
+	.max_record = ETL_CSV_MAX_RECORD,
+};
+
+EtlCsvReader *
+EtlCsvReaderCreate(const EtlCsvDialect *dialect)
+{
+	EtlCsvReaderTuning tuning = EtlCsvDefaultTuning;
+
+	tuning.tokenizer = EtlCsvChooseTokenizer(dialect);
+	return EtlCsvReaderCreateTuned(dialect, &tuning);
+}
+
+EtlCsvReader *
+EtlCsvReaderCreateTuned(const EtlCsvDialect *dialect, const EtlCsvReaderTuning *tuning)
+{
+	EtlCsvReader *reader = palloc0(sizeof(EtlCsvReader));
+
+	Assert(dialect->delimiter_len >= 1 && dialect->delimiter_len <= ETL_CSV_MAX_DELIMITER);
+	Assert(tuning->slice_size > ETL_CSV_MAX_DELIMITER + dialect->comment_len);
+
+	reader->dialect = dialect;
+	reader->tuning = *tuning;
+	reader->look_closer = Min(dialect->max_field_size, tuning->max_record);
+	reader->capacity = tuning->buffer_size;
+	reader->memory = palloc(SLACK + reader->capacity);
+	reader->buf = reader->memory + SLACK;
+	reader->max_marks = 2 * tuning->slice_size + ETL_CSV_SPARE_MARKS;
+	reader->tokens.marks = palloc(reader->max_marks * sizeof(uint32));
+	reader->tokens.lines = palloc((tuning->slice_size + 1) * sizeof(EtlCsvLine));
+	EtlCsvReaderReset(reader);
+	return reader;
+}
+
+void
+EtlCsvReaderReset(EtlCsvReader *reader)
+{
+	EtlCsvTokensReset(&reader->tokens, reader->dialect);
+	reader->start = reader->scanned = reader->filled = 0;
+	reader->stream_at = 0;
+	reader->ended = false;
+	reader->line = 1;
+	reader->skip_left = reader->dialect->skip_lines;
+	reader->lf_may_follow = false;
+	reader->next_mark = reader->next_line = 0;
+	reader->measured = 0;
+	reader->status = ETL_CSV_RECORD;
+	reader->fault_line = reader->fault_offset = 0;
+}
+
+void
+EtlCsvReaderFree(EtlCsvReader *reader)
+{
+	pfree(reader->tokens.lines);
+	pfree(reader->tokens.marks);
+	pfree(reader->memory);
+	pfree(reader);
+}
+
+/* Moves what is not yet taken to the front of the buffer. */
+static void
+move_to_front(EtlCsvReader *reader, size_t shift)
+{
+	EtlCsvTokens *tokens = &reader->tokens;
+
+	memmove(reader->buf, reader->buf + shift, reader->filled - shift);
+	reader->start -= shift;
+	reader->scanned -= shift;
+	reader->filled -= shift;
+	reader->stream_at += shift;
+	for (uint32 i = reader->next_mark; i < tokens->nmarks; i++)
+		tokens->marks[i] -= shift;
+}
+
+static void
+grow_buffer(EtlCsvReader *reader)
+{
+	/* More than this is never needed: a record that long is a fault. */
+	size_t limit = reader->tuning.max_record + reader->tuning.buffer_size;
+
+	reader->capacity = Min(reader->capacity * 2, limit);
+	Assert(reader->capacity > reader->filled);
+	reader->memory = repalloc_huge(reader->memory, SLACK + reader->capacity);
+	reader->buf = reader->memory + SLACK;
+}
+
+char *
+EtlCsvReaderRoom(EtlCsvReader *reader, size_t *len)
+{
+	size_t taken = reader->start;
+
+	Assert(reader->next_line == reader->tokens.nlines);
+	Assert(taken <= reader->scanned);
+	if (taken > 0 && (taken >= reader->filled - taken || reader->filled == reader->capacity))
+		move_to_front(reader, taken);
+	if (reader->filled == reader->capacity)
+		grow_buffer(reader);
+
+	*len = reader->capacity - reader->filled;
+	return reader->buf + reader->filled;
+}
+
+void
+EtlCsvReaderFed(EtlCsvReader *reader, size_t n)
+{
+	Assert(n <= reader->capacity - reader->filled);
+	reader->filled += n;
+	if (n == 0)
+		reader->ended = true;
+}
+
+size_t
+EtlCsvReaderPending(const EtlCsvReader *reader)
+{
+	return reader->filled - reader->start;
+}
+
+const char *
+EtlCsvReaderTokenizer(const EtlCsvReader *reader)
+{
+	return reader->tuning.tokenizer->name;
+}
+
+uint64
+EtlCsvReaderFaultLine(const EtlCsvReader *reader)
+{
+	return reader->fault_line;
+}
+
+uint64
+EtlCsvReaderFaultOffset(const EtlCsvReader *reader)
+{
+	return reader->fault_offset;
+}
+
+/* How many physical lines end in these bytes, which hold no half of a CRLF. */
+static uint64
+count_line_ends(const char *data, size_t len)
+{
+	uint64 n = 0;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		if (data[i] == '\r' || (data[i] == '\n' && (i == 0 || data[i - 1] != '\r')))
+			n++;
+	}
+	return n;
+}
+
+/* The input is broken, and what broke it began at buf[at], in the record at start. */
+static EtlCsvStatus
+fail(EtlCsvReader *reader, EtlCsvStatus status, size_t at)
+{
+	reader->status = status;
+	reader->next_line = reader->tokens.nlines;
+	reader->fault_line =
+		reader->line + count_line_ends(reader->buf + reader->start, at - reader->start);
+	reader->fault_offset = reader->stream_at + at;
+	return status;
+}
+
+/* Where the field behind the measured ones of the record at start begins. */
+static inline size_t
+unmeasured_field(const EtlCsvReader *reader)
+{
+	if (reader->measured == 0)
+		return reader->start;
+	return reader->tokens.marks[reader->next_mark + reader->measured - 1] +
+		   reader->dialect->delimiter_len;
+}
+
+/*
+ * Holds the record at start against the limits: its delimiters are the marks up to last_mark, its end, or
+ * how far it is known, is buf[end].  The limit that is met first in the file is the one that counts, so that
+ * the result does not depend on how much of the record is there already.
+ */
+static EtlCsvStatus
+measure(EtlCsvReader *reader, uint32 last_mark, size_t end)
+{
+	size_t too_far = reader->start + reader->tuning.max_record;
+	size_t known = Min(end, too_far);
+
+	for (;;)
+	{
+		uint32 mark = reader->next_mark + reader->measured;
+		size_t field = unmeasured_field(reader);
+		size_t field_end = mark < last_mark ? reader->tokens.marks[mark] : end;
+
+		if (field < known && Min(field_end, known) - field > reader->dialect->max_field_size)
+			return fail(reader, ETL_CSV_FIELD_TOO_LONG, field);
+		if (mark >= last_mark || field_end >= known)
+			break;
+		if (++reader->measured == ETL_CSV_MAX_FIELDS)
+			return fail(reader, ETL_CSV_RECORD_TOO_LONG, reader->start);
+	}
+	if (end > too_far)
+		return fail(reader, ETL_CSV_RECORD_TOO_LONG, reader->start);
+	return ETL_CSV_RECORD;
+}
+
+/* Finds the first byte of the record that cannot be text in its encoding. */
+static void
+find_defect(const EtlCsvReader *reader, EtlCsvRecord *record, uint32 seen)
+{
+	size_t sound = record->len;
+
+	if (seen & ETL_CSV_SEEN_NUL)
+	{
+		const char *nul = memchr(record->data, 0, record->len);
+
+		if (nul)
+		{
+			record->defect = ETL_CSV_NUL_BYTE;
+			sound = record->defect_at = nul - record->data;
+		}
+	}
+	if (seen & ETL_CSV_SEEN_HIGH_BIT)
+	{
+		size_t valid = pg_encoding_verifymbstr(reader->dialect->encoding, record->data, sound);
+
+		if (valid < sound)
+		{
+			record->defect = ETL_CSV_BAD_ENCODING;
+			record->defect_at = valid;
+		}
+	}
+}
+
+/* The next record starts behind the line end at buf[end]; an LF directly behind a CR belongs to the CR. */
+static inline void
+start_after(EtlCsvReader *reader, size_t end)
+{
+	reader->line++;
+	reader->start = Min(end + 1, reader->filled);
+	if (end < reader->filled && reader->buf[end] == '\r')
+	{
+		if (reader->start == reader->filled)
+			reader->lf_may_follow = true;
+		else if (reader->buf[reader->start] == '\n')
+			reader->start++;
+	}
+}
+
+/*
+ * Takes the next line off the tokenizer's list.  Gives NEED_DATA if that was a comment: there is nothing to
+ * hand out, yet.
+ */
+static EtlCsvStatus
+take_line(EtlCsvReader *reader, EtlCsvRecord *record)
+{
+	const EtlCsvLine *line = &reader->tokens.lines[reader->next_line++];
+	const uint32 *ends = reader->tokens.marks + reader->next_mark;
+	uint32 nfields = line->end_mark - reader->next_mark;
+	size_t end = ends[nfields - 1];
+
+	if (line->seen & ETL_CSV_IS_COMMENT)
+	{
+		reader->next_mark = line->end_mark;
+		start_after(reader, end);
+		return ETL_CSV_NEED_DATA;
+	}
+
+	record->data = reader->buf + reader->start;
+	record->len = end - reader->start;
+	record->nfields = nfields;
+	record->ends = ends;
+	record->base = reader->start;
+	record->delimiter_len = reader->dialect->delimiter_len;
+	record->maybe_quoted = (line->seen & ETL_CSV_SEEN_QUOTE) != 0;
+	record->line = reader->line;
+	record->offset = reader->stream_at + reader->start;
+	record->defect = ETL_CSV_SOUND;
+	record->defect_at = 0;
+
+	if (unlikely(record->len > reader->look_closer || nfields > ETL_CSV_MAX_FIELDS))
+	{
+		EtlCsvStatus status = measure(reader, line->end_mark - 1, end);
+
+		if (status != ETL_CSV_RECORD)
+			return status;
+	}
+	if (unlikely(line->seen & (ETL_CSV_SEEN_NUL | ETL_CSV_SEEN_HIGH_BIT)))
+		find_defect(reader, record, line->seen);
+
+	if (line->seen & ETL_CSV_SEEN_LINE_END)
+		reader->line += count_line_ends(record->data, record->len);
+	reader->next_mark = line->end_mark;
+	reader->measured = 0;
+	start_after(reader, end);
+	return ETL_CSV_RECORD;
+}
+
+/* Passes over the physical lines that the user does not want, whatever is in them. */
+static void
+skip_lines(EtlCsvReader *reader)
+{
+	EtlCsvTokens *tokens = &reader->tokens;
+
+	while (reader->skip_left > 0 && reader->scanned < reader->filled)
+	{
+		char c = reader->buf[reader->scanned++];
+
+		if (c == '\r' || (c == '\n' && !tokens->after_cr))
+		{
+			reader->skip_left--;
+			reader->line++;
+		}
+		tokens->after_cr = c == '\r';
+	}
+	/* The LF of the last line is left to the tokenizer, as that of any record. */
+	reader->start = reader->scanned;
+	reader->lf_may_follow = tokens->after_cr;
+}
+
+/* Drops the marks of the records that were taken, and makes room for those of one slice. */
+static void
+make_room_for_marks(EtlCsvReader *reader)
+{
+	EtlCsvTokens *tokens = &reader->tokens;
+	size_t need;
+
+	if (reader->next_mark > 0)
+	{
+		tokens->nmarks -= reader->next_mark;
+		memmove(tokens->marks, tokens->marks + reader->next_mark, tokens->nmarks * sizeof(uint32));
+		reader->next_mark = 0;
+	}
+	tokens->nlines = reader->next_line = 0;
+
+	need = tokens->nmarks + reader->tuning.slice_size + ETL_CSV_SPARE_MARKS;
+	if (need > reader->max_marks)
+	{
+		reader->max_marks = need * 2;
+		tokens->marks = repalloc(tokens->marks, reader->max_marks * sizeof(uint32));
+	}
+}
+
+/* Gives the tokenizer one slice; false if there is nothing that it can go on with. */
+static bool
+scan_slice(EtlCsvReader *reader)
+{
+	size_t from = reader->scanned;
+	size_t to = Min(from + reader->tuning.slice_size, reader->filled);
+	bool final = reader->ended && to == reader->filled;
+
+	if (from == to)
+		return false;
+	reader->scanned = reader->tuning.tokenizer->scan(&reader->tokens, reader->buf, from, to, final);
+	return reader->scanned > from;
+}
+
+/* All bytes are tokenized, and there will be no more: what is left is the last record. */
+static EtlCsvStatus
+finish(EtlCsvReader *reader)
+{
+	EtlCsvTokens *tokens = &reader->tokens;
+
+	if (tokens->place == ETL_CSV_QUOTED || tokens->place == ETL_CSV_ESCAPED)
+	{
+		size_t field = reader->start;
+
+		if (tokens->nmarks > 0)
+			field = tokens->marks[tokens->nmarks - 1] + reader->dialect->delimiter_len;
+		return fail(
+			reader, ETL_CSV_UNCLOSED_QUOTE,
+			field + EtlCsvOpenQuote(reader->dialect, reader->buf + field, reader->filled - field));
+	}
+	if (reader->start == reader->filled)
+		return reader->status = ETL_CSV_END;
+
+	EtlCsvTokensEndLine(tokens, reader->filled, tokens->seen);
+	tokens->place = ETL_CSV_AT_START;
+	return ETL_CSV_RECORD;
+}
+
+/* No line is left on the tokenizer's list: gives RECORD after some progress, or why there is none. */
+static EtlCsvStatus
+find_lines(EtlCsvReader *reader)
+{
+	EtlCsvTokens *tokens = &reader->tokens;
+
+	if (reader->status != ETL_CSV_RECORD)
+		return reader->status;
+	if (reader->skip_left > 0)
+		skip_lines(reader);
+	if (reader->lf_may_follow && reader->start < reader->filled)
+	{
+		reader->lf_may_follow = false;
+		if (reader->buf[reader->start] == '\n')
+			reader->start++;
+	}
+
+	make_room_for_marks(reader);
+	if (scan_slice(reader))
+		return ETL_CSV_RECORD;
+
+	/* A comment is of no use to anybody, so it need not stay in the buffer. */
+	if (tokens->place == ETL_CSV_IN_COMMENT)
+		reader->start = reader->scanned;
+	else if (reader->scanned - reader->start > reader->look_closer ||
+			 tokens->nmarks >= ETL_CSV_MAX_FIELDS)
+	{
+		EtlCsvStatus status = measure(reader, tokens->nmarks, reader->scanned);
+
+		if (status != ETL_CSV_RECORD)
+			return status;
+	}
+	return reader->ended ? finish(reader) : ETL_CSV_NEED_DATA;
+}
+
+EtlCsvStatus
+EtlCsvReaderNext(EtlCsvReader *reader, EtlCsvRecord *record)
+{
+	for (;;)
+	{
+		EtlCsvStatus status;
+
+		if (reader->next_line < reader->tokens.nlines)
+		{
+			status = take_line(reader, record);
+			if (status != ETL_CSV_NEED_DATA)
+				return status;
+		}
+		else
+		{
+			status = find_lines(reader);
+			if (status != ETL_CSV_RECORD)
+				return status;
+		}
+	}
+}

@@ -1,0 +1,222 @@
+/*
+ * convert_numeric.c
+ *		numeric and numeric(p,s).
+ *
+ * Canonical form: an optional '-', digits, optionally '.' and digits; at most 64 characters and 63 digits
+ * behind the point.  numeric_in asks no setting.  With a typmod, no more digits behind the point than the
+ * scale (so that nothing is rounded) and no more before it, leading zeros aside, than precision minus
+ * scale (so that nothing overflows).  Exponents, NaN, infinities, '+', blanks, a point without digits on
+ * both sides and what needs rounding are left to numeric_in.
+ *
+ * The server keeps the layout of a numeric to itself, but it is on disk, hence fixed (numeric.c): a varlena
+ * of a 16-bit header and base-10000 digits of 16 bits, the highest first, without leading and trailing
+ * zero digits.  The header of the short form, which holds all that we take, is
+ *
+ *		bits 15-14	10, the mark of the short form
+ *		bit 13		1 if negative (never for zero)
+ *		bits 12-7	digits to show behind the point
+ *		bits 6-0	weight: the first digit counts 10000^weight, in two's complement; 0 for zero
+ *
+ * The differential test compares the bytes with those of numeric_in.
+ */
+#include "etl.h"
+
+#include "utils/numeric.h"
+
+#include "scan/convert_digits.h"
+#include "scan/convert_types.h"
+
+#define MAX_TEXT_LEN 64
+#define MAX_SCALE 63
+
+#define SHORT_FORM 0x8000
+#define SHORT_NEGATIVE 0x2000
+#define SHORT_SCALE_SHIFT 7
+#define SHORT_WEIGHT_MASK 0x7F
+
+/* Base-10000 digits in MAX_TEXT_LEN characters, one partly filled on either side of the point. */
+#define DIGIT_LEN 4
+#define MAX_DIGITS (MAX_TEXT_LEN / DIGIT_LEN + 2)
+
+typedef struct ShortNumeric
+{
+	int32 vl_len_;
+	uint16 header;
+	int16 digits[FLEXIBLE_ARRAY_MEMBER];
+} ShortNumeric;
+
+/* Where the digits before and behind the point are in the text; no leading zeros before it. */
+typedef struct NumericText
+{
+	const char *whole;
+	const char *fraction;
+	int nwhole;
+	int nfraction;
+	bool negative;
+} NumericText;
+
+static inline const char *
+skip_digits(const char *p, const char *end)
+{
+	while (p < end && is_digit(*p))
+		p++;
+	return p;
+}
+
+static inline bool
+split_numeric(const char *s, size_t len, NumericText *text)
+{
+	const char *end = s + len;
+	const char *p;
+
+	if (len == 0 || len > MAX_TEXT_LEN)
+		return false;
+	text->negative = *s == '-';
+	if (text->negative)
+		s++;
+
+	p = skip_digits(s, end);
+	if (p == s)
+		return false;
+	while (s < p && *s == '0')
+		s++;
+	text->whole = s;
+	text->nwhole = p - s;
+	text->fraction = end;
+	text->nfraction = 0;
+	if (p == end)
+		return true;
+
+	if (*p != '.')
+		return false;
+	text->fraction = p + 1;
+	text->nfraction = end - text->fraction;
+	return text->nfraction > 0 && text->nfraction <= MAX_SCALE &&
+		   skip_digits(text->fraction, end) == end;
+}
+
+/* The value of n decimal digits. */
+static inline int
+digits_value(const char *p, int n)
+{
+	int value = 0;
+
+	for (int i = 0; i < n; i++)
+		value = value * 10 + (p[i] - '0');
+	return value;
+}
+
+/*
+ * Cuts the text into base-10000 digits around the point and returns their number.  Zero digits at the
+ * start and the end are dropped, and *weight is that of the first one left.
+ */
+static inline int
+group_digits(const NumericText *text, int16 *digits, int *weight)
+{
+	static const int16 padding[DIGIT_LEN] = {1, 1000, 100, 10};
+	const char *p = text->whole;
+	const char *end = p + text->nwhole;
+	int head = text->nwhole % DIGIT_LEN;
+	int tail = text->nfraction % DIGIT_LEN;
+	int n = 0;
+
+	*weight = (text->nwhole + DIGIT_LEN - 1) / DIGIT_LEN - 1;
+	if (head > 0)
+		digits[n++] = digits_value(p, head);
+	for (p += head; p < end; p += DIGIT_LEN)
+		digits[n++] = digits_value(p, DIGIT_LEN);
+
+	p = text->fraction;
+	for (end = p + text->nfraction - tail; p < end; p += DIGIT_LEN)
+	{
+		digits[n] = digits_value(p, DIGIT_LEN);
+		if (n > 0 || digits[n] != 0)
+			n++;
+		else
+			(*weight)--;
+	}
+	if (tail > 0)
+	{
+		digits[n++] = digits_value(p, tail) * padding[tail];
+	}
+
+	while (n > 0 && digits[n - 1] == 0)
+		n--;
+	return n;
+}
+
+/* Builds the numeric of the text, to be shown with the given number of digits behind the point. */
+static void
+make_numeric(const NumericText *text, int scale, Datum *value)
+{
+	int16 digits[MAX_DIGITS];
+	int weight;
+	int n = group_digits(text, digits, &weight);
+	Size size = offsetof(ShortNumeric, digits) + n * sizeof(int16);
+	ShortNumeric *result = palloc(size);
+
+	SET_VARSIZE(result, size);
+	result->header = SHORT_FORM | (scale << SHORT_SCALE_SHIFT);
+	if (n > 0)
+	{
+		result->header |= (text->negative ? SHORT_NEGATIVE : 0) | (weight & SHORT_WEIGHT_MASK);
+		memcpy(result->digits, digits, n * sizeof(int16));
+	}
+	*value = PointerGetDatum(result);
+}
+
+/* The parts of a typmod, as numeric.c packs them; a scale may be negative there. */
+static inline int
+typmod_precision(int32 typmod)
+{
+	return ((typmod - VARHDRSZ) >> 16) & 0xffff;
+}
+
+static inline int
+typmod_scale(int32 typmod)
+{
+	return (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
+}
+
+static bool
+convert_any_numeric(const char *s, size_t len, int32 typmod, Datum *value)
+{
+	NumericText text;
+
+	if (!split_numeric(s, len, &text))
+		return false;
+	make_numeric(&text, text.nfraction, value);
+	return true;
+}
+
+static bool
+convert_fixed_numeric(const char *s, size_t len, int32 typmod, Datum *value)
+{
+	NumericText text;
+	int scale = typmod_scale(typmod);
+
+	if (!split_numeric(s, len, &text))
+		return false;
+	if (text.nfraction > scale || text.nwhole > typmod_precision(typmod) - scale)
+		return false;
+	make_numeric(&text, scale, value);
+	return true;
+}
+
+/*
+ * A negative scale rounds before the point, one above the precision bounds the value below 1, one above
+ * MAX_SCALE needs the long form: all rare, and left to numeric_in.
+ */
+EtlFastConverter
+EtlNumericConverterFor(int32 typmod)
+{
+	int scale;
+
+	if (typmod < (int32) VARHDRSZ)
+		return convert_any_numeric;
+
+	scale = typmod_scale(typmod);
+	if (scale < 0 || scale > MAX_SCALE || scale > typmod_precision(typmod))
+		return NULL;
+	return convert_fixed_numeric;
+}

@@ -1,0 +1,350 @@
+/*
+ * csv_rows.c
+ *		Rows of CSV files: the kind behind etl_csv.
+ *
+ *		records (csv_records.c) -> fields -> values
+ *
+ * The bytes of a field are touched once, by the converter of its column.  A short text is not even copied:
+ * the byte before a field (its delimiter or quote) has done its work when the record is handed out, and
+ * takes the one-byte header that makes a varlena of the bytes behind it.
+ *
+ * Structure is checked for every record, whichever columns are read: the number of fields, the encoding
+ * and NUL bytes.  Values are checked when they are converted.
+ */
+#include "etl.h"
+
+#include "optimizer/optimizer.h"
+#include "scan/csv_records.h"
+#include "scan/csv_rows.h"
+#include "utils/builtins.h"
+
+typedef struct CsvRows
+{
+	EtlRows base;
+	EtlCsvRecords records;
+	int nfields;	  /* what a record should have; -1: anything goes */
+	Bitmapset *found; /* columns that any file had so far */
+	bool keep_bytes;  /* _etl_raw wants the record as it was */
+} CsvRows;
+
+/* ----------------------------------------------------------------
+ *	Records
+ * ---------------------------------------------------------------- */
+
+static void
+set_ragged_fault(CsvRows *csv)
+{
+	const EtlCsvRecord *record = &csv->records.record;
+
+	EtlRowsSetFault(
+		&csv->base, ERRCODE_BAD_COPY_FILE_FORMAT,
+		record->nfields < csv->nfields ? psprintf("missing data for column \"%s\"",
+												  EtlCsvFieldName(&csv->records, record->nfields))
+									   : pstrdup("extra data after last expected column"),
+		psprintf("The record has %d fields, and %d are expected.", record->nfields, csv->nfields),
+		NULL);
+}
+
+static bool
+is_ragged(const CsvRows *csv)
+{
+	if (csv->records.record.nfields == csv->nfields || csv->nfields < 0)
+		return false;
+	return csv->records.options.ragged != ETL_RAGGED_PAD ||
+		   csv->records.record.nfields > csv->nfields;
+}
+
+/* ----------------------------------------------------------------
+ *	Header and columns
+ * ---------------------------------------------------------------- */
+
+static char *
+list_names(const CsvRows *csv)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < csv->records.nnames; i++)
+		appendStringInfo(&list, "%s\"%.*s\"", i > 0 ? ", " : "", (int) csv->records.names[i].len,
+						 csv->records.names[i].name);
+	return list.data;
+}
+
+/* Finds a declared column in the header; -1 if it is not there and need not be. */
+static int
+match_column(const CsvRows *csv, const EtlColumn *column)
+{
+	EtlNameMatch match = EtlMatchName(column->name, csv->records.names, csv->records.nnames);
+
+	if (match.other >= 0)
+		ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
+						errmsg("column \"%s\" is ambiguous in \"%s\"", column->name,
+							   csv->records.source->name),
+						errdetail("Both \"%s\" and \"%s\" match it.",
+								  EtlCsvFieldName(&csv->records, match.index),
+								  EtlCsvFieldName(&csv->records, match.other)),
+						errhint("Declare the column by its exact name, or use match => "
+								"'position'.")));
+	if (match.index < 0 && !csv->records.options.union_by_name)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+						errmsg("column \"%s\" does not exist in \"%s\"", column->name,
+							   csv->records.source->name),
+						errdetail("The columns of the file are %s.", list_names(csv)),
+						errhint("Declare columns by these names, or use match => 'position'.")));
+	return match.index;
+}
+
+/* Marks columns that read the same field: none of them may write on the byte before it. */
+static void
+mark_shared_fields(EtlRows *rows)
+{
+	for (int i = 0; i < rows->desc->natts; i++)
+		for (int j = 0; j < i; j++)
+			if (rows->columns[i].field >= 0 && rows->columns[i].field == rows->columns[j].field)
+				rows->columns[i].field_shared = rows->columns[j].field_shared = true;
+}
+
+static void
+map_columns(CsvRows *csv)
+{
+	EtlRows *rows = &csv->base;
+	int n = 0;
+
+	for (int i = 0; i < rows->desc->natts; i++)
+	{
+		EtlColumn *column = &rows->columns[i];
+
+		column->field_shared = false;
+		if (column->kind == ETL_FROM_RAW)
+			csv->keep_bytes = true;
+		if (column->kind != ETL_FIELD)
+			continue;
+		column->field = csv->records.options.by_position ? n++ : match_column(csv, column);
+		if (column->field >= 0 && !bms_is_member(i, csv->found))
+			csv->found = bms_add_member(csv->found, i);
+	}
+	if (!csv->records.options.by_position)
+		csv->nfields = csv->records.nnames;
+	else
+		csv->nfields = n > 0 ? n : -1;
+	mark_shared_fields(rows);
+}
+
+/* ----------------------------------------------------------------
+ *	Files
+ * ---------------------------------------------------------------- */
+
+/* union_by_name lets a column be missing in a file, but not in all of them. */
+static void
+check_all_found(const CsvRows *csv)
+{
+	for (int i = 0; i < csv->base.desc->natts; i++)
+		if (csv->base.columns[i].kind == ETL_FIELD && !bms_is_member(i, csv->found))
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+							errmsg("column \"%s\" does not exist in any of the files",
+								   csv->base.columns[i].name)));
+}
+
+/* Goes to the next file; false if there is none. */
+static bool
+next_file(CsvRows *csv)
+{
+	MemoryContext old;
+
+	if (!EtlCsvRecordsNextFile(&csv->records))
+	{
+		if (csv->found != NULL)
+			check_all_found(csv);
+		return false;
+	}
+	old = MemoryContextSwitchTo(csv->base.context);
+	map_columns(csv);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+static void
+csv_open(EtlRows *rows)
+{
+	CsvRows *csv = (CsvRows *) rows;
+
+	EtlCsvRecordsOpen(&csv->records, rows->args);
+	(void) next_file(csv);
+}
+
+static void
+csv_rewind(EtlRows *rows)
+{
+	CsvRows *csv = (CsvRows *) rows;
+
+	EtlCsvRecordsRewind(&csv->records);
+	(void) next_file(csv);
+}
+
+static EtlAdvance
+csv_advance(EtlRows *rows)
+{
+	CsvRows *csv = (CsvRows *) rows;
+
+	while (unlikely(csv->records.source == NULL || !EtlCsvRecordsNext(&csv->records)))
+		if (csv->records.source == NULL || !next_file(csv))
+			return ETL_NO_MORE_ROWS;
+	if (unlikely(csv->records.record.defect != ETL_CSV_SOUND))
+	{
+		rows->faulty = true;
+		EtlCsvDefectFault(&csv->records, &rows->fault);
+		return ETL_ROW_FAULTY;
+	}
+	if (unlikely(is_ragged(csv)))
+	{
+		set_ragged_fault(csv);
+		return csv->records.options.ragged == ETL_RAGGED_REJECT ? ETL_ROW_REJECTED : ETL_ROW_FAULTY;
+	}
+	return ETL_ROW;
+}
+
+/* ----------------------------------------------------------------
+ *	Fields
+ * ---------------------------------------------------------------- */
+
+/*
+ * The text value of a field.  One of up to 126 bytes that stands in the reader's buffer gets its header
+ * written on the byte before it.
+ */
+static inline Datum
+text_value(const CsvRows *csv, const EtlColumn *column, const char *s, size_t len)
+{
+	char *start = (char *) s - 1;
+
+	if (len + 1 > VARATT_SHORT_MAX || csv->keep_bytes || column->field_shared ||
+		s == csv->records.scratch.data)
+		return PointerGetDatum(cstring_to_text_with_len(s, len));
+	SET_VARSIZE_SHORT(start, len + 1);
+	return PointerGetDatum(start);
+}
+
+static void
+fetch_provenance(CsvRows *csv, const EtlColumn *column, Datum *value, bool *isnull)
+{
+	const EtlCsvRecord *record = &csv->records.record;
+
+	*isnull = false;
+	switch (column->kind)
+	{
+		case ETL_FROM_SOURCE:
+			*value = CStringGetTextDatum(csv->records.source->name);
+			break;
+		case ETL_FROM_LINE:
+			*value = Int64GetDatum((int64) record->line);
+			break;
+		case ETL_FROM_RAW:
+			*isnull = record->defect != ETL_CSV_SOUND; /* it is no text */
+			if (!*isnull)
+				*value = PointerGetDatum(cstring_to_text_with_len(record->data, record->len));
+			break;
+		default:
+			*isnull = true;
+			break;
+	}
+}
+
+static inline void
+fetch_field(CsvRows *csv, int number, Datum *value, bool *isnull)
+{
+	const EtlColumn *column = &csv->base.columns[number];
+	const char *s;
+	size_t len;
+	bool quoted;
+
+	if ((unsigned int) column->field >=
+		(unsigned int) csv->records.record.nfields) /* 'pad', union_by_name */
+	{
+		EtlColumnNull(&csv->base, number, value, isnull);
+		return;
+	}
+	s = EtlCsvFieldText(&csv->records, column->field, &len, &quoted);
+	if (EtlCsvIsNull(&csv->records, s, len, quoted))
+	{
+		EtlColumnNull(&csv->base, number, value, isnull);
+		return;
+	}
+	*isnull = false;
+	*value = column->takes_bytes ? text_value(csv, column, s, len)
+								 : EtlColumnConvert(&csv->base, number, s, len);
+}
+
+static void
+csv_fetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull)
+{
+	CsvRows *csv = (CsvRows *) rows;
+
+	for (int i = 0; i < n; i++)
+	{
+		int number = columns[i];
+
+		if (likely(rows->columns[number].kind == ETL_FIELD))
+			fetch_field(csv, number, &values[number], &isnull[number]);
+		else
+			fetch_provenance(csv, &rows->columns[number], &values[number], &isnull[number]);
+		if (unlikely(rows->faulty))
+			break;
+	}
+}
+
+/* ----------------------------------------------------------------
+ *	For people and for the planner
+ * ---------------------------------------------------------------- */
+
+static void
+csv_where(const EtlRows *rows, StringInfo buf)
+{
+	EtlCsvWhere(&((const CsvRows *) rows)->records, buf);
+}
+
+static void
+csv_explain(const EtlRows *rows, ExplainState *es)
+{
+	const CsvRows *csv = (const CsvRows *) rows;
+
+	if (EtlSourceSetCount(csv->records.files) > 1)
+		ExplainPropertyInteger("Files", NULL, EtlSourceSetCount(csv->records.files), es);
+	ExplainPropertyUInteger("Bytes Read", NULL, EtlSourceSetBytesRead(csv->records.files), es);
+}
+
+#define LINE_GUESS 100 /* bytes, where nothing can be seen */
+
+/* From the size of the files and the length of the lines at the start of the first. */
+static bool
+csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
+{
+	char buf[8192];
+	size_t len = sizeof(buf);
+	char *path = EtlArgText(args, "source");
+	int lines = 0;
+
+	if (path == NULL || !EtlSourceSample(path, buf, &len, nbytes))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		lines += buf[i] == '\n' || (buf[i] == '\r' && (i + 1 == len || buf[i + 1] != '\n'));
+	if (lines > 0)
+		*nrows = *nbytes * lines / len;
+	else
+		*nrows = *nbytes / LINE_GUESS;
+	*nrows = clamp_row_est(*nrows - (EtlArgBool(args, "header", true) ? 1 : 0));
+	return true;
+}
+
+extern Datum etl_csv(PG_FUNCTION_ARGS);
+
+const EtlScanKind EtlCsvKind = {
+	.function = "etl_csv",
+	.entry = etl_csv,
+	.size = sizeof(CsvRows),
+	.open = csv_open,
+	.advance = csv_advance,
+	.fetch = csv_fetch,
+	.rewind = csv_rewind,
+	.where = csv_where,
+	.explain = csv_explain,
+	.estimate = csv_estimate,
+};

@@ -1,0 +1,147 @@
+/*
+ * plan.c
+ *		The planner's side of a streaming scan.
+ *
+ * The hook is called when the planner has found the paths of a relation.  For a function of ours it puts
+ * our path in the place of the FunctionScan: a matter of what the scan is, not of what it costs.
+ *
+ * The node scans no relation (scanrelid 0), so it says itself which columns it gives (custom_scan_tlist):
+ * those that the query uses.  The function call is in custom_exprs, where the planner replaces the
+ * parameters of a LATERAL call and records what the plan depends on.
+ */
+#include "etl.h"
+
+#include "nodes/makefuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/restrictinfo.h"
+#include "parser/parsetree.h"
+#include "scan/scan.h"
+#include "utils/lsyscache.h"
+
+static set_rel_pathlist_hook_type next_hook = NULL;
+
+static Plan *plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
+					   List *clauses, List *custom_plans);
+
+static const CustomPathMethods path_methods = {
+	.CustomName = "EtlScan",
+	.PlanCustomPath = plan_scan,
+};
+
+/* The call of a function of ours that is all of a FROM item; NULL for anything else. */
+static FuncExpr *
+our_call(const RangeTblEntry *rte)
+{
+	RangeTblFunction *function;
+
+	if (rte->rtekind != RTE_FUNCTION || list_length(rte->functions) != 1)
+		return NULL;
+	function = linitial_node(RangeTblFunction, rte->functions);
+	if (!IsA(function->funcexpr, FuncExpr))
+		return NULL;
+	return EtlScanKindOf((FuncExpr *) function->funcexpr) != NULL ? (FuncExpr *) function->funcexpr
+																  : NULL;
+}
+
+static void
+cost_scan(CustomPath *path, RelOptInfo *rel, const FuncExpr *call)
+{
+	double nrows = 0;
+	double nbytes = 0;
+	Cost per_row = cpu_tuple_cost + rel->baserestrictcost.per_tuple +
+				   cpu_operator_cost * list_length(rel->reltarget->exprs);
+
+	if (!EtlScanEstimate(call, &nrows, &nbytes))
+		nrows = rel->tuples;
+	path->path.startup_cost = rel->baserestrictcost.startup + rel->reltarget->cost.startup;
+	path->path.total_cost = path->path.startup_cost + nbytes / BLCKSZ * seq_page_cost +
+							per_row * nrows + rel->reltarget->cost.per_tuple * path->path.rows;
+}
+
+static void
+replace_path(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
+{
+	FuncExpr *call;
+	CustomPath *path;
+
+	if (next_hook != NULL)
+		next_hook(root, rel, rti, rte);
+	call = our_call(rte);
+	if (call == NULL)
+		return;
+
+	path = makeNode(CustomPath);
+	path->path.pathtype = T_CustomScan;
+	path->path.parent = rel;
+	path->path.pathtarget = rel->reltarget;
+	path->path.param_info = get_baserel_parampathinfo(root, rel, rel->lateral_relids);
+	path->path.parallel_safe = rel->consider_parallel;
+	path->path.rows = path->path.param_info != NULL ? path->path.param_info->ppi_rows : rel->rows;
+	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	path->methods = &path_methods;
+	cost_scan(path, rel, call);
+
+	rel->pathlist = list_make1(path);
+	rel->partial_pathlist = NIL;
+}
+
+/* The variables of the function that the query reads, each once. */
+static List *
+used_variables(RelOptInfo *rel, List *clauses)
+{
+	List *all = pull_var_clause((Node *) rel->reltarget->exprs, PVC_RECURSE_PLACEHOLDERS);
+	List *used = NIL;
+	ListCell *lc;
+
+	all = list_concat(all, pull_var_clause((Node *) clauses, PVC_RECURSE_PLACEHOLDERS));
+	foreach (lc, all)
+	{
+		Var *var = lfirst_node(Var, lc);
+
+		if (var->varno == (int) rel->relid)
+			used = list_append_unique(used, var);
+	}
+	return used;
+}
+
+static Plan *
+plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,
+		  List *custom_plans)
+{
+	CustomScan *scan = makeNode(CustomScan);
+	RangeTblEntry *rte = planner_rt_fetch(rel->relid, root);
+	RangeTblFunction *function = linitial_node(RangeTblFunction, rte->functions);
+	List *columns = NIL;
+	ListCell *lc;
+
+	clauses = extract_actual_clauses(clauses, false);
+	foreach (lc, used_variables(rel, clauses))
+	{
+		Var *var = lfirst_node(Var, lc);
+
+		scan->custom_scan_tlist = lappend(
+			scan->custom_scan_tlist,
+			makeTargetEntry((Expr *) copyObject(var), list_length(columns) + 1, NULL, false));
+		columns = lappend_int(columns, var->varattno);
+	}
+	scan->scan.plan.targetlist = tlist;
+	scan->scan.plan.qual = clauses;
+	scan->scan.scanrelid = 0;
+	scan->flags = path->flags;
+	scan->custom_exprs = list_make1(copyObject(function->funcexpr));
+	scan->custom_private = list_concat(
+		list_make3(columns, makeBoolean(rte->funcordinality), function->funccolnames),
+		list_make3(function->funccoltypes, function->funccoltypmods, function->funccolcollations));
+	scan->methods = &EtlScanMethods;
+	return &scan->scan.plan;
+}
+
+void
+EtlPlanInit(void)
+{
+	next_hook = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = replace_path;
+}

@@ -1,0 +1,376 @@
+/*
+ * rows.c
+ *		Rows of a declared type: columns, error policy, provenance.
+ *
+ *		kind->advance	a record, or what is wrong with its structure
+ *		kind->fetch		fields of it -> EtlColumnConvert -> values
+ *		here			what becomes of a row that is faulty
+ *
+ * Everything of a scan lives in one memory context.  Sources register with it what they must give back, so
+ * deleting it, by Close or by the end of the query, is all the cleaning up there is.
+ */
+#include "etl.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "mb/pg_wchar.h"
+#include "scan/input.h"
+#include "scan/rows.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#define SHOWN_VALUE_BYTES 100 /* of a faulty value in CONTEXT, as COPY has it */
+
+/* ----------------------------------------------------------------
+ *	Opening
+ * ---------------------------------------------------------------- */
+
+static const struct
+{
+	const char *name;
+	Oid type;
+	EtlColumnKind kind;
+} provenance[] = {
+	{"_etl_source", TEXTOID, ETL_FROM_SOURCE},
+	{"_etl_line", INT8OID, ETL_FROM_LINE},
+	{"_etl_raw", TEXTOID, ETL_FROM_RAW},
+	{"_etl_error", TEXTOID, ETL_FROM_ERROR},
+};
+
+/* What a column of this name holds. */
+static EtlColumnKind
+column_kind(const EtlColumn *column)
+{
+	if (strncmp(column->name, "_etl_", 5) != 0)
+		return ETL_FIELD;
+	for (int i = 0; i < lengthof(provenance); i++)
+	{
+		if (strcmp(provenance[i].name, column->name) != 0)
+			continue;
+		if (provenance[i].type != column->type)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" must be of type %s, not %s", column->name,
+							format_type_be(provenance[i].type), format_type_be(column->type))));
+		return provenance[i].kind;
+	}
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+					errmsg("column \"%s\" does not exist", column->name),
+					errdetail("Names that begin with \"_etl_\" are reserved for _etl_source, "
+							  "_etl_line, _etl_raw and _etl_error.")));
+}
+
+static void
+set_up_column(EtlRows *rows, int i)
+{
+	Form_pg_attribute attr = TupleDescAttr(rows->desc, i);
+	EtlColumn *column = &rows->columns[i];
+	Oid function;
+
+	column->name = NameStr(attr->attname);
+	column->type = attr->atttypid;
+	column->typmod = attr->atttypmod;
+	column->field = -1;
+	column->kind = attr->attisdropped ? ETL_DROPPED : column_kind(column);
+	if (column->kind != ETL_FIELD)
+		return;
+	column->takes_bytes =
+		column->type == TEXTOID || (column->type == VARCHAROID && column->typmod < 0);
+	column->fast = EtlFastConverterFor(column->type, column->typmod);
+	getTypeInputInfo(column->type, &function, &column->ioparam);
+	fmgr_info_cxt(function, &column->input, rows->context);
+	column->pure = EtlInputIsPure(function);
+}
+
+static bool
+has_column(const EtlRows *rows, EtlColumnKind kind)
+{
+	for (int i = 0; i < rows->desc->natts; i++)
+		if (rows->columns[i].kind == kind)
+			return true;
+	return false;
+}
+
+static void
+set_error_policy(EtlRows *rows)
+{
+	static const char *const policies[] = {"fail", "skip", "return"};
+
+	rows->on_error = EtlArgChoice(rows->args, "on_error", policies, lengthof(policies));
+	if (rows->on_error == ETL_ON_ERROR_RETURN && !has_column(rows, ETL_FROM_ERROR))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("on_error \"return\" needs a column for the reason"),
+						errhint("Add \"_etl_error text\" to the columns.")));
+	rows->reject_limit = EtlArgInt(rows->args, "reject_limit", -1);
+	if (rows->reject_limit < 0 && EtlArgFind(rows->args, "reject_limit") != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("reject_limit must not be negative")));
+}
+
+/*
+ * Opens a scan for the current user.  The struct of args and desc are borrowed; wanted are the numbers, from 0, of
+ * the columns that will be fetched.
+ */
+EtlRows *
+EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
+			bool rewindable)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "etl scan", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	EtlRows *rows = palloc0(kind->size);
+
+	rows->kind = kind;
+	rows->args = args;
+	rows->desc = desc;
+	rows->context = context;
+	rows->row_context = AllocSetContextCreate(context, "etl row", ALLOCSET_DEFAULT_SIZES);
+	rows->rewindable = rewindable;
+	rows->converting = -1;
+	rows->columns = palloc0(sizeof(EtlColumn) * desc->natts);
+	rows->values = palloc0(sizeof(Datum) * desc->natts);
+	rows->isnull = palloc0(sizeof(bool) * desc->natts);
+	rows->wanted = palloc(sizeof(int) * desc->natts);
+	initStringInfo(&rows->text);
+	initStringInfo(&rows->first_rejected);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		set_up_column(rows, i);
+		if (bms_is_member(i, wanted))
+			rows->wanted[rows->nwanted++] = i;
+	}
+	set_error_policy(rows);
+	kind->open(rows);
+	MemoryContextSwitchTo(old);
+	return rows;
+}
+
+/* ----------------------------------------------------------------
+ *	Faulty rows
+ * ---------------------------------------------------------------- */
+
+/* Says in CONTEXT which row, column and value an error comes from. */
+static void
+rows_error_context(void *arg)
+{
+	EtlRows *rows = arg;
+	StringInfoData where;
+
+	initStringInfo(&where);
+	rows->kind->where(rows, &where);
+	if (rows->converting >= 0)
+	{
+		int len = pg_mbcliplen(rows->text.data, rows->text.len, SHOWN_VALUE_BYTES);
+
+		appendStringInfo(&where, ", column \"%s\": \"%.*s%s\"",
+						 rows->columns[rows->converting].name, len, rows->text.data,
+						 len < rows->text.len ? "..." : "");
+	}
+	if (where.len > 0)
+		errcontext("%s", where.data);
+}
+
+static void
+push_error_context(EtlRows *rows, ErrorContextCallback *callback)
+{
+	callback->callback = rows_error_context;
+	callback->arg = rows;
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
+}
+
+void
+EtlRowsSetFault(EtlRows *rows, int sqlstate, char *message, char *detail, char *hint)
+{
+	rows->faulty = true;
+	rows->fault.sqlstate = sqlstate;
+	rows->fault.message = message;
+	rows->fault.detail = detail;
+	rows->fault.hint = hint;
+}
+
+void
+EtlRaiseFault(const EtlFault *fault)
+{
+	ereport(ERROR, (errcode(fault->sqlstate), errmsg_internal("%s", fault->message),
+					fault->detail ? errdetail_internal("%s", fault->detail) : 0,
+					fault->hint ? errhint("%s", fault->hint) : 0));
+}
+
+static void
+count_fault(EtlRows *rows, bool returned)
+{
+	rows->nrejected++;
+	if (!returned && rows->nskipped++ == 0)
+	{
+		rows->kind->where(rows, &rows->first_rejected);
+		appendStringInfo(&rows->first_rejected, ": %s", rows->fault.message);
+	}
+	if (rows->reject_limit >= 0 && rows->nrejected > (uint64) rows->reject_limit)
+		ereport(ERROR, (errcode(rows->fault.sqlstate),
+						errmsg("more than %lld rows are faulty, the limit set by reject_limit",
+							   (long long) rows->reject_limit),
+						errdetail("The last was: %s", rows->fault.message)));
+}
+
+/* A row of NULLs, but for where it comes from and what is wrong with it. */
+static void
+fill_faulty_row(EtlRows *rows)
+{
+	for (int i = 0; i < rows->nwanted; i++)
+	{
+		int column = rows->wanted[i];
+		EtlColumnKind kind = rows->columns[column].kind;
+
+		rows->isnull[column] = true;
+		if (kind == ETL_FROM_ERROR)
+		{
+			rows->values[column] = CStringGetTextDatum(rows->fault.message);
+			rows->isnull[column] = false;
+		}
+		else if (kind != ETL_FIELD && kind != ETL_DROPPED)
+			rows->kind->fetch(rows, &column, 1, rows->values, rows->isnull);
+	}
+}
+
+/* Applies the error policy to the current row; true if it is to be handed out all the same. */
+static bool
+dispose_of_faulty_row(EtlRows *rows, bool leave_out)
+{
+	bool returned = rows->on_error == ETL_ON_ERROR_RETURN && !leave_out;
+
+	if (rows->on_error == ETL_ON_ERROR_FAIL && !leave_out)
+		EtlRaiseFault(&rows->fault);
+	count_fault(rows, returned);
+	if (returned)
+		fill_faulty_row(rows);
+	return returned;
+}
+
+/* ----------------------------------------------------------------
+ *	Reading
+ * ---------------------------------------------------------------- */
+
+static bool
+convert_all(EtlRows *rows)
+{
+	rows->kind->fetch(rows, rows->wanted, rows->nwanted, rows->values, rows->isnull);
+	return !rows->faulty;
+}
+
+/* Goes to the next row; false when there is none. */
+bool
+EtlRowsNext(EtlRows *rows)
+{
+	MemoryContext old = MemoryContextSwitchTo(rows->row_context);
+	ErrorContextCallback callback;
+	EtlAdvance advance;
+
+	push_error_context(rows, &callback);
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(rows->row_context);
+		rows->faulty = false;
+		advance = rows->kind->advance(rows);
+		if (advance == ETL_NO_MORE_ROWS)
+			break;
+		rows->nread++;
+		if (advance == ETL_ROW && (rows->on_error == ETL_ON_ERROR_FAIL || convert_all(rows)))
+			break;
+		if (dispose_of_faulty_row(rows, advance == ETL_ROW_REJECTED))
+			break;
+	}
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
+	return advance != ETL_NO_MORE_ROWS;
+}
+
+/* Gives the values of some wanted columns, each at its own place in values and isnull. */
+void
+EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull)
+{
+	MemoryContext old;
+	ErrorContextCallback callback;
+
+	if (rows->on_error != ETL_ON_ERROR_FAIL)
+	{
+		for (int i = 0; i < n; i++)
+		{
+			values[columns[i]] = rows->values[columns[i]];
+			isnull[columns[i]] = rows->isnull[columns[i]];
+		}
+		return;
+	}
+	old = MemoryContextSwitchTo(rows->row_context);
+	push_error_context(rows, &callback);
+	rows->kind->fetch(rows, columns, n, values, isnull);
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
+}
+
+void
+EtlRowsRewind(EtlRows *rows)
+{
+	Assert(rows->rewindable);
+	rows->kind->rewind(rows);
+}
+
+/* Releases everything.  Whoever is told of skipped rows was promised to be. */
+void
+EtlRowsClose(EtlRows *rows)
+{
+	if (rows->nskipped > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%llu row was skipped due to errors",
+							   "%llu rows were skipped due to errors",
+							   (unsigned long) rows->nskipped, (unsigned long long) rows->nskipped),
+				 errdetail("The first was %s", rows->first_rejected.data)));
+	MemoryContextDelete(rows->context);
+}
+
+/* ----------------------------------------------------------------
+ *	Values
+ * ---------------------------------------------------------------- */
+
+/* Runs an input function; under a policy other than 'fail' its error becomes the fault of the row. */
+static Datum
+input(EtlRows *rows, int column, char *text)
+{
+	EtlColumn *col = &rows->columns[column];
+	EtlFault fault;
+	Datum value = (Datum) 0;
+
+	rows->converting = column;
+	if (rows->on_error == ETL_ON_ERROR_FAIL)
+		value = InputFunctionCall(&col->input, text, col->ioparam, col->typmod);
+	else if (!EtlInputTry(col, text, &value, &fault))
+	{
+		rows->faulty = true;
+		rows->fault = fault;
+		rows->fault.message = psprintf("column \"%s\": %s", col->name, fault.message);
+	}
+	rows->converting = -1;
+	return value;
+}
+
+Datum
+EtlColumnInput(EtlRows *rows, int column, const char *s, size_t len)
+{
+	resetStringInfo(&rows->text);
+	appendBinaryStringInfo(&rows->text, s, len);
+	return input(rows, column, rows->text.data);
+}
+
+void
+EtlColumnNull(EtlRows *rows, int column, Datum *value, bool *isnull)
+{
+	*value = (Datum) 0;
+	*isnull = true;
+	if (!rows->columns[column].input.fn_strict)
+	{
+		resetStringInfo(&rows->text);
+		(void) input(rows, column, NULL);
+	}
+}

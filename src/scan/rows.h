@@ -1,0 +1,168 @@
+/*
+ * rows.h
+ *		Rows of a declared type, read one at a time from whatever a function of ours reads.
+ *
+ * A kind (CSV, and later JSON and paged APIs) knows how to get the next record and where its fields are.
+ * What is the same for all lives here: columns and their conversion, provenance columns, and what becomes
+ * of a faulty row.  The CustomScan node and the set-returning functions are the two callers.
+ *
+ *		Open	reads the options, opens the source, and finds each declared column in it
+ *		Next	goes to the next row that the error policy lets through
+ *		Fetch	converts some of its columns
+ *		Rewind	starts again, with the same bytes
+ *		Close	releases everything, and tells how many rows were left out
+ *
+ * Under on_error 'fail' Fetch converts what it is asked for and nothing else, so a filter can look at its
+ * columns first.  Under the other policies a row counts as good only when all wanted columns convert, so
+ * Next does that, and Fetch hands out the results.
+ *
+ * Values may point into the reader's buffer or be palloc'd in row_context; they are good until the next call
+ * of Next.
+ */
+#ifndef ETL_ROWS_H
+#define ETL_ROWS_H
+
+#include "access/tupdesc.h"
+#include "commands/explain.h"
+#include "etl.h"
+#include "lib/stringinfo.h"
+#include "nodes/bitmapset.h"
+#include "scan/args.h"
+#include "scan/convert.h"
+
+typedef struct EtlRows EtlRows;
+
+typedef enum EtlOnError
+{
+	ETL_ON_ERROR_FAIL,	/* a faulty row is an error */
+	ETL_ON_ERROR_SKIP,	/* it is left out, and counted */
+	ETL_ON_ERROR_RETURN /* it comes with NULLs and the reason in _etl_error */
+} EtlOnError;
+
+/* What a declared column holds: a field of the source, or something about the row. */
+typedef enum EtlColumnKind
+{
+	ETL_FIELD,
+	ETL_FROM_SOURCE, /* _etl_source */
+	ETL_FROM_LINE,	 /* _etl_line */
+	ETL_FROM_RAW,	 /* _etl_raw */
+	ETL_FROM_ERROR,	 /* _etl_error */
+	ETL_DROPPED		 /* a dropped column of a table's row type */
+} EtlColumnKind;
+
+typedef struct EtlColumn
+{
+	const char *name;
+	Oid type;
+	int32 typmod;
+	EtlColumnKind kind;
+	int field;			   /* the kind's number of the field */
+	bool takes_bytes;	   /* text or varchar without a length: a copy of the bytes is its value */
+	bool field_shared;	   /* another column has the same field */
+	EtlFastConverter fast; /* or NULL */
+	FmgrInfo input;
+	Oid ioparam;
+	bool pure; /* an input function that can be left by an error without a subtransaction */
+} EtlColumn;
+
+/* Why a row is faulty. */
+typedef struct EtlFault
+{
+	int sqlstate;
+	const char *message;
+	const char *detail; /* or NULL */
+	const char *hint;	/* or NULL */
+} EtlFault;
+
+typedef enum EtlAdvance
+{
+	ETL_ROW,
+	ETL_ROW_FAULTY,	  /* its structure is broken, as rows->fault says */
+	ETL_ROW_REJECTED, /* the same, and it is to be left out whatever on_error says */
+	ETL_NO_MORE_ROWS
+} EtlAdvance;
+
+typedef struct EtlScanKind
+{
+	const char *function; /* SQL name */
+	PGFunction entry;	  /* C function behind it */
+	size_t size;		  /* of the kind's struct, which begins with an EtlRows */
+
+	void (*open)(EtlRows *rows);
+	EtlAdvance (*advance)(EtlRows *rows);
+	/*
+	 * Fetches columns of the current row by number, in row_context; stops at the first that makes the row
+	 * faulty.
+	 */
+	void (*fetch)(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull);
+	/* Starts again at the first row of the same bytes. */
+	void (*rewind)(EtlRows *rows);
+	/* Where the reader is, for CONTEXT: file "a.csv", line 3 */
+	void (*where)(const EtlRows *rows, StringInfo buf);
+	void (*explain)(const EtlRows *rows, ExplainState *es);
+	/* For the planner; false if nothing is known.  Never an error. */
+	bool (*estimate)(const EtlArgs *args, double *nrows, double *nbytes);
+} EtlScanKind;
+
+struct EtlRows
+{
+	const EtlScanKind *kind;
+	const EtlArgs *args;
+	MemoryContext context;	   /* holds this struct and all that belongs to the scan */
+	MemoryContext row_context; /* below it, reset for each record */
+	TupleDesc desc;
+	EtlColumn *columns; /* [desc->natts] */
+	int nwanted;
+	int *wanted;	 /* numbers of the columns that anybody will fetch */
+	bool rewindable; /* Rewind may be called */
+
+	EtlOnError on_error;
+	int64 reject_limit; /* -1: none */
+
+	/* the current row */
+	bool faulty;
+	EtlFault fault; /* meaningful when faulty */
+	Datum *values;	/* [natts], filled by Next unless on_error is 'fail' */
+	bool *isnull;
+	int converting;		 /* column whose input function is running, -1: none */
+	StringInfoData text; /* its input, NUL-terminated */
+
+	/* counters */
+	uint64 nread;	  /* records, faulty ones included */
+	uint64 nrejected; /* faulty ones that did not end the scan */
+	uint64 nskipped;  /* of these, how many were not even returned */
+	StringInfoData first_rejected;
+};
+
+extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
+							const Bitmapset *wanted, bool rewindable);
+extern bool EtlRowsNext(EtlRows *rows);
+extern void EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull);
+extern void EtlRowsRewind(EtlRows *rows);
+extern void EtlRowsClose(EtlRows *rows);
+
+/* Raises a fault as the error that it is. */
+extern void EtlRaiseFault(const EtlFault *fault) pg_attribute_noreturn();
+
+/* For kinds: records why the current row is faulty. */
+extern void EtlRowsSetFault(EtlRows *rows, int sqlstate, char *message, char *detail, char *hint);
+
+/* For kinds: the NULL of a column, which a domain may refuse. */
+extern void EtlColumnNull(EtlRows *rows, int column, Datum *value, bool *isnull);
+
+/* For kinds: the value of a column through its type's input function. */
+extern Datum EtlColumnInput(EtlRows *rows, int column, const char *s, size_t len);
+
+/* For kinds: the value of a column whose field holds len bytes at s. */
+static inline Datum
+EtlColumnConvert(EtlRows *rows, int column, const char *s, size_t len)
+{
+	const EtlColumn *col = &rows->columns[column];
+	Datum value;
+
+	if (col->fast != NULL && col->fast(s, len, col->typmod, &value))
+		return value;
+	return EtlColumnInput(rows, column, s, len);
+}
+
+#endif /* ETL_ROWS_H */

@@ -1,0 +1,47 @@
+/*
+ * scan.h
+ *		Functions in FROM as truly streaming scans.
+ *
+ * A FunctionScan collects all rows of a function in a tuplestore before it hands out the first.  So the
+ * planner is given another node for our functions:
+ *
+ *		support.c	the planner's calls for row estimates; they also load the library, which installs
+ *		plan.c		the hook that replaces the path of such a function by a CustomScan
+ *		node.c		its execution: column pruning, conversion behind filters, EXPLAIN
+ *		srf.c		the plain set-returning function, where the planner cannot use the node
+ *
+ * Both callers read through rows.h.
+ */
+#ifndef ETL_SCAN_H
+#define ETL_SCAN_H
+
+#include "etl.h"
+#include "nodes/extensible.h"
+#include "nodes/pathnodes.h"
+#include "scan/rows.h"
+
+extern void EtlPlanInit(void);
+extern void EtlNodeInit(void);
+
+/* support.c */
+extern const EtlScanKind *EtlScanKindOf(const FuncExpr *call); /* NULL: not one of our functions */
+extern bool EtlScanEstimate(const FuncExpr *call, double *nrows, double *nbytes);
+
+/* plan.c makes a plan, node.c executes it: what custom_private holds, in this order */
+typedef enum EtlScanPrivate
+{
+	ETL_SCAN_COLUMNS, /* IntList: of each entry of custom_scan_tlist, the attribute (0: whole row) */
+	ETL_SCAN_ORDINALITY,   /* Boolean */
+	ETL_SCAN_COLNAMES,	   /* List of String: all columns, if there is a column definition list */
+	ETL_SCAN_COLTYPES,	   /* OidList */
+	ETL_SCAN_COLTYPMODS,   /* IntList */
+	ETL_SCAN_COLCOLLATIONS /* OidList */
+} EtlScanPrivate;
+
+extern Node *EtlScanCreateState(CustomScan *scan);
+extern const CustomScanMethods EtlScanMethods;
+
+/* srf.c */
+extern Datum EtlScanFunction(FunctionCallInfo fcinfo, const EtlScanKind *kind);
+
+#endif /* ETL_SCAN_H */

@@ -1,0 +1,230 @@
+/*
+ * file.c
+ *		Files on the database server as sources of bytes.
+ *
+ * A file is read with plain read() calls into the reader's own buffer, never mapped: a mapped file that
+ * somebody truncates would kill the backend.
+ *
+ * The descriptor is our own, announced to fd.c by AcquireExternalFD, rather than a virtual file
+ * descriptor: fd.c closes those when it runs short and opens them again by path, and by then the path may
+ * name another file.  Ours stays on the file that was opened, also when that is replaced or deleted, so a
+ * statement sees one file.  It belongs to the memory context, not to a (sub)transaction, because a cursor
+ * outlives the subtransaction of its first FETCH.
+ */
+#include "etl.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "catalog/pg_authid.h"
+#include "miscadmin.h"
+#include "source/file.h"
+#include "storage/fd.h"
+#include "utils/acl.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+typedef struct FileSource
+{
+	EtlSource base;
+	MemoryContextCallback callback; /* closes fd when the context goes */
+	int fd;							/* -1: closed */
+	struct stat opened;				/* the file as it was opened */
+} FileSource;
+
+static size_t file_read(EtlSource *source, char *buf, size_t len);
+static void file_close(EtlSource *source);
+static void file_rewind(EtlSource *source);
+
+static const EtlSourceOps file_ops = {
+	.read = file_read,
+	.close = file_close,
+	.rewind = file_rewind,
+};
+
+bool
+EtlFileMayRead(void)
+{
+	return has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES);
+}
+
+void
+EtlFileCheckMayRead(const char *path)
+{
+	if (!EtlFileMayRead())
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied to read server file \"%s\"", path),
+						errdetail("Only roles with privileges of the \"%s\" role may read files on "
+								  "the database server.",
+								  "pg_read_server_files")));
+}
+
+/* Only a regular file has an end that can be waited for without blocking, and a size. */
+static void
+check_is_regular(const FileSource *file)
+{
+	if (S_ISREG(file->opened.st_mode))
+		return;
+	if (S_ISDIR(file->opened.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a directory", file->base.name), errhint("Name a file in it.")));
+	ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					errmsg("\"%s\" is not a regular file", file->base.name),
+					errhint("Pipes, sockets and devices cannot be read; write the data to a file "
+							"first.")));
+}
+
+static void
+close_callback(void *arg)
+{
+	file_close((EtlSource *) arg);
+}
+
+/* Opens the descriptor and looks at what it opened. */
+static void
+open_descriptor(FileSource *file)
+{
+	const char *path = file->base.name;
+
+	if (!AcquireExternalFD())
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+						errmsg("could not open file \"%s\" for reading: %m", path),
+						errhint("Read fewer files at once, or raise \"max_files_per_process\".")));
+
+	/* O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever */
+	file->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (file->fd < 0)
+	{
+		int save_errno = errno;
+
+		ReleaseExternalFD();
+		errno = save_errno;
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open file \"%s\" for reading: %m", path),
+				 save_errno == ENOENT
+					 ? errhint("Files are read on the database server, and a relative path counts "
+							   "from its data directory. For a file on the client, use psql's "
+							   "\\copy.")
+					 : 0));
+	}
+	if (fstat(file->fd, &file->opened) < 0)
+		ereport(ERROR, (errcode_for_file_access(), errmsg("could not stat file \"%s\": %m", path)));
+	check_is_regular(file);
+#ifdef POSIX_FADV_SEQUENTIAL
+	(void) posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+#endif
+}
+
+EtlSource *
+EtlFileOpen(const char *path)
+{
+	FileSource *file = palloc0(sizeof(FileSource));
+
+	file->base.ops = &file_ops;
+	file->base.name = pstrdup(path);
+	file->fd = -1;
+	file->callback.func = close_callback;
+	file->callback.arg = file;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &file->callback);
+
+	EtlFileCheckMayRead(path);
+	open_descriptor(file);
+	file->base.size = file->opened.st_size;
+	return &file->base;
+}
+
+/*
+ * Files of /proc and /sys say that they have no bytes; they are read to whatever end they have.
+ */
+static size_t
+file_read(EtlSource *source, char *buf, size_t len)
+{
+	FileSource *file = (FileSource *) source;
+	ssize_t n;
+
+	Assert(file->fd >= 0);
+	if (source->size > 0)
+		len = Min(len, (uint64) source->size - source->bytes_read);
+	if (len == 0)
+		return 0;
+
+	CHECK_FOR_INTERRUPTS();
+	do
+	{
+		pgstat_report_wait_start(WAIT_EVENT_COPY_FILE_READ);
+		n = read(file->fd, buf, len);
+		pgstat_report_wait_end();
+	} while (n < 0 && errno == EINTR);
+
+	if (n < 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not read file \"%s\": %m", source->name)));
+	if (n == 0 && source->size > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_IO_ERROR),
+				 errmsg("file \"%s\" was truncated while it was read", source->name),
+				 errdetail("It had %lld bytes when it was opened, and ends at byte %llu now.",
+						   (long long) source->size, (unsigned long long) source->bytes_read)));
+	source->bytes_read += n;
+	return n;
+}
+
+static void
+file_close(EtlSource *source)
+{
+	FileSource *file = (FileSource *) source;
+
+	if (file->fd < 0)
+		return;
+	(void) close(file->fd);
+	file->fd = -1;
+	ReleaseExternalFD();
+}
+
+static bool
+same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+		   a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* One statement sees one answer: a second reading of a file that is not what it was is refused. */
+static void
+file_rewind(EtlSource *source)
+{
+	FileSource *file = (FileSource *) source;
+	struct stat before = file->opened;
+
+	if (file->fd < 0)
+		open_descriptor(file);
+	else if (fstat(file->fd, &file->opened) < 0 || lseek(file->fd, 0, SEEK_SET) < 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not read file \"%s\" again: %m", source->name)));
+	if (!same_file(&file->opened, &before))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("file \"%s\" changed while a statement was reading it again", source->name),
+				 errhint("Read the file once, in a WITH query that is MATERIALIZED.")));
+}
+
+bool
+EtlFileSample(const char *path, char *buf, size_t *len, int64 *size)
+{
+	struct stat st;
+	ssize_t n = -1;
+	int fd;
+
+	if (!EtlFileMayRead() || (fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) < 0)
+		return false;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		n = read(fd, buf, *len);
+	(void) close(fd);
+	if (n < 0)
+		return false;
+	*len = n;
+	*size = st.st_size;
+	return true;
+}

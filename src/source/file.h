@@ -1,0 +1,32 @@
+/*
+ * file.h
+ *		Files on the database server as sources of bytes.
+ */
+#ifndef ETL_FILE_H
+#define ETL_FILE_H
+
+#include "source/source.h"
+
+/*
+ * Opens a regular file for reading, as it is at this moment: bytes appended later are not read, and a file
+ * that loses bytes while it is read is an error (58030).  It may be rewound also after it was closed; another
+ * file in its place is an error then (55000).  A relative path counts from the data directory,
+ * as it does for COPY.
+ *
+ * The current user needs the privileges of pg_read_server_files (42501).  A directory, FIFO, socket or
+ * device is refused (42809); whatever else keeps the file from being opened has the SQLSTATE that COPY
+ * gives it.
+ */
+extern EtlSource *EtlFileOpen(const char *path);
+
+/* Whether the current user may read files on the server; and the error if not. */
+extern bool EtlFileMayRead(void);
+extern void EtlFileCheckMayRead(const char *path);
+
+/*
+ * For the planner: the size of a file, and up to *len bytes from its start.  False, and never an error, if
+ * the current user may not read it or it is not there to be read.
+ */
+extern bool EtlFileSample(const char *path, char *buf, size_t *len, int64 *size);
+
+#endif /* ETL_FILE_H */

@@ -1,0 +1,39 @@
+/*
+ * source.c
+ *		What all sources share: closing and rewinding a chain of filters.
+ */
+#include "etl.h"
+
+#include "source/source.h"
+
+/* Releases what the source and those below it hold.  May be called again. */
+void
+EtlSourceClose(EtlSource *source)
+{
+	for (; source != NULL; source = source->inner)
+		source->ops->close(source);
+}
+
+/* Whether the whole chain can start again at byte 0. */
+bool
+EtlSourceCanRewind(EtlSource *source)
+{
+	for (; source != NULL; source = source->inner)
+		if (source->ops->rewind == NULL)
+			return false;
+	return true;
+}
+
+/*
+ * Starts again at byte 0, the innermost source first, so that a filter finds its input rewound.
+ */
+void
+EtlSourceRewind(EtlSource *source)
+{
+	Assert(EtlSourceCanRewind(source));
+
+	if (source->inner != NULL)
+		EtlSourceRewind(source->inner);
+	source->ops->rewind(source);
+	source->bytes_read = 0;
+}

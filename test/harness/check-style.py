@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+"""The rules of the project that a machine can hold.  Prints "file:line: what" for each breach.
+
+usage: check-style.py FOLDER_OF_THE_PROJECT
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+LAYERS = ["monitor", "source", "format", "api", "scan", "pipeline", "scheduler"]
+FOREIGN_LIBRARIES = {"curl": "source", "yajl": "format"}  # library: the layer with the one file
+LONGEST_FILE = 900
+CLANG_FORMAT_MAJOR = 14
+
+breaches = []
+
+
+def breach(path, line, what):
+    breaches.append((str(path), line, what))
+
+
+def read(path):
+    return path.read_text(encoding="utf-8")
+
+
+def files(pattern):
+    return sorted(path for path in Path(".").glob(pattern) if path.is_file())
+
+
+def sources():
+    return files("src/**/*.[ch]")
+
+
+def line_of(text, offset):
+    return text.count("\n", 0, offset) + 1
+
+
+def blank(match):
+    """Takes a comment or string out of a text and leaves every line where it was."""
+    return re.sub(r"[^\n]", " ", match.group())
+
+
+def without_comments(text):
+    return re.sub(r"/\*.*?\*/|//[^\n]*", blank, text, flags=re.S)
+
+
+def without_strings(text):
+    return re.sub(r'"(?:\\.|[^"\\\n])*"' r"|'(?:\\.|[^'\\\n])*'", blank, text)
+
+
+# -- src: layers, libraries, versions, errors, sizes ---------------------------------------------
+
+
+def includes(path):
+    text = without_comments(read(path))
+    for match in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)', text, flags=re.M):
+        yield line_of(text, match.start()), match.group(1), match.group(2)
+
+
+def layer_of(path):
+    """The layer of src/LAYER/file or of "LAYER/file.h"; None for src itself."""
+    parts = [part for part in Path(path).parts[:-1] if part != "src"]
+    return parts[0] if parts else None
+
+
+def check_layers():
+    for path in sources():
+        layer = layer_of(path)
+        if layer is not None and layer not in LAYERS:
+            breach(path, 1, f"{layer} is no layer (those are {', '.join(LAYERS)})")
+            continue
+        for line, quote, name in includes(path):
+            if quote == "<":
+                continue
+            if name.startswith("."):
+                breach(path, line, f'"{name}": name it from src, as "layer/file.h"')
+            check_layer_of_include(path, layer, line, name)
+
+
+def check_layer_of_include(path, layer, line, name):
+    other = layer_of(name)
+    if other not in LAYERS:
+        return
+    if layer is None and path.suffix == ".h":
+        breach(path, line, f"{path} is below all layers and includes {name}")
+    elif layer is not None and LAYERS.index(other) > LAYERS.index(layer):
+        breach(path, line, f"{layer} includes {name}, of a later layer")
+
+
+def check_foreign_libraries():
+    for library, layer in FOREIGN_LIBRARIES.items():
+        users = {}
+        for path in sources():
+            for line, _, name in includes(path):
+                if name.startswith(f"{library}/"):
+                    users.setdefault(path, line)
+        for path, line in users.items():
+            if layer_of(path) != layer:
+                breach(path, line, f"<{library}/> is for one file of {layer}/ only")
+            elif len(users) > 1:
+                breach(path, line, f"<{library}/> is included in {len(users)} files")
+
+
+def check_versions():
+    for path in sources():
+        text = without_comments(read(path))
+        for match in re.finditer(r"PG_VERSION_NUM|PG_MAJORVERSION", text):
+            if path != Path("src/compat.h"):
+                breach(path, line_of(text, match.start()), f"{match.group()} belongs into compat.h")
+
+
+def call_at(text, opening):
+    """The arguments of the call whose parenthesis opens there."""
+    depth = 0
+    for at in range(opening, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[at], 0)
+        if depth == 0:
+            return text[opening : at + 1]
+    return text[opening:]
+
+
+def check_errors():
+    reports = r"\b(?:ereport|ereport_domain|errsave|ereturn)\s*\("
+    for path in sources():
+        text = without_strings(without_comments(read(path)))
+        for match in re.finditer(reports, text):
+            call = call_at(text, match.end() - 1)
+            harmless = re.match(r"\(\s*(?:DEBUG\d|LOG|LOG_SERVER_ONLY|INFO|NOTICE|WARNING)\s*,", call)
+            if "errcode" not in call and not harmless:
+                breach(path, line_of(text, match.start()), "an error without errcode")
+
+
+def check_sizes():
+    for path in sources():
+        lines = len(read(path).splitlines())
+        if lines > LONGEST_FILE:
+            breach(path, lines, f"{lines} lines: more than {LONGEST_FILE} is more than one idea")
+
+
+# -- formatting ----------------------------------------------------------------------------------
+
+
+def clang_format():
+    """The program of the right major, or None after saying what was found instead."""
+    found = []
+    for program in (f"clang-format-{CLANG_FORMAT_MAJOR}", "clang-format"):
+        try:
+            answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        match = re.search(r"version (\d+)", answer.stdout)
+        if match and int(match.group(1)) == CLANG_FORMAT_MAJOR:
+            return program
+        found.append(answer.stdout.strip())
+    print(f"skipped: the formatting of C, which needs clang-format {CLANG_FORMAT_MAJOR};",
+          f"found: {', '.join(found) or 'none'}")
+    return None
+
+
+def check_formatting():
+    program = clang_format()
+    if program is None:
+        return
+    for path in sources() + files("test/**/*.[ch]"):
+        answer = subprocess.run([program, "--style=file", str(path)],
+                                capture_output=True, text=True, check=True)
+        ours, theirs = read(path).splitlines(), answer.stdout.splitlines()
+        if ours != theirs:
+            line = next((n for n, (a, b) in enumerate(zip(ours, theirs), 1) if a != b),
+                        min(len(ours), len(theirs)) + 1)
+            breach(path, line, f"not as {program} would have it")
+
+
+# -- tests: every file is run and compared -------------------------------------------------------
+
+
+def check_expected(tests, suffix, outputs):
+    """Each test has an output (or several: name_1.out is an alternative), each output a test."""
+    names = {path.stem: path for path in files(f"{tests}/*{suffix}")}
+    answered = set()
+    for path in files(f"{outputs}/*.out"):
+        name = path.stem if path.stem in names else re.sub(r"_\d$", "", path.stem)
+        answered.add(name)
+        if name not in names:
+            breach(path, 1, f"no {tests}/{name}{suffix} makes this output")
+    for name, path in names.items():
+        if name not in answered:
+            breach(path, 1, f"no {outputs}/{name}.out to compare with")
+
+
+def check_tests_are_run():
+    """The folders of tests hold nothing that the Makefile or the harness would pass over."""
+    rules = {
+        "sql": r"[a-z0-9_]+\.sql",
+        "t": r"\d{3}_[a-z0-9_]+\.pl",
+        "unit": r"[a-z0-9_]+_test\.c",
+        "fuzz": r"[a-z0-9_]+\.c|corpus/[a-z0-9_]+/.+",
+        "isolation": r"specs/[a-z0-9_]+\.spec|expected/[a-z0-9_]+\.out",
+    }
+    for folder, rule in rules.items():
+        for path in files(f"test/{folder}/**/*"):
+            if path.suffix != ".h" and not re.fullmatch(rule, "/".join(path.parts[2:])):
+                breach(path, 1, f"nothing runs this: test/{folder} holds {rule}")
+
+
+def check_names_differ():
+    """pg_regress would run sql/NAME.sql instead of test/sql/NAME.sql."""
+    taken = {path.name for path in files("sql/*.sql")}
+    for path in files("test/sql/*.sql"):
+        if path.name in taken:
+            breach(path, 1, f"sql/{path.name} has the same name")
+
+
+# -- sql: what every function declares -----------------------------------------------------------
+
+ROUTINE = r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(FUNCTION|PROCEDURE)\s+([\w.@\"]+)"
+COMMENT = r"\bCOMMENT\s+ON\s+(?:FUNCTION|PROCEDURE|ROUTINE)\s+([\w.@\"]+)"
+
+
+def bare_sql(text):
+    """Without comments, strings and bodies, whose text could look like a declaration."""
+    return re.sub(r"--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$|'(?:''|[^'])*'", blank, text, flags=re.S)
+
+
+def check_routines():
+    for path in files("sql/etl--*.sql"):
+        text = bare_sql(read(path))
+        comments = [match.group(1) for match in re.finditer(COMMENT, text, flags=re.I)]
+        for match in re.finditer(ROUTINE, text, flags=re.I):
+            kind, name = match.group(1).upper(), match.group(2)
+            line = line_of(text, match.start())
+            declaration = text[match.start() : text.find(";", match.start())]
+            if kind == "FUNCTION":
+                check_declaration(path, line, name, declaration)
+            if name in comments:
+                comments.remove(name)  # each overload needs its own
+            else:
+                breach(path, line, f"{name} has no COMMENT ON {kind}")
+
+
+def check_declaration(path, line, name, declaration):
+    if not re.search(r"\b(?:IMMUTABLE|STABLE|VOLATILE)\b", declaration, flags=re.I):
+        breach(path, line, f"{name} declares no volatility")
+    if not re.search(r"\bPARALLEL\s+(?:SAFE|RESTRICTED|UNSAFE)\b", declaration, flags=re.I):
+        breach(path, line, f"{name} does not declare PARALLEL")
+
+
+def main():
+    os.chdir(sys.argv[1])
+    check_layers()
+    check_foreign_libraries()
+    check_versions()
+    check_errors()
+    check_sizes()
+    check_formatting()
+    check_expected("test/sql", ".sql", "expected")
+    check_expected("test/isolation/specs", ".spec", "test/isolation/expected")
+    check_tests_are_run()
+    check_names_differ()
+    check_routines()
+    for path, line, what in sorted(breaches):
+        print(f"{path}:{line}: {what}")
+    print(f"check-style: {len(breaches)} breaches" if breaches else "check-style: ok")
+    return 1 if breaches else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+# shellcheck shell=bash
+# Sourced: finds the PostgreSQL to work with, and on Debian installs what is missing.
+#
+# What is needed is asked of the machine (a command runs, a header is found), so that whatever provides
+# it will do; the package is only the answer to its absence.
+
+missing=()
+
+need_command() { # COMMAND PACKAGE
+	command -v "$1" >/dev/null || missing+=("$2")
+}
+
+need_header() { # HEADER PACKAGE
+	echo "#include <$1>" | ${CC:-cc} -E -x c - >/dev/null 2>&1 || missing+=("$2")
+}
+
+need_perl() { # MODULE PACKAGE
+	perl -M"$1" -e 1 2>/dev/null || missing+=("$2")
+}
+
+need_fuzzer() { # PACKAGE
+	echo 'int LLVMFuzzerTestOneInput(const char *data, long size) { return 0; }' |
+		clang -fsanitize=fuzzer,address -o /dev/null -x c - 2>/dev/null || missing+=("$1")
+}
+
+# A server to run and PGXS to build with; libpq-dev alone also has a pg_config.
+usable_pg_config() { # PG_CONFIG
+	local pgxs bin
+	pgxs=$("$1" --pgxs 2>/dev/null) && bin=$("$1" --bindir) && [ -e "$pgxs" ] && [ -x "$bin/postgres" ]
+}
+
+# The major of the packages to install: that of the pg_config at hand, or Debian's.
+debian_major() {
+	local major
+	major=$("$PG_CONFIG" --version 2>/dev/null | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p')
+	[ -n "$major" ] || major=$(apt-cache depends postgresql 2>/dev/null |
+		sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
+	echo "$major"
+}
+
+need_postgresql() {
+	PG_CONFIG=${PG_CONFIG:-pg_config}
+	usable_pg_config "$PG_CONFIG" && return
+	if ! command -v apt-get >/dev/null; then
+		missing+=("postgresql" "postgresql-server-dev")
+		return
+	fi
+	[ -n "$(debian_major)" ] || refresh_lists
+	local major
+	major=$(debian_major)
+	[ -n "$major" ] || die "no package postgresql is known to apt"
+	local debian=/usr/lib/postgresql/$major/bin/pg_config
+	usable_pg_config "$debian" || missing+=("postgresql-$major" "postgresql-server-dev-$major")
+	[ "$PG_CONFIG" = pg_config ] || say "$PG_CONFIG gives no server with PGXS: using $debian"
+	PG_CONFIG=$debian
+}
+
+refresh_lists() {
+	[ -z "${lists_are_fresh:-}" ] || return 0
+	lists_are_fresh=yes
+	as_root apt-get -q update
+}
+
+# need_packages build|check|fuzz|valgrind: each goal's tools beyond those to build with.
+need_packages() {
+	need_command make make
+	need_command gcc gcc
+	need_header stdlib.h libc6-dev
+	need_header curl/curl.h libcurl4-openssl-dev
+	need_header yajl/yajl_parse.h libyajl-dev
+	need_header zlib.h zlib1g-dev
+	need_header zstd.h libzstd-dev
+	case $1 in
+		check)
+			need_command python3 python3
+			need_command prove perl
+			need_perl IPC::Run libipc-run-perl
+			need_clang_format
+			;;
+		fuzz)
+			need_command clang clang
+			need_fuzzer libclang-rt-dev
+			;;
+		valgrind) need_command valgrind valgrind ;;
+	esac
+	need_postgresql
+	install_missing
+	usable_pg_config "$PG_CONFIG" || die "$PG_CONFIG gives no server with PGXS"
+}
+
+# check-style compares with this major; a release of Debian without it skips that part.
+need_clang_format() {
+	if command -v apt-cache >/dev/null && apt-cache show clang-format-14 >/dev/null 2>&1; then
+		need_command clang-format-14 clang-format-14
+	fi
+}
+
+install_missing() {
+	[ ${#missing[@]} -gt 0 ] || return 0
+	command -v apt-get >/dev/null ||
+		die "please install these (the names are Debian's packages): ${missing[*]}"
+	say "Installing ${missing[*]}"
+	refresh_lists
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+		install "${missing[@]}" </dev/null
+}

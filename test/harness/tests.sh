@@ -1,0 +1,142 @@
+# shellcheck shell=bash
+# Sourced: each kind of test, and the count of what passed and failed.
+# shellcheck disable=SC2154  # worker, scratch, private_pg_config: set by the scripts sourced before
+#
+# A kind of which there are no tests yet is passed over.  A failure is counted and shown, and the run
+# goes on: one run tells all that is wrong.
+
+passed=0
+failed=0
+
+count() { # PASSED FAILED
+	passed=$((passed + $1))
+	failed=$((failed + $2))
+}
+
+# The last line, and the script's own result.
+say_result() {
+	say "Result"
+	printf '%d passed, %d failed\n' "$passed" "$failed"
+	[ "$failed" = 0 ]
+}
+
+run_style() { # FOLDER
+	if as_worker python3 "$1/test/harness/check-style.py" "$1"; then
+		count 1 0
+	else
+		count 0 1
+	fi
+}
+
+# Each test/unit/*_test.c is a program with the files of format/, which need no server.  It exits with 0
+# if all is well; a last line "N passed, N failed" is taken at its word.
+run_units() { # FOLDER [compiler options]
+	local source program status
+	for source in "$1"/test/unit/*_test.c; do
+		[ -e "$source" ] || return 0
+		program=${source%.c}
+		compile_frontend gcc "$1" "$program" "$source" "${@:2}"
+		say "unit test $(basename "$program")"
+		status=0
+		(cd "$1" && as_worker "$program") 2>&1 | as_worker tee "$program.log" || status=$?
+		count_units "$program.log" "$status"
+	done
+}
+
+run_regress() { # FOLDER
+	installcheck "$1" regress ISOLATION= TAP_TESTS= || show_diffs "$1/regression.diffs"
+	count_regress "$1.regress.log"
+}
+
+run_isolation() { # FOLDER
+	[ -e "$1/test/isolation/specs" ] || return 0
+	installcheck "$1" isolation REGRESS= TAP_TESTS= || show_diffs "$1/output_iso/regression.diffs"
+	count_regress "$1.isolation.log"
+}
+
+run_tap() { # FOLDER
+	[ -e "$1/test/t" ] || return 0
+	installcheck "$1" tap REGRESS= ISOLATION= || true
+	count_tap "$1.tap.log"
+}
+
+installcheck() { # FOLDER KIND [arguments of make]
+	as_worker make -s -C "$1" PG_CONFIG="$private_pg_config" "${@:3}" installcheck 2>&1 |
+		as_worker tee "$1.$2.log"
+}
+
+show_diffs() { # FILE
+	[ ! -e "$1" ] || cat "$1"
+}
+
+# "All 12 tests passed." or "2 of 12 tests failed."; without either pg_regress itself has failed.
+count_regress() { # LOG
+	local all bad
+	if all=$(grep -oE 'All [0-9]+ tests passed' "$1"); then
+		count "$(tr -dc 0-9 <<<"$all")" 0
+	elif bad=$(grep -oE '[0-9]+ of [0-9]+ tests failed' "$1"); then
+		read -r bad _ all _ <<<"$bad"
+		count $((all - bad)) "$bad"
+	else
+		count 0 1
+	fi
+}
+
+# "Files=2, Tests=34", and if need be "Failed 1/2 test programs. 3/34 subtests failed."; a program that
+# died between its subtests is a failure too.
+count_tap() { # LOG
+	local tests programs subtests
+	tests=$(sed -n 's/^Files=[0-9]*, Tests=\([0-9]*\),.*/\1/p' "$1")
+	read -r programs subtests < <(sed -nE \
+		's,^Failed ([0-9]+)/[0-9]+ test programs?\. ([0-9]+)/[0-9]+ subtests failed\.,\1 \2,p' "$1") || true
+	if [ -n "${programs:-}" ]; then
+		count $((tests - subtests)) $((subtests > programs ? subtests : programs))
+	elif grep -q '^Result: PASS' "$1"; then
+		count "$tests" 0
+	else
+		count 0 1
+	fi
+}
+
+count_units() { # LOG STATUS
+	local good bad
+	if read -r good _ bad _ < <(tail -n 1 "$1" | grep -E '^[0-9]+ passed, [0-9]+ failed$'); then
+		[ "$2" = 0 ] || [ "$bad" != 0 ] || bad=1
+		count "$good" "$bad"
+	elif [ "$2" = 0 ]; then
+		count 1 0
+	else
+		count 0 1
+	fi
+}
+
+# The libraries that bring AddressSanitizer into a server that was built without it.  The second makes it
+# start before any other library: libgpg-error's constructor allocates while it holds the lock of
+# gettext, and AddressSanitizer would start at that moment and want the same lock.
+preload_asan() {
+	local first=$scratch/start_asan.so
+	as_worker gcc -shared -fPIC -O0 -fno-builtin -Wl,-z,initfirst -o "$first" -x c - <<-C
+		#include <stdlib.h>
+		static __attribute__((constructor)) void start_asan(void) { free(malloc(1)); }
+	C
+	echo "$(gcc -print-file-name=libasan.so) $first"
+}
+
+# The sanitizers write one file for each process that they stop.
+count_reports() { # FOLDER
+	local report
+	for report in "$1"/*; do
+		[ -e "$report" ] || return 0
+		cat "$report"
+		count 0 1
+	done
+}
+
+# Compiles a program with the files of format/ as a client of PostgreSQL's libraries.
+compile_frontend() { # COMPILER FOLDER PROGRAM SOURCE [compiler options]
+	as_worker "$1" -g -std=gnu99 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+		-Wno-missing-field-initializers -fno-strict-aliasing -fwrapv -D_GNU_SOURCE -DFRONTEND "${@:5}" \
+		-I"$2/src" -I"$("$PG_CONFIG" --includedir-server)" -I"$("$PG_CONFIG" --includedir)" \
+		-o "$3" "$4" "$2"/src/format/*.c \
+		-L"$("$PG_CONFIG" --pkglibdir)" -L"$("$PG_CONFIG" --libdir)" -lpgcommon -lpgport -lyajl -lm
+}
