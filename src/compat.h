@@ -28,6 +28,8 @@
  * are functions and foreign servers.
  */
 #if PG_VERSION_NUM < 160000 && !defined(FRONTEND)
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_proc.h"
 #define object_aclcheck(classid, objectid, roleid, mode)                         \
 	((classid) == ProcedureRelationId ? pg_proc_aclcheck(objectid, roleid, mode) \
 									  : pg_foreign_server_aclcheck(objectid, roleid, mode))

@@ -740,6 +740,15 @@ EtlHttpRead(EtlHttp *http, char *buf, size_t len)
 	return len;
 }
 
+size_t
+EtlHttpReadUntil(EtlHttp *http, char *buf, size_t len, int64 until)
+{
+	while (http->added && http->ring.used < len && !http->paused && !http->finished &&
+		   EtlClock() < until)
+		turn_loop(until);
+	return EtlRingTake(&http->ring, buf, len);
+}
+
 EtlHttpFault
 EtlHttpGetFault(const EtlHttp *http)
 {

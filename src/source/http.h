@@ -64,6 +64,8 @@ extern EtlHttp *EtlHttpCreate(void);
 extern void EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request);
 extern EtlHttpFault EtlHttpAwait(EtlHttp *http);
 extern size_t EtlHttpRead(EtlHttp *http, char *buf, size_t len);
+/* What there is of the body by "until" (on the clock), or as much as fits into len bytes. */
+extern size_t EtlHttpReadUntil(EtlHttp *http, char *buf, size_t len, int64 until);
 extern void EtlHttpStop(EtlHttp *http);
 extern void EtlHttpFree(EtlHttp *http);
 

@@ -30,18 +30,16 @@
 
 #include "source/clock.h"
 #include "source/origins.h"
+#include "source/url.h"
 
 PG_FUNCTION_INFO_V1(etl_breakers);
 PG_FUNCTION_INFO_V1(etl_breaker_reset);
 
 #define MAX_ORIGINS 256
 
-/* "https://", a host name of 253 bytes at most, a port */
-#define MAX_ORIGIN 280
-
 typedef struct Origin
 {
-	char name[MAX_ORIGIN]; /* empty: not in use */
+	char name[ETL_MAX_ORIGIN]; /* empty: not in use */
 	uint32 hash;
 	int64 last_used;
 	EtlBreaker breaker;
@@ -205,7 +203,7 @@ EtlOriginEnter(const char *name, const EtlRate *rate, uint32 *probe, int64 *wait
 	int64 now = EtlClock();
 	Origin *origin;
 
-	Assert(strlen(name) < MAX_ORIGIN);
+	Assert(strlen(name) < ETL_MAX_ORIGIN);
 	register_exit();
 	*probe = 0;
 	lock_table(LW_EXCLUSIVE);
@@ -292,6 +290,11 @@ etl_breaker_reset(PG_FUNCTION_ARGS)
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	Origin *origin;
 	Origin *room;
+	EtlUrl url;
+
+	/* https://Host:443/ is https://host. */
+	if (EtlUrlParse(name, &url) == NULL)
+		name = EtlUrlOrigin(&url);
 
 	lock_table(LW_EXCLUSIVE);
 	origin = find(name, hash_of(name), &room);

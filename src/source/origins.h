@@ -11,6 +11,9 @@
 
 #include "source/breaker.h"
 
+/* "https://", a host name of 253 bytes at most, and a port */
+#define ETL_MAX_ORIGIN 280
+
 typedef enum EtlAdmission
 {
 	ETL_ADMITTED,

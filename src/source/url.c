@@ -98,6 +98,14 @@ unescape(const char *s, size_t len, char **result)
 	return true;
 }
 
+char *
+EtlUrlUnescape(const char *text)
+{
+	char *result;
+
+	return unescape(text, strlen(text), &result) ? result : NULL;
+}
+
 /* The length of the segment at path if that is "." or "..", however its dots are written, else 0. */
 static size_t
 dot_segment(const char *path, int *dots)

@@ -41,6 +41,8 @@ extern const char *EtlUrlExtend(const EtlUrl *base, const char *path, EtlUrl *ur
 extern void EtlUrlAddParam(EtlUrl *url, const char *name, const char *value);
 extern void EtlUrlEscape(StringInfo out, const char *text);
 
+extern char *EtlUrlUnescape(const char *text); /* NULL if it cannot be */
+
 extern bool EtlUrlSameOrigin(const EtlUrl *a, const EtlUrl *b);
 
 extern char *EtlUrlText(const EtlUrl *url);	   /* to send: holds whatever secrets the query has */
