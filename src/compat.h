@@ -11,6 +11,11 @@
 #error "etl needs PostgreSQL 15 or later"
 #endif
 
+/* 16 moved the macros of varlena values out of postgres.h. */
+#if PG_VERSION_NUM >= 160000 && !defined(FRONTEND)
+#include "varatt.h"
+#endif
+
 /*
  * 16 made the type of an abbreviation, which was the result, an argument, and added one for the details of
  * an error.  Field 0 is only a place in its cache.
