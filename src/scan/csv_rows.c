@@ -24,7 +24,6 @@ typedef struct CsvRows
 	EtlCsvRecords records;
 	int nfields;	  /* what a record should have; -1: anything goes */
 	Bitmapset *found; /* columns that any file had so far */
-	bool keep_bytes;  /* _etl_raw wants the record as it was */
 } CsvRows;
 
 /* ----------------------------------------------------------------
@@ -106,14 +105,26 @@ match_column(const CsvRows *csv, const EtlColumn *column)
 	return match.index;
 }
 
-/* Marks columns that read the same field: none of them may write on the byte before it. */
+/*
+ * Marks the texts that may be made where they stand: not if another column reads the same field, whose opening
+ * quote may be the byte to be written on, nor if _etl_raw wants the record as it was.
+ */
 static void
-mark_shared_fields(EtlRows *rows)
+mark_in_place(EtlRows *rows)
 {
+	bool keep_bytes = false;
+
 	for (int i = 0; i < rows->desc->natts; i++)
-		for (int j = 0; j < i; j++)
-			if (rows->columns[i].field >= 0 && rows->columns[i].field == rows->columns[j].field)
-				rows->columns[i].field_shared = rows->columns[j].field_shared = true;
+		keep_bytes |= rows->columns[i].kind == ETL_FROM_RAW;
+	for (int i = 0; i < rows->desc->natts; i++)
+	{
+		EtlColumn *column = &rows->columns[i];
+
+		column->in_place = column->takes_bytes && !keep_bytes;
+		for (int j = 0; j < rows->desc->natts; j++)
+			if (i != j && column->field == rows->columns[j].field)
+				column->in_place = false;
+	}
 }
 
 static void
@@ -126,9 +137,6 @@ map_columns(CsvRows *csv)
 	{
 		EtlColumn *column = &rows->columns[i];
 
-		column->field_shared = false;
-		if (column->kind == ETL_FROM_RAW)
-			csv->keep_bytes = true;
 		if (column->kind != ETL_FIELD)
 			continue;
 		column->field = csv->records.options.by_position ? n++ : match_column(csv, column);
@@ -139,7 +147,7 @@ map_columns(CsvRows *csv)
 		csv->nfields = csv->records.nnames;
 	else
 		csv->nfields = n > 0 ? n : -1;
-	mark_shared_fields(rows);
+	mark_in_place(rows);
 }
 
 /* ----------------------------------------------------------------
@@ -229,8 +237,7 @@ text_value(const CsvRows *csv, const EtlColumn *column, const char *s, size_t le
 {
 	char *start = (char *) s - 1;
 
-	if (len + 1 > VARATT_SHORT_MAX || csv->keep_bytes || column->field_shared ||
-		s == csv->records.scratch.data)
+	if (len >= VARATT_SHORT_MAX || !column->in_place || s == csv->records.scratch.data)
 		return PointerGetDatum(cstring_to_text_with_len(s, len));
 	SET_VARSIZE_SHORT(start, len + 1);
 	return PointerGetDatum(start);

@@ -56,9 +56,9 @@ typedef struct EtlColumn
 	int field;			   /* the kind's number of the field */
 	int32 typmod;
 	EtlColumnKind kind;
-	bool takes_bytes;  /* text or varchar without a length: a copy of the bytes is its value */
-	bool field_shared; /* another column has the same field */
-	bool pure;		   /* an input function that can be left by an error without a subtransaction */
+	bool takes_bytes; /* text or varchar without a length: a copy of the bytes is its value */
+	bool in_place;	  /* for the kind: that value may be made in its buffer */
+	bool pure;		  /* an input function that can be left by an error without a subtransaction */
 	Oid type;
 	Oid ioparam;
 	const char *name;
