@@ -384,7 +384,7 @@ random_tuning(void)
 {
 	EtlCsvReaderTuning tuning = tiny_tuning();
 
-	tuning.buffer_size = 1 + random_below(300);
+	tuning.buffer_size = 16 + random_below(300);
 	tuning.slice_size = 24 + random_below(200);
 	if (random_below(8) == 0)
 		tuning.max_record = random_below(80);
