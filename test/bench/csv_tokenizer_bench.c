@@ -5,7 +5,7 @@
  *
  * usage: csv_tokenizer_bench [file.csv [repetitions]]
  *
- * Without a file it makes 64 MB with 16 columns and 117 bytes a row, 10 % of one column in quotes.  The bytes
+ * Without a file it makes 64 MB with 16 columns and about 104 bytes a row, 10 % of one column in quotes.  The bytes
  * are copied into the reader's buffer as read() would do it; the best repetition counts.
  */
 #include "etl.h"
