@@ -111,6 +111,34 @@ ref_within_char(const Reference *ref, size_t *char_end)
 	return ref->pos < *char_end;
 }
 
+/* Has the record from start, or its field that begins at field, come too far? */
+static inline EtlCsvStatus
+ref_check_limits(const Reference *ref, size_t start, size_t field, size_t *fault)
+{
+	if (ref->pos - start > ref->max_record)
+	{
+		*fault = start;
+		return ETL_CSV_RECORD_TOO_LONG;
+	}
+	if (ref->pos - field > ref->dialect->max_field_size)
+	{
+		*fault = field;
+		return ETL_CSV_FIELD_TOO_LONG;
+	}
+	return ETL_CSV_RECORD;
+}
+
+/* Does the byte at pos, inside quotes, take the next one literally? */
+static inline bool
+ref_at_escape(const Reference *ref)
+{
+	const EtlCsvDialect *dialect = ref->dialect;
+
+	return ref->data[ref->pos] == dialect->escape && ref->pos + 1 < ref->len &&
+		   (ref->data[ref->pos + 1] == dialect->quote ||
+			ref->data[ref->pos + 1] == dialect->escape);
+}
+
 /* Reads one record; only if it is sound in structure does it go to the output. */
 static inline EtlCsvStatus
 ref_read_record(Reference *ref, StringInfo record, StringInfo value, size_t *fault)
@@ -127,16 +155,11 @@ ref_read_record(Reference *ref, StringInfo record, StringInfo value, size_t *fau
 	for (;;)
 	{
 		char c = ref->pos < ref->len ? ref->data[ref->pos] : '\n';
-		bool at_end = ref->pos == ref->len;
+		EtlCsvStatus status = ref_check_limits(ref, start, field, fault);
 
-		*fault = start;
-		if (ref->pos - start > ref->max_record)
-			return ETL_CSV_RECORD_TOO_LONG;
-		*fault = field;
-		if (ref->pos > field && ref->pos - field > dialect->max_field_size)
-			return ETL_CSV_FIELD_TOO_LONG;
-
-		if (in_quotes && at_end)
+		if (status != ETL_CSV_RECORD)
+			return status;
+		if (in_quotes && ref->pos == ref->len)
 		{
 			*fault = open_quote;
 			return ETL_CSV_UNCLOSED_QUOTE;
@@ -144,21 +167,14 @@ ref_read_record(Reference *ref, StringInfo record, StringInfo value, size_t *fau
 		if (!in_quotes && ref_is_line_end(c))
 			break;
 
-		if (in_quotes && c == dialect->escape && ref->pos + 1 < ref->len &&
-			(ref->data[ref->pos + 1] == dialect->quote ||
-			 ref->data[ref->pos + 1] == dialect->escape))
+		if (in_quotes && ref_at_escape(ref))
 		{
-			/* Both bytes count before either of them is looked at. */
-			appendStringInfoChar(value, ref->data[ref->pos + 1]);
+			/* The limits are met byte by byte. */
 			ref->pos++;
-			if (ref->pos - start > ref->max_record)
-			{
-				*fault = start;
-				return ETL_CSV_RECORD_TOO_LONG;
-			}
-			if (ref->pos - field > dialect->max_field_size)
-				return ETL_CSV_FIELD_TOO_LONG;
-			ref->pos++;
+			status = ref_check_limits(ref, start, field, fault);
+			if (status != ETL_CSV_RECORD)
+				return status;
+			appendStringInfoChar(value, ref->data[ref->pos++]);
 		}
 		else if (dialect->has_quote && c == dialect->quote)
 		{

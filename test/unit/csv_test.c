@@ -384,7 +384,7 @@ random_tuning(void)
 {
 	EtlCsvReaderTuning tuning = tiny_tuning();
 
-	tuning.buffer_size = 1 + random_below(300);
+	tuning.buffer_size = 16 + random_below(300);
 	tuning.slice_size = 24 + random_below(200);
 	if (random_below(8) == 0)
 		tuning.max_record = random_below(80);
@@ -670,6 +670,36 @@ test_endless_comment(void)
 	check(status == ETL_CSV_NEED_DATA && room <= tuning.buffer_size, "endless line to skip");
 }
 
+static void
+check_choice(const EtlCsvDialect *dialect, const char *expected)
+{
+	EtlCsvReader *reader = EtlCsvReaderCreate(dialect);
+	const char *got = EtlCsvReaderTokenizer(reader);
+
+	check(strcmp(got, expected) == 0, "%s is chosen, got %s", expected, got);
+	EtlCsvReaderFree(reader);
+}
+
+/* Which tokenizer is taken, if nobody forces one. */
+static void
+test_choice(void)
+{
+	EtlCsvDialect usual = default_dialect();
+	EtlCsvDialect dialects[] = {usual, usual, usual};
+	const EtlCsvTokenizer *const *tokenizer = EtlCsvTokenizers;
+
+	while (!(*tokenizer)->can(&usual))
+		tokenizer++;
+	check_choice(&usual, (*tokenizer)->name);
+	dialects[0].escape = '\\';
+	dialects[1].delimiter = "||";
+	dialects[1].delimiter_len = 2;
+	dialects[2].comment = "#";
+	dialects[2].comment_len = 1;
+	for (int i = 0; i < lengthof(dialects); i++)
+		check_choice(&dialects[i], "scalar");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -683,6 +713,7 @@ main(int argc, char **argv)
 	test_random_inputs();
 	test_end_of_memory();
 	test_endless_comment();
+	test_choice();
 	for (const EtlCsvTokenizer *const *tokenizer = EtlCsvTokenizers; *tokenizer; tokenizer++)
 	{
 		EtlCsvDialect dialect = default_dialect();
