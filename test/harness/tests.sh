@@ -147,7 +147,7 @@ count_findings() { # LOG PATTERN
 compile_frontend() { # COMPILER FOLDER PROGRAM SOURCE [compiler options]
 	local parts=("$2"/src/format/*.c) part
 	while read -r part; do
-		[[ $part == format/* ]] || parts+=("$2/src/$part.c")
+		[[ $part == format/* || ! -e $2/src/$part.c ]] || parts+=("$2/src/$part.c")
 	done < <(sed -n 's,^#include "\(.*/.*\)\.h"$,\1,p' "$4")
 	as_worker "$1" -g -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 		-Wno-missing-field-initializers -fno-strict-aliasing -fwrapv -D_GNU_SOURCE -DFRONTEND "${@:5}" \
