@@ -180,7 +180,7 @@ csv_open(EtlRows *rows)
 {
 	CsvRows *csv = (CsvRows *) rows;
 
-	EtlCsvRecordsOpen(&csv->records, rows->args);
+	EtlCsvRecordsOpen(&csv->records, rows->args, rows->rewindable);
 	(void) next_file(csv);
 }
 
@@ -290,7 +290,7 @@ fetch_field(CsvRows *csv, int number, bool may_quote, Datum *value, bool *isnull
 }
 
 static inline void
-fetch_targets(CsvRows *csv, const EtlTarget *targets, int n, bool may_quote, Datum *values,
+fetch_targets(CsvRows *csv, const EtlWanted *targets, int n, bool may_quote, Datum *values,
 			  bool *isnull)
 {
 	for (int i = 0; i < n; i++)
@@ -308,7 +308,7 @@ fetch_targets(CsvRows *csv, const EtlTarget *targets, int n, bool may_quote, Dat
 }
 
 static void
-csv_fetch(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull)
+csv_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
 	CsvRows *csv = (CsvRows *) rows;
 
@@ -328,6 +328,22 @@ csv_where(const EtlRows *rows, StringInfo buf)
 	EtlCsvWhere(&((const CsvRows *) rows)->records, buf);
 }
 
+static void
+csv_explain(const EtlRows *rows, ExplainState *es)
+{
+	const CsvRows *csv = (const CsvRows *) rows;
+	const EtlHttpStats *http = EtlSourceSetHttpStats(csv->records.files);
+
+	if (EtlSourceSetCount(csv->records.files) > 1)
+		ExplainPropertyInteger("Files", NULL, EtlSourceSetCount(csv->records.files), es);
+	if (http != NULL)
+	{
+		ExplainPropertyUInteger("Requests", NULL, http->requests, es);
+		ExplainPropertyUInteger("Retries", NULL, http->retries, es);
+		ExplainPropertyInteger("Waited", "ms", http->waited, es);
+	}
+}
+
 #define LINE_GUESS 100 /* bytes, where nothing can be seen */
 
 /*
@@ -342,7 +358,8 @@ csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 	char *path = EtlArgText(args, "source");
 	int lines = 0;
 
-	if (path == NULL || !EtlSourceSample(path, buf, &len, nbytes))
+	if (path == NULL || EtlArgFind(args, "path") != NULL ||
+		!EtlSourceSample(path, buf, &len, nbytes))
 		return false;
 	for (size_t i = 0; i < len; i++)
 		lines += buf[i] == '\n' || (buf[i] == '\r' && (i + 1 == len || buf[i + 1] != '\n'));
@@ -362,5 +379,6 @@ const EtlScanKind EtlCsvKind = {
 	.fetch = csv_fetch,
 	.rewind = csv_rewind,
 	.where = csv_where,
+	.explain = csv_explain,
 	.estimate = csv_estimate,
 };

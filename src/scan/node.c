@@ -24,6 +24,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "scan/scan.h"
+#include "source/url.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -42,8 +43,8 @@ typedef struct EtlScanState
 
 	/* the scan tuple */
 	int nfirst, nrest;
-	EtlTarget *first;  /* columns of desc that the filter reads, and their places in the tuple */
-	EtlTarget *rest;   /* the others that the query reads */
+	EtlWanted *first;  /* columns of desc that the filter reads, and their places in the tuple */
+	EtlWanted *rest;   /* the others that the query reads */
 	Bitmapset *wanted; /* both, by their numbers in desc */
 	int row_place;	   /* of the whole row, which is made of the entries before it; -1: none */
 	int ordinal_place; /* of the ordinality column; -1: none */
@@ -132,8 +133,8 @@ set_up_columns(EtlScanState *state, CustomScan *scan)
 	Bitmapset *in_filter;
 	ListCell *lc;
 
-	state->first = palloc(sizeof(EtlTarget) * (n + 1));
-	state->rest = palloc(sizeof(EtlTarget) * (n + 1));
+	state->first = palloc(sizeof(EtlWanted) * (n + 1));
+	state->rest = palloc(sizeof(EtlWanted) * (n + 1));
 	state->row_place =
 		n > 0 && ((Var *) llast_node(TargetEntry, scan->custom_scan_tlist)->expr)->varattno == 0
 			? n - 1
@@ -144,7 +145,7 @@ set_up_columns(EtlScanState *state, CustomScan *scan)
 	{
 		Var *var = (Var *) lfirst_node(TargetEntry, lc)->expr;
 		int place = foreach_current_index(lc);
-		EtlTarget target = {var->varattno - 1, place};
+		EtlWanted target = {var->varattno - 1, place};
 
 		if (!IsA(var, Var))
 			continue; /* a dropped column */
@@ -289,7 +290,7 @@ next_row(EtlScanState *state, TupleTableSlot *slot)
 }
 
 static inline void
-fetch(EtlScanState *state, const EtlTarget *targets, int n, TupleTableSlot *slot)
+fetch(EtlScanState *state, const EtlWanted *targets, int n, TupleTableSlot *slot)
 {
 	if (n > 0)
 		EtlRowsFetch(state->rows, targets, n, slot->tts_values, slot->tts_isnull);
@@ -417,7 +418,16 @@ exec_scan(CustomScanState *node)
  *	EXPLAIN
  * ---------------------------------------------------------------- */
 
-/* The source as the call has it: the text of a constant, or the expression. */
+/* URLs hold secrets, written out or as parts of an expression. */
+static void
+explain_argument(const char *label, const char *text, ExplainState *es)
+{
+	bool is_path = strcmp(label, "Path") == 0;
+
+	ExplainPropertyText(label, is_path || strstr(text, "://") ? EtlUrlRedact(text) : text, es);
+}
+
+/* Source, and path if there is one, as the call has them: the text of a constant, or the expression. */
 static void
 explain_source(const EtlScanState *state, List *ancestors, ExplainState *es)
 {
@@ -427,17 +437,18 @@ explain_source(const EtlScanState *state, List *ancestors, ExplainState *es)
 	for (int i = 0; i < args->n; i++)
 	{
 		Node *expr = list_nth(state->call->args, i);
+		bool is_path = strcmp(args->arg[i].name, "path") == 0;
+		const char *label = is_path ? "Path" : "Source";
 
-		if (strcmp(args->arg[i].name, "source") != 0)
+		if (!is_path && strcmp(args->arg[i].name, "source") != 0)
 			continue;
 		if (IsA(expr, Const) && !castNode(Const, expr)->constisnull)
+			explain_argument(label, TextDatumGetCString(castNode(Const, expr)->constvalue), es);
+		else if (!is_path || !IsA(expr, Const))
 		{
-			ExplainPropertyText("Source", TextDatumGetCString(castNode(Const, expr)->constvalue),
-								es);
-			return;
+			context = set_deparse_context_plan(es->deparse_cxt, state->css.ss.ps.plan, ancestors);
+			explain_argument(label, deparse_expression(expr, context, es->verbose, false), es);
 		}
-		context = set_deparse_context_plan(es->deparse_cxt, state->css.ss.ps.plan, ancestors);
-		ExplainPropertyText("Source", deparse_expression(expr, context, es->verbose, false), es);
 	}
 }
 
@@ -471,8 +482,11 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 		columns = lappend(columns, NameStr(TupleDescAttr(state->desc, i)->attname));
 	if (columns != NIL)
 		ExplainPropertyList("Columns", columns, es);
-	if (es->analyze && state->rows != NULL)
-		explain_counters(state, es);
+	if (!es->analyze || state->rows == NULL)
+		return;
+	explain_counters(state, es);
+	if (state->kind->explain != NULL)
+		state->kind->explain(state->rows, es);
 }
 
 static const CustomExecMethods exec_methods = {

@@ -124,7 +124,7 @@ set_wanted(EtlRows *rows, const Bitmapset *wanted)
 			   rows->columns[i].kind == ETL_FROM_ERROR;
 	for (int i = 0; i < rows->desc->natts; i++)
 		if (all || bms_is_member(i, wanted))
-			rows->wanted[rows->nwanted++] = (EtlTarget){i, i};
+			rows->wanted[rows->nwanted++] = (EtlWanted){i, i};
 }
 
 /*
@@ -151,7 +151,7 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 	rows->columns = palloc0(sizeof(EtlColumn) * desc->natts);
 	rows->values = palloc0(sizeof(Datum) * desc->natts);
 	rows->isnull = palloc0(sizeof(bool) * desc->natts);
-	rows->wanted = palloc(sizeof(EtlTarget) * desc->natts);
+	rows->wanted = palloc(sizeof(EtlWanted) * desc->natts);
 	initStringInfo(&rows->text);
 	initStringInfo(&rows->first_skipped);
 	for (int i = 0; i < desc->natts; i++)
@@ -319,7 +319,7 @@ EtlRowsNext(EtlRows *rows)
 
 /* Gives the values of some wanted columns. */
 void
-EtlRowsFetch(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull)
+EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
 	MemoryContext old;
 	ErrorContextCallback callback;

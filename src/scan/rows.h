@@ -23,6 +23,7 @@
 #define ETL_ROWS_H
 
 #include "access/tupdesc.h"
+#include "commands/explain.h"
 #include "etl.h"
 #include "lib/stringinfo.h"
 #include "nodes/bitmapset.h"
@@ -73,11 +74,11 @@ typedef struct EtlCounters
 } EtlCounters;
 
 /* A column to be fetched, and the place in "values" and "isnull" where it goes. */
-typedef struct EtlTarget
+typedef struct EtlWanted
 {
 	int column;
 	int place;
-} EtlTarget;
+} EtlWanted;
 
 /* Why a row is faulty. */
 typedef struct EtlFault
@@ -107,11 +108,13 @@ typedef struct EtlScanKind
 	/*
 	 * Fetches columns of the current row, in row_context; stops at the first that makes the row faulty.
 	 */
-	void (*fetch)(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull);
+	void (*fetch)(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 	/* Starts again at the first row of the same bytes. */
 	void (*rewind)(EtlRows *rows);
 	/* Where the reader is, for CONTEXT: file "a.csv", line 3 */
 	void (*where)(const EtlRows *rows, StringInfo buf);
+	/* What EXPLAIN ANALYZE shows besides the counters; or NULL. */
+	void (*explain)(const EtlRows *rows, ExplainState *es);
 	/* For the planner; false if nothing is known.  Never an error. */
 	bool (*estimate)(const EtlArgs *args, double *nrows, double *nbytes);
 } EtlScanKind;
@@ -125,7 +128,7 @@ struct EtlRows
 	TupleDesc desc;
 	EtlColumn *columns; /* [desc->natts] */
 	int nwanted;
-	EtlTarget *wanted; /* the columns that anybody will fetch, each at its own number */
+	EtlWanted *wanted; /* the columns that anybody will fetch, each at its own number */
 	bool rewindable;   /* Rewind may be called */
 
 	EtlOnError on_error;
@@ -153,7 +156,7 @@ extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleD
 							const Bitmapset *wanted, bool rewindable);
 extern bool EtlRowsNext(EtlRows *rows);
 extern void
-EtlRowsFetch(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull);
+EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 extern void EtlRowsRewind(EtlRows *rows);
 extern void EtlRowsClose(EtlRows *rows);
 
