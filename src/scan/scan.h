@@ -42,6 +42,6 @@ extern const CustomScanMethods EtlScanMethods;
 
 /* srf.c */
 extern Datum EtlScanFunction(FunctionCallInfo fcinfo, const EtlScanKind *kind);
-extern void EtlRefuseRowType(Oid type) pg_attribute_noreturn();
+pg_noreturn extern void EtlRefuseRowType(Oid type);
 
 #endif /* ETL_SCAN_H */

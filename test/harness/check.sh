@@ -2,8 +2,7 @@
 # make check: builds etl, installs it into a private copy of PostgreSQL and runs every test there; then
 # the same with AddressSanitizer and UndefinedBehaviorSanitizer.  The machine's PostgreSQL is only read.
 #
-# The last line adds up what ran; check-style counts as one test, and so does each program of test/unit
-# that gives no count of its own.
+# The last line adds up what ran; check-style counts as one test.
 
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"

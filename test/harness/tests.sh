@@ -28,18 +28,20 @@ run_style() { # FOLDER
 	fi
 }
 
-# Each test/unit/*_test.c is a program that needs no server.  It exits with 0 if all is well; a last line
-# "N passed, N failed" is taken at its word.
+# Each test/unit/*_test.c is a program that needs no server; it exits with 0 if all is well, and counts as
+# one test, however many checks it makes.
 run_units() { # FOLDER [compiler options]
-	local source program status
+	local source program
 	for source in "$1"/test/unit/*_test.c; do
 		[ -e "$source" ] || return 0
 		program=${source%.c}
 		compile_frontend gcc "$1" "$program" "$source" -Werror "${@:2}"
 		say "unit test $(basename "$program")"
-		status=0
-		(cd "$1" && as_worker "$program") 2>&1 | as_worker tee "$program.log" || status=$?
-		count_units "$program.log" "$status"
+		if (cd "$1" && as_worker "$program"); then
+			count 1 0
+		else
+			count 0 1
+		fi
 	done
 }
 
@@ -109,18 +111,6 @@ count_tap() { # LOG
 	count $((tests - bad)) $((bad + died))
 }
 
-count_units() { # LOG STATUS
-	local good bad
-	if read -r good _ bad _ < <(tail -n 1 "$1" | grep -E '^[0-9]+ passed, [0-9]+ failed$'); then
-		[ "$2" = 0 ] || [ "$bad" != 0 ] || bad=1
-		count "$good" "$bad"
-	elif [ "$2" = 0 ]; then
-		count 1 0
-	else
-		count 0 1
-	fi
-}
-
 # The libraries that bring AddressSanitizer into a server that was built without it.  The second makes it
 # start before any other library: libgpg-error's constructor allocates while it holds the lock of
 # gettext, and AddressSanitizer would start at that moment and want the same lock.
@@ -147,7 +137,7 @@ count_findings() { # LOG PATTERN
 compile_frontend() { # COMPILER FOLDER PROGRAM SOURCE [compiler options]
 	local parts=("$2"/src/format/*.c) part
 	while read -r part; do
-		[[ $part == format/* ]] || parts+=("$2/src/$part.c")
+		[[ $part == format/* || ! -e $2/src/$part.c ]] || parts+=("$2/src/$part.c")
 	done < <(sed -n 's,^#include "\(.*/.*\)\.h"$,\1,p' "$4")
 	as_worker "$1" -g -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 		-Wno-missing-field-initializers -fno-strict-aliasing -fwrapv -D_GNU_SOURCE -DFRONTEND "${@:5}" \
