@@ -53,7 +53,7 @@ make_in_chroot() { # FOLDER GOAL
 	# shellcheck disable=SC2016
 	unshare --mount --pid --fork -- bash -c '
 		mount -t proc proc "$1/proc"
-		exec chroot "$1" env -u PG_CONFIG PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root make -C /root/etl "$2"
+		exec chroot "$1" env -u PG_CONFIG PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root make --no-print-directory -C /root/etl "$2"
 	' bash "$1" "$2"
 }
 

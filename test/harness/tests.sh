@@ -143,5 +143,6 @@ compile_frontend() { # COMPILER FOLDER PROGRAM SOURCE [compiler options]
 		-Wno-missing-field-initializers -fno-strict-aliasing -fwrapv -D_GNU_SOURCE -DFRONTEND "${@:5}" \
 		-I"$2/src" -isystem "$("$PG_CONFIG" --includedir-server)" \
 		-o "$3" "$4" "${parts[@]}" \
-		-L"$("$PG_CONFIG" --pkglibdir)" -L"$("$PG_CONFIG" --libdir)" -lpgcommon -lpgport -lyajl -lm
+		-L"$("$PG_CONFIG" --pkglibdir)" -L"$("$PG_CONFIG" --libdir)" -Wl,--as-needed \
+		-lpgcommon -lpgport -lpq -lyajl -lm
 }
