@@ -107,7 +107,7 @@ check_entry_type(const EtlScanState *state, const Var *var)
 		return;
 	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 					errmsg("row type of function %s changed", state->kind->function),
-					errhint("Run the statement again.")));
+					errhint("Run DISCARD PLANS, then the statement again.")));
 }
 
 /* Adds the columns of desc that an entry of the scan tuple needs. */
