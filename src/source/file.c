@@ -127,6 +127,36 @@ EtlFileOpen(const char *path)
 	return &file->base;
 }
 
+static bool
+same_time(const struct stat *a, const struct stat *b)
+{
+	return a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static bool
+is_unchanged(const FileSource *file, const struct stat *now)
+{
+	return now->st_size == file->opened.st_size && same_time(now, &file->opened);
+}
+
+/*
+ * All bytes were read that there were at first.  If the file has no more, nobody has appended to it, so a new
+ * time of modification means that other bytes were written in the place of these.
+ */
+static void
+check_not_written_over(const FileSource *file)
+{
+	struct stat now;
+
+	if (fstat(file->fd, &now) < 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not stat file \"%s\": %m", file->base.name)));
+	if (now.st_size <= file->opened.st_size && !is_unchanged(file, &now))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("file \"%s\" was written to while it was read", file->base.name),
+						errhint("Write a new file beside it, then rename that.")));
+}
+
 /*
  * Files of /proc and /sys say that they have no bytes; they are read to whatever end they have.
  */
@@ -140,7 +170,10 @@ file_read(EtlSource *source, char *buf, size_t len)
 	if (source->size > 0)
 		len = Min(len, (uint64) source->size - source->bytes_read);
 	if (len == 0)
+	{
+		check_not_written_over(file);
 		return 0;
+	}
 
 	CHECK_FOR_INTERRUPTS();
 	do
@@ -175,12 +208,6 @@ file_close(EtlSource *source)
 	ReleaseExternalFD();
 }
 
-static bool
-same_time(const struct stat *a, const struct stat *b)
-{
-	return a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 /* One statement sees one answer: a second reading of a file that was written to is refused. */
 static void
 file_rewind(EtlSource *source)
@@ -191,7 +218,7 @@ file_rewind(EtlSource *source)
 	if (fstat(file->fd, &now) < 0 || lseek(file->fd, 0, SEEK_SET) < 0)
 		ereport(ERROR, (errcode_for_file_access(),
 						errmsg("could not read file \"%s\" again: %m", source->name)));
-	if (now.st_size != file->opened.st_size || !same_time(&now, &file->opened))
+	if (!is_unchanged(file, &now))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("file \"%s\" changed while a statement was reading it again", source->name),
