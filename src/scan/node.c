@@ -106,7 +106,7 @@ check_entry(const EtlScanState *state, const Var *var)
 	}
 	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 					errmsg("row type of function %s changed", state->kind->function),
-					errhint("Run the statement again.")));
+					errhint("Run DISCARD PLANS, then the statement again.")));
 }
 
 /* Which entries of the scan tuple, from 0, the filter reads; all, if it reads whole rows. */
