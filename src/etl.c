@@ -7,8 +7,11 @@
 #include "etl.h"
 
 #include "fmgr.h"
-#include "scan/csv_rows.h"
+#include "scan/csv_records.h"
 #include "scan/scan.h"
+#include "source/http.h"
+#include "source/origins.h"
+#include "source/target.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
@@ -18,7 +21,10 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
-	EtlCsvRowsInit();
+	EtlHttpInit();
+	EtlOriginsInit();
+	EtlTargetInit();
+	EtlCsvRecordsInit();
 	EtlPlanInit();
 	EtlNodeInit();
 	MarkGUCPrefixReserved("etl");

@@ -112,6 +112,8 @@ typedef struct EtlCsvReaderTuning
 	size_t max_record;	/* bytes */
 } EtlCsvReaderTuning;
 
+extern const EtlCsvReaderTuning EtlCsvDefaultTuning; /* without a tokenizer */
+
 extern EtlCsvReader *
 EtlCsvReaderCreateTuned(const EtlCsvDialect *dialect, const EtlCsvReaderTuning *tuning);
 

@@ -2,15 +2,15 @@
  * convert_numeric.c
  *		numeric and numeric(p,s).
  *
- * Canonical form: an optional '-', digits, optionally '.' and digits; at most 64 characters and 63 digits
- * behind the point.  numeric_in asks no setting.  With a typmod, no more digits behind the point than the
- * scale (so that nothing is rounded) and no more before it, leading zeros aside, than precision minus
- * scale (so that nothing overflows).  Exponents, NaN, infinities, '+', blanks, a point without digits on
- * both sides and what needs rounding are left to numeric_in.
+ * Canonical form: an optional '-', digits, optionally '.' and digits; at most 64 characters and 63
+ * digits behind the point.  numeric_in asks no setting.  With a typmod, no more digits behind the
+ * point than the scale (so that nothing is rounded) and no more before it, leading zeros aside,
+ * than precision minus scale (so that nothing overflows).  Exponents, NaN, infinities, '+', blanks,
+ * a point without digits on both sides and what needs rounding are left to numeric_in.
  *
- * The server keeps the layout of a numeric to itself, but it is on disk, hence fixed (numeric.c): a varlena
- * of a 16-bit header and base-10000 digits of 16 bits, the highest first, without leading and trailing
- * zero digits.  The header of the short form, which holds all that we take, is
+ * The server keeps the layout of a numeric to itself, but it is on disk, hence fixed (numeric.c): a
+ * varlena of a 16-bit header and base-10000 digits of 16 bits, the highest first, without leading
+ * and trailing zero digits.  The header of the short form, which holds all that we take, is
  *
  *		bits 15-14	10, the mark of the short form
  *		bit 13		1 if negative (never for zero)
@@ -55,19 +55,12 @@ typedef struct NumericText
 	bool negative;
 } NumericText;
 
-static inline const char *
-skip_digits(const char *p, const char *end)
-{
-	while (p < end && is_digit(*p))
-		p++;
-	return p;
-}
-
 static inline bool
 split_numeric(const char *s, size_t len, NumericText *text)
 {
 	const char *end = s + len;
 	const char *p;
+	uint64 unused = 0;
 
 	if (len == 0 || len > MAX_TEXT_LEN)
 		return false;
@@ -75,7 +68,7 @@ split_numeric(const char *s, size_t len, NumericText *text)
 	if (text->negative)
 		s++;
 
-	p = skip_digits(s, end);
+	p = scan_digits(s, end, &unused);
 	if (p == s)
 		return false;
 	while (s < p && *s == '0')
@@ -92,12 +85,12 @@ split_numeric(const char *s, size_t len, NumericText *text)
 	text->fraction = p + 1;
 	text->nfraction = end - text->fraction;
 	return text->nfraction > 0 && text->nfraction <= MAX_SCALE &&
-		   skip_digits(text->fraction, end) == end;
+		   scan_digits(text->fraction, end, &unused) == end;
 }
 
-/* The value of n decimal digits. */
+/* The value of less than DIGIT_LEN decimal digits. */
 static inline int
-digits_value(const char *p, int n)
+few_digits(const char *p, int n)
 {
 	int value = 0;
 
@@ -107,8 +100,8 @@ digits_value(const char *p, int n)
 }
 
 /*
- * Cuts the text into base-10000 digits around the point and returns their number.  Zero digits at the
- * start and the end are dropped, and *weight is that of the first one left.
+ * Cuts the text into base-10000 digits around the point and returns their number.  Zero digits at
+ * the start and the end are dropped, and *weight is that of the first one left.
  */
 static inline int
 group_digits(const NumericText *text, int16 *digits, int *weight)
@@ -122,23 +115,21 @@ group_digits(const NumericText *text, int16 *digits, int *weight)
 
 	*weight = (text->nwhole + DIGIT_LEN - 1) / DIGIT_LEN - 1;
 	if (head > 0)
-		digits[n++] = digits_value(p, head);
+		digits[n++] = few_digits(p, head);
 	for (p += head; p < end; p += DIGIT_LEN)
-		digits[n++] = digits_value(p, DIGIT_LEN);
+		digits[n++] = four_digits(p);
 
 	p = text->fraction;
 	for (end = p + text->nfraction - tail; p < end; p += DIGIT_LEN)
 	{
-		digits[n] = digits_value(p, DIGIT_LEN);
+		digits[n] = four_digits(p);
 		if (n > 0 || digits[n] != 0)
 			n++;
 		else
 			(*weight)--;
 	}
 	if (tail > 0)
-	{
-		digits[n++] = digits_value(p, tail) * padding[tail];
-	}
+		digits[n++] = few_digits(p, tail) * padding[tail];
 
 	while (n > 0 && digits[n - 1] == 0)
 		n--;
@@ -204,8 +195,8 @@ convert_fixed_numeric(const char *s, size_t len, int32 typmod, Datum *value)
 }
 
 /*
- * A negative scale rounds before the point, one above the precision bounds the value below 1, one above
- * MAX_SCALE needs the long form: all rare, and left to numeric_in.
+ * A negative scale rounds before the point, one above the precision bounds the value below 1, one
+ * above MAX_SCALE needs the long form: all rare, and left to numeric_in.
  */
 EtlFastConverter
 EtlNumericConverterFor(int32 typmod)

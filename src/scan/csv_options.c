@@ -127,6 +127,9 @@ EtlCsvReadOptions(const EtlArgs *args, EtlCsvOptions *options)
 	options->header = EtlArgBool(args, "header", true);
 	options->by_position =
 		EtlArgChoice(args, "match", matches, lengthof(matches)) == 1 || !options->header;
+	options->union_by_name = EtlArgBool(args, "union_by_name", false);
+	if (options->union_by_name && options->by_position)
+		invalid("union_by_name needs a header and match => 'name'");
 	options->ragged = EtlArgChoice(args, "ragged", raggeds, lengthof(raggeds));
 	options->encoding = EtlArgText(args, "encoding");
 }

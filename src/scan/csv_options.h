@@ -20,6 +20,7 @@ typedef struct EtlCsvOptions
 	EtlCsvDialect dialect; /* but for max_field_size */
 	bool header;
 	bool by_position;
+	bool union_by_name; /* a column that is missing in one of several files is NULL there */
 	EtlCsvRagged ragged;
 	const char *null_string;
 	size_t null_len;

@@ -9,6 +9,4 @@
 
 extern const EtlScanKind EtlCsvKind;
 
-extern void EtlCsvRowsInit(void); /* settings */
-
 #endif /* ETL_CSV_ROWS_H */

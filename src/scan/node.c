@@ -24,6 +24,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "scan/scan.h"
+#include "source/url.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -40,16 +41,14 @@ typedef struct EtlScanState
 	TupleDesc desc;		   /* what the function returns */
 	TupleDesc whole;	   /* the same with the ordinality column, if there is one */
 
-	/* the scan tuple: entry i is attribute attnos[i] of "whole", or all of it where that is 0 */
-	int nentries;
-	AttrNumber *attnos;
-	Bitmapset *wanted; /* columns of desc, from 0, that any entry needs */
+	/* the scan tuple */
 	int nfirst, nrest;
-	int *first;			   /* columns of desc that the filter reads */
-	int *rest;			   /* the other wanted ones */
-	bool filter_reads_row; /* the whole of it */
-	Datum *values;		   /* [whole->natts] of the current row */
-	bool *isnull;
+	EtlWanted *first;  /* columns of desc that the filter reads, and their places in the tuple */
+	EtlWanted *rest;   /* the others that the query reads */
+	Bitmapset *wanted; /* both, by their numbers in desc */
+	int row_place;	   /* of the whole row, which is made of the entries before it; -1: none */
+	int ordinal_place; /* of the ordinality column; -1: none */
+	bool filter_reads_row;
 
 	EtlRows *rows; /* NULL: not open */
 	int64 ordinal;
@@ -93,75 +92,75 @@ add_ordinality(TupleDesc desc)
 
 /* A plan may be older than the row type it was made for. */
 static void
-check_entry_type(const EtlScanState *state, const Var *var)
+check_entry(const EtlScanState *state, const Var *var)
 {
 	Form_pg_attribute attr;
 
+	if (var->varattno == 0)
+		return;
 	if (var->varattno > 0 && var->varattno <= state->whole->natts)
 	{
 		attr = TupleDescAttr(state->whole, var->varattno - 1);
 		if (!attr->attisdropped && attr->atttypid == var->vartype)
 			return;
 	}
-	else if (var->varattno == 0)
-		return;
 	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 					errmsg("row type of function %s changed", state->kind->function),
 					errhint("Run DISCARD PLANS, then the statement again.")));
 }
 
-/* Adds the columns of desc that an entry of the scan tuple needs. */
+/* Which entries of the scan tuple, from 0, the filter reads; all, if it reads whole rows. */
 static Bitmapset *
-add_columns_of_entry(const EtlScanState *state, Bitmapset *columns, int entry)
+entries_in_filter(EtlScanState *state, CustomScan *scan)
 {
-	AttrNumber attno = state->attnos[entry];
+	Bitmapset *attrs = NULL;
+	Bitmapset *entries = NULL;
+	int n = list_length(scan->custom_scan_tlist);
 
-	if (attno == 0)
-		return bms_add_range(columns, 0, state->desc->natts - 1);
-	if (attno <= state->desc->natts)
-		return bms_add_member(columns, attno - 1);
-	return columns;
+	pull_varattnos((Node *) scan->scan.plan.qual, INDEX_VAR, &attrs);
+	for (int i = 0; i < n; i++)
+		if (bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attrs))
+			entries = bms_add_member(entries, i);
+	state->filter_reads_row = state->row_place >= 0 && bms_is_member(state->row_place, entries);
+	return state->filter_reads_row ? bms_add_range(entries, 0, n - 1) : entries;
 }
 
-static int *
-members(const Bitmapset *set, int *n)
-{
-	int *list = palloc(sizeof(int) * (bms_num_members(set) + 1));
-	int i = -1;
-
-	*n = 0;
-	while ((i = bms_next_member(set, i)) >= 0)
-		list[(*n)++] = i;
-	return list;
-}
-
-/* Works out which columns are converted, and which of them before the filter. */
+/* Works out where in the scan tuple each column goes, and which are converted before the filter. */
 static void
 set_up_columns(EtlScanState *state, CustomScan *scan)
 {
-	Bitmapset *attrs = NULL;
-	Bitmapset *first = NULL;
+	int n = list_length(scan->custom_scan_tlist);
+	Bitmapset *in_filter;
 	ListCell *lc;
 
-	state->attnos = palloc(sizeof(AttrNumber) * (list_length(scan->custom_scan_tlist) + 1));
+	state->first = palloc(sizeof(EtlWanted) * (n + 1));
+	state->rest = palloc(sizeof(EtlWanted) * (n + 1));
+	state->row_place =
+		n > 0 && ((Var *) llast_node(TargetEntry, scan->custom_scan_tlist)->expr)->varattno == 0
+			? n - 1
+			: -1;
+	state->ordinal_place = -1;
+	in_filter = entries_in_filter(state, scan);
 	foreach (lc, scan->custom_scan_tlist)
 	{
-		Var *var = castNode(Var, lfirst_node(TargetEntry, lc)->expr);
+		Var *var = (Var *) lfirst_node(TargetEntry, lc)->expr;
+		int place = foreach_current_index(lc);
+		EtlWanted target = {var->varattno - 1, place};
 
-		check_entry_type(state, var);
-		state->attnos[state->nentries] = var->varattno;
-		state->wanted = add_columns_of_entry(state, state->wanted, state->nentries++);
-	}
-
-	pull_varattnos((Node *) scan->scan.plan.qual, INDEX_VAR, &attrs);
-	for (int i = 0; i < state->nentries; i++)
-		if (bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attrs))
+		if (!IsA(var, Var))
+			continue; /* a dropped column */
+		check_entry(state, var);
+		if (var->varattno > state->desc->natts)
+			state->ordinal_place = place;
+		else if (var->varattno > 0)
 		{
-			first = add_columns_of_entry(state, first, i);
-			state->filter_reads_row |= state->attnos[i] == 0;
+			state->wanted = bms_add_member(state->wanted, target.column);
+			if (bms_is_member(place, in_filter))
+				state->first[state->nfirst++] = target;
+			else
+				state->rest[state->nrest++] = target;
 		}
-	state->first = members(first, &state->nfirst);
-	state->rest = members(bms_difference(state->wanted, first), &state->nrest);
+	}
 }
 
 /* As ExecInitFunc does for a function that is called as one. */
@@ -193,10 +192,9 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	state->arg_params = pull_paramids((Expr *) state->call);
 	state->desc = result_desc(state, scan->custom_private);
 	state->whole = ordinality ? add_ordinality(state->desc) : state->desc;
-	state->values = palloc0(sizeof(Datum) * state->whole->natts);
-	state->isnull = palloc(sizeof(bool) * state->whole->natts);
-	memset(state->isnull, true, sizeof(bool) * state->whole->natts);
 	set_up_columns(state, scan);
+	memset(node->ss.ss_ScanTupleSlot->tts_isnull, true,
+		   sizeof(bool) * list_length(scan->custom_scan_tlist));
 }
 
 /* Evaluates the arguments and opens the source. */
@@ -263,50 +261,39 @@ rescan(CustomScanState *node)
  *	Rows
  * ---------------------------------------------------------------- */
 
-static Datum
-whole_row(const EtlScanState *state)
+/* Makes the whole row of the columns before it. */
+static void
+form_whole_row(EtlScanState *state, TupleTableSlot *slot)
 {
-	return HeapTupleGetDatum(heap_form_tuple(state->whole, state->values, state->isnull));
+	HeapTuple tuple = heap_form_tuple(state->whole, slot->tts_values, slot->tts_isnull);
+
+	slot->tts_values[state->row_place] = HeapTupleGetDatum(tuple);
+	slot->tts_isnull[state->row_place] = false;
 }
 
-/* Makes the scan tuple of the values there are; a whole row only once all of it is there. */
-static void
-store_scan_tuple(EtlScanState *state, TupleTableSlot *slot, bool complete)
+/* Goes to the next row, with an empty slot to be filled; false when there is none. */
+static bool
+next_row(EtlScanState *state, TupleTableSlot *slot)
 {
 	ExecClearTuple(slot);
-	for (int i = 0; i < state->nentries; i++)
-	{
-		AttrNumber attno = state->attnos[i];
-
-		slot->tts_isnull[i] = attno == 0 ? !complete : state->isnull[attno - 1];
-		if (attno == 0 && complete)
-			slot->tts_values[i] = whole_row(state);
-		else if (attno != 0)
-			slot->tts_values[i] = state->values[attno - 1];
-	}
-	ExecStoreVirtualTuple(slot);
-}
-
-static bool
-next_row(EtlScanState *state)
-{
 	if (unlikely(state->rows == NULL))
 		open_scan(state);
 	if (!EtlRowsNext(state->rows))
 		return false;
 	state->ordinal++;
-	if (state->whole != state->desc)
+	if (state->ordinal_place >= 0)
 	{
-		state->values[state->desc->natts] = Int64GetDatum(state->ordinal);
-		state->isnull[state->desc->natts] = false;
+		slot->tts_values[state->ordinal_place] = Int64GetDatum(state->ordinal);
+		slot->tts_isnull[state->ordinal_place] = false;
 	}
 	return true;
 }
 
-static void
-fetch(EtlScanState *state, const int *columns, int n)
+static inline void
+fetch(EtlScanState *state, const EtlWanted *targets, int n, TupleTableSlot *slot)
 {
-	EtlRowsFetch(state->rows, columns, n, state->values, state->isnull);
+	if (n > 0)
+		EtlRowsFetch(state->rows, targets, n, slot->tts_values, slot->tts_isnull);
 }
 
 /* Reads the next row, all of it; false when there is none. */
@@ -315,16 +302,42 @@ read_row(EtlScanState *state, TupleTableSlot *slot)
 {
 	MemoryContext old =
 		MemoryContextSwitchTo(state->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
-	bool found = next_row(state);
+	bool found = next_row(state, slot);
 
 	if (found)
 	{
-		fetch(state, state->first, state->nfirst);
-		fetch(state, state->rest, state->nrest);
-		store_scan_tuple(state, slot, true);
+		fetch(state, state->first, state->nfirst, slot);
+		fetch(state, state->rest, state->nrest, slot);
+		if (state->row_place >= 0)
+			form_whole_row(state, slot);
+		ExecStoreVirtualTuple(slot);
 	}
 	MemoryContextSwitchTo(old);
 	return found;
+}
+
+/* Makes the scan tuple of a row of ours that was kept whole. */
+static void
+store_kept_row(const EtlScanState *state, TupleTableSlot *row, TupleTableSlot *slot)
+{
+	CustomScan *scan = (CustomScan *) state->css.ss.ps.plan;
+	ListCell *lc;
+
+	ExecClearTuple(slot);
+	foreach (lc, scan->custom_scan_tlist)
+	{
+		Var *var = (Var *) lfirst_node(TargetEntry, lc)->expr;
+		int place = foreach_current_index(lc);
+
+		if (!IsA(var, Var))
+			continue;
+		if (var->varattno == 0)
+			slot->tts_values[place] = ExecFetchSlotHeapTupleDatum(row);
+		else
+			slot->tts_values[place] = row->tts_values[var->varattno - 1];
+		slot->tts_isnull[place] = var->varattno > 0 && row->tts_isnull[var->varattno - 1];
+	}
+	ExecStoreVirtualTuple(slot);
 }
 
 /*
@@ -351,9 +364,7 @@ recheck(ScanState *node, TupleTableSlot *slot)
 	if (!EvalPlanQualFetchRowMark(epq, state->rti, state->marked))
 		return false;
 	slot_getallattrs(state->marked);
-	memcpy(state->values, state->marked->tts_values, sizeof(Datum) * state->whole->natts);
-	memcpy(state->isnull, state->marked->tts_isnull, sizeof(bool) * state->whole->natts);
-	store_scan_tuple(state, slot, true);
+	store_kept_row(state, state->marked, slot);
 	return true;
 }
 
@@ -383,33 +394,40 @@ exec_scan(CustomScanState *node)
 	for (;;)
 	{
 		ResetExprContext(econtext);
-		if (!next_row(state))
+		if (!next_row(state, slot))
 		{
 			MemoryContextSwitchTo(old);
-			return ExecClearTuple(projection != NULL ? projection->pi_state.resultslot : slot);
+			return projection != NULL ? ExecClearTuple(projection->pi_state.resultslot) : slot;
 		}
-		fetch(state, state->first, state->nfirst);
-		if (qual != NULL)
-		{
-			store_scan_tuple(state, slot, state->filter_reads_row);
-			if (!ExecQual(qual, econtext))
-			{
-				InstrCountFiltered1(node, 1);
-				continue;
-			}
-		}
-		fetch(state, state->rest, state->nrest);
-		store_scan_tuple(state, slot, true);
-		MemoryContextSwitchTo(old);
-		return projection != NULL ? ExecProject(projection) : slot;
+		fetch(state, state->first, state->nfirst, slot);
+		if (state->filter_reads_row)
+			form_whole_row(state, slot);
+		ExecStoreVirtualTuple(slot);
+		if (qual == NULL || ExecQual(qual, econtext))
+			break;
+		InstrCountFiltered1(node, 1);
 	}
+	fetch(state, state->rest, state->nrest, slot);
+	if (state->row_place >= 0 && !state->filter_reads_row)
+		form_whole_row(state, slot);
+	MemoryContextSwitchTo(old);
+	return projection != NULL ? ExecProject(projection) : slot;
 }
 
 /* ----------------------------------------------------------------
  *	EXPLAIN
  * ---------------------------------------------------------------- */
 
-/* The source as the call has it: the text of a constant, or the expression. */
+/* URLs hold secrets, written out or as parts of an expression. */
+static void
+explain_argument(const char *label, const char *text, ExplainState *es)
+{
+	bool is_path = strcmp(label, "Path") == 0;
+
+	ExplainPropertyText(label, is_path || strstr(text, "://") ? EtlUrlRedact(text) : text, es);
+}
+
+/* Source, and path if there is one, as the call has them: the text of a constant, or the expression. */
 static void
 explain_source(const EtlScanState *state, List *ancestors, ExplainState *es)
 {
@@ -419,17 +437,18 @@ explain_source(const EtlScanState *state, List *ancestors, ExplainState *es)
 	for (int i = 0; i < args->n; i++)
 	{
 		Node *expr = list_nth(state->call->args, i);
+		bool is_path = strcmp(args->arg[i].name, "path") == 0;
+		const char *label = is_path ? "Path" : "Source";
 
-		if (strcmp(args->arg[i].name, "source") != 0)
+		if (!is_path && strcmp(args->arg[i].name, "source") != 0)
 			continue;
 		if (IsA(expr, Const) && !castNode(Const, expr)->constisnull)
+			explain_argument(label, TextDatumGetCString(castNode(Const, expr)->constvalue), es);
+		else if (!is_path || !IsA(expr, Const))
 		{
-			ExplainPropertyText("Source", TextDatumGetCString(castNode(Const, expr)->constvalue),
-								es);
-			return;
+			context = set_deparse_context_plan(es->deparse_cxt, state->css.ss.ps.plan, ancestors);
+			explain_argument(label, deparse_expression(expr, context, es->verbose, false), es);
 		}
-		context = set_deparse_context_plan(es->deparse_cxt, state->css.ss.ps.plan, ancestors);
-		ExplainPropertyText("Source", deparse_expression(expr, context, es->verbose, false), es);
 	}
 }
 
@@ -463,8 +482,11 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 		columns = lappend(columns, NameStr(TupleDescAttr(state->desc, i)->attname));
 	if (columns != NIL)
 		ExplainPropertyList("Columns", columns, es);
-	if (es->analyze && state->rows != NULL)
-		explain_counters(state, es);
+	if (!es->analyze || state->rows == NULL)
+		return;
+	explain_counters(state, es);
+	if (state->kind->explain != NULL)
+		state->kind->explain(state->rows, es);
 }
 
 static const CustomExecMethods exec_methods = {

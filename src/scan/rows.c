@@ -124,7 +124,7 @@ set_wanted(EtlRows *rows, const Bitmapset *wanted)
 			   rows->columns[i].kind == ETL_FROM_ERROR;
 	for (int i = 0; i < rows->desc->natts; i++)
 		if (all || bms_is_member(i, wanted))
-			rows->wanted[rows->nwanted++] = i;
+			rows->wanted[rows->nwanted++] = (EtlWanted){i, i};
 }
 
 /*
@@ -151,7 +151,7 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 	rows->columns = palloc0(sizeof(EtlColumn) * desc->natts);
 	rows->values = palloc0(sizeof(Datum) * desc->natts);
 	rows->isnull = palloc0(sizeof(bool) * desc->natts);
-	rows->wanted = palloc(sizeof(int) * desc->natts);
+	rows->wanted = palloc(sizeof(EtlWanted) * desc->natts);
 	initStringInfo(&rows->text);
 	initStringInfo(&rows->first_skipped);
 	for (int i = 0; i < desc->natts; i++)
@@ -218,8 +218,8 @@ EtlRowsSetFault(EtlRows *rows, int sqlstate, char *message, char *detail, char *
 	rows->fault.hint = hint;
 }
 
-static void
-raise_fault(const EtlFault *fault)
+void
+EtlRaiseFault(const EtlFault *fault)
 {
 	ereport(ERROR, (errcode(fault->sqlstate), errmsg_internal("%s", fault->message),
 					fault->detail ? errdetail_internal("%s", fault->detail) : 0,
@@ -250,7 +250,7 @@ fill_faulty_row(EtlRows *rows)
 {
 	for (int i = 0; i < rows->nwanted; i++)
 	{
-		int column = rows->wanted[i];
+		int column = rows->wanted[i].column;
 		EtlColumnKind kind = rows->columns[column].kind;
 
 		rows->isnull[column] = true;
@@ -260,7 +260,7 @@ fill_faulty_row(EtlRows *rows)
 			rows->isnull[column] = false;
 		}
 		else if (kind != ETL_FIELD && kind != ETL_DROPPED)
-			rows->kind->fetch(rows, &column, 1, rows->values, rows->isnull);
+			rows->kind->fetch(rows, &rows->wanted[i], 1, rows->values, rows->isnull);
 	}
 }
 
@@ -271,7 +271,7 @@ dispose_of_faulty_row(EtlRows *rows, bool leave_out)
 	bool returned = rows->on_error == ETL_ON_ERROR_RETURN && !leave_out;
 
 	if (rows->on_error == ETL_ON_ERROR_FAIL && !leave_out)
-		raise_fault(&rows->fault);
+		EtlRaiseFault(&rows->fault);
 	count_fault(rows, returned);
 	if (returned)
 		fill_faulty_row(rows);
@@ -317,9 +317,9 @@ EtlRowsNext(EtlRows *rows)
 	return advance != ETL_NO_MORE_ROWS;
 }
 
-/* Gives the values of some wanted columns, each at its own place in values and isnull. */
+/* Gives the values of some wanted columns. */
 void
-EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull)
+EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
 	MemoryContext old;
 	ErrorContextCallback callback;
@@ -328,14 +328,14 @@ EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnu
 	{
 		for (int i = 0; i < n; i++)
 		{
-			values[columns[i]] = rows->values[columns[i]];
-			isnull[columns[i]] = rows->isnull[columns[i]];
+			values[targets[i].place] = rows->values[targets[i].column];
+			isnull[targets[i].place] = rows->isnull[targets[i].column];
 		}
 		return;
 	}
 	old = MemoryContextSwitchTo(rows->row_context);
 	push_error_context(rows, &callback);
-	rows->kind->fetch(rows, columns, n, values, isnull);
+	rows->kind->fetch(rows, targets, n, values, isnull);
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(old);
 }

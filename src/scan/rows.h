@@ -23,6 +23,7 @@
 #define ETL_ROWS_H
 
 #include "access/tupdesc.h"
+#include "commands/explain.h"
 #include "etl.h"
 #include "lib/stringinfo.h"
 #include "nodes/bitmapset.h"
@@ -51,17 +52,17 @@ typedef enum EtlColumnKind
 
 typedef struct EtlColumn
 {
-	const char *name;
-	Oid type;
+	EtlFastConverter fast; /* or NULL */
+	int field;			   /* the kind's number of the field */
 	int32 typmod;
 	EtlColumnKind kind;
-	int field;			   /* the kind's number of the field */
-	bool takes_bytes;	   /* text or varchar without a length: a copy of the bytes is its value */
-	bool field_shared;	   /* another column has the same field */
-	EtlFastConverter fast; /* or NULL */
-	FmgrInfo input;
+	bool takes_bytes; /* text or varchar without a length: a copy of the bytes is its value */
+	bool in_place;	  /* for the kind: that value may be made in its buffer */
+	bool pure;		  /* an input function that can be left by an error without a subtransaction */
+	Oid type;
 	Oid ioparam;
-	bool pure; /* an input function that can be left by an error without a subtransaction */
+	const char *name;
+	FmgrInfo input;
 } EtlColumn;
 
 /* What EXPLAIN ANALYZE tells of a scan, all its readings taken together. */
@@ -69,8 +70,15 @@ typedef struct EtlCounters
 {
 	uint64 records;	 /* faulty ones included */
 	uint64 rejected; /* faulty ones that did not end the scan */
-	uint64 bytes;	 /* of text, as it is handed to the reader of records */
+	uint64 bytes;	 /* read of the source, as it is stored */
 } EtlCounters;
+
+/* A column to be fetched, and the place in "values" and "isnull" where it goes. */
+typedef struct EtlWanted
+{
+	int column;
+	int place;
+} EtlWanted;
 
 /* Why a row is faulty. */
 typedef struct EtlFault
@@ -98,14 +106,15 @@ typedef struct EtlScanKind
 	void (*open)(EtlRows *rows);
 	EtlAdvance (*advance)(EtlRows *rows);
 	/*
-	 * Fetches columns of the current row by number, in row_context; stops at the first that makes the row
-	 * faulty.
+	 * Fetches columns of the current row, in row_context; stops at the first that makes the row faulty.
 	 */
-	void (*fetch)(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull);
+	void (*fetch)(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 	/* Starts again at the first row of the same bytes. */
 	void (*rewind)(EtlRows *rows);
 	/* Where the reader is, for CONTEXT: file "a.csv", line 3 */
 	void (*where)(const EtlRows *rows, StringInfo buf);
+	/* What EXPLAIN ANALYZE shows besides the counters; or NULL. */
+	void (*explain)(const EtlRows *rows, ExplainState *es);
 	/* For the planner; false if nothing is known.  Never an error. */
 	bool (*estimate)(const EtlArgs *args, double *nrows, double *nbytes);
 } EtlScanKind;
@@ -119,8 +128,8 @@ struct EtlRows
 	TupleDesc desc;
 	EtlColumn *columns; /* [desc->natts] */
 	int nwanted;
-	int *wanted;	 /* numbers of the columns that anybody will fetch */
-	bool rewindable; /* Rewind may be called */
+	EtlWanted *wanted; /* the columns that anybody will fetch, each at its own number */
+	bool rewindable;   /* Rewind may be called */
 
 	EtlOnError on_error;
 	int64 reject_limit; /* -1: none */
@@ -146,9 +155,13 @@ struct EtlRows
 extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
 							const Bitmapset *wanted, bool rewindable);
 extern bool EtlRowsNext(EtlRows *rows);
-extern void EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull);
+extern void
+EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 extern void EtlRowsRewind(EtlRows *rows);
 extern void EtlRowsClose(EtlRows *rows);
+
+/* Raises a fault as the error that it is. */
+pg_noreturn extern void EtlRaiseFault(const EtlFault *fault);
 
 /* For kinds: records why the current row is faulty. */
 extern void EtlRowsSetFault(EtlRows *rows, int sqlstate, char *message, char *detail, char *hint);

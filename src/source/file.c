@@ -49,8 +49,8 @@ EtlFileMayRead(void)
 	return has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES);
 }
 
-static void
-check_may_read(const char *path)
+void
+EtlFileCheckMayRead(const char *path)
 {
 	if (!EtlFileMayRead())
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -82,19 +82,12 @@ close_callback(void *arg)
 	file_close((EtlSource *) arg);
 }
 
-EtlSource *
-EtlFileOpen(const char *path)
+/* Opens the descriptor and looks at what it opened. */
+static void
+open_descriptor(FileSource *file)
 {
-	FileSource *file = palloc0(sizeof(FileSource));
+	const char *path = file->base.name;
 
-	file->base.ops = &file_ops;
-	file->base.name = pstrdup(path);
-	file->fd = -1;
-	file->callback.func = close_callback;
-	file->callback.arg = file;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &file->callback);
-
-	check_may_read(path);
 	if (!AcquireExternalFD())
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 						errmsg("could not open file \"%s\" for reading: %m", path),
@@ -120,23 +113,35 @@ EtlFileOpen(const char *path)
 	if (fstat(file->fd, &file->opened) < 0)
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not stat file \"%s\": %m", path)));
 	check_is_regular(file);
-	file->base.size = file->opened.st_size;
 #ifdef POSIX_FADV_SEQUENTIAL
 	(void) posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 #endif
+}
+
+EtlSource *
+EtlFileOpen(const char *path)
+{
+	FileSource *file = palloc0(sizeof(FileSource));
+
+	file->base.ops = &file_ops;
+	file->base.name = pstrdup(path);
+	file->fd = -1;
+	file->callback.func = close_callback;
+	file->callback.arg = file;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &file->callback);
+
+	EtlFileCheckMayRead(path);
+	open_descriptor(file);
+	file->base.size = file->opened.st_size;
 	return &file->base;
 }
 
 static bool
-same_time(const struct stat *a, const struct stat *b)
+same_file(const struct stat *before, const struct stat *now)
 {
-	return a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-static bool
-is_unchanged(const FileSource *file, const struct stat *now)
-{
-	return now->st_size == file->opened.st_size && same_time(now, &file->opened);
+	return before->st_dev == now->st_dev && before->st_ino == now->st_ino &&
+		   before->st_size == now->st_size && before->st_mtim.tv_sec == now->st_mtim.tv_sec &&
+		   before->st_mtim.tv_nsec == now->st_mtim.tv_nsec;
 }
 
 /*
@@ -151,7 +156,7 @@ check_not_written_over(const FileSource *file)
 	if (fstat(file->fd, &now) < 0)
 		ereport(ERROR, (errcode_for_file_access(),
 						errmsg("could not stat file \"%s\": %m", file->base.name)));
-	if (now.st_size <= file->opened.st_size && !is_unchanged(file, &now))
+	if (now.st_size <= file->opened.st_size && !same_file(&file->opened, &now))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("file \"%s\" was written to while it was read", file->base.name),
 						errhint("Write a new file beside it, then rename that.")));
@@ -208,17 +213,19 @@ file_close(EtlSource *source)
 	ReleaseExternalFD();
 }
 
-/* One statement sees one answer: a second reading of a file that was written to is refused. */
+/* One statement sees one answer: a second reading of a file that is not what it was is refused. */
 static void
 file_rewind(EtlSource *source)
 {
 	FileSource *file = (FileSource *) source;
-	struct stat now;
+	struct stat before = file->opened;
 
-	if (fstat(file->fd, &now) < 0 || lseek(file->fd, 0, SEEK_SET) < 0)
+	if (file->fd < 0)
+		open_descriptor(file);
+	else if (fstat(file->fd, &file->opened) < 0 || lseek(file->fd, 0, SEEK_SET) < 0)
 		ereport(ERROR, (errcode_for_file_access(),
 						errmsg("could not read file \"%s\" again: %m", source->name)));
-	if (!is_unchanged(file, &now))
+	if (!same_file(&before, &file->opened))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("file \"%s\" changed while a statement was reading it again", source->name),

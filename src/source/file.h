@@ -10,7 +10,8 @@
 /*
  * Opens a regular file for reading, as it is at this moment: bytes appended later are not read.  A file that
  * loses bytes while it is read is an error (58030), and so is one that was written over without growing
- * (55000).  A relative path counts from the data directory, as it does for COPY.
+ * (55000).  It may be rewound also after it was closed; another file in its place is an error then (55000).  A
+ * relative path counts from the data directory, as it does for COPY.
  *
  * The current user needs the privileges of pg_read_server_files (42501).  A directory, FIFO, socket or
  * device is refused (42809); whatever else keeps the file from being opened has the SQLSTATE that COPY
@@ -18,8 +19,9 @@
  */
 extern EtlSource *EtlFileOpen(const char *path);
 
-/* Whether the current user may read files on the server. */
+/* Whether the current user may read files on the server; and the error if not. */
 extern bool EtlFileMayRead(void);
+extern void EtlFileCheckMayRead(const char *path);
 
 /*
  * For the planner: the size of a file, and up to *len bytes from its start.  False, and never an error, if

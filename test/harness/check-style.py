@@ -105,11 +105,18 @@ def check_foreign_libraries():
 
 
 def check_versions():
+    """What depends on the major of PostgreSQL is in compat.h; the rest is written for the newest."""
+    words = {
+        "PG_VERSION_NUM": "belongs into compat.h",
+        "PG_MAJORVERSION": "belongs into compat.h",
+        "pg_attribute_noreturn": "is gone in 18: write pg_noreturn before the declaration",
+    }
     for path in sources():
+        if path == Path("src/compat.h"):
+            continue
         text = without_comments(read(path))
-        for match in re.finditer(r"PG_VERSION_NUM|PG_MAJORVERSION", text):
-            if path != Path("src/compat.h"):
-                breach(path, line_of(text, match.start()), f"{match.group()} belongs into compat.h")
+        for match in re.finditer(r"\b(" + "|".join(words) + r")", text):
+            breach(path, line_of(text, match.start()), f"{match.group()} {words[match.group()]}")
 
 
 def call_at(text, opening):
@@ -206,6 +213,20 @@ def check_tests_are_run():
                 breach(path, 1, f"nothing runs this: test/{folder} holds {rule}")
 
 
+def check_modules():
+    """test/modules/NAME has a Makefile that lists its tests, and an output for each of them."""
+    for folder in sorted(path for path in Path(".").glob("test/modules/*") if path.is_dir()):
+        makefile = folder / "Makefile"
+        if not makefile.is_file():
+            breach(folder, 1, "a module without Makefile: nothing builds or runs it")
+            continue
+        check_expected(f"{folder}/sql", ".sql", f"{folder}/expected")
+        words = read(makefile).split()
+        for path in files(f"{folder}/sql/*.sql"):
+            if path.stem not in words:
+                breach(path, 1, f"{makefile} does not run it")
+
+
 def check_names_differ():
     """pg_regress would run sql/NAME.sql instead of test/sql/NAME.sql."""
     taken = {path.name for path in files("sql/*.sql")}
@@ -259,6 +280,7 @@ def main():
     check_expected("test/sql", ".sql", "expected")
     check_expected("test/isolation/specs", ".spec", "test/isolation/expected")
     check_tests_are_run()
+    check_modules()
     check_names_differ()
     check_routines()
     for path, line, what in sorted(breaches):

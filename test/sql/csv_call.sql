@@ -79,16 +79,16 @@ SELECT * FROM ROWS FROM (etl_csv(:'people') AS (id int), etl_csv(NULL::person, :
 	WITH ORDINALITY AS t;
 
 -- A function that PostgreSQL must call in a special way is one all the same.
-ALTER FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint) SECURITY DEFINER;
+ALTER FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) SECURITY DEFINER;
 EXPLAIN (COSTS OFF) SELECT * FROM etl_csv(:'people') AS t(id int, name text);
 SELECT * FROM etl_csv(:'people') AS t(id int, name text);
 SELECT * FROM etl_csv(:'people', on_error => 'skip') AS t(id int, born int);
-ALTER FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint) SECURITY INVOKER;
-ALTER FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint)
+ALTER FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) SECURITY INVOKER;
+ALTER FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
 	SET datestyle = 'SQL, DMY';
 EXPLAIN (COSTS OFF) SELECT * FROM etl_csv(NULL::person, :'people');
 SELECT name, extract(month FROM born) FROM etl_csv(NULL::person, csv_file('dmy.csv', E'name,born\nAda,10/12/1815\n'));
-ALTER FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint)
+ALTER FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
 	RESET ALL;
 EXPLAIN (COSTS OFF) SELECT * FROM etl_csv(NULL::person, :'people');
 

@@ -28,8 +28,8 @@ SELECT * FROM etl_csv('etl_tmp/r.csv') AS t(a int) WHERE false;
 RESET ROLE;
 
 -- EXECUTE alone does not open files, and tells nothing of them.
-GRANT EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint) TO regress_etl_reader;
-GRANT EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint) TO regress_etl_reader;
+GRANT EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) TO regress_etl_reader;
+GRANT EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) TO regress_etl_reader;
 SET ROLE regress_etl_reader;
 SELECT * FROM etl_csv('etl_tmp/r.csv') AS t(a int);
 \echo :LAST_ERROR_SQLSTATE
@@ -80,7 +80,7 @@ SET ROLE regress_etl_reader;
 EXECUTE p;
 RESET ROLE;
 GRANT pg_read_server_files TO regress_etl_reader;
-REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint) FROM regress_etl_reader;
+REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) FROM regress_etl_reader;
 SET ROLE regress_etl_reader;
 EXECUTE p;
 RESET ROLE;
@@ -107,7 +107,7 @@ SELECT * FROM reader_view;
 SELECT * FROM srf_view;
 EXPLAIN (COSTS OFF) SELECT * FROM reader_view;
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint) TO regress_etl_reader;
+GRANT EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) TO regress_etl_reader;
 SET ROLE regress_etl_reader;
 SELECT * FROM reader_view;
 SELECT * FROM srf_view;
@@ -128,13 +128,13 @@ FETCH 1 FROM c;
 ROLLBACK;
 
 -- The wrappers that fall back to a plain function keep their rights.
-ALTER FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint) SECURITY DEFINER;
+ALTER FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) SECURITY DEFINER;
 SET ROLE regress_etl_other;
 SELECT * FROM etl_csv(NULL::one_int, 'etl_tmp/r.csv');
 SET ROLE regress_etl_reader;
 SELECT * FROM etl_csv(NULL::one_int, 'etl_tmp/r.csv');
 RESET ROLE;
-ALTER FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint) SECURITY INVOKER;
+ALTER FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) SECURITY INVOKER;
 
 -- The support function is for the planner only.
 SELECT etl_scan_support(NULL);

@@ -1,0 +1,185 @@
+/*
+ * csv_block.h
+ *		Tokenizing 64 bytes at a time; included by csv_simd.c once for each instruction set.
+ *
+ * The including file defines the following macros, which this file undefines:
+ *
+ *		NAME(name)			name with the suffix of the instruction set
+ *		TARGET				the attribute by which the compiler may use the instruction set
+ *		VECTOR				a vector of bytes
+ *		FILL(c)				a vector of that byte
+ *		LOAD(p)				the vector at p, aligned or not
+ *		EQUAL(v, w)			a bit for each byte that is the same in both
+ *		HIGH_BITS(v)		the high bit of each byte
+ *		PREFIX_XOR(x)		bit i is the parity of bits 0 to i of x
+ *		LOWEST(x)			number of the lowest bit of x, anything if there is none
+ *		COUNT(x)			how many bits of x are set
+ *
+ * A block becomes masks of 64 bits, one for each byte that matters.  The mask of what is inside quotes is
+ * the prefix parity of the mask of quotes, carried on from block to block: that is all there is to quoting
+ * when the escape is the quote or there are no quotes.
+ */
+
+#define NVECTORS (64 / sizeof(VECTOR))
+
+#define NEEDLES NAME(Needles)
+
+typedef struct NEEDLES
+{
+	VECTOR quote;
+	VECTOR delimiter;
+	VECTOR cr;
+	VECTOR lf;
+	uint64 has_quote; /* all ones or none */
+} NEEDLES;
+
+static pg_attribute_always_inline TARGET uint64
+NAME(find)(const VECTOR *block, VECTOR needle)
+{
+	uint64 mask = 0;
+
+	for (int i = 0; i < NVECTORS; i++)
+		mask |= (uint64) EQUAL(block[i], needle) << (i * sizeof(VECTOR));
+	return mask;
+}
+
+/* Which bytes of the block have their high bit set. */
+static pg_attribute_always_inline TARGET uint64
+NAME(find_high_bits)(const VECTOR *block)
+{
+	uint64 mask = 0;
+
+	for (int i = 0; i < NVECTORS; i++)
+		mask |= (uint64) HIGH_BITS(block[i]) << (i * sizeof(VECTOR));
+	return mask;
+}
+
+static pg_attribute_always_inline TARGET uint64
+NAME(note_four)(uint32 *marks, uint64 mask, uint32 pos)
+{
+	marks[0] = pos + LOWEST(mask);
+	mask &= mask - 1;
+	marks[1] = pos + LOWEST(mask);
+	mask &= mask - 1;
+	marks[2] = pos + LOWEST(mask);
+	mask &= mask - 1;
+	marks[3] = pos + LOWEST(mask);
+	return mask & (mask - 1);
+}
+
+/*
+ * Notes the n marks of a block that begins at pos.  A dozen at a time costs less than stopping at the last
+ * one, which no CPU can foresee; what is written beyond it is overwritten by the next block.
+ */
+static pg_attribute_always_inline TARGET void
+NAME(note_marks)(uint32 *marks, uint64 mask, int n, uint32 pos)
+{
+	do
+	{
+		mask = NAME(note_four)(marks, mask, pos);
+		mask = NAME(note_four)(marks + 4, mask, pos);
+		mask = NAME(note_four)(marks + 8, mask, pos);
+		marks += 12;
+		n -= 12;
+	} while (n > 0);
+}
+
+/* Notes each line end of a block, whose marks come behind nmarks others. */
+static pg_attribute_always_inline TARGET void
+NAME(note_lines)(BlockState *state, uint64 ends, uint64 marks, uint32 nmarks, uint32 seen)
+{
+	EtlCsvLine *line = state->line;
+
+	/* Most blocks end one line or none, so this is done without a branch. */
+	line->end_mark = nmarks + COUNT(marks & (ends ^ (ends - 1)));
+	line->seen = state->seen | seen;
+	state->line += ends != 0;
+	state->seen = ends != 0 ? seen : state->seen | seen;
+
+	for (ends &= ends - 1; unlikely(ends != 0); ends &= ends - 1)
+	{
+		line = state->line++;
+		line->end_mark = nmarks + COUNT(marks & (ends ^ (ends - 1)));
+		line->seen = seen;
+	}
+}
+
+/*
+ * Takes the 64 bytes at bytes, which are at pos in the buffer.  If only len of them count, the others are NUL:
+ * that raises a suspicion, but nothing more.
+ */
+static pg_attribute_always_inline TARGET void
+NAME(scan_block)(EtlCsvTokens *tokens, BlockState *state, const NEEDLES *needles, const char *bytes,
+				 uint32 pos, int len)
+{
+	VECTOR block[NVECTORS];
+	uint64 quotes;
+	uint64 cr;
+	uint64 lf;
+	uint64 inside;
+	uint64 marks;
+	uint32 seen = 0;
+	int n;
+
+	for (int i = 0; i < NVECTORS; i++)
+		block[i] = LOAD(bytes + i * sizeof(VECTOR));
+	quotes = NAME(find)(block, needles->quote) & needles->has_quote;
+	cr = NAME(find)(block, needles->cr);
+	lf = NAME(find)(block, needles->lf);
+	inside = PREFIX_XOR(quotes) ^ state->inside;
+
+	seen |= quotes ? ETL_CSV_SEEN_QUOTE : 0;
+	seen |= NAME(find_high_bits)(block) ? ETL_CSV_SEEN_HIGH_BIT : 0;
+	seen |= NAME(find)(block, FILL('\0')) ? ETL_CSV_SEEN_NUL : 0;
+	seen |= ((cr | lf) & inside) ? ETL_CSV_SEEN_LINE_END : 0;
+
+	cr &= ~inside;
+	lf &= ~(inside | cr << 1 | state->after_cr);
+	marks = cr | lf | (NAME(find)(block, needles->delimiter) & ~inside);
+	n = COUNT(marks);
+	NAME(note_marks)(tokens->marks + state->nmarks, marks, n, pos);
+	NAME(note_lines)(state, cr | lf, marks, state->nmarks, seen);
+
+	state->nmarks += n;
+	state->inside = (uint64) ((int64) inside >> 63);
+	state->after_cr = (cr >> (len - 1)) & 1;
+}
+
+static TARGET size_t
+NAME(scan)(EtlCsvTokens *tokens, const char *buf, size_t from, size_t to, bool final)
+{
+	const EtlCsvDialect *dialect = tokens->dialect;
+	NEEDLES needles = {
+		.quote = FILL(dialect->quote),
+		.delimiter = FILL(dialect->delimiter[0]),
+		.cr = FILL('\r'),
+		.lf = FILL('\n'),
+		.has_quote = dialect->has_quote ? ~UINT64CONST(0) : 0,
+	};
+	BlockState state = begin_blocks(tokens);
+
+	for (; to - from >= 64; from += 64)
+		NAME(scan_block)(tokens, &state, &needles, buf + from, from, 64);
+	if (from < to)
+	{
+		char last[64] = {0};
+
+		memcpy(last, buf + from, to - from);
+		NAME(scan_block)(tokens, &state, &needles, last, from, to - from);
+	}
+	end_blocks(tokens, &state);
+	return to;
+}
+
+#undef NVECTORS
+#undef NEEDLES
+#undef NAME
+#undef TARGET
+#undef VECTOR
+#undef FILL
+#undef LOAD
+#undef EQUAL
+#undef HIGH_BITS
+#undef PREFIX_XOR
+#undef LOWEST
+#undef COUNT

@@ -1,0 +1,318 @@
+/*
+ * decompress.c
+ *		Compressed sources: gzip by zlib, zstd by libzstd.
+ *
+ *		inner source  ->  input buffer  ->  library  ->  caller's buffer
+ *
+ * The first bytes, not the name, tell what a file is: names lie, and URLs often have none.
+ *
+ * The libraries allocate with malloc and never call back, so no error passes through them.  What they
+ * hold is given back by a callback of the memory context.
+ */
+#include "etl.h"
+
+#include <zlib.h>
+#include <zstd.h>
+
+#include "miscadmin.h"
+#include "source/decompress.h"
+#include "utils/memutils.h"
+
+#define INPUT_SIZE 65536
+#define MAGIC_LEN 4
+
+typedef struct Codec Codec;
+
+typedef struct Decompressor
+{
+	EtlSource base;
+	MemoryContextCallback callback;
+	const Codec *codec; /* NULL: the bytes are handed on */
+	z_stream z;
+	ZSTD_DStream *zstd;
+	bool begun;	   /* the library holds something */
+	bool at_start; /* between members, or before the first: here the input may end */
+	bool ended;	   /* inner has no more */
+	size_t pos;	   /* of input: what is before it was used */
+	size_t len;
+	char *input; /* [INPUT_SIZE] */
+} Decompressor;
+
+struct Codec
+{
+	const char *name;
+	const char *magic;
+	size_t magic_len;
+	void (*begin)(Decompressor *d);
+	/* Unpacks from input to buf; returns how many bytes that gave.  Sets at_start at the end of a member. */
+	size_t (*step)(Decompressor *d, char *buf, size_t len);
+	void (*end)(Decompressor *d);
+};
+
+static void
+raise_damaged(const Decompressor *d, const char *why)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+			 errmsg("compressed data of \"%s\" is damaged", d->base.name),
+			 errdetail("The %s data is invalid near byte %llu: %s.", d->codec->name,
+					   (unsigned long long) (d->base.inner->bytes_read - (d->len - d->pos)), why)));
+}
+
+static void
+raise_out_of_memory(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+					errdetail("Failed to start decompression.")));
+}
+
+/* ----------------------------------------------------------------
+ *	gzip
+ * ---------------------------------------------------------------- */
+
+#define GZIP_ONLY 16 /* added to the window size: see inflateInit2 in zlib.h */
+
+static void
+gzip_begin(Decompressor *d)
+{
+	memset(&d->z, 0, sizeof(d->z));
+	if (inflateInit2(&d->z, MAX_WBITS + GZIP_ONLY) != Z_OK)
+		raise_out_of_memory();
+}
+
+/* Passes over zeros between members; true if anything else is left of the input in hand. */
+static bool
+gzip_skip_padding(Decompressor *d)
+{
+	while (d->pos < d->len && d->input[d->pos] == '\0')
+		d->pos++;
+	return d->pos < d->len;
+}
+
+static size_t
+gzip_step(Decompressor *d, char *buf, size_t len)
+{
+	int status;
+
+	if (d->at_start && d->base.bytes_read > 0 && !gzip_skip_padding(d))
+		return 0;
+	d->at_start = false;
+	d->z.next_in = (Bytef *) d->input + d->pos;
+	d->z.avail_in = d->len - d->pos;
+	d->z.next_out = (Bytef *) buf;
+	d->z.avail_out = len;
+	status = inflate(&d->z, Z_NO_FLUSH);
+	d->pos = d->len - d->z.avail_in;
+	if (status == Z_STREAM_END)
+	{
+		d->at_start = true;
+		(void) inflateReset(&d->z);
+	}
+	else if (status == Z_MEM_ERROR)
+		raise_out_of_memory();
+	else if (status != Z_OK && status != Z_BUF_ERROR)
+		raise_damaged(d, d->z.msg != NULL ? d->z.msg : "not a gzip member");
+	return len - d->z.avail_out;
+}
+
+static void
+gzip_end(Decompressor *d)
+{
+	(void) inflateEnd(&d->z);
+}
+
+/* ----------------------------------------------------------------
+ *	zstd
+ * ---------------------------------------------------------------- */
+
+static void
+zstd_begin(Decompressor *d)
+{
+	d->zstd = ZSTD_createDStream();
+	if (d->zstd == NULL)
+		raise_out_of_memory();
+}
+
+static size_t
+zstd_step(Decompressor *d, char *buf, size_t len)
+{
+	ZSTD_inBuffer in = {d->input, d->len, d->pos};
+	ZSTD_outBuffer out = {buf, len, 0};
+	size_t left = ZSTD_decompressStream(d->zstd, &out, &in);
+
+	d->pos = in.pos;
+	if (ZSTD_isError(left))
+		raise_damaged(d, ZSTD_getErrorName(left));
+	d->at_start = (left == 0);
+	return out.pos;
+}
+
+static void
+zstd_end(Decompressor *d)
+{
+	ZSTD_freeDStream(d->zstd);
+}
+
+/* ---------------------------------------------------------------- */
+
+static const Codec codecs[] = {
+	{"gzip", "\x1f\x8b", 2, gzip_begin, gzip_step, gzip_end},
+	{"zstd", "\x28\xb5\x2f\xfd", 4, zstd_begin, zstd_step, zstd_end},
+};
+
+static const Codec *
+find_codec(const char *bytes, size_t len)
+{
+	for (int i = 0; i < lengthof(codecs); i++)
+		if (len >= codecs[i].magic_len && memcmp(bytes, codecs[i].magic, codecs[i].magic_len) == 0)
+			return &codecs[i];
+	return NULL;
+}
+
+const char *
+EtlCompressionOf(const char *bytes, size_t len)
+{
+	const Codec *codec = find_codec(bytes, len);
+
+	return codec != NULL ? codec->name : NULL;
+}
+
+/* Gets more input behind what is left; false if inner has no more. */
+static bool
+fill(Decompressor *d)
+{
+	size_t n;
+
+	if (d->ended)
+		return false;
+	memmove(d->input, d->input + d->pos, d->len - d->pos);
+	d->len -= d->pos;
+	d->pos = 0;
+	n = EtlSourceRead(d->base.inner, d->input + d->len, INPUT_SIZE - d->len);
+	d->ended = (n == 0);
+	d->len += n;
+	return n > 0;
+}
+
+/* Reads the first bytes, enough to know what they are. */
+static void
+fill_magic(Decompressor *d)
+{
+	while (d->len < MAGIC_LEN && fill(d))
+		;
+}
+
+static size_t
+read_plain(Decompressor *d, char *buf, size_t len)
+{
+	size_t n = Min(d->len - d->pos, len);
+
+	if (n == 0)
+		return EtlSourceRead(d->base.inner, buf, len);
+	memcpy(buf, d->input + d->pos, n);
+	d->pos += n;
+	return n;
+}
+
+static size_t
+read_compressed(Decompressor *d, char *buf, size_t len)
+{
+	size_t n = 0;
+
+	while (n == 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (d->pos < d->len)
+			n = d->codec->step(d, buf, len);
+		else if (!fill(d))
+		{
+			/* the library may hold output that its last input gave */
+			if (!d->at_start)
+				n = d->codec->step(d, buf, len);
+			if (n == 0 && !d->at_start)
+				ereport(ERROR, (errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+								errmsg("compressed data of \"%s\" is truncated", d->base.name),
+								errdetail("The %s data ends after %llu bytes, before its end mark.",
+										  d->codec->name,
+										  (unsigned long long) d->base.inner->bytes_read)));
+			if (n == 0)
+				return 0;
+		}
+	}
+	return n;
+}
+
+static size_t
+decompress_read(EtlSource *source, char *buf, size_t len)
+{
+	Decompressor *d = (Decompressor *) source;
+	size_t n = d->codec != NULL ? read_compressed(d, buf, len) : read_plain(d, buf, len);
+
+	source->bytes_read += n;
+	return n;
+}
+
+static void
+decompress_close(EtlSource *source)
+{
+	Decompressor *d = (Decompressor *) source;
+
+	if (d->begun)
+		d->codec->end(d);
+	d->begun = false;
+}
+
+static void
+begin(Decompressor *d)
+{
+	if (d->codec == NULL)
+		return;
+	d->codec->begin(d);
+	d->begun = true;
+	d->at_start = true;
+}
+
+static void
+decompress_rewind(EtlSource *source)
+{
+	Decompressor *d = (Decompressor *) source;
+
+	decompress_close(source);
+	d->pos = d->len = 0;
+	d->ended = false;
+	fill_magic(d);
+	begin(d);
+}
+
+static const EtlSourceOps decompress_ops = {
+	.read = decompress_read,
+	.close = decompress_close,
+	.rewind = decompress_rewind,
+};
+
+static void
+close_callback(void *arg)
+{
+	decompress_close((EtlSource *) arg);
+}
+
+EtlSource *
+EtlDecompressOpen(EtlSource *inner)
+{
+	Decompressor *d = palloc0(sizeof(Decompressor));
+
+	d->base.ops = &decompress_ops;
+	d->base.name = inner->name;
+	d->base.inner = inner;
+	d->base.size = -1;
+	d->input = palloc(INPUT_SIZE);
+	d->callback.func = close_callback;
+	d->callback.arg = d;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &d->callback);
+	fill_magic(d);
+	d->codec = find_codec(d->input, d->len);
+	if (d->codec == NULL)
+		d->base.size = inner->size;
+	begin(d);
+	return &d->base;
+}

@@ -1,0 +1,23 @@
+/*
+ * decompress.h
+ *		Compressed sources.
+ */
+#ifndef ETL_DECOMPRESS_H
+#define ETL_DECOMPRESS_H
+
+#include "source/source.h"
+
+/*
+ * A filter that gives what "inner" holds, decompressed if its first bytes say that it is gzip (RFC 1952) or
+ * zstd (RFC 8878); other data comes as it is.  Members or frames that follow each other are one stream, as
+ * their tools have it, and zeros behind the last member of a gzip file are padding.
+ *
+ * Data that ends too early, or is damaged, is an error (22P04) that says so.  However much it unpacks to, it
+ * is unpacked into the caller's buffer and no further.
+ */
+extern EtlSource *EtlDecompressOpen(EtlSource *inner);
+
+/* The name of the compression that data beginning with these bytes has, NULL for none. */
+extern const char *EtlCompressionOf(const char *bytes, size_t len);
+
+#endif /* ETL_DECOMPRESS_H */

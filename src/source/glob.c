@@ -1,0 +1,105 @@
+/*
+ * glob.c
+ *		Many files by one pattern.
+ */
+#include "etl.h"
+
+#include <glob.h>
+#include <sys/stat.h>
+
+#include "source/file.h"
+#include "source/glob.h"
+
+static bool
+is_pattern(const char *path)
+{
+	struct stat st;
+
+	return strpbrk(path, "*?[") != NULL && lstat(path, &st) != 0;
+}
+
+static int
+compare_names(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+/* A directory that cannot be read might hide files: the pattern's answer would not be true. */
+static int
+stop_at_error(const char *path, int error)
+{
+	errno = error;
+	return 1;
+}
+
+static List *
+copy_matches(const glob_t *found)
+{
+	List *names = NIL;
+
+	for (size_t i = 0; i < found->gl_pathc; i++)
+	{
+		const char *name = found->gl_pathv[i];
+
+		if (name[strlen(name) - 1] != '/') /* GLOB_MARK: a directory */
+			names = lappend(names, pstrdup(name));
+	}
+	return names;
+}
+
+/* The matches in their order; *status is what glob() says of itself. */
+static List *
+find_matches(const char *path, int *status)
+{
+	glob_t found = {0};
+	List *volatile names = NIL;
+
+	*status = glob(path, GLOB_ERR | GLOB_MARK | GLOB_NOSORT, stop_at_error, &found);
+	PG_TRY();
+	{
+		if (*status == 0)
+			names = copy_matches(&found);
+	}
+	PG_FINALLY();
+	{
+		int save_errno = errno;
+
+		globfree(&found);
+		errno = save_errno;
+	}
+	PG_END_TRY();
+	list_sort(names, compare_names);
+	return names;
+}
+
+List *
+EtlGlob(const char *path)
+{
+	List *names;
+	int status;
+
+	EtlFileCheckMayRead(path);
+	if (!is_pattern(path))
+		return list_make1(pstrdup(path));
+	names = find_matches(path, &status);
+	if (status != 0 && status != GLOB_NOMATCH)
+	{
+		if (status == GLOB_NOSPACE)
+			errno = ENOMEM;
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not look for files that match \"%s\": %m", path)));
+	}
+	if (names == NIL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FILE), errmsg("no file matches \"%s\"", path),
+						errhint("Files are read on the database server, and a relative path counts "
+								"from its data directory.")));
+	return names;
+}
+
+List *
+EtlGlobQuietly(const char *path)
+{
+	int status;
+
+	return is_pattern(path) ? find_matches(path, &status) : list_make1(pstrdup(path));
+}

@@ -1,0 +1,23 @@
+/*
+ * glob.h
+ *		Many files by one pattern.
+ */
+#ifndef ETL_GLOB_H
+#define ETL_GLOB_H
+
+#include "etl.h"
+#include "nodes/pg_list.h"
+
+/*
+ * The files that a path names: itself, or, if no file is called so and it holds *, ? or [, those that match
+ * it (POSIX glob), in the order of their names' bytes.  Directories are not files.  A pattern without a match is an error
+ * (58P01), as is a directory that cannot be read.
+ *
+ * The current user needs the privileges of pg_read_server_files (42501).
+ */
+extern List *EtlGlob(const char *path); /* of palloc'd char * */
+
+/* For the planner: the same without any error; NIL if there is one, or no match. */
+extern List *EtlGlobQuietly(const char *path);
+
+#endif /* ETL_GLOB_H */
