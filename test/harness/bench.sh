@@ -7,6 +7,10 @@
 . "$(dirname "$0")/packages.sh"
 . "$(dirname "$0")/server.sh"
 
+if command -v apt-cache >/dev/null && apt-cache show zsv >/dev/null 2>&1; then
+	need_command zsv zsv
+fi
+need_command python3 python3
 need_packages build
 make_scratch
 
