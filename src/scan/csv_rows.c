@@ -347,8 +347,12 @@ csv_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *i
 		fetch_plain(csv, targets, n, values, isnull);
 		return;
 	}
-	for (int i = 0; i < n && !rows->faulty; i++)
+	for (int i = 0; i < n; i++)
+	{
 		fetch_column(csv, targets[i].column, &values[targets[i].place], &isnull[targets[i].place]);
+		if (unlikely(rows->faulty))
+			break;
+	}
 }
 
 /* ----------------------------------------------------------------

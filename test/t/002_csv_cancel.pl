@@ -36,7 +36,7 @@ my %scan = (
 	'nested loops over two files' =>
 	  q[SELECT count(*) FROM etl_csv('rows.csv', header => false) AS x(a int, b text), etl_csv('rows.csv', header => false) AS y(a int, b text)],
 	'reading again and again' =>
-	  q[SELECT count(*) FROM generate_series(1, 1000) LEFT JOIN etl_csv('rows.csv', header => false) AS x(a int, b text) ON a < 0],
+	  q[SELECT count(*) FROM generate_series(1, 1000000) LEFT JOIN etl_csv('rows.csv', header => false) AS x(a int, b text) ON a < 0],
 	'opening again and again' =>
 	  q[SELECT count(*) FROM generate_series(1, 1000000000) AS i, LATERAL etl_csv(substr('part.csv', i - i + 1), header => false) AS x(a int, b text)],
 	'a filter that lets nothing through' =>
@@ -64,7 +64,7 @@ my %scan = (
 );
 
 # In one session, so that what one of them leaves behind is seen after all of them.
-my $script = "\\set ON_ERROR_STOP off\n\\set VERBOSITY sqlstate\n\\pset tuples_only on\n\\pset format unaligned\n";
+my $script = "SET enable_material = off;\n\\set ON_ERROR_STOP off\n\\set VERBOSITY sqlstate\n\\pset tuples_only on\n\\pset format unaligned\n";
 $script .= "SELECT count(*) FROM etl_csv('part.csv', header => false) AS x(a int, b text);\n";
 $script .= "SELECT pg_backend_pid() AS pid \\gset\n\\setenv BACKEND :pid\n";
 for my $name (sort keys %scan)
