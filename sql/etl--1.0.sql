@@ -201,8 +201,8 @@ REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, t
  * User mappings: token, user, password, key, client_id, client_secret, refresh_token; or the same with _file, which
  * names a file that holds the value and is read for each scan; only members of pg_read_server_files may set those.
  *
- * Errors: HV00D for an option that does not exist; HV024 for a value that cannot be; 42501 for an option that the user
- * may not set.
+ * Errors: HV00D for an option that does not exist; HV024 for a value that cannot be; HV00J, when it is read,
+ * for one that is needed and not there; 42501 for an option that the user may not set.
  */
 CREATE FUNCTION etl_server_validator(options text[], catalog oid) RETURNS void
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -243,3 +243,29 @@ CREATE FUNCTION etl_breaker_reset(origin text) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION etl_breaker_reset(text) IS 'closes the circuit breaker of an origin';
 REVOKE EXECUTE ON FUNCTION etl_breaker_reset(text) FROM PUBLIC;
+
+/*
+ * etl_next_runs: the next n times of a schedule.
+ *
+ * schedule      five fields, minute (0-59), hour (0-23), day of the month (1-31), month (1-12 or names) and day of
+ *               the week (0-7 or names, 0 and 7 are Sunday), each *, a number, a range (1-5), a list of those (1,3),
+ *               with a step (star/15, 8-18/2).  If both days are restricted, one of them is enough.  Or @hourly,
+ *               @daily, @midnight, @weekly, @monthly, @yearly, @annually.  Or an interval of a second or more, such
+ *               as '5 minutes', in which a day has 24 hours
+ * timezone      of the five fields; NULL: the session's.  Times that do not exist because the clock is put forward
+ *               come once at the moment after; of those that come twice only the first counts, unless the
+ *               schedule is for every hour
+ * n             how many
+ * after         the time after which to look; an interval counts from there
+ *
+ * Errors: 22023 for a schedule or time zone that is none, with the place.
+ */
+CREATE FUNCTION etl_next_runs(
+    schedule text,
+    timezone text DEFAULT NULL,
+    n int DEFAULT 5,
+    after timestamptz DEFAULT now())
+RETURNS SETOF timestamptz
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 5;
+
+COMMENT ON FUNCTION etl_next_runs(text, text, int, timestamptz) IS 'the next times of a schedule';

@@ -128,7 +128,7 @@ EtlJsonFail(EtlJsonReader *reader, EtlJsonStatus status, uint64 offset, const ch
 	if (fault->status != ETL_JSON_ITEM)
 		return false;
 	fault->status = status;
-	fault->offset = reader->at_end ? Min(offset, reader->end) : offset;
+	fault->offset = offset;
 	fault->in_item = reader->in_item;
 	fault->detail = detail;
 	return false;
@@ -138,21 +138,10 @@ EtlJsonFail(EtlJsonReader *reader, EtlJsonStatus status, uint64 offset, const ch
  * Bytes in
  */
 
-/* The first byte that is still needed. */
-static uint64
-kept_from(const EtlJsonReader *reader)
-{
-	uint64 from = EtlJsonHeldFrom(reader, reader->fed);
-
-	if (reader->queue_first < reader->queue_end)
-		from = Min(from, reader->queue[reader->queue_first].start);
-	return from;
-}
-
 char *
 EtlJsonReaderRoom(EtlJsonReader *reader, size_t *len)
 {
-	uint64 from = kept_from(reader);
+	uint64 from = EtlJsonHeldFrom(reader, reader->fed);
 	size_t kept = reader->filled - from;
 
 	if (from > reader->base)
@@ -198,23 +187,32 @@ static const uint8 byte_kind[256] = {
 	['"'] = QUOTE,	 ['\v'] = BAD,	   ['\f'] = BAD,
 };
 
+/* Goes behind the closing quote of a string; or to the end, if that is nearer, and stays in the string. */
 static const char *
 skip_string(EtlJsonReader *reader, const char *p, const char *end)
 {
-	while (p < end)
+	reader->in_string = true;
+	if (reader->escaped && p < end)
 	{
-		if (reader->escaped)
-			reader->escaped = false;
-		else if (*p == '\\')
-			reader->escaped = true;
-		else if (*p == '"')
+		reader->escaped = false;
+		p++;
+	}
+	for (;;)
+	{
+		while (p < end && *p != '"' && *p != '\\')
+			p++;
+		if (p < end && *p == '"')
 		{
 			reader->in_string = false;
 			return p + 1;
 		}
-		p++;
+		if (end - p <= 1)
+		{
+			reader->escaped |= p < end;
+			return end;
+		}
+		p += 2;
 	}
-	return p;
 }
 
 /* Looks for the end of the next slice.  Goes on where it stopped, so it sees each byte once. */
@@ -226,31 +224,26 @@ scan(EtlJsonReader *reader)
 	const char *end = EtlJsonBytes(reader, reader->filled);
 	const char *cut = EtlJsonBytes(reader, reader->cut);
 
+	if (reader->in_string)
+		p = skip_string(reader, p, end);
 	while (p < end && !reader->bad_byte && (p - fed < ETL_JSON_SLICE || cut == fed))
 	{
-		if (reader->in_string)
+		switch ((ByteKind) byte_kind[(unsigned char) *p])
 		{
-			p = skip_string(reader, p, end);
-			if (!reader->in_string)
-				cut = p;
-			continue;
-		}
-		switch (byte_kind[(unsigned char) *p])
-		{
-			case QUOTE:
-				reader->in_string = true;
+			case PART:
+				p++;
 				break;
 			case BETWEEN:
-				cut = p + 1;
+				cut = ++p;
+				break;
+			case QUOTE:
+				p = skip_string(reader, p + 1, end);
 				break;
 			case BAD:
 				reader->bad_byte = true;
-				cut = p--;
-				break;
-			case PART:
+				cut = p;
 				break;
 		}
-		p++;
 	}
 	reader->scanned = reader->base + (p - reader->buffer);
 	reader->cut = reader->base + (cut - reader->buffer);
@@ -293,7 +286,8 @@ make_room_for_slice(EtlJsonReader *reader, size_t n)
 	Size nqueued = reader->queue_end + ETL_JSON_SLICE_EVENTS;
 
 	if (2 * Max(ntokens * sizeof(EtlJsonToken), nqueued * sizeof(EtlJsonQueued)) > MaxAllocSize)
-		return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, kept_from(reader), NULL);
+		return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, EtlJsonHeldFrom(reader, reader->fed),
+						   NULL);
 	reader->tokens = make_room(reader->tokens, &reader->tokens_size, reader->ntokens,
 							   ETL_JSON_SLICE_EVENTS, sizeof(EtlJsonToken));
 	reader->queue = make_room(reader->queue, &reader->queue_size, reader->queue_end,

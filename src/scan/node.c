@@ -23,6 +23,7 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
+#include "scan/rescan.h"
 #include "scan/scan.h"
 #include "source/url.h"
 #include "utils/acl.h"
@@ -50,7 +51,8 @@ typedef struct EtlScanState
 	int ordinal_place; /* of the ordinality column; -1: none */
 	bool filter_reads_row;
 
-	EtlRows *rows; /* NULL: not open */
+	bool rewindable; /* it may be read again */
+	EtlRows *rows;	 /* NULL: not open */
 	int64 ordinal;
 	EtlCounters counters;	/* of the scans that were closed */
 	TupleTableSlot *marked; /* what the row mark holds; made when it is needed */
@@ -106,7 +108,7 @@ check_entry(const EtlScanState *state, const Var *var)
 	}
 	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 					errmsg("row type of function %s changed", state->kind->function),
-					errhint("Run the statement again.")));
+					errhint("Run DISCARD PLANS, then the statement again.")));
 }
 
 /* Which entries of the scan tuple, from 0, the filter reads; all, if it reads whole rows. */
@@ -187,6 +189,8 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	if (state->kind == NULL)
 		elog(ERROR, "function %u is not a streaming scan", state->call->funcid);
 	check_may_execute(state);
+	state->rewindable =
+		(eflags & EXEC_FLAG_REWIND) != 0 || EtlMayRescan(estate->es_plannedstmt, &scan->scan.plan);
 	state->rti = bms_singleton_member(scan->custom_relids);
 	state->args = ExecInitExprList(state->call->args, &node->ss.ps);
 	state->arg_params = pull_paramids((Expr *) state->call);
@@ -213,7 +217,7 @@ open_scan(EtlScanState *state)
 		arg->value = ExecEvalExpr((ExprState *) lfirst(lc), econtext, &arg->isnull);
 	}
 	MemoryContextSwitchTo(state->css.ss.ps.state->es_query_cxt);
-	state->rows = EtlRowsOpen(state->kind, args, state->desc, state->wanted, true);
+	state->rows = EtlRowsOpen(state->kind, args, state->desc, state->wanted, state->rewindable);
 	state->ordinal = 0;
 	MemoryContextSwitchTo(old);
 }

@@ -88,6 +88,8 @@ fill_raw(Decoder *d, size_t want)
 {
 	Buffer *raw = &d->raw;
 
+	if (left(raw) >= want)
+		return;
 	if (raw->pos > 0)
 	{
 		memmove(raw->data, raw->data + raw->pos, left(raw));
