@@ -22,13 +22,13 @@ CREATE EXTENSION etl;
 CREATE TYPE entry AS (a text, b text);
 CREATE DOMAIN positive AS int CHECK (VALUE > 0);
 
--- 300 MB of rows, of comments, of one record's fields, of one field, of characters that cannot be converted
+-- 150 MB of rows, and of comments; many fields in one record, one large field, characters that are none
 COPY (SELECT i, 'some text ' || i FROM generate_series(1, 400000) AS i) TO PROGRAM 'cat >part.csv' (FORMAT csv);
-COPY (SELECT WHERE false) TO PROGRAM 'for i in 1 2 3 4; do cat part.csv part.csv part.csv part.csv part.csv; done >rows.csv';
+COPY (SELECT WHERE false) TO PROGRAM 'for i in 1 2 3 4; do cat part.csv part.csv part.csv; done >rows.csv';
 COPY (SELECT WHERE false) TO PROGRAM 'sed s/^/#/ rows.csv >comments.csv';
 COPY (SELECT WHERE false) TO PROGRAM 'head -c 15000000 /dev/zero | tr ''\0'' , >fields.csv';
-COPY (SELECT WHERE false) TO PROGRAM 'head -c 200000000 /dev/zero | tr ''\0'' x >field.csv';
-COPY (SELECT WHERE false) TO PROGRAM 'head -c 200000000 /dev/zero | tr ''\0'' ''\201'' >undefined.csv';
+COPY (SELECT WHERE false) TO PROGRAM 'head -c 100000000 /dev/zero | tr ''\0'' x >field.csv';
+COPY (SELECT WHERE false) TO PROGRAM 'head -c 100000000 /dev/zero | tr ''\0'' ''\201'' >undefined.csv';
 SQL
 
 # Each of these takes longer than the tests wait, so that all of them are interrupted.
