@@ -208,7 +208,10 @@ csv_advance(EtlRows *rows)
 
 	while (unlikely(csv->records.source == NULL || !EtlCsvRecordsNext(&csv->records)))
 		if (csv->records.source == NULL || !next_file(csv))
+		{
+			rows->counters.bytes = csv->records.nbytes;
 			return ETL_NO_MORE_ROWS;
+		}
 	rows->counters.bytes = csv->records.nbytes;
 	if (unlikely(csv->records.record.defect != ETL_CSV_SOUND))
 	{

@@ -31,6 +31,7 @@ extern bool EtlScanEstimate(const FuncExpr *call, double *nrows, double *nbytes)
 typedef enum EtlScanPrivate
 {
 	ETL_SCAN_ORDINALITY,   /* Boolean */
+	ETL_SCAN_NCOLUMNS,	   /* Integer: how many columns the function had for the plan */
 	ETL_SCAN_COLNAMES,	   /* List of String: all columns, if there is a column definition list */
 	ETL_SCAN_COLTYPES,	   /* OidList */
 	ETL_SCAN_COLTYPMODS,   /* IntList */

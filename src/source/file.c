@@ -25,6 +25,8 @@
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
+#define MAX_READ (1024 * 1024) /* bytes at a time, so that a cancel need not wait for more */
+
 typedef struct FileSource
 {
 	EtlSource base;
@@ -184,7 +186,7 @@ file_read(EtlSource *source, char *buf, size_t len)
 	do
 	{
 		pgstat_report_wait_start(WAIT_EVENT_COPY_FILE_READ);
-		n = read(file->fd, buf, len);
+		n = read(file->fd, buf, Min(len, MAX_READ));
 		pgstat_report_wait_end();
 	} while (n < 0 && errno == EINTR);
 
