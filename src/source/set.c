@@ -194,7 +194,7 @@ EtlSourceSample(const char *source, char *buf, size_t *len, double *size)
 	for (int i = 1; i < list_length(names); i++)
 		if (stat(list_nth(names, i), &st) == 0)
 			*size += st.st_size;
-	if (EtlIsCompressed(buf, *len))
+	if (EtlCompressionOf(buf, *len) != NULL)
 	{
 		*size *= COMPRESSION_GUESS;
 		*len = 0;
