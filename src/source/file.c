@@ -32,7 +32,7 @@ typedef struct FileSource
 	EtlSource base;
 	MemoryContextCallback callback; /* closes fd when the context goes */
 	int fd;							/* -1: closed */
-	struct stat opened;				/* the file as it was opened */
+	EtlFileIdentity opened;			/* the file as it was opened */
 } FileSource;
 
 static size_t file_read(EtlSource *source, char *buf, size_t len);
@@ -64,11 +64,11 @@ EtlFileCheckMayRead(const char *path)
 
 /* Only a regular file has an end that can be waited for without blocking, and a size. */
 static void
-check_is_regular(const FileSource *file)
+check_is_regular(const FileSource *file, mode_t mode)
 {
-	if (S_ISREG(file->opened.st_mode))
+	if (S_ISREG(mode))
 		return;
-	if (S_ISDIR(file->opened.st_mode))
+	if (S_ISDIR(mode))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is a directory", file->base.name), errhint("Name a file in it.")));
@@ -82,6 +82,19 @@ static void
 close_callback(void *arg)
 {
 	file_close((EtlSource *) arg);
+}
+
+/* What the descriptor refers to, as it is now. */
+static EtlFileIdentity
+identify(const FileSource *file)
+{
+	struct stat st;
+
+	if (fstat(file->fd, &st) < 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not stat file \"%s\": %m", file->base.name)));
+	check_is_regular(file, st.st_mode);
+	return (EtlFileIdentity){st.st_dev, st.st_ino, st.st_size, st.st_mtim};
 }
 
 /* Opens the descriptor and looks at what it opened. */
@@ -112,9 +125,7 @@ open_descriptor(FileSource *file)
 							   "\\copy.")
 					 : 0));
 	}
-	if (fstat(file->fd, &file->opened) < 0)
-		ereport(ERROR, (errcode_for_file_access(), errmsg("could not stat file \"%s\": %m", path)));
-	check_is_regular(file);
+	file->opened = identify(file);
 #ifdef POSIX_FADV_SEQUENTIAL
 	(void) posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 #endif
@@ -134,16 +145,16 @@ EtlFileOpen(const char *path)
 
 	EtlFileCheckMayRead(path);
 	open_descriptor(file);
-	file->base.size = file->opened.st_size;
+	file->base.size = file->opened.size;
 	return &file->base;
 }
 
 static bool
-same_file(const struct stat *before, const struct stat *now)
+same_file(const EtlFileIdentity *before, const EtlFileIdentity *now)
 {
-	return before->st_dev == now->st_dev && before->st_ino == now->st_ino &&
-		   before->st_size == now->st_size && before->st_mtim.tv_sec == now->st_mtim.tv_sec &&
-		   before->st_mtim.tv_nsec == now->st_mtim.tv_nsec;
+	return before->device == now->device && before->inode == now->inode &&
+		   before->size == now->size && before->modified.tv_sec == now->modified.tv_sec &&
+		   before->modified.tv_nsec == now->modified.tv_nsec;
 }
 
 /*
@@ -153,12 +164,9 @@ same_file(const struct stat *before, const struct stat *now)
 static void
 check_not_written_over(const FileSource *file)
 {
-	struct stat now;
+	EtlFileIdentity now = identify(file);
 
-	if (fstat(file->fd, &now) < 0)
-		ereport(ERROR, (errcode_for_file_access(),
-						errmsg("could not stat file \"%s\": %m", file->base.name)));
-	if (now.st_size <= file->opened.st_size && !same_file(&file->opened, &now))
+	if (now.size <= file->opened.size && !same_file(&file->opened, &now))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("file \"%s\" was written to while it was read", file->base.name),
 						errhint("Write a new file beside it, then rename that.")));
@@ -216,22 +224,35 @@ file_close(EtlSource *source)
 }
 
 /* One statement sees one answer: a second reading of a file that is not what it was is refused. */
-static void
-file_rewind(EtlSource *source)
+void
+EtlFileCheckSame(EtlSource *source, EtlFileIdentity *identity)
 {
 	FileSource *file = (FileSource *) source;
-	struct stat before = file->opened;
 
-	if (file->fd < 0)
-		open_descriptor(file);
-	else if (fstat(file->fd, &file->opened) < 0 || lseek(file->fd, 0, SEEK_SET) < 0)
-		ereport(ERROR, (errcode_for_file_access(),
-						errmsg("could not read file \"%s\" again: %m", source->name)));
-	if (!same_file(&before, &file->opened))
+	Assert(source->ops == &file_ops);
+	if (identity->inode == 0)
+		*identity = file->opened;
+	else if (!same_file(identity, &file->opened))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("file \"%s\" changed while a statement was reading it again", source->name),
 				 errhint("Read the file once, in a WITH query that is MATERIALIZED.")));
+}
+
+static void
+file_rewind(EtlSource *source)
+{
+	FileSource *file = (FileSource *) source;
+	EtlFileIdentity before = file->opened;
+
+	if (file->fd < 0)
+		open_descriptor(file);
+	else if (lseek(file->fd, 0, SEEK_SET) < 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not read file \"%s\" again: %m", source->name)));
+	else
+		file->opened = identify(file);
+	EtlFileCheckSame(source, &before);
 }
 
 bool

@@ -5,6 +5,9 @@
 #ifndef ETL_FILE_H
 #define ETL_FILE_H
 
+#include <sys/types.h>
+#include <time.h>
+
 #include "source/source.h"
 
 /*
@@ -18,6 +21,21 @@
  * gives it.
  */
 extern EtlSource *EtlFileOpen(const char *path);
+
+/* Which file it is, and in which state. */
+typedef struct EtlFileIdentity
+{
+	dev_t device;
+	ino_t inode; /* 0: not known yet */
+	int64 size;
+	struct timespec modified;
+} EtlFileIdentity;
+
+/*
+ * Notes in *identity which file was opened, if that is not known yet; another one, or the same one changed, is an
+ * error (55000).
+ */
+extern void EtlFileCheckSame(EtlSource *file, EtlFileIdentity *identity);
 
 /* Whether the current user may read files on the server; and the error if not. */
 extern bool EtlFileMayRead(void);

@@ -2,9 +2,9 @@
  * set.c
  *		One source of bytes, or several, one after the other.
  *
- * Of each file that was opened its descriptor's owner is kept, closed, so that a second reading can tell
- * whether it finds the same file.  What is built on top of a file (decompression, decoding) lives in a
- * context of its own, which is reset with the next file: a pattern may match thousands.
+ * A pattern may match very many files, so little is kept of each: its name, and which file it was when it was
+ * read, so that a second reading can tell whether it finds the same.  The file in hand and what is built on top
+ * of it (decompression, decoding) live in a context of their own, which is reset with the next.
  */
 #include "etl.h"
 
@@ -21,7 +21,7 @@
 typedef struct Member
 {
 	char *name;
-	EtlSource *raw; /* NULL: not opened yet */
+	EtlFileIdentity identity; /* of one of several files, once it was read */
 } Member;
 
 struct EtlSourceSet
@@ -33,6 +33,8 @@ struct EtlSourceSet
 	int next;		 /* number of the one to open next */
 	EtlSource *raw;	 /* of the source in hand; NULL: none */
 	uint64 finished_bytes;
+	int64 size;		 /* of all files when the set was opened; -1: not known */
+	EtlSource *only; /* of a single member: what it gives, once it was opened */
 
 	EtlTarget *target; /* of a URL or server, which is the only member; NULL: files */
 	const char *path;
@@ -40,6 +42,23 @@ struct EtlSourceSet
 	bool encoded; /* compressed for the way, whatever it is */
 	EtlHttpStats stats;
 };
+
+static int64
+size_of_files(const EtlSourceSet *set)
+{
+	int64 size = 0;
+	struct stat st;
+
+	if (set->target != NULL)
+		return -1;
+	for (int i = 0; i < set->n; i++)
+	{
+		if (stat(set->members[i].name, &st) != 0)
+			return -1; /* an error when it is opened */
+		size += st.st_size;
+	}
+	return size;
+}
 
 EtlSourceSet *
 EtlSourceSetOpen(const char *source, const char *path, bool rewindable)
@@ -68,6 +87,8 @@ EtlSourceSetOpen(const char *source, const char *path, bool rewindable)
 	set->members = palloc0(sizeof(Member) * list_length(names));
 	foreach (lc, names)
 		set->members[set->n++].name = lfirst(lc);
+	list_free(names);
+	set->size = size_of_files(set);
 	return set;
 }
 
@@ -81,8 +102,6 @@ finish(EtlSourceSet *set)
 	if (set->raw == NULL)
 		return;
 	set->finished_bytes += set->raw->bytes_read;
-	if (set->n > 1)
-		EtlSourceClose(set->raw);
 	set->raw = NULL;
 	MemoryContextReset(set->member_context);
 }
@@ -96,6 +115,31 @@ open_http(EtlSourceSet *set)
 	return set->rewindable ? EtlSpoolOpen(source) : source;
 }
 
+/* Opens the single member, or starts it again. */
+static EtlSource *
+open_only(EtlSourceSet *set)
+{
+	MemoryContext old = MemoryContextSwitchTo(set->context);
+
+	if (set->only != NULL)
+		EtlSourceRewind(set->only);
+	else if (set->target != NULL)
+		set->only = open_http(set);
+	else
+		set->only = EtlFileOpen(set->members[0].name);
+	MemoryContextSwitchTo(old);
+	return set->only;
+}
+
+static EtlSource *
+open_one_of_several(Member *member)
+{
+	EtlSource *file = EtlFileOpen(member->name);
+
+	EtlFileCheckSame(file, &member->identity);
+	return file;
+}
+
 EtlSource *
 EtlSourceSetNext(EtlSourceSet *set)
 {
@@ -107,15 +151,8 @@ EtlSourceSetNext(EtlSourceSet *set)
 	if (set->next == set->n)
 		return NULL;
 	member = &set->members[set->next++];
-	old = MemoryContextSwitchTo(set->context);
-	if (member->raw != NULL)
-		EtlSourceRewind(member->raw);
-	else if (set->target != NULL)
-		member->raw = open_http(set);
-	else
-		member->raw = EtlFileOpen(member->name);
-	set->raw = member->raw;
-	MemoryContextSwitchTo(set->member_context);
+	old = MemoryContextSwitchTo(set->member_context);
+	set->raw = set->n > 1 ? open_one_of_several(member) : open_only(set);
 	source = EtlDecompressOpen(set->raw);
 	if (set->encoded)
 		source = EtlDecompressOpen(source);
@@ -157,18 +194,7 @@ EtlSourceSetHttpStats(const EtlSourceSet *set)
 int64
 EtlSourceSetSize(const EtlSourceSet *set)
 {
-	int64 size = 0;
-	struct stat st;
-
-	if (set->target != NULL)
-		return set->raw != NULL ? set->raw->size : -1;
-	for (int i = 0; i < set->n; i++)
-	{
-		if (stat(set->members[i].name, &st) != 0)
-			return -1;
-		size += st.st_size;
-	}
-	return size;
+	return set->target != NULL && set->raw != NULL ? set->raw->size : set->size;
 }
 
 /* ----------------------------------------------------------------
@@ -194,7 +220,7 @@ EtlSourceSample(const char *source, char *buf, size_t *len, double *size)
 	for (int i = 1; i < list_length(names); i++)
 		if (stat(list_nth(names, i), &st) == 0)
 			*size += st.st_size;
-	if (EtlCompressionOf(buf, *len) != NULL)
+	if (EtlIsCompressed(buf, *len))
 	{
 		*size *= COMPRESSION_GUESS;
 		*len = 0;

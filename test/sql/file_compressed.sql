@@ -16,10 +16,34 @@ SELECT * FROM etl_csv('etl_tmp/members.csv') AS t(id int, v text);
 SELECT csv_file('garbage.gz', :one::bytea || '\x00677a') AS path;
 SELECT * FROM etl_csv('etl_tmp/garbage.gz') AS t(id int, v text);
 
+-- So they are behind one that is empty, and wherever the reads of 64 kB fall.
+\set none '''\\x1f8b080000000000000303000000000000000000'''
+SELECT csv_file('none.gz', :none::bytea || '\x0000' || :one::bytea) AS path;
+SELECT * FROM etl_csv('etl_tmp/none.gz') AS t(id int, v text);
+SELECT at, (SELECT count(*) FROM etl_csv(csv_file('pad.gz',
+		:one::bytea || decode(repeat('00', at), 'hex') || :two::bytea || decode(repeat('00', 65536), 'hex')))
+		AS t(id int, v text)) AS rows
+	FROM generate_series(65536 - length(:one::bytea) - 1, 65536 - length(:one::bytea) + 1) at;
+
 SELECT csv_file('z', :z_one::bytea) AS path;
 SELECT * FROM etl_csv('etl_tmp/z') AS t(id int, v text);
 SELECT csv_file('frames.zst', :z_one::bytea || :z_skip::bytea || :z_two::bytea) AS path;
 SELECT * FROM etl_csv('etl_tmp/frames.zst') AS t(id int, v text);
+-- Also where a frame that is to be skipped comes first, as pzstd writes it, or nothing else.
+SELECT csv_file('first.zst', set_byte(:z_skip::bytea, 0, 95) || :z_one::bytea) AS path;
+SELECT * FROM etl_csv('etl_tmp/first.zst') AS t(id int, v text);
+SELECT csv_file('only.zst', :z_skip::bytea) AS path;
+SELECT * FROM etl_csv('etl_tmp/only.zst') AS t(id int, v text);
+-- The header of a frame whose window is 2 GB.
+SELECT csv_file('window.zst', '\x28b52ffd00a8010000'::bytea) AS path;
+SELECT * FROM etl_csv('etl_tmp/window.zst') AS t(id int, v text);
+
+-- What other programs compress is told by its name.
+SELECT csv_file('zip', '\x504b030414000000'::bytea), csv_file('xz', '\xfd377a585a000004'::bytea), csv_file('bz2', 'BZh91AY&SY');
+SELECT * FROM etl_peek('etl_tmp/zip');
+SELECT * FROM etl_peek('etl_tmp/xz');
+SELECT * FROM etl_peek('etl_tmp/bz2');
+
 SELECT csv_file('garbage.zst', :z_one::bytea || 'garbage') AS path;
 SELECT * FROM etl_csv('etl_tmp/garbage.zst') AS t(id int, v text);
 
