@@ -84,3 +84,63 @@ REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, 
     FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
     FROM PUBLIC;
+
+/* ----------------------------------------------------------------
+ *	JSON and APIs
+ * ---------------------------------------------------------------- */
+
+/*
+ * etl_json: the items of a JSON or NDJSON file on the server.
+ *
+ * source        path of the file, relative to the data directory, or a pattern of *, ? and [...] for several, read
+ *               in the order of their names.  gzip and zstd are decompressed
+ * items         where the items are: data.items, entry[].resource, link[rel=next], result.* (the values of an
+ *               object), $ (the root).  NULL: a file is one array of items, or values one after another, each
+ *               an item
+ * format        'ndjson': a file is any number of values, and items starts at the root of each of them
+ * on_error      an item with a fault: 'fail' is an error, 'skip' is left out and counted in a NOTICE, 'return'
+ *               comes with NULLs and the reason in _etl_error
+ * reject_limit  more items with a fault than this are an error
+ *
+ * A column is the member of its name, exactly or when both are folded to snake case; "address.city" reaches
+ * into objects.  What is missing is NULL, and so is null.  Arrays and objects go into json, jsonb and text as
+ * they are written, and into arrays and composite types as json_populate_record has it.
+ *
+ * Further columns that may be declared: _etl_source text, _etl_page int (number of the file), _etl_index int
+ * (number of the item in it; both from 1), _etl_raw text (the item as it is written), _etl_item jsonb (the same),
+ * _etl_error text.
+ *
+ * Errors: 42501 without pg_read_server_files; 58P01 and kin if the file cannot be opened; 22032 for a file that is
+ * not JSON, or ends early; 22021, 22P05, 22P02 for text that is no text; 22003 for numbers beyond numeric; 54000 beyond
+ * etl.max_item_size and etl.max_json_depth; 22030 if a name on the way to the items stands twice; P0002 if the way
+ * leads nowhere; 42702 for a column that two members match; 2203C for an item that is no object; and what the type
+ * of a column makes of its text.
+ */
+CREATE FUNCTION etl_json(
+    source text,
+    items text DEFAULT NULL,
+    format text DEFAULT 'auto',
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'etl_json'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+
+CREATE FUNCTION etl_json(
+    row_type anyelement,
+    source text,
+    items text DEFAULT NULL,
+    format text DEFAULT 'auto',
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', 'etl_json'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+
+COMMENT ON FUNCTION etl_json(text, text, text, text, bigint)
+    IS 'items of a JSON file, with the columns given in a column definition list';
+COMMENT ON FUNCTION etl_json(anyelement, text, text, text, text, bigint)
+    IS 'items of a JSON file, with the columns of a composite type';
+
+REVOKE EXECUTE ON FUNCTION etl_json(text, text, text, text, bigint) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_json(anyelement, text, text, text, text, bigint) FROM PUBLIC;

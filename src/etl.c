@@ -6,6 +6,7 @@
  */
 #include "etl.h"
 
+#include "api/json_body.h"
 #include "fmgr.h"
 #include "scan/csv_records.h"
 #include "scan/scan.h"
@@ -18,6 +19,7 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	EtlJsonBodyInit();
 	EtlCsvRecordsInit();
 	EtlPlanInit();
 	EtlNodeInit();

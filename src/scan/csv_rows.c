@@ -340,6 +340,8 @@ const EtlScanKind EtlCsvKind = {
 	.function = "etl_csv",
 	.entry = etl_csv,
 	.size = sizeof(CsvRows),
+	.provenance = ETL_COLUMN_SET(ETL_FROM_SOURCE) | ETL_COLUMN_SET(ETL_FROM_LINE) |
+				  ETL_COLUMN_SET(ETL_FROM_RAW) | ETL_COLUMN_SET(ETL_FROM_ERROR),
 	.open = csv_open,
 	.advance = csv_advance,
 	.fetch = csv_fetch,

@@ -10,12 +10,14 @@
 
 #include "funcapi.h"
 #include "scan/csv_rows.h"
+#include "scan/json_rows.h"
 #include "scan/scan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(etl_csv);
+PG_FUNCTION_INFO_V1(etl_json);
 
 /* The rows that the call returns, once it is known that it may return them. */
 static TupleDesc
@@ -99,4 +101,16 @@ Datum
 etl_csv(PG_FUNCTION_ARGS)
 {
 	return EtlScanFunction(fcinfo, &EtlCsvKind);
+}
+
+/*
+ * etl_json(source text, ...) returns setof record
+ * etl_json(row_type anyelement, source text, ...) returns setof anyelement
+ *
+ * Reads the items of a JSON or NDJSON file.
+ */
+Datum
+etl_json(PG_FUNCTION_ARGS)
+{
+	return EtlScanFunction(fcinfo, &EtlJsonKind);
 }

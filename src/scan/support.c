@@ -16,11 +16,12 @@
 #include "miscadmin.h"
 #include "nodes/supportnodes.h"
 #include "scan/csv_rows.h"
+#include "scan/json_rows.h"
 #include "scan/scan.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
-static const EtlScanKind *const kinds[] = {&EtlCsvKind};
+static const EtlScanKind *const kinds[] = {&EtlCsvKind, &EtlJsonKind};
 
 static Oid support_oid = InvalidOid;
 
