@@ -172,7 +172,7 @@ struct EtlJsonReader
 	/* The item that is being read */
 	bool in_item;
 	int item_depth;
-	uint64 item_start;
+	uint64 item_start; /* nowhere if there is none */
 	uint32 item_token;
 	uint32 item_decoded;
 	bool has_item_key; /* the name of the next item is in decoded, from item_key on */
@@ -184,6 +184,7 @@ struct EtlJsonReader
 	uint32 queue_size;
 	uint32 queue_first;
 	uint32 queue_end;
+	uint64 undecided_start; /* the first one that waits for a test, or nowhere */
 	EtlJsonToken *tokens;
 	uint32 tokens_size;
 	uint32 ntokens;
@@ -199,6 +200,19 @@ static inline const char *
 EtlJsonBytes(const EtlJsonReader *reader, uint64 at)
 {
 	return reader->buffer + (at - reader->base);
+}
+
+/*
+ * The first byte of what has to stay in the buffer because it is not complete yet, or not decided; or, if that
+ * is nothing, at.  What is between there and the end of a token at at must not be more than max_item_size.
+ */
+static inline uint64
+EtlJsonHeldFrom(const EtlJsonReader *reader, uint64 at)
+{
+	uint64 from = Min(reader->item_start, reader->capture_start);
+
+	from = Min(from, reader->undecided_start);
+	return Min(from, at);
 }
 
 /* Records what is wrong, unless something already is; returns false. */

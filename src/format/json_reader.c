@@ -55,6 +55,7 @@ start_body(EtlJsonReader *reader)
 	reader->found_items = false;
 
 	reader->in_item = reader->has_item_key = false;
+	reader->item_start = reader->undecided_start = ETL_JSON_NOWHERE;
 	reader->queue_first = reader->queue_end = 0;
 	reader->ntokens = reader->decoded_len = 0;
 	reader->nitems = 0;
@@ -141,13 +142,11 @@ EtlJsonFail(EtlJsonReader *reader, EtlJsonStatus status, uint64 offset, const ch
 static uint64
 kept_from(const EtlJsonReader *reader)
 {
-	uint64 from = reader->fed;
+	uint64 from = EtlJsonHeldFrom(reader, reader->fed);
 
-	if (reader->in_item)
-		from = Min(from, reader->item_start);
 	if (reader->queue_first < reader->queue_end)
 		from = Min(from, reader->queue[reader->queue_first].start);
-	return Min(from, reader->capture_start);
+	return from;
 }
 
 char *
@@ -353,11 +352,11 @@ copy_span(EtlJsonReader *reader, EtlJsonHeld *held)
 					  held->span.len);
 }
 
-/* Bytes that must be kept, and belong together, must not be more than an item may have. */
+/* Has too much been read of something that is not complete?  (See also locate() in json_yajl.c.) */
 static bool
 check_size(EtlJsonReader *reader)
 {
-	uint64 from = kept_from(reader);
+	uint64 from = EtlJsonHeldFrom(reader, reader->cut);
 
 	if (reader->scanned - from <= reader->options.max_item_size)
 		return true;

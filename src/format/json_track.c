@@ -180,6 +180,7 @@ decide_items(EtlJsonReader *reader, EtlJsonVerdict verdict)
 			break;
 		item->verdict = verdict;
 	}
+	reader->undecided_start = ETL_JSON_NOWHERE;
 }
 
 static void
@@ -350,13 +351,11 @@ begin_item(EtlJsonReader *reader, uint64 start)
 	reader->item_decoded = reader->has_item_key ? reader->item_key : reader->decoded_len;
 }
 
-static bool
+static void
 end_item(EtlJsonReader *reader, uint64 end)
 {
-	EtlJsonQueued *item = &reader->queue[reader->queue_end];
+	EtlJsonQueued *item = &reader->queue[reader->queue_end++];
 
-	if (end - reader->item_start > reader->options.max_item_size)
-		return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, reader->item_start, NULL);
 	item->start = reader->item_start;
 	item->len = end - reader->item_start;
 	item->token = reader->item_token;
@@ -365,10 +364,11 @@ end_item(EtlJsonReader *reader, uint64 end)
 	item->has_key = reader->has_item_key;
 	item->key_len = reader->item_key_len;
 	item->verdict = reader->tracks[0].verdict;
-	reader->queue_end++;
+	if (item->verdict == ETL_JSON_UNDECIDED)
+		reader->undecided_start = Min(reader->undecided_start, item->start);
 	reader->in_item = false;
+	reader->item_start = ETL_JSON_NOWHERE;
 	reader->has_item_key = false;
-	return true;
 }
 
 /* Copies text behind what is decoded, and returns where it is. */
@@ -499,7 +499,9 @@ EtlJsonTrackScalar(EtlJsonReader *reader, const EtlJsonEvent *event)
 	}
 	capture(reader, captures, event->type, span);
 	look(reader, ends & reader->test_tracks, event);
-	return !item || end_item(reader, event->end);
+	if (item)
+		end_item(reader, event->end);
+	return true;
 }
 
 bool
@@ -542,20 +544,17 @@ EtlJsonTrackOpen(EtlJsonReader *reader, const EtlJsonEvent *event)
 }
 
 /* The end of a value that is captured as it stands. */
-static bool
+static void
 end_capture(EtlJsonReader *reader, const EtlJsonFrame *frame, uint64 end)
 {
 	EtlJsonSpan span;
 
-	if (end - frame->start > reader->options.max_item_size)
-		return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, frame->start, NULL);
 	span.decoded = false;
 	span.at = frame->start;
 	span.len = end - frame->start;
 	capture(reader, frame->captures, frame->object ? ETL_JSON_OBJECT : ETL_JSON_ARRAY, span);
 	if (reader->capture_depth == reader->depth)
 		reader->capture_start = ETL_JSON_NOWHERE;
-	return true;
 }
 
 bool
@@ -570,10 +569,10 @@ EtlJsonTrackClose(EtlJsonReader *reader, const EtlJsonEvent *event)
 		token->len = event->end - reader->item_start - token->start;
 		token->next = reader->ntokens - reader->item_token;
 	}
-	if (frame->captures != 0 && !end_capture(reader, frame, event->end))
-		return false;
-	if (reader->in_item && reader->depth == reader->item_depth && !end_item(reader, event->end))
-		return false;
+	if (frame->captures != 0)
+		end_capture(reader, frame, event->end);
+	if (reader->in_item && reader->depth == reader->item_depth)
+		end_item(reader, event->end);
 	end_tests(reader, frame->tested);
 	return true;
 }

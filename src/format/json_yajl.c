@@ -30,6 +30,8 @@
 #define FIXED_SIZE (2 * YAJL_BUFFER_SIZE + 2048)
 #define LARGE_BLOCKS 4 /* two in use, two spare */
 
+#define SEPARATORS " ,:\n\r\t" /* what stands between two tokens that give events */
+
 typedef struct LargeBlock
 {
 	char *memory; /* NULL: none */
@@ -182,12 +184,16 @@ reserve(EtlJsonYajl *yajl, size_t len)
  * The events.  A callback that returns 0 cancels the parse; the reader has the fault then.
  */
 
-/* The token of an event: from behind the separators that follow the last one to where yajl is. */
-static void
+/*
+ * The token of an event: from behind the separators that follow the last one to where yajl is.  It must not
+ * make too large what it belongs to.
+ */
+static bool
 locate(EtlJsonYajl *yajl, EtlJsonEvent *event)
 {
 	EtlJsonReader *reader = yajl->reader;
 	const char *start = EtlJsonBytes(reader, reader->mark);
+	uint64 from;
 
 	while (*start == ' ' || *start == ',' || *start == ':' || *start == '\n' || *start == '\r' ||
 		   *start == '\t')
@@ -200,6 +206,11 @@ locate(EtlJsonYajl *yajl, EtlJsonEvent *event)
 	event->decoded = false;
 	Assert(event->start < event->end);
 	reader->mark = reader->token_end = event->end;
+
+	from = EtlJsonHeldFrom(reader, event->start);
+	if (event->end - from <= reader->options.max_item_size)
+		return true;
+	return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, from, NULL);
 }
 
 static int
@@ -207,8 +218,7 @@ on_plain(EtlJsonYajl *yajl, EtlJsonType type)
 {
 	EtlJsonEvent event = {type};
 
-	locate(yajl, &event);
-	return EtlJsonTrackScalar(yajl->reader, &event);
+	return locate(yajl, &event) && EtlJsonTrackScalar(yajl->reader, &event);
 }
 
 static int
@@ -229,7 +239,8 @@ on_number(void *ctx, const char *text, size_t len)
 	EtlJsonYajl *yajl = ctx;
 	EtlJsonEvent event = {ETL_JSON_NUMBER};
 
-	locate(yajl, &event);
+	if (!locate(yajl, &event))
+		return false;
 	if (!EtlJsonNumberInRange(event.text, event.len))
 		return EtlJsonFail(yajl->reader, ETL_JSON_NUMBER_RANGE, event.start, NULL);
 	return EtlJsonTrackScalar(yajl->reader, &event);
@@ -242,7 +253,8 @@ locate_string(EtlJsonYajl *yajl, EtlJsonEvent *event, const unsigned char *decod
 	EtlJsonStatus status;
 	uint32 at;
 
-	locate(yajl, event);
+	if (!locate(yajl, event))
+		return false;
 	event->text++;
 	event->len -= 2;
 	if (event->len == len)
@@ -279,8 +291,7 @@ on_open(EtlJsonYajl *yajl, EtlJsonType type)
 {
 	EtlJsonEvent event = {type};
 
-	locate(yajl, &event);
-	return EtlJsonTrackOpen(yajl->reader, &event);
+	return locate(yajl, &event) && EtlJsonTrackOpen(yajl->reader, &event);
 }
 
 static int
@@ -301,8 +312,7 @@ on_close(void *ctx)
 	EtlJsonYajl *yajl = ctx;
 	EtlJsonEvent event = {0};
 
-	locate(yajl, &event);
-	return EtlJsonTrackClose(yajl->reader, &event);
+	return locate(yajl, &event) && EtlJsonTrackClose(yajl->reader, &event);
 }
 
 static const yajl_callbacks callbacks = {
@@ -367,8 +377,8 @@ EtlJsonYajlFree(EtlJsonYajl *yajl)
 }
 
 /*
- * Where an error shows.  yajl is behind the offending token, or, for a broken token, at its offending byte,
- * but behind a byte that begins no token.
+ * Where an error shows.  yajl is behind a token that cannot be there, and at the byte that spoils a token; but
+ * if that cannot even begin one, it is behind it.
  */
 static uint64
 error_offset(EtlJsonYajl *yajl, bool lexical)
@@ -377,11 +387,11 @@ error_offset(EtlJsonYajl *yajl, bool lexical)
 	uint64 consumed = yajl->slice + yajl_get_bytes_consumed(yajl->handle);
 	uint64 token = reader->mark;
 
-	while (token < consumed && strchr(" ,:\n\r\t", *EtlJsonBytes(reader, token)) != NULL)
+	while (token < consumed && strchr(SEPARATORS, *EtlJsonBytes(reader, token)) != NULL)
 		token++;
-	if (token >= consumed)
-		return Max(consumed, reader->mark + 1) - 1;
-	if (lexical && consumed > token + 1)
+	if (token == consumed) /* a separator that cannot be there, or the first byte of a token */
+		return lexical || token == reader->mark ? token : token - 1;
+	if (lexical && strchr("\"-0123456789tfn", *EtlJsonBytes(reader, token)) != NULL)
 		return consumed;
 	return token;
 }
