@@ -11,6 +11,11 @@
 #error "etl needs PostgreSQL 15 or later"
 #endif
 
+/* 16 moved the macros of varlena values out of postgres.h. */
+#if PG_VERSION_NUM >= 160000 && !defined(FRONTEND)
+#include "varatt.h"
+#endif
+
 /*
  * 16 made the type of an abbreviation, which was the result, an argument, and added one for the details of
  * an error.  Field 0 is only a place in its cache.
@@ -28,6 +33,8 @@
  * are functions and foreign servers.
  */
 #if PG_VERSION_NUM < 160000 && !defined(FRONTEND)
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_proc.h"
 #define object_aclcheck(classid, objectid, roleid, mode)                         \
 	((classid) == ProcedureRelationId ? pg_proc_aclcheck(objectid, roleid, mode) \
 									  : pg_foreign_server_aclcheck(objectid, roleid, mode))
@@ -42,5 +49,28 @@
 #include "commands/explain_state.h"
 #endif
 #endif
+
+#ifndef FRONTEND
+#include "storage/latch.h"
+#include "utils/wait_event.h"
+
+/*
+ * From 17 on a wait event set belongs to a resource owner rather than to a memory context.  Ours belong to
+ * the backend.
+ */
+#if PG_VERSION_NUM >= 170000
+#define EtlCreateWaitEventSet(nevents) CreateWaitEventSet(NULL, nevents)
+#else
+#define EtlCreateWaitEventSet(nevents) CreateWaitEventSet(TopMemoryContext, nevents)
+#endif
+
+/* Extensions name their wait events from 17 on. */
+#if PG_VERSION_NUM >= 170000
+#define EtlWaitEventNew(name) WaitEventExtensionNew(name)
+#else
+#define EtlWaitEventNew(name) PG_WAIT_EXTENSION
+#endif
+
+#endif /* !FRONTEND */
 
 #endif /* ETL_COMPAT_H */

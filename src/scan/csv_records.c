@@ -7,6 +7,7 @@
 #include "etl.h"
 
 #include "mb/pg_wchar.h"
+#include "monitor/progress.h"
 #include "scan/csv_records.h"
 #include "source/decode.h"
 #include "utils/guc.h"
@@ -34,6 +35,7 @@ raise_broken_file(EtlCsvRecords *records, EtlCsvStatus status)
 {
 	unsigned long long line = EtlCsvReaderFaultLine(records->reader);
 
+	records->record.line = line;
 	switch (status)
 	{
 		case ETL_CSV_UNCLOSED_QUOTE:
@@ -70,13 +72,17 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 		size_t len;
 
 		if (likely(status == ETL_CSV_RECORD))
+		{
+			records->nread++;
 			return true;
+		}
 		if (status == ETL_CSV_END)
 			return false;
 		if (status != ETL_CSV_NEED_DATA)
 			raise_broken_file(records, status);
 		room = EtlCsvReaderRoom(records->reader, &len);
 		EtlCsvReaderFed(records->reader, EtlSourceRead(records->source, room, len));
+		EtlProgressReport(EtlSourceSetBytesRead(records->files), records->size, records->nread);
 	}
 }
 
@@ -162,6 +168,7 @@ EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args)
 	records->options.dialect.max_field_size = (size_t) max_field_size_kb * 1024;
 	records->reader = EtlCsvReaderCreate(&records->options.dialect);
 	records->files = EtlSourceSetOpen(source);
+	records->size = EtlSourceSetSize(records->files);
 }
 
 /* Reads the header, if the file is to have one; false if the file has no record at all. */

@@ -23,9 +23,11 @@ typedef struct EtlCsvRecords
 	EtlCsvOptions options;
 	MemoryContext context; /* in which it was opened */
 	EtlSourceSet *files;
+	int64 size;		   /* of all files, as they are stored; -1: not known */
 	EtlSource *source; /* the file in hand, decoded; NULL: none */
 	EtlCsvReader *reader;
 	EtlCsvRecord record;	/* the current one */
+	uint64 nread;			/* of all files, headers included */
 	int nnames;				/* of the header in hand */
 	EtlName *names;			/* [nnames] */
 	StringInfoData scratch; /* a field whose quotes had to be taken out */

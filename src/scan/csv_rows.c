@@ -41,7 +41,7 @@ set_ragged_fault(CsvRows *csv)
 		record->nfields < csv->nfields ? psprintf("missing data for column \"%s\"",
 												  EtlCsvFieldName(&csv->records, record->nfields))
 									   : pstrdup("extra data after last expected column"),
-		psprintf("The record has %d fields, and %d are expected.", record->nfields, csv->nfields),
+		psprintf("Expected %d fields, but the record has %d.", csv->nfields, record->nfields),
 		NULL);
 }
 

@@ -64,9 +64,15 @@ static TupleDesc
 result_desc(const EtlScanState *state, List *private)
 {
 	List *names = list_nth(private, ETL_SCAN_COLNAMES);
+	TupleDesc desc;
+	Oid type;
 
 	if (names == NIL)
-		return CreateTupleDescCopy(get_expr_result_tupdesc((Node *) state->call, false));
+	{
+		if (get_expr_result_type((Node *) state->call, &type, &desc) != TYPEFUNC_COMPOSITE)
+			EtlRefuseRowType(type);
+		return desc;
+	}
 	return BlessTupleDesc(BuildDescFromLists(names, list_nth(private, ETL_SCAN_COLTYPES),
 											 list_nth(private, ETL_SCAN_COLTYPMODS),
 											 list_nth(private, ETL_SCAN_COLCOLLATIONS)));

@@ -22,6 +22,8 @@
 
 #define SHOWN_VALUE_BYTES 100 /* of a faulty value in CONTEXT, as COPY has it */
 
+static void push_error_context(EtlRows *rows, ErrorContextCallback *callback);
+
 /* ----------------------------------------------------------------
  *	Opening
  * ---------------------------------------------------------------- */
@@ -134,6 +136,7 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 		AllocSetContextCreate(CurrentMemoryContext, "etl scan", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	EtlRows *rows = palloc0(kind->size);
+	ErrorContextCallback callback;
 
 	rows->kind = kind;
 	rows->args = args;
@@ -155,7 +158,9 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 			rows->wanted[rows->nwanted++] = i;
 	}
 	set_error_policy(rows);
+	push_error_context(rows, &callback);
 	kind->open(rows);
+	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(old);
 	return rows;
 }
@@ -163,6 +168,20 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 /* ----------------------------------------------------------------
  *	Faulty rows
  * ---------------------------------------------------------------- */
+
+/* The value that is being converted. */
+static void
+add_value(const EtlRows *rows, StringInfo buf)
+{
+	int len = pg_mbcliplen(rows->text.data, rows->text.len, SHOWN_VALUE_BYTES);
+
+	appendStringInfo(buf, ", column \"%s\": ", rows->columns[rows->converting].name);
+	if (rows->converting_null)
+		appendStringInfoString(buf, "null input");
+	else
+		appendStringInfo(buf, "\"%.*s%s\"", len, rows->text.data,
+						 len < rows->text.len ? "..." : "");
+}
 
 /* Says in CONTEXT which row, column and value an error comes from. */
 static void
@@ -174,13 +193,7 @@ rows_error_context(void *arg)
 	initStringInfo(&where);
 	rows->kind->where(rows, &where);
 	if (rows->converting >= 0)
-	{
-		int len = pg_mbcliplen(rows->text.data, rows->text.len, SHOWN_VALUE_BYTES);
-
-		appendStringInfo(&where, ", column \"%s\": \"%.*s%s\"",
-						 rows->columns[rows->converting].name, len, rows->text.data,
-						 len < rows->text.len ? "..." : "");
-	}
+		add_value(rows, &where);
 	if (where.len > 0)
 		errcontext("%s", where.data);
 }
@@ -357,6 +370,7 @@ input(EtlRows *rows, int column, char *text)
 	Datum value = (Datum) 0;
 
 	rows->converting = column;
+	rows->converting_null = text == NULL;
 	if (rows->on_error == ETL_ON_ERROR_FAIL)
 		value = InputFunctionCall(&col->input, text, col->ioparam, col->typmod);
 	else if (!EtlInputTry(col, text, &value, &fault))
@@ -383,8 +397,5 @@ EtlColumnNull(EtlRows *rows, int column, Datum *value, bool *isnull)
 	*value = (Datum) 0;
 	*isnull = true;
 	if (!rows->columns[column].input.fn_strict)
-	{
-		resetStringInfo(&rows->text);
 		(void) input(rows, column, NULL);
-	}
 }

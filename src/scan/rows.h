@@ -130,7 +130,8 @@ struct EtlRows
 	EtlFault fault; /* meaningful when faulty */
 	Datum *values;	/* [natts], filled by Next unless on_error is 'fail' */
 	bool *isnull;
-	int converting;		 /* column whose input function is running, -1: none */
+	int converting; /* column whose input function is running, -1: none */
+	bool converting_null;
 	StringInfoData text; /* its input, NUL-terminated */
 
 	/* counters */

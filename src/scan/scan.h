@@ -43,5 +43,6 @@ extern const CustomScanMethods EtlScanMethods;
 
 /* srf.c */
 extern Datum EtlScanFunction(FunctionCallInfo fcinfo, const EtlScanKind *kind);
+extern void EtlRefuseRowType(Oid type) pg_attribute_noreturn();
 
 #endif /* ETL_SCAN_H */
