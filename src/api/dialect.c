@@ -227,6 +227,14 @@ set_method(EtlDialect *dialect, const char *value)
 }
 
 static const char *
+set_repeatable(EtlDialect *dialect, const char *value)
+{
+	dialect->repeatable = strcmp(value, "true") == 0;
+	return dialect->repeatable || strcmp(value, "false") == 0 ? NULL
+															  : not_one_of(value, "true and false");
+}
+
+static const char *
 set_next(EtlDialect *dialect, const char *value)
 {
 	return parse_signal(value, &dialect->next);
@@ -262,8 +270,7 @@ set_carry(EtlDialect *dialect, const char *value)
 static const char *
 set_limit_param(EtlDialect *dialect, const char *value)
 {
-	dialect->limit_param = value;
-	return NULL;
+	return parse_place(value, &dialect->limit_to);
 }
 
 static const char *
@@ -487,6 +494,7 @@ static const struct
 	{"missing_items", set_missing_items},
 	{"format", set_format},
 	{"method", set_method},
+	{"repeatable", set_repeatable},
 	{"next", set_next},
 	{"next_param", set_next_param},
 	{"next_path", set_next_path},
@@ -624,7 +632,7 @@ check(const EtlDialect *dialect)
 		return dialect->next.kind != ETL_NO_SIGNAL
 				   ? "\"next\" needs a pagination that says what it is: next_url, cursor or link"
 				   : NULL;
-	if (dialect->page_size > 0 && dialect->limit_param == NULL)
+	if (dialect->page_size > 0 && dialect->limit_to.kind == ETL_NO_PLACE)
 		return "\"page_size\" needs limit_param, the name of the parameter";
 	if (dialect->pagination == ETL_PAGING_PAGE || dialect->pagination == ETL_PAGING_OFFSET)
 		return check_count(dialect);

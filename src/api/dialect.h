@@ -65,6 +65,7 @@ typedef struct EtlSignal
 /* Where in a request a value goes. */
 typedef enum EtlPlaceKind
 {
+	ETL_NO_PLACE,
 	ETL_TO_QUERY,
 	ETL_TO_BODY,
 	ETL_TO_HEADER,
@@ -104,7 +105,7 @@ typedef struct EtlAnswerRule
 
 #define ETL_MAX_WAIT_SIGNALS 4
 #define ETL_MAX_ANSWER_RULES 8
-#define ETL_DIALECT_OPTIONS 23
+#define ETL_DIALECT_OPTIONS 24
 
 typedef struct EtlDialect
 {
@@ -112,6 +113,7 @@ typedef struct EtlDialect
 
 	EtlPagination pagination;
 	const char *method; /* NULL: GET, or POST with a body */
+	bool repeatable;	/* even if it is POST */
 
 	EtlJsonPath *items; /* NULL: the body is an array, or values */
 	bool items_optional;
@@ -122,8 +124,8 @@ typedef struct EtlDialect
 	const char *next_path; /* where all but the first request go, NULL: where the first goes */
 	const char *first;	   /* value of the first request, NULL: it has none */
 	const char *carry;	   /* "all", "none", or names with commas between them */
-	const char *limit_param;
-	int64 page_size; /* 0: left to the server */
+	EtlPlace limit_to;	   /* where the size of a page goes */
+	int64 page_size;	   /* 0: left to the server */
 
 	/* stop */
 	EtlSignal flag; /* the last page has this value there */
@@ -136,6 +138,8 @@ typedef struct EtlDialect
 	int max_empty;	 /* empty pages in a row that are no reason to worry */
 	int64 max_pages; /* 0: any number */
 	int64 cap;		 /* items after which the server falls silent; 0: none is known */
+
+	const char *doubt; /* detected: why this page may not be all there is (a sentence), or NULL */
 
 	bool guard;
 	bool truncation_warns; /* rather than fails */

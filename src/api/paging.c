@@ -36,12 +36,6 @@ is_short(const EtlDialect *dialect, const EtlPageFacts *page)
 	return page->number > 1 && page->nitems < page->longest;
 }
 
-static bool
-counts(const EtlDialect *dialect)
-{
-	return dialect->pagination == ETL_PAGING_PAGE || dialect->pagination == ETL_PAGING_OFFSET;
-}
-
 /* The server has announced how much there is. */
 static bool
 is_all(const EtlPageFacts *page)
@@ -88,21 +82,41 @@ check_cap(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *deci
 			  "\"params\" from a LATERAL join.");
 }
 
+/* There is a flag, and it is not that of the last page. */
+static void
+decide_promise(const EtlDialect *dialect, EtlDecision *decision)
+{
+	truncated(decision, "the answer says that there is more, but not where",
+			  dialect->next.kind == ETL_NO_SIGNAL
+				  ? psprintf("\"%s\" is not \"%s\".", dialect->flag.name, dialect->flag_value)
+				  : psprintf("\"%s\" is not \"%s\", and there is nothing at \"%s\".",
+							 dialect->flag.name, dialect->flag_value, dialect->next.name),
+			  "Check arguments \"next\" and \"stop\" against an answer; etl_api_explain() looks at "
+			  "one.");
+}
+
+/* The only page; if that was concluded from an answer, it has to be beyond doubt. */
+static void
+decide_single(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *decision)
+{
+	end_with(decision, ETL_END_SINGLE);
+	if (dialect->doubt != NULL && page->nitems > 0)
+		truncated(decision, "cannot tell whether this page is all there is", dialect->doubt,
+				  "Say how to get the next page with \"pagination\" (see etl_dialects and "
+				  "etl_api_explain()), or set pagination => 'none' if there is none.");
+}
+
 static void
 decide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *decision)
 {
-	if (dialect->pagination == ETL_PAGING_NONE)
-		end_with(decision, ETL_END_SINGLE);
-	else if (page->has_flag && page->flag_set)
+	if (page->has_flag && page->flag_set)
 		end_with(decision, ETL_END_FLAG);
 	else if (is_all(page))
 		end_with(decision, ETL_END_TOTAL);
 	else if (page->has_flag && !page->has_next)
-		truncated(
-			decision, "the answer says that there is more, but not where",
-			psprintf("\"%s\" is not the last page's, and \"%s\" is missing.", dialect->flag.name,
-					 dialect->next.name),
-			"Check arguments \"next\" and \"stop\" against an answer; etl_api_explain shows one.");
+		decide_promise(dialect, decision);
+	else if (dialect->pagination == ETL_PAGING_NONE)
+		decide_single(dialect, page, decision);
 	else if (!page->has_next)
 		end_with(decision, ETL_END_NO_NEXT);
 	else if (page->nitems == 0)
@@ -117,7 +131,8 @@ EtlPagingDecide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision
 	memset(decision, 0, sizeof(*decision));
 	decide(dialect, page, decision);
 	/* The end of the references is not the end of the items. */
-	if (decision->end == ETL_END_NO_NEXT && page->total > page->nbefore + page->nitems)
+	if ((decision->end == ETL_END_NO_NEXT || decision->end == ETL_END_SINGLE) &&
+		page->total > page->nbefore + page->nitems)
 		truncated(decision,
 				  psprintf("the total is " INT64_FORMAT
 						   ", but the last page is reached after " INT64_FORMAT " items",
@@ -127,7 +142,6 @@ EtlPagingDecide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision
 		page->number >= dialect->max_pages)
 		end_with(decision, ETL_END_CAP);
 	check_cap(dialect, page, decision);
-	Assert(!counts(dialect) || page->has_next);
 }
 
 bool
