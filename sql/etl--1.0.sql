@@ -5,10 +5,11 @@ CREATE FUNCTION etl_scan_support(internal) RETURNS internal
 COMMENT ON FUNCTION etl_scan_support(internal) IS 'planner support of functions that stream rows';
 
 /*
- * etl_csv: the rows of a CSV file on the server.
+ * etl_csv: the rows of a CSV file on the server, or behind a URL.
  *
  * source        path of the file, relative to the data directory, or a pattern of *, ? and [...] for several, read
- *               in the order of their names.  gzip and zstd are decompressed
+ *               in the order of their names; or an http or https URL; or, with a path, the name of a foreign server
+ *               of the wrapper etl.  gzip and zstd are decompressed
  * header        whether the first record names the columns
  * match         'name': a declared column is the one of that name, exactly or when both are folded to snake
  *               case; 'position': declared columns are the file's in their order.  Without a header:
@@ -27,6 +28,7 @@ COMMENT ON FUNCTION etl_scan_support(internal) IS 'planner support of functions 
  *               comes with NULLs and the reason in _etl_error
  * reject_limit  more rows with a fault than this are an error
  * union_by_name of several files, a column that is missing in some is NULL there; missing in all is an error
+ * path          what to read below the URL of the server that is the source; '' is that URL itself
  *
  * Further columns that may be declared: _etl_source text, _etl_line bigint (the physical line on which the
  * record starts), _etl_raw text (the record as it is written), _etl_error text.
@@ -34,7 +36,10 @@ COMMENT ON FUNCTION etl_scan_support(internal) IS 'planner support of functions 
  * Errors: 42501 without pg_read_server_files; 58P01 and kin if the file cannot be opened; 42809 if it is not a
  * regular file; 58030 if it shrinks while it is read; 42703, 42702 for a column that the file does not
  * have, or has twice; 22P04 for broken structure; 22021, 22P05 for bytes that are no text; 54000 beyond
- * etl.max_field_size; 22023 for an option; and what the type of a column makes of its text.
+ * etl.max_field_size; 22023 for an option; and what the type of a column makes of its text.  Over http: 42501 for
+ * a host or server that the user may not reach, 401 and 403; 58P01 for 404 and 410; 53400 for 429, and where the
+ * server asks for a longer wait than is allowed; 58030 for other statuses; 08006 without an answer, or with half of
+ * one that cannot be resumed.
  */
 CREATE FUNCTION etl_csv(
     source text,
@@ -50,7 +55,8 @@ CREATE FUNCTION etl_csv(
     ragged text DEFAULT 'error',
     on_error text DEFAULT 'fail',
     reject_limit bigint DEFAULT NULL,
-    union_by_name boolean DEFAULT false)
+    union_by_name boolean DEFAULT false,
+    path text DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_csv'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
@@ -70,19 +76,20 @@ CREATE FUNCTION etl_csv(
     ragged text DEFAULT 'error',
     on_error text DEFAULT 'fail',
     reject_limit bigint DEFAULT NULL,
-    union_by_name boolean DEFAULT false)
+    union_by_name boolean DEFAULT false,
+    path text DEFAULT NULL)
 RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'etl_csv'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
 
-COMMENT ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
+COMMENT ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     IS 'rows of a CSV file, with the columns given in a column definition list';
-COMMENT ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
+COMMENT ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     IS 'rows of a CSV file, with the columns of a composite type';
 
-REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
+REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
+REVOKE EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     FROM PUBLIC;
 
 /*
@@ -106,14 +113,15 @@ CREATE FUNCTION etl_peek(
     null_string text DEFAULT '',
     encoding text DEFAULT NULL,
     skip_lines int DEFAULT 0,
-    comment text DEFAULT NULL)
+    comment text DEFAULT NULL,
+    path text DEFAULT NULL)
 RETURNS TABLE(line bigint, record jsonb)
 AS 'MODULE_PATHNAME', 'etl_peek'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10;
 
-COMMENT ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text)
+COMMENT ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text, text)
     IS 'the first records of a source, without naming a column';
-REVOKE EXECUTE ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
 
 /*
  * etl_csv_columns: names and types to declare for a CSV file.
@@ -135,14 +143,15 @@ CREATE FUNCTION etl_csv_columns(
     null_string text DEFAULT '',
     encoding text DEFAULT NULL,
     skip_lines int DEFAULT 0,
-    comment text DEFAULT NULL)
+    comment text DEFAULT NULL,
+    path text DEFAULT NULL)
 RETURNS TABLE("position" int, header_name text, name text, data_type text, declaration text)
 AS 'MODULE_PATHNAME', 'etl_csv_columns'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20;
 
-COMMENT ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text)
+COMMENT ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text)
     IS 'names and types to declare for the columns of a CSV file';
-REVOKE EXECUTE ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
 
 /*
  * etl_import: loads a CSV file into a table, which it creates if there is none.
@@ -169,25 +178,81 @@ CREATE FUNCTION etl_import(
     comment text DEFAULT NULL,
     ragged text DEFAULT 'error',
     on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL)
+    reject_limit bigint DEFAULT NULL,
+    path text DEFAULT NULL)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'etl_import'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint)
+COMMENT ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
     IS 'loads a CSV file into a table, which it creates if there is none';
-REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint)
+REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
     FROM PUBLIC;
+
+/*
+ * The wrapper of the servers that are read over http, and the check of their options.
+ *
+ * Servers: url; auth (none, bearer, basic, header, query, oauth2), auth_name (of the header or parameter); token_url,
+ * token_auth (basic, body), scope; headers (a JSON object); rate_limit ('10/s', '5000/h'); connect_timeout,
+ * read_timeout, max_attempts, max_wait, retry_budget; allowed_origins; dialect.  Only superusers may set
+ * allow_private and proxy, only members of pg_read_server_files ca_file, client_cert and client_key.
+ *
+ * User mappings: token, user, password, key, client_id, client_secret, refresh_token; or the same with _file, which
+ * names a file that holds the value and is read for each scan; only members of pg_read_server_files may set those.
+ *
+ * Errors: HV00D for an option that does not exist; HV024 for a value that cannot be; 42501 for an option that the user
+ * may not set.
+ */
+CREATE FUNCTION etl_server_validator(options text[], catalog oid) RETURNS void
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION etl_server_validator(text[], oid) IS 'checks the options of servers and user mappings';
+
+CREATE FOREIGN DATA WRAPPER etl VALIDATOR etl_server_validator;
+COMMENT ON FOREIGN DATA WRAPPER etl IS 'servers that etl reads over http';
+
+/*
+ * etl_breakers: each origin (scheme://host:port) that was sent a request lately, and its circuit breaker.
+ *
+ * state         'closed': requests are sent; 'open': none is, until probe_at; 'half-open': one is under way that
+ *               finds out whether the service is back
+ * failures      without a success between them
+ * opened_at, probe_at    unless closed; when open
+ * probe_pid     of the backend whose request it is, if half-open
+ *
+ * All backends share them if the library is in shared_preload_libraries; else each backend has its own.
+ */
+CREATE FUNCTION etl_list_breakers(
+    OUT origin text, OUT state text, OUT failures int, OUT opened_at timestamptz, OUT probe_at timestamptz,
+    OUT probe_pid int)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION etl_list_breakers() IS 'what the view etl_breakers shows';
+REVOKE EXECUTE ON FUNCTION etl_list_breakers() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION etl_list_breakers() TO pg_monitor;
+
+CREATE VIEW etl_breakers WITH (security_barrier) AS SELECT * FROM etl_list_breakers();
+COMMENT ON VIEW etl_breakers IS 'circuit breakers of the origins that were sent requests';
+GRANT SELECT ON etl_breakers TO pg_monitor;
+
+/*
+ * etl_breaker_reset: closes the circuit breaker of an origin, so that requests are sent to it again; false if nothing
+ * is known of it.
+ */
+CREATE FUNCTION etl_breaker_reset(origin text) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION etl_breaker_reset(text) IS 'closes the circuit breaker of an origin';
+REVOKE EXECUTE ON FUNCTION etl_breaker_reset(text) FROM PUBLIC;
 
 /* ----------------------------------------------------------------
  *	JSON and APIs
  * ---------------------------------------------------------------- */
 
 /*
- * etl_json: the items of a JSON or NDJSON file on the server.
+ * etl_json: the items of a JSON or NDJSON file on the server, or behind a URL.
  *
  * source        path of the file, relative to the data directory, or a pattern of *, ? and [...] for several, read
- *               in the order of their names.  gzip and zstd are decompressed
+ *               in the order of their names; or an http or https URL; or, with a path, the name of a foreign server
+ *               of the wrapper etl.  gzip and zstd are decompressed
  * items         where the items are: data.items, entry[].resource, link[rel=next], result.* (the values of an
  *               object), $ (the root).  NULL: a file is one array of items, or values one after another, each
  *               an item
@@ -195,6 +260,7 @@ REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, t
  * on_error      an item with a fault: 'fail' is an error, 'skip' is left out and counted in a NOTICE, 'return'
  *               comes with NULLs and the reason in _etl_error
  * reject_limit  more items with a fault than this are an error
+ * path          what to read below the URL of the server that is the source; '' is that URL itself
  *
  * A column is the member of its name, exactly or when both are folded to snake case; "address.city" reaches
  * into objects.  What is missing is NULL, and so is null.  Arrays and objects go into json, jsonb and text as
@@ -208,14 +274,15 @@ REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, t
  * not JSON, or ends early; 22021, 22P05, 22P02 for text that is no text; 22003 for numbers beyond numeric; 54000 beyond
  * etl.max_item_size and etl.max_json_depth; 22030 if a name on the way to the items stands twice; P0002 if the way
  * leads nowhere; 42702 for a column that two members match; 2203C for an item that is no object; and what the type
- * of a column makes of its text.
+ * of a column makes of its text; over http those of etl_csv.
  */
 CREATE FUNCTION etl_json(
     source text,
     items text DEFAULT NULL,
     format text DEFAULT 'auto',
     on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL)
+    reject_limit bigint DEFAULT NULL,
+    path text DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_json'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
@@ -226,15 +293,16 @@ CREATE FUNCTION etl_json(
     items text DEFAULT NULL,
     format text DEFAULT 'auto',
     on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL)
+    reject_limit bigint DEFAULT NULL,
+    path text DEFAULT NULL)
 RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'etl_json'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
 
-COMMENT ON FUNCTION etl_json(text, text, text, text, bigint)
+COMMENT ON FUNCTION etl_json(text, text, text, text, bigint, text)
     IS 'items of a JSON file, with the columns given in a column definition list';
-COMMENT ON FUNCTION etl_json(anyelement, text, text, text, text, bigint)
+COMMENT ON FUNCTION etl_json(anyelement, text, text, text, text, bigint, text)
     IS 'items of a JSON file, with the columns of a composite type';
 
-REVOKE EXECUTE ON FUNCTION etl_json(text, text, text, text, bigint) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION etl_json(anyelement, text, text, text, text, bigint) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_json(text, text, text, text, bigint, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_json(anyelement, text, text, text, text, bigint, text) FROM PUBLIC;

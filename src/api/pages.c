@@ -92,7 +92,7 @@ remember_page(EtlPages *pages)
 	{
 		pages->max_seen = Max(64, pages->max_seen * 2);
 		if (pages->seen == NULL)
-			pages->seen = palloc(sizeof(EtlPageSeen) * pages->max_seen);
+			pages->seen = MemoryContextAlloc(pages->context, sizeof(EtlPageSeen) * pages->max_seen);
 		else
 			pages->seen = repalloc_huge(pages->seen, sizeof(EtlPageSeen) * pages->max_seen);
 	}
@@ -180,14 +180,10 @@ static void
 finish_page(EtlPages *pages)
 {
 	EtlDecision decision;
-	MemoryContext old = MemoryContextSwitchTo(pages->page_context);
 	EtlPageRequest *done = pages->current;
 
 	if (apply_rule(pages))
-	{
-		MemoryContextSwitchTo(old);
 		return;
-	}
 	if (pages->dialect->items != NULL && !pages->dialect->items_optional &&
 		!EtlJsonReaderFoundItems(pages->reader))
 		raise_missing_items(pages);
@@ -202,7 +198,6 @@ finish_page(EtlPages *pages)
 	if (decision.problem != NULL)
 		report_truncation(pages, &decision);
 	pages->end = decision.end;
-	MemoryContextSwitchTo(pages->context);
 	remember_page(pages);
 	if (pages->end == ETL_NOT_ENDED)
 		EtlPagesSendNext(pages);
@@ -214,7 +209,6 @@ finish_page(EtlPages *pages)
 	pages->current = NULL;
 	EtlPagesRelease(pages, done);
 	MemoryContextReset(pages->page_context);
-	MemoryContextSwitchTo(old);
 }
 
 /* ----------------------------------------------------------------
@@ -250,7 +244,6 @@ feed(EtlPages *pages)
 static bool
 is_new(EtlPages *pages)
 {
-	pages->nitems++;
 	if (pages->nitems > pages->expected.nitems)
 		return true;
 	if (pages->nitems == pages->expected.nitems &&
@@ -281,8 +274,11 @@ read_page(EtlPages *pages, EtlJsonItem *item)
 	switch (EtlJsonReaderNext(pages->reader, item))
 	{
 		case ETL_JSON_ITEM:
+			if (++pages->nitems == 1)
+				EtlPagesLookAhead(pages);
 			return is_new(pages);
 		case ETL_JSON_NEED_DATA:
+			EtlPagesLookAhead(pages);
 			feed(pages);
 			return false;
 		case ETL_JSON_EMPTY:
@@ -300,10 +296,11 @@ read_page(EtlPages *pages, EtlJsonItem *item)
 	}
 }
 
+/* The item is the reader's; everything else that is allocated here goes with the page. */
 bool
 EtlPagesNext(EtlPages *pages, EtlJsonItem *item)
 {
-	MemoryContext old = MemoryContextSwitchTo(pages->context);
+	MemoryContext old = MemoryContextSwitchTo(pages->page_context);
 	bool found = false;
 
 	while (!found && pages->end == ETL_NOT_ENDED)
@@ -312,12 +309,6 @@ EtlPagesNext(EtlPages *pages, EtlJsonItem *item)
 		if (pages->current == NULL && !EtlPagesOpenPage(pages))
 			break;
 		found = read_page(pages, item);
-		if (pages->current != NULL)
-		{
-			MemoryContextSwitchTo(pages->page_context);
-			EtlPagesLookAhead(pages);
-			MemoryContextSwitchTo(pages->context);
-		}
 	}
 	MemoryContextSwitchTo(old);
 	return found;

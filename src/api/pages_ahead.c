@@ -33,6 +33,7 @@ static EtlPageRequest *
 take_request(EtlPages *pages)
 {
 	EtlPageRequest *request;
+	MemoryContext old;
 
 	if (pages->idle != NIL)
 	{
@@ -40,18 +41,23 @@ take_request(EtlPages *pages)
 		pages->idle = list_delete_last(pages->idle);
 		return request;
 	}
+	old = MemoryContextSwitchTo(pages->context);
 	request = palloc0(sizeof(EtlPageRequest));
 	request->context =
-		AllocSetContextCreate(CurrentMemoryContext, "etl page request", ALLOCSET_SMALL_SIZES);
+		AllocSetContextCreate(pages->context, "etl page request", ALLOCSET_SMALL_SIZES);
 	request->exchange = EtlExchangeCreate(pages->base->target, &pages->stats);
+	MemoryContextSwitchTo(old);
 	return request;
 }
 
 void
 EtlPagesRelease(EtlPages *pages, EtlPageRequest *request)
 {
+	MemoryContext old = MemoryContextSwitchTo(pages->context);
+
 	EtlExchangeClose(request->exchange);
 	pages->idle = lappend(pages->idle, request);
+	MemoryContextSwitchTo(old);
 }
 
 void
@@ -82,8 +88,9 @@ send(EtlPages *pages, const EtlReference *reference)
 	request->reference = reference == NULL ? NULL : EtlReferenceCopy(reference);
 	EtlRequestBuild(pages->base, pages->dialect, request->reference, answered, &request->call);
 	EtlExchangeSend(request->exchange, &request->call);
-	MemoryContextSwitchTo(old);
+	MemoryContextSwitchTo(pages->context);
 	pages->ahead = lappend(pages->ahead, request);
+	MemoryContextSwitchTo(old);
 }
 
 void
@@ -164,11 +171,18 @@ may_look_ahead(EtlPages *pages)
 	return flag != NULL && !EtlPagingMatches(flag, dialect->flag_value);
 }
 
-/* Asks for the next page while this one is being read, if that can be known. */
+/*
+ * Asks for the next page while this one is being read, if that can be known.  Called with the first item, and
+ * then whenever more of the body has come; what headers say is known from the start.
+ */
 void
 EtlPagesLookAhead(EtlPages *pages)
 {
+	EtlSignalKind kind = pages->dialect->next.kind;
 	EtlReference *reference;
+
+	if (pages->nitems > 1 && (kind == ETL_IN_LINK || kind == ETL_IN_HEADER))
+		return;
 
 	if (pages->nsent > pages->number || pages->dialect->concurrency < 2 || !may_look_ahead(pages))
 		return;

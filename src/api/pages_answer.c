@@ -188,6 +188,7 @@ void
 EtlPagesAskAgain(EtlPages *pages, int64 asked)
 {
 	EtlPageRequest *request = pages->current;
+	MemoryContext old;
 	bool repeatable = request->call.repeatable ||
 					  EtlRetryMethod(request->call.method != NULL ? request->call.method : "GET");
 
@@ -200,7 +201,9 @@ EtlPagesAskAgain(EtlPages *pages, int64 asked)
 	}
 	pages->nitems = 0;
 	EtlExchangeSendAgain(request->exchange, &request->call, asked);
+	old = MemoryContextSwitchTo(pages->context);
 	pages->ahead = lcons(request, pages->ahead);
+	MemoryContextSwitchTo(old);
 	pages->number = request->number - 1;
 	pages->current = NULL;
 }
@@ -267,13 +270,27 @@ first_byte(EtlPages *pages)
 	}
 }
 
-/* The whole body as one object; false if it is something else, or not sound, or broke off. */
+/* Does anything but white space follow what was held up to here? */
+static bool
+more_follows(EtlPages *pages, int at)
+{
+	for (;;)
+	{
+		while (at < pages->held.len && strchr(" \t\r\n", pages->held.data[at]) != NULL)
+			at++;
+		if (at < pages->held.len)
+			return true;
+		if (!hold_more(pages))
+			return false;
+	}
+}
+
+/* The whole body as one object; false if it is values one after another, or broke off. */
 static bool
 read_whole(EtlPages *pages, EtlJsonReader *reader, EtlJsonItem *item)
 {
 	EtlJsonStatus status;
 	int at = 0;
-	bool found = false;
 
 	while ((status = EtlJsonReaderNext(reader, item)) == ETL_JSON_NEED_DATA)
 	{
@@ -287,8 +304,11 @@ read_whole(EtlPages *pages, EtlJsonReader *reader, EtlJsonItem *item)
 		EtlJsonReaderFed(reader, len);
 		at += (int) len;
 	}
-	found = status == ETL_JSON_ITEM;
-	return found;
+	if (EtlExchangeBroke(pages->current->exchange))
+		return false;
+	if (status != ETL_JSON_ITEM)
+		EtlJsonRaiseFault(EtlJsonReaderFault(reader), "page");
+	return !more_follows(pages, (int) (item->offset + item->len));
 }
 
 static void
@@ -409,8 +429,11 @@ accept_page(EtlPages *pages)
 			return false;
 		}
 	}
-	else
-		resetStringInfo(&pages->held);
+	else if (pages->held.len > 0)
+	{
+		pfree(pages->held.data);
+		initStringInfo(&pages->held);
+	}
 	if (pages->reader == NULL)
 		create_reader(pages);
 	else
@@ -432,6 +455,7 @@ EtlPagesOpenPage(EtlPages *pages)
 		pages->ahead = list_delete_first(pages->ahead);
 		pages->current = request;
 		pages->number = request->number;
+		pages->nitems = 0;
 		switch (judge(pages, EtlExchangeAwait(request->exchange), &asked))
 		{
 			case ETL_ANSWER_OK:

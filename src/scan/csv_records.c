@@ -154,7 +154,7 @@ EtlCsvQuotedFieldText(EtlCsvRecords *records, const char *raw, size_t *len, bool
  * ---------------------------------------------------------------- */
 
 void
-EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args)
+EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable)
 {
 	char *source = EtlArgText(args, "source");
 
@@ -167,7 +167,7 @@ EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args)
 	EtlCsvReadOptions(args, &records->options);
 	records->options.dialect.max_field_size = (size_t) max_field_size_kb * 1024;
 	records->reader = EtlCsvReaderCreate(&records->options.dialect);
-	records->files = EtlSourceSetOpen(source);
+	records->files = EtlSourceSetOpen(source, EtlArgText(args, "path"), rewindable);
 	records->size = EtlSourceSetSize(records->files);
 }
 
@@ -216,6 +216,8 @@ EtlCsvRecordsNextFile(EtlCsvRecords *records)
 		source = EtlSourceSetNext(records->files);
 		if (source == NULL)
 			break;
+		if (records->size < 0) /* what is far away has a size only now */
+			records->size = EtlSourceSetSize(records->files);
 		MemoryContextSwitchTo(EtlSourceSetContext(records->files));
 		records->source = EtlDecodeOpen(source, records->options.encoding);
 		EtlCsvReaderReset(records->reader);

@@ -36,8 +36,11 @@ typedef struct EtlCsvRecords
 /* The settings that reading takes. */
 extern void EtlCsvRecordsInit(void);
 
-/* Takes the source and the options from the arguments; what it needs stays in the current memory context. */
-extern void EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args);
+/*
+ * Takes the source and the options from the arguments; what it needs stays in the current memory context.
+ * Only with rewindable may Rewind be called.
+ */
+extern void EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable);
 
 /*
  * Opens the next file that has a record, be it the header only; false if there is none.  A file without any

@@ -168,7 +168,7 @@ csv_open(EtlRows *rows)
 {
 	CsvRows *csv = (CsvRows *) rows;
 
-	EtlCsvRecordsOpen(&csv->records, rows->args);
+	EtlCsvRecordsOpen(&csv->records, rows->args, rows->rewindable);
 	(void) next_file(csv);
 }
 
@@ -305,10 +305,13 @@ static void
 csv_explain(const EtlRows *rows, ExplainState *es)
 {
 	const CsvRows *csv = (const CsvRows *) rows;
+	const EtlHttpStats *http = EtlSourceSetHttpStats(csv->records.files);
 
 	if (EtlSourceSetCount(csv->records.files) > 1)
 		ExplainPropertyInteger("Files", NULL, EtlSourceSetCount(csv->records.files), es);
 	ExplainPropertyUInteger("Bytes Read", NULL, EtlSourceSetBytesRead(csv->records.files), es);
+	if (http != NULL)
+		EtlExplainHttp(http, es);
 }
 
 #define LINE_GUESS 100 /* bytes, where nothing can be seen */
@@ -322,7 +325,8 @@ csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 	char *path = EtlArgText(args, "source");
 	int lines = 0;
 
-	if (path == NULL || !EtlSourceSample(path, buf, &len, nbytes))
+	if (path == NULL || EtlArgFind(args, "path") != NULL ||
+		!EtlSourceSample(path, buf, &len, nbytes))
 		return false;
 	for (size_t i = 0; i < len; i++)
 		lines += buf[i] == '\n' || (buf[i] == '\r' && (i + 1 == len || buf[i + 1] != '\n'));

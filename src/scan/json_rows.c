@@ -52,7 +52,7 @@ json_open(EtlRows *rows)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
 	read_options(rows->args, &scan->options);
 	EtlJsonColumnsInit(&scan->json);
-	scan->files = EtlSourceSetOpen(source);
+	scan->files = EtlSourceSetOpen(source, EtlArgText(rows->args, "path"), rows->rewindable);
 	scan->reader = EtlJsonReaderCreate(&scan->options);
 }
 
@@ -168,10 +168,13 @@ static void
 json_explain(const EtlRows *rows, ExplainState *es)
 {
 	const JsonFileRows *scan = (const JsonFileRows *) rows;
+	const EtlHttpStats *http = EtlSourceSetHttpStats(scan->files);
 
 	if (EtlSourceSetCount(scan->files) > 1)
 		ExplainPropertyInteger("Files", NULL, EtlSourceSetCount(scan->files), es);
 	ExplainPropertyUInteger("Bytes Read", NULL, EtlSourceSetBytesRead(scan->files), es);
+	if (http != NULL)
+		EtlExplainHttp(http, es);
 }
 
 #define ITEM_GUESS 200 /* bytes, where nothing can be seen */

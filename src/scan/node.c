@@ -24,6 +24,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "scan/scan.h"
+#include "source/url.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -385,7 +386,16 @@ exec_scan(CustomScanState *node)
  *	EXPLAIN
  * ---------------------------------------------------------------- */
 
-/* The source as the call has it: the text of a constant, or the expression. */
+/* URLs hold secrets, written out or as parts of an expression. */
+static void
+explain_argument(const char *label, const char *text, ExplainState *es)
+{
+	bool is_path = strcmp(label, "Path") == 0;
+
+	ExplainPropertyText(label, is_path || strstr(text, "://") ? EtlUrlRedact(text) : text, es);
+}
+
+/* Source, and path if there is one, as the call has them: the text of a constant, or the expression. */
 static void
 explain_source(const EtlScanState *state, List *ancestors, ExplainState *es)
 {
@@ -395,17 +405,18 @@ explain_source(const EtlScanState *state, List *ancestors, ExplainState *es)
 	for (int i = 0; i < args->n; i++)
 	{
 		Node *expr = list_nth(state->call->args, i);
+		bool is_path = strcmp(args->arg[i].name, "path") == 0;
+		const char *label = is_path ? "Path" : "Source";
 
-		if (strcmp(args->arg[i].name, "source") != 0)
+		if (!is_path && strcmp(args->arg[i].name, "source") != 0)
 			continue;
 		if (IsA(expr, Const) && !castNode(Const, expr)->constisnull)
+			explain_argument(label, TextDatumGetCString(castNode(Const, expr)->constvalue), es);
+		else if (!is_path || !IsA(expr, Const))
 		{
-			ExplainPropertyText("Source", TextDatumGetCString(castNode(Const, expr)->constvalue),
-								es);
-			return;
+			context = set_deparse_context_plan(es->deparse_cxt, state->css.ss.ps.plan, ancestors);
+			explain_argument(label, deparse_expression(expr, context, es->verbose, false), es);
 		}
-		context = set_deparse_context_plan(es->deparse_cxt, state->css.ss.ps.plan, ancestors);
-		ExplainPropertyText("Source", deparse_expression(expr, context, es->verbose, false), es);
 	}
 }
 

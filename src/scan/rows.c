@@ -399,3 +399,15 @@ EtlColumnNull(EtlRows *rows, int column, Datum *value, bool *isnull)
 	if (!rows->columns[column].input.fn_strict)
 		(void) input(rows, column, NULL);
 }
+
+/* ----------------------------------------------------------------
+ *	EXPLAIN
+ * ---------------------------------------------------------------- */
+
+void
+EtlExplainHttp(const EtlHttpStats *http, ExplainState *es)
+{
+	ExplainPropertyUInteger("Requests", NULL, http->requests, es);
+	ExplainPropertyUInteger("Retries", NULL, http->retries, es);
+	ExplainPropertyInteger("Waited", "ms", http->waited, es);
+}

@@ -29,6 +29,7 @@
 #include "nodes/bitmapset.h"
 #include "scan/args.h"
 #include "scan/convert.h"
+#include "source/exchange.h"
 
 typedef struct EtlRows EtlRows;
 
@@ -147,6 +148,9 @@ extern bool EtlRowsNext(EtlRows *rows);
 extern void EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull);
 extern void EtlRowsRewind(EtlRows *rows);
 extern void EtlRowsClose(EtlRows *rows);
+
+/* For kinds: what it took to read over http. */
+extern void EtlExplainHttp(const EtlHttpStats *http, ExplainState *es);
 
 /* Raises a fault as the error that it is. */
 extern void EtlRaiseFault(const EtlFault *fault) pg_attribute_noreturn();

@@ -641,6 +641,9 @@ EtlExchangeSendAgain(EtlExchange *exchange, const EtlCall *call, int64 asked)
 void
 EtlExchangeProgressed(EtlExchange *exchange)
 {
+	/* A connection that is lost again and again is no reason to stop, as long as each brings something. */
+	if (exchange->entered)
+		EtlOriginLeave(exchange->origin, 0, ETL_SUCCEEDED);
 	exchange->attempt = 1;
 	exchange->first_attempt_at = EtlClock();
 }

@@ -10,6 +10,9 @@
  * must be the rest of the same thing, and If-Range with a validator that changes whenever a byte does (a
  * strong ETag, or a Last-Modified that is old enough) has the server itself vouch for that.
  *
+ * What a response says of its length, or the last of its chunks, tells an end from a lost connection.  A body
+ * that says neither ends where the connection does, and is taken at its word: nobody can know better.
+ *
  * The body is asked for as it is stored: then a byte has the same number in every answer, and the length is
  * known.  A server that compresses all the same is understood, and can resume only what it has stored in
  * compressed form.

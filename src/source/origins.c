@@ -32,7 +32,7 @@
 #include "source/origins.h"
 #include "source/url.h"
 
-PG_FUNCTION_INFO_V1(etl_breakers);
+PG_FUNCTION_INFO_V1(etl_list_breakers);
 PG_FUNCTION_INFO_V1(etl_breaker_reset);
 
 #define MAX_ORIGINS 256
@@ -266,9 +266,9 @@ put_breaker(ReturnSetInfo *rsinfo, const Origin *origin, int64 clock_now, Timest
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* etl_breakers: each origin that was asked for something lately, and whether it may be asked again. */
+/* etl_list_breakers: each origin that was asked for something lately, and whether it may be asked again. */
 Datum
-etl_breakers(PG_FUNCTION_ARGS)
+etl_list_breakers(PG_FUNCTION_ARGS)
 {
 	Origin *copy = palloc(MAX_ORIGINS * sizeof(Origin));
 	TimestampTz now = GetCurrentTimestamp();

@@ -13,7 +13,9 @@
 #include "source/decompress.h"
 #include "source/file.h"
 #include "source/glob.h"
+#include "source/http_source.h"
 #include "source/set.h"
+#include "source/spool.h"
 #include "utils/memutils.h"
 
 typedef struct Member
@@ -31,34 +33,64 @@ struct EtlSourceSet
 	int next;		 /* number of the one to open next */
 	EtlSource *raw;	 /* of the source in hand; NULL: none */
 	uint64 finished_bytes;
+
+	EtlTarget *target; /* of a URL or server, which is the only member; NULL: files */
+	const char *path;
+	bool rewindable;
+	bool encoded; /* compressed for the way, whatever it is */
+	EtlHttpStats stats;
 };
 
 EtlSourceSet *
-EtlSourceSetOpen(const char *source)
+EtlSourceSetOpen(const char *source, const char *path, bool rewindable)
 {
 	EtlSourceSet *set = palloc0(sizeof(EtlSourceSet));
-	List *names = EtlGlob(source);
+	List *names = NIL;
 	ListCell *lc;
 
 	set->context = CurrentMemoryContext;
 	set->member_context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl source", ALLOCSET_DEFAULT_SIZES);
+	set->rewindable = rewindable;
+	if (path != NULL)
+	{
+		set->target = EtlTargetOfServer(source);
+		set->path = pstrdup(path);
+		names = list_make1(pstrdup(source));
+	}
+	else if (EtlUrlIsHttp(source))
+	{
+		set->target = EtlTargetOfUrl(source);
+		names = list_make1(EtlUrlRedact(source));
+	}
+	else
+		names = EtlGlob(source);
 	set->members = palloc0(sizeof(Member) * list_length(names));
 	foreach (lc, names)
 		set->members[set->n++].name = lfirst(lc);
 	return set;
 }
 
-/* Closes the source in hand, if there is one. */
+/* Closes the source in hand, if there is one; not one that is only there once, and may be wanted again. */
 static void
 finish(EtlSourceSet *set)
 {
 	if (set->raw == NULL)
 		return;
 	set->finished_bytes += set->raw->bytes_read;
-	EtlSourceClose(set->raw);
+	if (set->target == NULL)
+		EtlSourceClose(set->raw);
 	set->raw = NULL;
 	MemoryContextReset(set->member_context);
+}
+
+static EtlSource *
+open_http(EtlSourceSet *set)
+{
+	EtlSource *source = EtlHttpOpen(set->target, set->path, &set->stats);
+
+	set->encoded = EtlHttpIsEncoded(source);
+	return set->rewindable ? EtlSpoolOpen(source) : source;
 }
 
 EtlSource *
@@ -73,13 +105,17 @@ EtlSourceSetNext(EtlSourceSet *set)
 		return NULL;
 	member = &set->members[set->next++];
 	old = MemoryContextSwitchTo(set->context);
-	if (member->raw == NULL)
-		member->raw = EtlFileOpen(member->name);
-	else
+	if (member->raw != NULL)
 		EtlSourceRewind(member->raw);
+	else if (set->target != NULL)
+		member->raw = open_http(set);
+	else
+		member->raw = EtlFileOpen(member->name);
 	set->raw = member->raw;
 	MemoryContextSwitchTo(set->member_context);
 	source = EtlDecompressOpen(set->raw);
+	if (set->encoded)
+		source = EtlDecompressOpen(source);
 	MemoryContextSwitchTo(old);
 	return source;
 }
@@ -109,12 +145,20 @@ EtlSourceSetBytesRead(const EtlSourceSet *set)
 	return set->finished_bytes + (set->raw != NULL ? set->raw->bytes_read : 0);
 }
 
+const EtlHttpStats *
+EtlSourceSetHttpStats(const EtlSourceSet *set)
+{
+	return set->target != NULL ? &set->stats : NULL;
+}
+
 int64
 EtlSourceSetSize(const EtlSourceSet *set)
 {
 	int64 size = 0;
 	struct stat st;
 
+	if (set->target != NULL)
+		return set->raw != NULL ? set->raw->size : -1;
 	for (int i = 0; i < set->n; i++)
 	{
 		if (stat(set->members[i].name, &st) != 0)
@@ -137,7 +181,8 @@ EtlSourceSample(const char *source, char *buf, size_t *len, double *size)
 	int64 first;
 	struct stat st;
 
-	if (!EtlFileMayRead())
+	/* Planning sends nothing over the network. */
+	if (EtlUrlIsHttp(source) || !EtlFileMayRead())
 		return false;
 	names = EtlGlobQuietly(source);
 	if (names == NIL || !EtlFileSample(linitial(names), buf, len, &first))

@@ -530,8 +530,8 @@ EtlUrlDisplay(const EtlUrl *url)
 }
 
 /*
- * EtlUrlRedact shows what a user wrote, valid or not.  Of a text that is not a URL nobody can say where a
- * password ends, so everything up to the last '@' is left out.
+ * EtlUrlRedact shows what a user wrote: a URL, valid or not, a path, an expression with either in it.  Where
+ * a password ends in something that is not a URL nobody can say, so everything between "//" and the last '@' is left out.
  */
 char *
 EtlUrlRedact(const char *text)
@@ -551,7 +551,7 @@ EtlUrlRedact(const char *text)
 	if (slashes)
 		rest = slashes + 2;
 	appendBinaryStringInfo(&out, text, (int) (rest - text));
-	if (at && at >= rest)
+	if (slashes && at && at >= rest)
 		rest = at + 1;
 	appendBinaryStringInfo(&out, rest, (int) strcspn(rest, "?#"));
 	rest += strcspn(rest, "?#");

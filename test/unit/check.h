@@ -38,7 +38,7 @@ static int check_failures;
 static inline int
 check_report(const char *name)
 {
-	printf("%s: %d checks, %d failed\n", name, check_count, check_failures);
+	printf("%s\n%d passed, %d failed\n", name, check_count - check_failures, check_failures);
 	return check_failures == 0 ? 0 : 1;
 }
 

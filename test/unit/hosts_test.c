@@ -5,6 +5,7 @@
 #include "etl.h"
 
 #include "source/hosts.h"
+#include "source/url.h"
 
 #include "check.h"
 

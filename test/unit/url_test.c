@@ -224,7 +224,9 @@ test_secrets(void)
 	CHECK_STR(EtlUrlRedact("https://user:hun/ter2@ex ample/x?a=b"), "https://ex ample/x?a=***");
 	CHECK_STR(EtlUrlRedact("https://user:hun?ter2@ex ample/x"), "https://ex ample/x");
 	CHECK_STR(EtlUrlRedact("ftp://user:hunter2@h/x?hunter2#hunter2"), "ftp://h/x?***");
-	CHECK_STR(EtlUrlRedact("user:hunter2@h"), "h");
+	CHECK_STR(EtlUrlRedact("/users/@me?token=hunter2"), "/users/@me?token=***");
+	CHECK_STR(EtlUrlRedact("('https://u:hunter2@h/x?k=hunter2'::text || t.id)"),
+			  "('https://h/x?k=***");
 	CHECK_STR(EtlUrlRedact("just a name"), "just a name");
 	CHECK_STR(EtlUrlRedact(""), "");
 
