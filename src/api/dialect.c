@@ -550,6 +550,12 @@ EtlDialectSet(EtlDialect *dialect, const char *name, const char *value)
 	return options[i].set(dialect, value);
 }
 
+const char *
+EtlPaginationName(EtlPagination pagination)
+{
+	return pagination_names[pagination];
+}
+
 bool
 EtlIsPagination(const char *name)
 {

@@ -163,6 +163,8 @@ extern int EtlDialectFindOption(const char *name);
 /* Fills in what follows from the options that were set.  Returns what is missing or at odds. */
 extern const char *EtlDialectComplete(EtlDialect *dialect);
 
+extern const char *EtlPaginationName(EtlPagination pagination);
+
 /* Is this the name of a kind of paging, rather than of a preset? */
 extern bool EtlIsPagination(const char *name);
 
