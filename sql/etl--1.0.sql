@@ -25,7 +25,8 @@ COMMENT ON FUNCTION etl_scan_support(internal) IS 'planner support of functions 
  *               it; 'pad' given NULL for what is missing, while too many stay a fault; 'reject' skipped and
  *               counted, whatever on_error says
  * on_error      a row with a fault: 'fail' is an error, 'skip' is left out and counted in a NOTICE, 'return'
- *               comes with NULLs and the reason in _etl_error
+ *               comes with NULLs and the reason in _etl_error.  The structure of a row counts always, a
+ *               value only if the query reads its column, or _etl_error
  * reject_limit  more rows with a fault than this are an error
  * union_by_name of several files, a column that is missing in some is NULL there; missing in all is an error
  * path          what to read below the URL of the server that is the source; '' is that URL itself

@@ -41,6 +41,13 @@
 #endif
 
 /*
+ * PostgreSQL 18 says pg_noreturn before a declaration where older majors say pg_attribute_noreturn() after it.
+ */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
+/*
  * PostgreSQL 18 moved what custom scans need to print their properties to headers of its own.
  */
 #if !defined(FRONTEND)
@@ -48,6 +55,16 @@
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
 #endif
+#endif
+
+/*
+ * 18 made expandRTE ask for OLD and NEW of RETURNING.  We want plain variables, and nulls for dropped columns.
+ */
+#if PG_VERSION_NUM >= 180000
+#define EtlExpandRTE(rte, rti, vars) \
+	expandRTE(rte, rti, 0, VAR_RETURNING_DEFAULT, -1, true, NULL, vars)
+#else
+#define EtlExpandRTE(rte, rti, vars) expandRTE(rte, rti, 0, -1, true, NULL, vars)
 #endif
 
 #ifndef FRONTEND

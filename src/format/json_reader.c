@@ -128,7 +128,7 @@ EtlJsonFail(EtlJsonReader *reader, EtlJsonStatus status, uint64 offset, const ch
 	if (fault->status != ETL_JSON_ITEM)
 		return false;
 	fault->status = status;
-	fault->offset = reader->at_end ? Min(offset, reader->end) : offset;
+	fault->offset = offset;
 	fault->in_item = reader->in_item;
 	fault->detail = detail;
 	return false;
@@ -138,21 +138,10 @@ EtlJsonFail(EtlJsonReader *reader, EtlJsonStatus status, uint64 offset, const ch
  * Bytes in
  */
 
-/* The first byte that is still needed. */
-static uint64
-kept_from(const EtlJsonReader *reader)
-{
-	uint64 from = EtlJsonHeldFrom(reader, reader->fed);
-
-	if (reader->queue_first < reader->queue_end)
-		from = Min(from, reader->queue[reader->queue_first].start);
-	return from;
-}
-
 char *
 EtlJsonReaderRoom(EtlJsonReader *reader, size_t *len)
 {
-	uint64 from = kept_from(reader);
+	uint64 from = EtlJsonHeldFrom(reader, reader->fed);
 	size_t kept = reader->filled - from;
 
 	if (from > reader->base)
@@ -293,7 +282,8 @@ make_room_for_slice(EtlJsonReader *reader, size_t n)
 	Size nqueued = reader->queue_end + ETL_JSON_SLICE_EVENTS;
 
 	if (2 * Max(ntokens * sizeof(EtlJsonToken), nqueued * sizeof(EtlJsonQueued)) > MaxAllocSize)
-		return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, kept_from(reader), NULL);
+		return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, EtlJsonHeldFrom(reader, reader->fed),
+						   NULL);
 	reader->tokens = make_room(reader->tokens, &reader->tokens_size, reader->ntokens,
 							   ETL_JSON_SLICE_EVENTS, sizeof(EtlJsonToken));
 	reader->queue = make_room(reader->queue, &reader->queue_size, reader->queue_end,
@@ -401,7 +391,7 @@ parse_slice(EtlJsonReader *reader)
 	}
 	if (!parsed)
 		return false;
-	reader->fed = reader->mark = reader->cut;
+	reader->fed = reader->cut;
 	if (reader->bad_byte)
 		return EtlJsonFail(reader, ETL_JSON_SYNTAX, reader->cut, "Invalid character in JSON text.");
 	return check_size(reader);

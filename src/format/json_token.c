@@ -39,7 +39,7 @@ is_low_surrogate(uint32 unit)
 
 /*
  * Looks at the escapes in what stands between the quotes of a string.  Returns ETL_JSON_ITEM if they are
- * sound, else what is wrong and the byte where the escape starts.
+ * sound, else what is wrong and the byte where the escape starts.  Reads the closing quote, too.
  */
 EtlJsonStatus
 EtlJsonCheckEscapes(const char *raw, uint32 len, uint32 *at)
@@ -65,7 +65,7 @@ EtlJsonCheckEscapes(const char *raw, uint32 len, uint32 *at)
 			return ETL_JSON_BAD_SURROGATE;
 		if (!is_high_surrogate(unit))
 			continue;
-		if (end - p < 6 || p[0] != '\\' || p[1] != 'u' || !is_low_surrogate(hex_quad(p + 2)))
+		if (p[0] != '\\' || p[1] != 'u' || !is_low_surrogate(hex_quad(p + 2)))
 			return ETL_JSON_BAD_SURROGATE;
 		p += 6;
 	}
@@ -109,7 +109,7 @@ EtlJsonNumberInRange(const char *text, uint32 len)
 		return true;
 	if (p < end)
 		exponent = read_exponent(p + 1, end);
-	if (exponent >= PG_INT32_MAX / 2 || exponent <= -(PG_INT32_MAX / 2))
+	if (exponent >= PG_INT32_MAX / 2)
 		return false;
 	behind = point == NULL ? 0 : p - point - 1;
 	if (behind - exponent > NUMERIC_DIGITS_BEHIND)

@@ -324,8 +324,6 @@ is_item(EtlJsonReader *reader, EtlJsonType type, EtlJsonSet ends, bool *holds_it
 	const EtlJsonFrame *parent = parent_frame(reader);
 
 	*holds_items = false;
-	if (reader->in_item)
-		return false;
 	if (parent == NULL || !parent->holds_items)
 	{
 		if ((ends & ETL_JSON_ITEMS) == 0)
@@ -338,7 +336,7 @@ is_item(EtlJsonReader *reader, EtlJsonType type, EtlJsonSet ends, bool *holds_it
 				return false;
 		}
 	}
-	return reader->tracks[0].verdict != ETL_JSON_FAILED;
+	return true;
 }
 
 static void
@@ -441,7 +439,7 @@ begin_member(EtlJsonReader *reader, EtlJsonFrame *frame, const EtlJsonEvent *eve
 {
 	EtlJsonSet on = on_member(reader, frame->inside, event->text, event->len);
 	EtlJsonSet any = on & reader->any_at[reader->depth - 1];
-	EtlJsonSet again = on & ~any & frame->seen;
+	EtlJsonSet again = on & frame->seen;
 
 	if (again & (ETL_JSON_ITEMS | reader->test_tracks))
 		return EtlJsonFail(reader, ETL_JSON_DUPLICATE_KEY, event->start, NULL);

@@ -30,8 +30,6 @@
 #define FIXED_SIZE (2 * YAJL_BUFFER_SIZE + 2048)
 #define LARGE_BLOCKS 4 /* two in use, two spare */
 
-#define SEPARATORS " ,:\n\r\t" /* what stands between two tokens that give events */
-
 typedef struct LargeBlock
 {
 	char *memory; /* NULL: none */
@@ -43,7 +41,9 @@ struct EtlJsonYajl
 	EtlJsonReader *reader;
 	yajl_handle handle;
 	yajl_alloc_funcs allocator;
-	uint64 slice; /* where the bytes start that it parses now */
+	uint64 slice;	/* where the bytes start that it parses now */
+	char separator; /* what has to follow the last event, '\0' if nothing */
+	bool separated; /* it was in an earlier slice */
 
 	char *fixed;
 	size_t fixed_size;
@@ -189,7 +189,7 @@ reserve(EtlJsonYajl *yajl, size_t len)
  * make too large what it belongs to.
  */
 static bool
-locate(EtlJsonYajl *yajl, EtlJsonEvent *event)
+locate(EtlJsonYajl *yajl, EtlJsonEvent *event, char separator)
 {
 	EtlJsonReader *reader = yajl->reader;
 	const char *start = EtlJsonBytes(reader, reader->mark);
@@ -206,6 +206,8 @@ locate(EtlJsonYajl *yajl, EtlJsonEvent *event)
 	event->decoded = false;
 	Assert(event->start < event->end);
 	reader->mark = reader->token_end = event->end;
+	yajl->separator = separator;
+	yajl->separated = false;
 
 	from = EtlJsonHeldFrom(reader, event->start);
 	if (event->end - from <= reader->options.max_item_size)
@@ -218,7 +220,7 @@ on_plain(EtlJsonYajl *yajl, EtlJsonType type)
 {
 	EtlJsonEvent event = {type};
 
-	return locate(yajl, &event) && EtlJsonTrackScalar(yajl->reader, &event);
+	return locate(yajl, &event, ',') && EtlJsonTrackScalar(yajl->reader, &event);
 }
 
 static int
@@ -239,7 +241,7 @@ on_number(void *ctx, const char *text, size_t len)
 	EtlJsonYajl *yajl = ctx;
 	EtlJsonEvent event = {ETL_JSON_NUMBER};
 
-	if (!locate(yajl, &event))
+	if (!locate(yajl, &event, ','))
 		return false;
 	if (!EtlJsonNumberInRange(event.text, event.len))
 		return EtlJsonFail(yajl->reader, ETL_JSON_NUMBER_RANGE, event.start, NULL);
@@ -248,12 +250,13 @@ on_number(void *ctx, const char *text, size_t len)
 
 /* Locates a string, and takes its text from between the quotes, or, if it had escapes, from yajl. */
 static bool
-locate_string(EtlJsonYajl *yajl, EtlJsonEvent *event, const unsigned char *decoded, size_t len)
+locate_string(EtlJsonYajl *yajl, EtlJsonEvent *event, char separator, const unsigned char *decoded,
+			  size_t len)
 {
 	EtlJsonStatus status;
 	uint32 at;
 
-	if (!locate(yajl, event))
+	if (!locate(yajl, event, separator))
 		return false;
 	event->text++;
 	event->len -= 2;
@@ -274,7 +277,7 @@ on_string(void *ctx, const unsigned char *text, size_t len)
 	EtlJsonYajl *yajl = ctx;
 	EtlJsonEvent event = {ETL_JSON_STRING};
 
-	return locate_string(yajl, &event, text, len) && EtlJsonTrackScalar(yajl->reader, &event);
+	return locate_string(yajl, &event, ',', text, len) && EtlJsonTrackScalar(yajl->reader, &event);
 }
 
 static int
@@ -283,7 +286,7 @@ on_key(void *ctx, const unsigned char *text, size_t len)
 	EtlJsonYajl *yajl = ctx;
 	EtlJsonEvent event = {ETL_JSON_STRING};
 
-	return locate_string(yajl, &event, text, len) && EtlJsonTrackKey(yajl->reader, &event);
+	return locate_string(yajl, &event, ':', text, len) && EtlJsonTrackKey(yajl->reader, &event);
 }
 
 static int
@@ -291,7 +294,7 @@ on_open(EtlJsonYajl *yajl, EtlJsonType type)
 {
 	EtlJsonEvent event = {type};
 
-	return locate(yajl, &event) && EtlJsonTrackOpen(yajl->reader, &event);
+	return locate(yajl, &event, '\0') && EtlJsonTrackOpen(yajl->reader, &event);
 }
 
 static int
@@ -312,7 +315,7 @@ on_close(void *ctx)
 	EtlJsonYajl *yajl = ctx;
 	EtlJsonEvent event = {0};
 
-	return locate(yajl, &event) && EtlJsonTrackClose(yajl->reader, &event);
+	return locate(yajl, &event, ',') && EtlJsonTrackClose(yajl->reader, &event);
 }
 
 static const yajl_callbacks callbacks = {
@@ -335,6 +338,8 @@ static void
 open_handle(EtlJsonYajl *yajl)
 {
 	yajl->fixed_used = 0;
+	yajl->separator = '\0';
+	yajl->separated = false;
 	yajl->large_size = YAJL_BUFFER_SIZE;
 	yajl->handle = yajl_alloc(&callbacks, &yajl->allocator, yajl);
 	yajl_config(yajl->handle, yajl_dont_validate_strings, 1);
@@ -376,23 +381,34 @@ EtlJsonYajlFree(EtlJsonYajl *yajl)
 	pfree(yajl);
 }
 
+static bool
+is_one_of(char c, const char *set)
+{
+	return c != '\0' && strchr(set, c) != NULL;
+}
+
+static uint64
+skip_space(const EtlJsonReader *reader, uint64 at)
+{
+	while (is_one_of(*EtlJsonBytes(reader, at), " \n\r\t"))
+		at++;
+	return at;
+}
+
 /*
- * Where an error shows.  yajl is behind a token that cannot be there, and at the byte that spoils a token; but
- * if that cannot even begin one, it is behind it.
+ * Where an error shows: at the token that cannot be there, or at the byte that spoils it.  yajl may be at
+ * either, or behind, so only of a token that began well does it know better.
  */
 static uint64
 error_offset(EtlJsonYajl *yajl, bool lexical)
 {
 	EtlJsonReader *reader = yajl->reader;
-	uint64 consumed = yajl->slice + yajl_get_bytes_consumed(yajl->handle);
-	uint64 token = reader->mark;
+	uint64 token = skip_space(reader, reader->mark);
 
-	while (token < consumed && strchr(SEPARATORS, *EtlJsonBytes(reader, token)) != NULL)
-		token++;
-	if (token == consumed) /* a separator that cannot be there, or the first byte of a token */
-		return lexical || token == reader->mark ? token : token - 1;
-	if (lexical && strchr("\"-0123456789tfn", *EtlJsonBytes(reader, token)) != NULL)
-		return consumed;
+	if (reader->depth > 0 && !yajl->separated && *EtlJsonBytes(reader, token) == yajl->separator)
+		token = skip_space(reader, token + 1);
+	if (lexical && is_one_of(*EtlJsonBytes(reader, token), "\"-0123456789tfn"))
+		return yajl->slice + yajl_get_bytes_consumed(yajl->handle);
 	return token;
 }
 
@@ -428,6 +444,19 @@ report_error(EtlJsonYajl *yajl)
 	return EtlJsonFail(reader, ETL_JSON_SYNTAX, offset, detail);
 }
 
+/* Behind the last event of a slice are only separators, which need not be kept. */
+static void
+pass_separators(EtlJsonYajl *yajl, uint64 end)
+{
+	EtlJsonReader *reader = yajl->reader;
+
+	for (; reader->mark < end; reader->mark++)
+	{
+		if (*EtlJsonBytes(reader, reader->mark) == yajl->separator)
+			yajl->separated = true;
+	}
+}
+
 bool
 EtlJsonYajlParse(EtlJsonYajl *yajl, uint64 at, size_t n)
 {
@@ -438,6 +467,7 @@ EtlJsonYajlParse(EtlJsonYajl *yajl, uint64 at, size_t n)
 	switch (yajl_parse(yajl->handle, bytes, n))
 	{
 		case yajl_status_ok:
+			pass_separators(yajl, at + n);
 			return true;
 		case yajl_status_client_canceled:
 			return false;

@@ -2,15 +2,15 @@
  * convert_numeric.c
  *		numeric and numeric(p,s).
  *
- * Canonical form: an optional '-', digits, optionally '.' and digits; at most 64 characters and 63 digits
- * behind the point.  numeric_in asks no setting.  With a typmod, no more digits behind the point than the
- * scale (so that nothing is rounded) and no more before it, leading zeros aside, than precision minus
- * scale (so that nothing overflows).  Exponents, NaN, infinities, '+', blanks, a point without digits on
- * both sides and what needs rounding are left to numeric_in.
+ * Canonical form: an optional '-', digits, optionally '.' and digits; at most 64 characters and 63
+ * digits behind the point.  numeric_in asks no setting.  With a typmod, no more digits behind the
+ * point than the scale (so that nothing is rounded) and no more before it, leading zeros aside,
+ * than precision minus scale (so that nothing overflows).  Exponents, NaN, infinities, '+', blanks,
+ * a point without digits on both sides and what needs rounding are left to numeric_in.
  *
- * The server keeps the layout of a numeric to itself, but it is on disk, hence fixed (numeric.c): a varlena
- * of a 16-bit header and base-10000 digits of 16 bits, the highest first, without leading and trailing
- * zero digits.  The header of the short form, which holds all that we take, is
+ * The server keeps the layout of a numeric to itself, but it is on disk, hence fixed (numeric.c): a
+ * varlena of a 16-bit header and base-10000 digits of 16 bits, the highest first, without leading
+ * and trailing zero digits.  The header of the short form, which holds all that we take, is
  *
  *		bits 15-14	10, the mark of the short form
  *		bit 13		1 if negative (never for zero)
@@ -100,8 +100,8 @@ few_digits(const char *p, int n)
 }
 
 /*
- * Cuts the text into base-10000 digits around the point and returns their number.  Zero digits at the
- * start and the end are dropped, and *weight is that of the first one left.
+ * Cuts the text into base-10000 digits around the point and returns their number.  Zero digits at
+ * the start and the end are dropped, and *weight is that of the first one left.
  */
 static inline int
 group_digits(const NumericText *text, int16 *digits, int *weight)
@@ -195,8 +195,8 @@ convert_fixed_numeric(const char *s, size_t len, int32 typmod, Datum *value)
 }
 
 /*
- * A negative scale rounds before the point, one above the precision bounds the value below 1, one above
- * MAX_SCALE needs the long form: all rare, and left to numeric_in.
+ * A negative scale rounds before the point, one above the precision bounds the value below 1, one
+ * above MAX_SCALE needs the long form: all rare, and left to numeric_in.
  */
 EtlFastConverter
 EtlNumericConverterFor(int32 typmod)

@@ -82,7 +82,8 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 			raise_broken_file(records, status);
 		room = EtlCsvReaderRoom(records->reader, &len);
 		EtlCsvReaderFed(records->reader, EtlSourceRead(records->source, room, len));
-		EtlProgressReport(EtlSourceSetBytesRead(records->files), records->size, records->nread);
+		records->nbytes = EtlSourceSetBytesRead(records->files);
+		EtlProgressReport(records->nbytes, records->size, records->nread);
 	}
 }
 

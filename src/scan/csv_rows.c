@@ -24,25 +24,36 @@ typedef struct CsvRows
 	EtlCsvRecords records;
 	int nfields;	  /* what a record should have; -1: anything goes */
 	Bitmapset *found; /* columns that any file had so far */
-	bool keep_bytes;  /* _etl_raw wants the record as it was */
 } CsvRows;
 
 /* ----------------------------------------------------------------
  *	Records
  * ---------------------------------------------------------------- */
 
+/* The first column that a short record lacks, by its declared name if there are no others. */
+static const char *
+missing_name(const CsvRows *csv)
+{
+	int missing = csv->records.record.nfields;
+
+	for (int i = 0; csv->records.options.by_position && i < csv->base.desc->natts; i++)
+		if (csv->base.columns[i].field == missing)
+			return csv->base.columns[i].name;
+	return EtlCsvFieldName(&csv->records, missing);
+}
+
 static void
 set_ragged_fault(CsvRows *csv)
 {
 	const EtlCsvRecord *record = &csv->records.record;
 
-	EtlRowsSetFault(
-		&csv->base, ERRCODE_BAD_COPY_FILE_FORMAT,
-		record->nfields < csv->nfields ? psprintf("missing data for column \"%s\"",
-												  EtlCsvFieldName(&csv->records, record->nfields))
-									   : pstrdup("extra data after last expected column"),
-		psprintf("Expected %d fields, but the record has %d.", csv->nfields, record->nfields),
-		NULL);
+	EtlRowsSetFault(&csv->base, ERRCODE_BAD_COPY_FILE_FORMAT,
+					record->nfields < csv->nfields
+						? psprintf("missing data for column \"%s\"", missing_name(csv))
+						: pstrdup("extra data after last expected column"),
+					psprintf("Expected %d field%s, but the record has %d.", csv->nfields,
+							 csv->nfields == 1 ? "" : "s", record->nfields),
+					NULL);
 }
 
 static bool
@@ -94,14 +105,26 @@ match_column(const CsvRows *csv, const EtlColumn *column)
 	return match.index;
 }
 
-/* Marks columns that read the same field: none of them may write on the byte before it. */
+/*
+ * Marks the texts that may be made where they stand: not if another column reads the same field, whose opening
+ * quote may be the byte to be written on, nor if _etl_raw wants the record as it was.
+ */
 static void
-mark_shared_fields(EtlRows *rows)
+mark_in_place(EtlRows *rows)
 {
+	bool keep_bytes = false;
+
 	for (int i = 0; i < rows->desc->natts; i++)
-		for (int j = 0; j < i; j++)
-			if (rows->columns[i].field >= 0 && rows->columns[i].field == rows->columns[j].field)
-				rows->columns[i].field_shared = rows->columns[j].field_shared = true;
+		keep_bytes |= rows->columns[i].kind == ETL_FROM_RAW;
+	for (int i = 0; i < rows->desc->natts; i++)
+	{
+		EtlColumn *column = &rows->columns[i];
+
+		column->in_place = column->takes_bytes && !keep_bytes;
+		for (int j = 0; j < rows->desc->natts; j++)
+			if (i != j && column->field == rows->columns[j].field)
+				column->in_place = false;
+	}
 }
 
 static void
@@ -114,9 +137,6 @@ map_columns(CsvRows *csv)
 	{
 		EtlColumn *column = &rows->columns[i];
 
-		column->field_shared = false;
-		if (column->kind == ETL_FROM_RAW)
-			csv->keep_bytes = true;
 		if (column->kind != ETL_FIELD)
 			continue;
 		column->field = csv->records.options.by_position ? n++ : match_column(csv, column);
@@ -127,7 +147,7 @@ map_columns(CsvRows *csv)
 		csv->nfields = csv->records.nnames;
 	else
 		csv->nfields = n > 0 ? n : -1;
-	mark_shared_fields(rows);
+	mark_in_place(rows);
 }
 
 /* ----------------------------------------------------------------
@@ -189,6 +209,7 @@ csv_advance(EtlRows *rows)
 	while (unlikely(csv->records.source == NULL || !EtlCsvRecordsNext(&csv->records)))
 		if (csv->records.source == NULL || !next_file(csv))
 			return ETL_NO_MORE_ROWS;
+	rows->counters.bytes = csv->records.nbytes;
 	if (unlikely(csv->records.record.defect != ETL_CSV_SOUND))
 	{
 		rows->faulty = true;
@@ -216,8 +237,7 @@ text_value(const CsvRows *csv, const EtlColumn *column, const char *s, size_t le
 {
 	char *start = (char *) s - 1;
 
-	if (len + 1 > VARATT_SHORT_MAX || csv->keep_bytes || column->field_shared ||
-		s == csv->records.scratch.data)
+	if (len >= VARATT_SHORT_MAX || !column->in_place || s == csv->records.scratch.data)
 		return PointerGetDatum(cstring_to_text_with_len(s, len));
 	SET_VARSIZE_SHORT(start, len + 1);
 	return PointerGetDatum(start);
@@ -248,21 +268,24 @@ fetch_provenance(CsvRows *csv, const EtlColumn *column, Datum *value, bool *isnu
 	}
 }
 
+/* may_quote is a constant where this is inlined: false takes the look for quotes out of the loop. */
 static inline void
-fetch_field(CsvRows *csv, int number, Datum *value, bool *isnull)
+fetch_field(CsvRows *csv, int number, bool may_quote, Datum *value, bool *isnull)
 {
 	const EtlColumn *column = &csv->base.columns[number];
 	const char *s;
 	size_t len;
-	bool quoted;
+	bool quoted = false;
 
-	if ((unsigned int) column->field >=
-		(unsigned int) csv->records.record.nfields) /* 'pad', union_by_name */
+	if ((unsigned int) column->field >= (unsigned int) csv->records.record.nfields)
 	{
-		EtlColumnNull(&csv->base, number, value, isnull);
+		EtlColumnNull(&csv->base, number, value, isnull); /* ragged => 'pad', union_by_name */
 		return;
 	}
-	s = EtlCsvFieldText(&csv->records, column->field, &len, &quoted);
+	if (may_quote)
+		s = EtlCsvFieldText(&csv->records, column->field, &len, &quoted);
+	else
+		s = EtlCsvFieldRaw(&csv->records.record, column->field, &len);
 	if (EtlCsvIsNull(&csv->records, s, len, quoted))
 	{
 		EtlColumnNull(&csv->base, number, value, isnull);
@@ -273,22 +296,33 @@ fetch_field(CsvRows *csv, int number, Datum *value, bool *isnull)
 								 : EtlColumnConvert(&csv->base, number, s, len);
 }
 
+static inline void
+fetch_targets(CsvRows *csv, const EtlWanted *targets, int n, bool may_quote, Datum *values,
+			  bool *isnull)
+{
+	for (int i = 0; i < n; i++)
+	{
+		int number = targets[i].column;
+		int place = targets[i].place;
+
+		if (likely(csv->base.columns[number].kind == ETL_FIELD))
+			fetch_field(csv, number, may_quote, &values[place], &isnull[place]);
+		else
+			fetch_provenance(csv, &csv->base.columns[number], &values[place], &isnull[place]);
+		if (unlikely(csv->base.faulty))
+			break;
+	}
+}
+
 static void
-csv_fetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull)
+csv_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
 	CsvRows *csv = (CsvRows *) rows;
 
-	for (int i = 0; i < n; i++)
-	{
-		int number = columns[i];
-
-		if (likely(rows->columns[number].kind == ETL_FIELD))
-			fetch_field(csv, number, &values[number], &isnull[number]);
-		else
-			fetch_provenance(csv, &rows->columns[number], &values[number], &isnull[number]);
-		if (unlikely(rows->faulty))
-			break;
-	}
+	if (csv->records.record.maybe_quoted)
+		fetch_targets(csv, targets, n, true, values, isnull);
+	else
+		fetch_targets(csv, targets, n, false, values, isnull);
 }
 
 /* ----------------------------------------------------------------
@@ -309,14 +343,16 @@ csv_explain(const EtlRows *rows, ExplainState *es)
 
 	if (EtlSourceSetCount(csv->records.files) > 1)
 		ExplainPropertyInteger("Files", NULL, EtlSourceSetCount(csv->records.files), es);
-	ExplainPropertyUInteger("Bytes Read", NULL, EtlSourceSetBytesRead(csv->records.files), es);
 	if (http != NULL)
 		EtlExplainHttp(http, es);
 }
 
 #define LINE_GUESS 100 /* bytes, where nothing can be seen */
 
-/* From the size of the files and the length of the lines at the start of the first. */
+/*
+ * From the size of the files and the length of the lines at the start of the first, one of which may be all
+ * that is seen.
+ */
 static bool
 csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 {
@@ -330,10 +366,7 @@ csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 		return false;
 	for (size_t i = 0; i < len; i++)
 		lines += buf[i] == '\n' || (buf[i] == '\r' && (i + 1 == len || buf[i + 1] != '\n'));
-	if (lines > 0)
-		*nrows = *nbytes * lines / len;
-	else
-		*nrows = *nbytes / LINE_GUESS;
+	*nrows = len > 0 ? *nbytes / len * Max(lines, 1) : *nbytes / LINE_GUESS;
 	*nrows = clamp_row_est(*nrows - (EtlArgBool(args, "header", true) ? 1 : 0));
 	return true;
 }

@@ -125,6 +125,23 @@ set_error_policy(EtlRows *rows)
 }
 
 /*
+ * A query that reads _etl_error wants to know of any fault, so all columns are converted for it, also those
+ * that it does not read.
+ */
+static void
+set_wanted(EtlRows *rows, const Bitmapset *wanted)
+{
+	bool all = false;
+
+	for (int i = 0; i < rows->desc->natts; i++)
+		all |= rows->on_error == ETL_ON_ERROR_RETURN && bms_is_member(i, wanted) &&
+			   rows->columns[i].kind == ETL_FROM_ERROR;
+	for (int i = 0; i < rows->desc->natts; i++)
+		if (all || bms_is_member(i, wanted))
+			rows->wanted[rows->nwanted++] = (EtlWanted){i, i};
+}
+
+/*
  * Opens a scan for the current user.  The struct of args and desc are borrowed; wanted are the numbers, from 0, of
  * the columns that will be fetched.
  */
@@ -148,19 +165,17 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 	rows->columns = palloc0(sizeof(EtlColumn) * desc->natts);
 	rows->values = palloc0(sizeof(Datum) * desc->natts);
 	rows->isnull = palloc0(sizeof(bool) * desc->natts);
-	rows->wanted = palloc(sizeof(int) * desc->natts);
+	rows->wanted = palloc(sizeof(EtlWanted) * desc->natts);
 	initStringInfo(&rows->text);
-	initStringInfo(&rows->first_rejected);
+	initStringInfo(&rows->first_skipped);
 	for (int i = 0; i < desc->natts; i++)
-	{
 		set_up_column(rows, i);
-		if (bms_is_member(i, wanted))
-			rows->wanted[rows->nwanted++] = i;
-	}
 	set_error_policy(rows);
+	set_wanted(rows, wanted);
 	push_error_context(rows, &callback);
 	kind->open(rows);
 	error_context_stack = callback.previous;
+	rows->args = NULL; /* the caller's, and soon gone */
 	MemoryContextSwitchTo(old);
 	return rows;
 }
@@ -229,10 +244,12 @@ static void
 count_fault(EtlRows *rows, bool returned)
 {
 	rows->nrejected++;
+	rows->counters.rejected++;
 	if (!returned && rows->nskipped++ == 0)
 	{
-		rows->kind->where(rows, &rows->first_rejected);
-		appendStringInfo(&rows->first_rejected, ": %s", rows->fault.message);
+		resetStringInfo(&rows->first_skipped);
+		rows->kind->where(rows, &rows->first_skipped);
+		appendStringInfo(&rows->first_skipped, ": %s", rows->fault.message);
 	}
 	if (rows->reject_limit >= 0 && rows->nrejected > (uint64) rows->reject_limit)
 		ereport(ERROR, (errcode(rows->fault.sqlstate),
@@ -247,7 +264,7 @@ fill_faulty_row(EtlRows *rows)
 {
 	for (int i = 0; i < rows->nwanted; i++)
 	{
-		int column = rows->wanted[i];
+		int column = rows->wanted[i].column;
 		EtlColumnKind kind = rows->columns[column].kind;
 
 		rows->isnull[column] = true;
@@ -257,7 +274,7 @@ fill_faulty_row(EtlRows *rows)
 			rows->isnull[column] = false;
 		}
 		else if (kind != ETL_FIELD && kind != ETL_DROPPED)
-			rows->kind->fetch(rows, &column, 1, rows->values, rows->isnull);
+			rows->kind->fetch(rows, &rows->wanted[i], 1, rows->values, rows->isnull);
 	}
 }
 
@@ -303,7 +320,7 @@ EtlRowsNext(EtlRows *rows)
 		advance = rows->kind->advance(rows);
 		if (advance == ETL_NO_MORE_ROWS)
 			break;
-		rows->nread++;
+		rows->counters.records++;
 		if (advance == ETL_ROW && (rows->on_error == ETL_ON_ERROR_FAIL || convert_all(rows)))
 			break;
 		if (dispose_of_faulty_row(rows, advance == ETL_ROW_REJECTED))
@@ -314,9 +331,9 @@ EtlRowsNext(EtlRows *rows)
 	return advance != ETL_NO_MORE_ROWS;
 }
 
-/* Gives the values of some wanted columns, each at its own place in values and isnull. */
+/* Gives the values of some wanted columns. */
 void
-EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull)
+EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
 	MemoryContext old;
 	ErrorContextCallback callback;
@@ -325,14 +342,14 @@ EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnu
 	{
 		for (int i = 0; i < n; i++)
 		{
-			values[columns[i]] = rows->values[columns[i]];
-			isnull[columns[i]] = rows->isnull[columns[i]];
+			values[targets[i].place] = rows->values[targets[i].column];
+			isnull[targets[i].place] = rows->isnull[targets[i].column];
 		}
 		return;
 	}
 	old = MemoryContextSwitchTo(rows->row_context);
 	push_error_context(rows, &callback);
-	rows->kind->fetch(rows, columns, n, values, isnull);
+	rows->kind->fetch(rows, targets, n, values, isnull);
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(old);
 }
@@ -340,20 +357,28 @@ EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnu
 void
 EtlRowsRewind(EtlRows *rows)
 {
+	MemoryContext old = MemoryContextSwitchTo(rows->row_context);
+	ErrorContextCallback callback;
+
 	Assert(rows->rewindable);
+	rows->most_skipped = Max(rows->most_skipped, rows->nskipped);
+	rows->nrejected = rows->nskipped = 0;
+	push_error_context(rows, &callback);
 	rows->kind->rewind(rows);
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
 }
 
 /* Releases everything.  Whoever is told of skipped rows was promised to be. */
 void
 EtlRowsClose(EtlRows *rows)
 {
-	if (rows->nskipped > 0)
-		ereport(NOTICE,
-				(errmsg_plural("%llu row was skipped due to errors",
-							   "%llu rows were skipped due to errors",
-							   (unsigned long) rows->nskipped, (unsigned long long) rows->nskipped),
-				 errdetail("The first was %s", rows->first_rejected.data)));
+	unsigned long long nskipped = Max(rows->most_skipped, rows->nskipped);
+
+	if (nskipped > 0)
+		ereport(NOTICE, (errmsg_plural("%llu row was skipped due to errors",
+									   "%llu rows were skipped due to errors", nskipped, nskipped),
+						 errdetail("The first was %s", rows->first_skipped.data)));
 	MemoryContextDelete(rows->context);
 }
 

@@ -58,18 +58,33 @@ typedef enum EtlColumnKind
 
 typedef struct EtlColumn
 {
-	const char *name;
-	Oid type;
+	EtlFastConverter fast; /* or NULL */
+	int field;			   /* the kind's number of the field */
 	int32 typmod;
 	EtlColumnKind kind;
-	int field;			   /* the kind's number of the field */
-	bool takes_bytes;	   /* text or varchar without a length: a copy of the bytes is its value */
-	bool field_shared;	   /* another column has the same field */
-	EtlFastConverter fast; /* or NULL */
-	FmgrInfo input;
+	bool takes_bytes; /* text or varchar without a length: a copy of the bytes is its value */
+	bool in_place;	  /* for the kind: that value may be made in its buffer */
+	bool pure;		  /* an input function that can be left by an error without a subtransaction */
+	Oid type;
 	Oid ioparam;
-	bool pure; /* an input function that can be left by an error without a subtransaction */
+	const char *name;
+	FmgrInfo input;
 } EtlColumn;
+
+/* What EXPLAIN ANALYZE tells of a scan, all its readings taken together. */
+typedef struct EtlCounters
+{
+	uint64 records;	 /* faulty ones included */
+	uint64 rejected; /* faulty ones that did not end the scan */
+	uint64 bytes;	 /* read of the source, as it is stored */
+} EtlCounters;
+
+/* A column to be fetched, and the place in "values" and "isnull" where it goes. */
+typedef struct EtlWanted
+{
+	int column;
+	int place;
+} EtlWanted;
 
 /* Why a row is faulty. */
 typedef struct EtlFault
@@ -98,14 +113,14 @@ typedef struct EtlScanKind
 	void (*open)(EtlRows *rows);
 	EtlAdvance (*advance)(EtlRows *rows);
 	/*
-	 * Fetches columns of the current row by number, in row_context; stops at the first that makes the row
-	 * faulty.
+	 * Fetches columns of the current row, in row_context; stops at the first that makes the row faulty.
 	 */
-	void (*fetch)(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull);
+	void (*fetch)(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 	/* Starts again at the first row of the same bytes. */
 	void (*rewind)(EtlRows *rows);
 	/* Where the reader is, for CONTEXT: file "a.csv", line 3 */
 	void (*where)(const EtlRows *rows, StringInfo buf);
+	/* What EXPLAIN ANALYZE shows besides the counters; or NULL. */
 	void (*explain)(const EtlRows *rows, ExplainState *es);
 	/* For the planner; false if nothing is known.  Never an error. */
 	bool (*estimate)(const EtlArgs *args, double *nrows, double *nbytes);
@@ -120,8 +135,8 @@ struct EtlRows
 	TupleDesc desc;
 	EtlColumn *columns; /* [desc->natts] */
 	int nwanted;
-	int *wanted;	 /* numbers of the columns that anybody will fetch */
-	bool rewindable; /* Rewind may be called */
+	EtlWanted *wanted; /* the columns that anybody will fetch, each at its own number */
+	bool rewindable;   /* Rewind may be called */
 
 	EtlOnError on_error;
 	int64 reject_limit; /* -1: none */
@@ -135,17 +150,20 @@ struct EtlRows
 	bool converting_null;
 	StringInfoData text; /* its input, NUL-terminated */
 
-	/* counters */
-	uint64 nread;	  /* records, faulty ones included */
-	uint64 nrejected; /* faulty ones that did not end the scan */
-	uint64 nskipped;  /* of these, how many were not even returned */
-	StringInfoData first_rejected;
+	/* faulty rows that did not end the scan, since Open or Rewind */
+	uint64 nrejected;
+	uint64 nskipped;	 /* of these, how many were not even returned */
+	uint64 most_skipped; /* in any reading before a Rewind */
+	StringInfoData first_skipped;
+
+	EtlCounters counters;
 };
 
 extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
 							const Bitmapset *wanted, bool rewindable);
 extern bool EtlRowsNext(EtlRows *rows);
-extern void EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull);
+extern void
+EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 extern void EtlRowsRewind(EtlRows *rows);
 extern void EtlRowsClose(EtlRows *rows);
 
@@ -153,7 +171,7 @@ extern void EtlRowsClose(EtlRows *rows);
 extern void EtlExplainHttp(const EtlHttpStats *http, ExplainState *es);
 
 /* Raises a fault as the error that it is. */
-extern void EtlRaiseFault(const EtlFault *fault) pg_attribute_noreturn();
+pg_noreturn extern void EtlRaiseFault(const EtlFault *fault);
 
 /* For kinds: records why the current row is faulty. */
 extern void EtlRowsSetFault(EtlRows *rows, int sqlstate, char *message, char *detail, char *hint);

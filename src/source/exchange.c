@@ -613,8 +613,8 @@ judge_status(EtlExchange *exchange)
 	}
 	else
 	{
-		/* A body can take its time; a probe has found out what it was to find out. */
-		if (exchange->probe != 0 || outcome == ETL_FAILED)
+		/* A body that is wanted can take its time; a probe has found out what it was to find out. */
+		if (exchange->probe != 0 || status >= 300)
 			leave(exchange, outcome);
 		exchange->state = ANSWERED;
 	}

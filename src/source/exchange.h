@@ -71,7 +71,7 @@ EtlExchangeHeader(const EtlExchange *exchange, const char *name); /* palloc'd or
 extern const EtlUrl *EtlExchangeUrl(const EtlExchange *exchange); /* where the answer came from */
 
 /* Raises the error that the answer, or its broken body, is. */
-extern void EtlExchangeRaise(EtlExchange *exchange) pg_attribute_noreturn();
+pg_noreturn extern void EtlExchangeRaise(EtlExchange *exchange);
 
 /* Ends what is under way; the exchange can be given another call. */
 extern void EtlExchangeClose(EtlExchange *exchange);

@@ -136,6 +136,32 @@ EtlFileOpen(const char *path)
 	return &file->base;
 }
 
+static bool
+same_file(const struct stat *before, const struct stat *now)
+{
+	return before->st_dev == now->st_dev && before->st_ino == now->st_ino &&
+		   before->st_size == now->st_size && before->st_mtim.tv_sec == now->st_mtim.tv_sec &&
+		   before->st_mtim.tv_nsec == now->st_mtim.tv_nsec;
+}
+
+/*
+ * All bytes were read that there were at first.  If the file has no more, nobody has appended to it, so a new
+ * time of modification means that other bytes were written in the place of these.
+ */
+static void
+check_not_written_over(const FileSource *file)
+{
+	struct stat now;
+
+	if (fstat(file->fd, &now) < 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not stat file \"%s\": %m", file->base.name)));
+	if (now.st_size <= file->opened.st_size && !same_file(&file->opened, &now))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("file \"%s\" was written to while it was read", file->base.name),
+						errhint("Write a new file beside it, then rename that.")));
+}
+
 /*
  * Files of /proc and /sys say that they have no bytes; they are read to whatever end they have.
  */
@@ -149,7 +175,10 @@ file_read(EtlSource *source, char *buf, size_t len)
 	if (source->size > 0)
 		len = Min(len, (uint64) source->size - source->bytes_read);
 	if (len == 0)
+	{
+		check_not_written_over(file);
 		return 0;
+	}
 
 	CHECK_FOR_INTERRUPTS();
 	do
@@ -184,13 +213,6 @@ file_close(EtlSource *source)
 	ReleaseExternalFD();
 }
 
-static bool
-same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-		   a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 /* One statement sees one answer: a second reading of a file that is not what it was is refused. */
 static void
 file_rewind(EtlSource *source)
@@ -203,7 +225,7 @@ file_rewind(EtlSource *source)
 	else if (fstat(file->fd, &file->opened) < 0 || lseek(file->fd, 0, SEEK_SET) < 0)
 		ereport(ERROR, (errcode_for_file_access(),
 						errmsg("could not read file \"%s\" again: %m", source->name)));
-	if (!same_file(&file->opened, &before))
+	if (!same_file(&before, &file->opened))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("file \"%s\" changed while a statement was reading it again", source->name),

@@ -8,10 +8,10 @@
 #include "source/source.h"
 
 /*
- * Opens a regular file for reading, as it is at this moment: bytes appended later are not read, and a file
- * that loses bytes while it is read is an error (58030).  It may be rewound also after it was closed; another
- * file in its place is an error then (55000).  A relative path counts from the data directory,
- * as it does for COPY.
+ * Opens a regular file for reading, as it is at this moment: bytes appended later are not read.  A file that
+ * loses bytes while it is read is an error (58030), and so is one that was written over without growing
+ * (55000).  It may be rewound also after it was closed; another file in its place is an error then (55000).  A
+ * relative path counts from the data directory, as it does for COPY.
  *
  * The current user needs the privileges of pg_read_server_files (42501).  A directory, FIFO, socket or
  * device is refused (42809); whatever else keeps the file from being opened has the SQLSTATE that COPY

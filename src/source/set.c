@@ -71,14 +71,17 @@ EtlSourceSetOpen(const char *source, const char *path, bool rewindable)
 	return set;
 }
 
-/* Closes the source in hand, if there is one; not one that is only there once, and may be wanted again. */
+/*
+ * Closes the source in hand, if there is one.  The only one stays open: a second reading finds what the first
+ * one read, also if another file has taken its name since.
+ */
 static void
 finish(EtlSourceSet *set)
 {
 	if (set->raw == NULL)
 		return;
 	set->finished_bytes += set->raw->bytes_read;
-	if (set->target == NULL)
+	if (set->n > 1)
 		EtlSourceClose(set->raw);
 	set->raw = NULL;
 	MemoryContextReset(set->member_context);

@@ -17,7 +17,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(start_fixture fixture_url fixture_port fixture_requests fixture_reset fixture_dir
-  fixture_do net_node query query_fails wait_for sql_quote);
+  fixture_do net_node start_psql query query_fails wait_for sql_quote);
 
 my $tests = abs_path(dirname(__FILE__) . '/..');
 my $dir = abs_path(PostgreSQL::Test::Utils::tempdir);
@@ -126,6 +126,16 @@ sub query
 	my ($node, $sql, %param) = @_;
 	my ($code, $out, $err) = $node->psql('postgres', $sql, %param);
 	return $code == 0 ? $out : $err;
+}
+
+# A session that runs these statements while the test goes on.
+sub start_psql
+{
+	my ($node, @statements) = @_;
+	my ($in, $out, $err) = ('', '', '');
+	return IPC::Run::start(
+		[ 'psql', '-XAtq', '-d', $node->connstr('postgres'), map { ('-c', $_) } @statements ],
+		'<', \$in, '>', \$out, '2>', \$err);
 }
 
 # The statement fails with this SQLSTATE and message; returns the message.

@@ -22,6 +22,8 @@
 
 #include "format/json.h"
 
+#define WRONG "\001WRONG" /* no text of a body can look like that */
+
 static inline void
 dump_text(StringInfo out, const char *text, size_t len)
 {
@@ -85,7 +87,7 @@ dump_token(StringInfo out, const EtlJsonItem *item, const EtlJsonToken *token)
 
 	if (!token_is_sound(item, token))
 	{
-		appendStringInfoString(out, "WRONG TOKEN");
+		appendStringInfoString(out, WRONG " TOKEN");
 		return;
 	}
 	if (!object && (token->type != ETL_JSON_ARRAY || token != item->tokens))
@@ -122,12 +124,12 @@ dump_item(StringInfo out, const EtlJsonItem *item, int64 index, const char *body
 	}
 	dump_token(out, item, item->tokens);
 	if (item->index != index)
-		appendStringInfoString(out, " WRONG INDEX");
+		appendStringInfoString(out, WRONG " INDEX");
 	if (item->offset + item->len > len || memcmp(item->data, body + item->offset, item->len) != 0)
-		appendStringInfoString(out, " WRONG DATA");
+		appendStringInfoString(out, WRONG " DATA");
 	if (item->tokens[0].start != 0 || item->tokens[0].len != item->len ||
 		item->tokens[0].next != item->ntokens)
-		appendStringInfoString(out, " WRONG ROOT");
+		appendStringInfoString(out, WRONG " ROOT");
 	appendStringInfoChar(out, '\n');
 }
 
@@ -159,7 +161,7 @@ dump_end(StringInfo out, EtlJsonStatus status, const EtlJsonFault *fault)
 		appendStringInfo(out, ": %s", fault->detail);
 	appendStringInfoChar(out, '\n');
 	if (status != fault->status || (status == ETL_JSON_SYNTAX) != (fault->detail != NULL))
-		appendStringInfoString(out, "WRONG FAULT\n");
+		appendStringInfoString(out, WRONG " FAULT\n");
 }
 
 static inline void
@@ -211,7 +213,7 @@ dump_body(StringInfo out, EtlJsonReader *reader, const EtlJsonOptions *options, 
 						 EtlJsonReaderFoundItems(reader) ? "" : " not");
 	dump_captures(out, reader, options->ncaptures);
 	if (EtlJsonReaderNext(reader, &item) != status)
-		appendStringInfoString(out, "WRONG END\n");
+		appendStringInfoString(out, WRONG " END\n");
 }
 
 #endif /* JSON_DUMP_H */

@@ -273,6 +273,13 @@ static const Case cases[] = {
 	 "{\"in\": [{\"resource\": {\"a\": 1}, \"search\": {\"mode\": \"match\"}, \"id\": 1}, "
 	 "{\"id\": 2, \"resource\": {\"a\": 2}, \"search\": {\"mode\": \"include\"}}]}",
 	 "0 @21: {a: 1}\nend\n0: 1\n"},
+	{"items=none\ncapture=link[relation=next].url",
+	 "{\"link\": [{\"relation\": \"last\", \"url\": \"l\"}, {\"relation\": \"next\"}]}",
+	 "end\nitems were not found\n0: none\n"},
+	{"items=in[k=1]\nlast=n", "{\"in\": [{\"k\": 1, \"n\": 2}, 3, {\"k\": 4, \"n\": 5}]}",
+	 "0 @8: {k: 1, n: 2}\nend\n0: 2\n"},
+	{"items=in[k=null]", "{\"in\": [{\"k\": null}, {\"k\": \"null\"}]}",
+	 "0 @21: {k: \"null\"}\nend\n"},
 	{"items=in[k=\"a]b\"]", "{\"in\": [{\"k\": \"a]b\"}]}", "0 @8: {k: \"a]b\"}\nend\n"},
 
 	/* names that come twice */
@@ -353,6 +360,7 @@ static const Case cases[] = {
 	{"", "[0e1073741822, 0e1073741823]", "0 @1: 0e1073741822\nnumber range @15\n"},
 	{"", "[1e99999999999999999999]", "number range @1\n"},
 	{"", "[0e-99999999999999999999]", "number range @1\n"},
+	{"", "[1e18446744073709551616]", "number range @1\n"},
 
 	/* limits */
 	{"max_depth=2", "[[1], {}, [[2]]]", "0 @1: [1]\n1 @6: {}\ntoo deep @11 in item\n"},
@@ -483,6 +491,10 @@ dump_fixture(const char *path)
 	initStringInfo(&out);
 	dump_body(&out, reader, &options, SIZE_MAX, body, len);
 	fputs(out.data, stdout);
+	pfree(out.data);
+	pfree(body);
+	EtlJsonReaderFree(reader);
+	free_options(&options);
 }
 
 /*
@@ -640,7 +652,7 @@ test_random_bodies(int n)
 		if (ok)
 			check_same(got.data, expected.data, body.data, chunk);
 		else
-			check(strstr(got.data, "end\n") == NULL && strstr(got.data, "WRONG") == NULL,
+			check(strstr(got.data, "end\n") == NULL && strstr(got.data, WRONG) == NULL,
 				  "%s, in pieces of %zu bytes: %s", body.data, chunk, got.data);
 		EtlJsonReaderReset(reader);
 	}
@@ -727,37 +739,61 @@ test_memory(void)
 	static const struct
 	{
 		const char *what;
+		const char *options;
 		Endless body;
 		uint64 nitems;
 	} bodies[] = {
 		{"many items",
+		 "items=data",
 		 {"{\"data\": [1", ",{\"id\": 1, \"name\\n\": \"a\\tb\", \"tags\": [1, 2]}", "]}", 300001},
 		 300001},
-		{"many numbers", {"{\"data\": [1", ",2", "]}", 3000001}, 3000001},
+		{"many numbers", "items=data", {"{\"data\": [1", ",2", "]}", 3000001}, 3000001},
 		{"much beside the items",
+		 "items=data",
 		 {"{\"x\": [1", ",{\"data\": [\"a\\n\", 5]}", "], \"data\": []}", 300001},
 		 0},
-		{"much white space", {"{\"data\": [", "    \n\t ", "1]}", 1000001}, 1},
-		{"many members", {"{\"a\": 1", ",\"a\\n\": 2", ", \"data\": [7]}", 1000001}, 1},
+		{"much white space", "items=data", {"{\"data\": [", "    \n\t ", "1]}", 1000001}, 1},
+		{"many members",
+		 "items=data",
+		 {"{\"a\": 1", ",\"a\\n\": 2", ", \"data\": [7]}", 1000001},
+		 1},
+		{"a capture, then many items",
+		 "items=data\ncapture=meta\ncapture=meta.x",
+		 {"{\"meta\": {\"x\": [1]}, \"data\": [1", ",2", "]}", 300001},
+		 300001},
+		{"captures in many items",
+		 "items=data\ncapture=data[].x\nlast=x",
+		 {"{\"data\": [1", ",{\"x\": [\"a\"]}", "]}", 300001},
+		 300001},
+		{"many tests, decided late",
+		 "items=in[k=1].of",
+		 {"{\"in\": [{\"of\": 1, \"k\": 1}", ",{\"of\": {\"x\": \"\\t\"}, \"k\": 1}", "]}", 300001},
+		 300001},
+		{"many tests, never passed",
+		 "items=in[k=1].of",
+		 {"{\"in\": [{\"of\": 1, \"k\": 1}", ",{\"of\": {\"x\": \"\\t\"}}", "]}", 300001},
+		 1},
+		{"many names",
+		 "items=a.*",
+		 {"{\"a\": {\"x\": 0", ",\"y\\n\": \"\\t\"", "}}", 300001},
+		 300001},
 	};
-	EtlJsonOptions options = default_options();
-	EtlJsonReader *reader;
 
-	options.items = parse_path("data");
-	add_capture(&options, "meta.next", false);
-	reader = EtlJsonReaderCreate(&options);
 	for (int i = 0; i < lengthof(bodies); i++)
 	{
+		char *text = pstrdup(bodies[i].options);
+		EtlJsonOptions options = parse_options(text);
+		EtlJsonReader *reader = EtlJsonReaderCreate(&options);
 		uint64 nitems;
 		EtlJsonStatus status = count_items(reader, bodies[i].body, SIZE_MAX, &nitems);
 
 		check(status == ETL_JSON_END && nitems == bodies[i].nitems,
 			  "%s: status %d after " UINT64_FORMAT " items", bodies[i].what, status, nitems);
 		check_memory(reader, bodies[i].what, 64 * 1024, 2 * ETL_JSON_SLICE_EVENTS);
-		EtlJsonReaderReset(reader);
+		EtlJsonReaderFree(reader);
+		free_options(&options);
+		pfree(text);
 	}
-	EtlJsonReaderFree(reader);
-	free_options(&options);
 }
 
 /*
@@ -790,6 +826,48 @@ test_long_strings(void)
 	}
 	check(count_items(reader, bodies[0], 100, &nitems) == ETL_JSON_END && nitems == 1,
 		  "a long string again");
+	EtlJsonReaderFree(reader);
+}
+
+/* What a string of n escapes says, whatever yajl's buffers had to grow to. */
+static void
+test_text_of_long_string(EtlJsonReader *reader, const EtlJsonOptions *options, int n, size_t chunk)
+{
+	StringInfoData body;
+	StringInfoData expected;
+	StringInfoData got;
+
+	initStringInfo(&body);
+	initStringInfo(&expected);
+	initStringInfo(&got);
+	appendStringInfoString(&body, "[\"");
+	appendStringInfoString(&expected, "0 @1: \"");
+	for (int i = 0; i < n; i++)
+	{
+		appendStringInfo(&body, "%d\\u00e9", i);
+		appendStringInfo(&expected, "%dé", i);
+	}
+	appendStringInfoString(&body, "\"]");
+	appendStringInfoString(&expected, "\"\nend\n");
+	dump_body(&got, reader, options, chunk, body.data, body.len);
+	check(strcmp(got.data, expected.data) == 0, "text of a string of %d escapes", n);
+	EtlJsonReaderReset(reader);
+	pfree(body.data);
+	pfree(expected.data);
+	pfree(got.data);
+}
+
+static void
+test_text_of_long_strings(void)
+{
+	EtlJsonOptions options = default_options();
+	EtlJsonReader *reader = EtlJsonReaderCreate(&options);
+
+	for (int n = 1; n < 50000; n += 1 + n / 7)
+	{
+		test_text_of_long_string(reader, &options, n, SIZE_MAX);
+		test_text_of_long_string(reader, &options, n, 1000);
+	}
 	EtlJsonReaderFree(reader);
 }
 
@@ -847,7 +925,56 @@ test_depth(void)
 }
 
 /*
- * Hashes, numbers, paths, Link headers
+ * Bodies that C strings cannot hold, and readers that are used again
+ */
+
+static void
+test_nul_bytes(void)
+{
+	EtlJsonOptions options = default_options();
+
+	check_body("NUL in a string", &options, "[1, \"a\0b\"]", 10,
+			   "0 @1: 1\nsyntax @6: There is a NUL byte.\n");
+	check_body("NUL behind a number", &options, "[1\0]", 4, "syntax @2: There is a NUL byte.\n");
+	check_body("only NUL", &options, "\0", 1, "syntax @0: There is a NUL byte.\n");
+}
+
+/* Nothing of one body is left for the next one. */
+static void
+test_reset(void)
+{
+	static const char *const bodies[] = {
+		"{\"next\": \"a\\n\", \"data\": [{\"id\": 1}]}",
+		"{\"next\": \"a\", \"data\": [{\"id\": 1, \"x\": {\"y\": \"",
+		"{\"data\": [{\"id\": 1}, {\"id\": [[",
+		"{\"data\": {\"a\": \"\\ud800\"}}",
+		"{\"next\": {\"data\": [1, 2",
+		"\v",
+		"{\"next\": [\"abc",
+	};
+	char text[] = "items=data\ncapture=next\nlast=id";
+	EtlJsonOptions options = parse_options(text);
+	EtlJsonReader *reader = EtlJsonReaderCreate(&options);
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < lengthof(bodies); i++)
+	{
+		dump_body(&out, reader, &options, SIZE_MAX, bodies[i], strlen(bodies[i]));
+		EtlJsonReaderReset(reader);
+		resetStringInfo(&out);
+		dump_body(&out, reader, &options, SIZE_MAX, "[{}]", 4);
+		check_same(out.data, "end\nitems were not found\n0: none\n1: none\n", bodies[i], SIZE_MAX);
+		EtlJsonReaderReset(reader);
+		resetStringInfo(&out);
+	}
+	pfree(out.data);
+	EtlJsonReaderFree(reader);
+	free_options(&options);
+}
+
+/*
+ * Hashes, paths, Link headers
  */
 
 static uint64
@@ -1036,6 +1163,7 @@ static const LinkCase link_cases[] = {
 	{"<u>; rel=\"next\\", "BROKEN at 15"},
 	{"<u> rel=next", "BROKEN at 4"},
 	{"<u>; rel=\"prev\" x, <v>; rel=next", "BROKEN at 16"},
+	{"<u>; rel=prev <v>; rel=next", "BROKEN at 14"},
 	{"<u>; rel=next, ???", "u"},
 };
 
@@ -1083,9 +1211,12 @@ main(int argc, char **argv)
 	test_cases();
 	test_fixtures(argc > 1 ? argv[1] : "test/fixtures");
 	test_random_bodies(30000);
+	test_nul_bytes();
+	test_reset();
 	test_hashes();
 	test_memory();
 	test_long_strings();
+	test_text_of_long_strings();
 	test_too_large();
 	test_depth();
 
