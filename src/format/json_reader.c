@@ -187,23 +187,32 @@ static const uint8 byte_kind[256] = {
 	['"'] = QUOTE,	 ['\v'] = BAD,	   ['\f'] = BAD,
 };
 
+/* Goes behind the closing quote of a string; or to the end, if that is nearer, and stays in the string. */
 static const char *
 skip_string(EtlJsonReader *reader, const char *p, const char *end)
 {
-	while (p < end)
+	reader->in_string = true;
+	if (reader->escaped && p < end)
 	{
-		if (reader->escaped)
-			reader->escaped = false;
-		else if (*p == '\\')
-			reader->escaped = true;
-		else if (*p == '"')
+		reader->escaped = false;
+		p++;
+	}
+	for (;;)
+	{
+		while (p < end && *p != '"' && *p != '\\')
+			p++;
+		if (p < end && *p == '"')
 		{
 			reader->in_string = false;
 			return p + 1;
 		}
-		p++;
+		if (end - p <= 1)
+		{
+			reader->escaped |= p < end;
+			return end;
+		}
+		p += 2;
 	}
-	return p;
 }
 
 /* Looks for the end of the next slice.  Goes on where it stopped, so it sees each byte once. */
@@ -215,31 +224,32 @@ scan(EtlJsonReader *reader)
 	const char *end = EtlJsonBytes(reader, reader->filled);
 	const char *cut = EtlJsonBytes(reader, reader->cut);
 
+	if (reader->in_string)
+	{
+		p = skip_string(reader, p, end);
+		if (!reader->in_string)
+			cut = p;
+	}
 	while (p < end && !reader->bad_byte && (p - fed < ETL_JSON_SLICE || cut == fed))
 	{
-		if (reader->in_string)
+		switch ((ByteKind) byte_kind[(unsigned char) *p])
 		{
-			p = skip_string(reader, p, end);
-			if (!reader->in_string)
-				cut = p;
-			continue;
-		}
-		switch (byte_kind[(unsigned char) *p])
-		{
-			case QUOTE:
-				reader->in_string = true;
+			case PART:
+				p++;
 				break;
 			case BETWEEN:
-				cut = p + 1;
+				cut = ++p;
+				break;
+			case QUOTE:
+				p = skip_string(reader, p + 1, end);
+				if (!reader->in_string)
+					cut = p;
 				break;
 			case BAD:
 				reader->bad_byte = true;
-				cut = p--;
-				break;
-			case PART:
+				cut = p;
 				break;
 		}
-		p++;
 	}
 	reader->scanned = reader->base + (p - reader->buffer);
 	reader->cut = reader->base + (cut - reader->buffer);
