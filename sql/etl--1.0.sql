@@ -201,8 +201,8 @@ REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, t
  * User mappings: token, user, password, key, client_id, client_secret, refresh_token; or the same with _file, which
  * names a file that holds the value and is read for each scan; only members of pg_read_server_files may set those.
  *
- * Errors: HV00D for an option that does not exist; HV024 for a value that cannot be; 42501 for an option that the user
- * may not set.
+ * Errors: HV00D for an option that does not exist; HV024 for a value that cannot be; HV00J, when it is read,
+ * for one that is needed and not there; 42501 for an option that the user may not set.
  */
 CREATE FUNCTION etl_server_validator(options text[], catalog oid) RETURNS void
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;

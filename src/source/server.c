@@ -323,7 +323,7 @@ consider(const char *written, const char *name, const char **best, int *best_dis
 	int distance = varstr_levenshtein_less_equal(written, strlen(written), name, strlen(name), 1, 1,
 												 1, *best_distance, true);
 
-	if (distance < *best_distance && distance <= (int) strlen(written) / 2)
+	if (distance < *best_distance && distance <= ((int) strlen(written) + 1) / 2)
 	{
 		*best = name;
 		*best_distance = distance;
@@ -404,7 +404,7 @@ etl_server_validator(PG_FUNCTION_ARGS)
 		for (int i = 0; i < nseen; i++)
 		{
 			if (seen[i] == option)
-				ereport(ERROR, (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 								errmsg("options \"%s\" and \"%s_file\" exclude each other",
 									   option->name, option->name)));
 		}
