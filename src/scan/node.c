@@ -52,6 +52,7 @@ typedef struct EtlScanState
 
 	EtlRows *rows; /* NULL: not open */
 	int64 ordinal;
+	bool once;				/* the plan has no reason to read it again */
 	EtlCounters counters;	/* of the scans that were closed */
 	TupleTableSlot *marked; /* what the row mark holds; made when it is needed */
 } EtlScanState;
@@ -193,6 +194,8 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	state->desc = result_desc(state, scan->custom_private);
 	state->whole = ordinality ? add_ordinality(state->desc) : state->desc;
 	set_up_columns(state, scan);
+	state->once = (eflags & EXEC_FLAG_REWIND) == 0 &&
+				  EtlPlanReadsOnce(estate->es_plannedstmt->planTree, &scan->scan.plan);
 	memset(node->ss.ss_ScanTupleSlot->tts_isnull, true,
 		   sizeof(bool) * list_length(scan->custom_scan_tlist));
 }
@@ -213,7 +216,7 @@ open_scan(EtlScanState *state)
 		arg->value = ExecEvalExpr((ExprState *) lfirst(lc), econtext, &arg->isnull);
 	}
 	MemoryContextSwitchTo(state->css.ss.ps.state->es_query_cxt);
-	state->rows = EtlRowsOpen(state->kind, args, state->desc, state->wanted, true);
+	state->rows = EtlRowsOpen(state->kind, args, state->desc, state->wanted, !state->once);
 	state->ordinal = 0;
 	MemoryContextSwitchTo(old);
 }
@@ -249,7 +252,8 @@ rescan(CustomScanState *node)
 {
 	EtlScanState *state = (EtlScanState *) node;
 
-	if (state->rows != NULL && bms_overlap(node->ss.ps.chgParam, state->arg_params))
+	if (state->rows != NULL &&
+		(!state->rows->rewindable || bms_overlap(node->ss.ps.chgParam, state->arg_params)))
 		close_scan(state);
 	if (state->rows != NULL)
 		EtlRowsRewind(state->rows);
