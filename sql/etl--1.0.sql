@@ -351,8 +351,8 @@ INSERT INTO etl_catalog.dialects (name, preset, options, remarks) VALUES
     ('intercom', true, '{"pagination": "cursor", "items": "data", "next": "pages.next.starting_after", "next_param": "starting_after", "limit_param": "per_page"}', 'lists; for searches set next_param to body:pagination.starting_after'),
     ('google', true, '{"pagination": "cursor", "items": "items", "next": "nextPageToken", "next_param": "pageToken", "limit_param": "maxResults", "missing_items": "empty", "on_empty": "continue"}', 'AIP-158: an empty page is not the end'),
     ('odata', true, '{"pagination": "next_url", "items": "value", "next": "\"@odata.nextLink\""}', 'OData 4, Microsoft Graph'),
-    ('elasticsearch', true, '{"pagination": "cursor", "items": "hits.hits", "next": "last:sort", "next_param": "body:search_after", "method": "POST", "repeatable": "true", "stop": "empty", "limit_param": "body:size"}', 'search_after; the body needs a sort with a tiebreaker'),
-    ('elasticsearch_scroll', true, '{"pagination": "cursor", "items": "hits.hits", "next": "_scroll_id", "next_param": "body:scroll_id", "next_path": "/_search/scroll", "carry": "scroll", "method": "POST", "stop": "empty"}', 'the id may stay the same'),
+    ('elasticsearch', true, '{"pagination": "cursor", "items": "hits.hits[]._source", "next": "hits.hits[].sort", "next_param": "body:search_after", "method": "POST", "repeatable": "true", "stop": "empty", "limit_param": "body:size"}', 'search_after; the body needs a sort with a tiebreaker'),
+    ('elasticsearch_scroll', true, '{"pagination": "cursor", "items": "hits.hits[]._source", "next": "_scroll_id", "next_param": "body:scroll_id", "next_path": "/_search/scroll", "carry": "scroll", "method": "POST", "stop": "empty"}', 'the id may stay the same'),
     ('couchdb', true, '{"pagination": "cursor", "items": "docs", "next": "bookmark", "next_param": "body:bookmark", "method": "POST", "repeatable": "true", "stop": "short|empty"}', '_find; a bookmark comes even at the end'),
     ('jsonapi', true, '{"pagination": "next_url", "items": "data", "next": "links.next"}', 'JSON:API; where next is an object, set next to links.next.href'),
     ('fhir', true, '{"pagination": "next_url", "items": "entry[].resource", "next": "link[relation=next].url", "missing_items": "empty"}', 'bundles of a search'),
@@ -411,7 +411,7 @@ REVOKE EXECUTE ON FUNCTION etl_drop_dialect(text) FROM PUBLIC;
  * next          where the URL or cursor is: a path of the body (paging.next), header:NAME, last:PATH (of the last item),
  *               link:RELATION
  * next_param    where the cursor goes: a parameter's name, body:PATH, header:NAME, url (it is the URL)
- * next_path     path of all requests but the first; {next} in it is the cursor
+ * next_path     where all requests but the first go, as a reference found at the first; {next} in it is the cursor
  * first         what the first request has in its place; of page 1, of offset 0
  * page_param, offset_param    where the number goes, as in next_param
  * page_size, limit_param      items asked for per page, and where that goes

@@ -150,6 +150,19 @@ EtlPagesFindNext(EtlPages *pages)
  *	Ahead of the end of a page
  * ---------------------------------------------------------------- */
 
+/* Is it the last of several values, so that only the end of the page tells which? */
+static bool
+is_last_of_many(const EtlSignal *signal)
+{
+	if (signal->kind != ETL_IN_BODY)
+		return signal->kind == ETL_IN_LAST_ITEM;
+	for (int i = 0; i < signal->path->nsteps; i++)
+		if (signal->path->steps[i].kind != ETL_JSON_STEP_MEMBER &&
+			signal->path->steps[i].test == NULL)
+			return true;
+	return false;
+}
+
 /* Is the reference all that the decision about this page is waiting for? */
 static bool
 may_look_ahead(EtlPages *pages)
@@ -158,7 +171,7 @@ may_look_ahead(EtlPages *pages)
 	EtlJsonValue storage;
 	const EtlJsonValue *flag;
 
-	if (dialect->next.kind == ETL_NO_SIGNAL || dialect->next.kind == ETL_IN_LAST_ITEM ||
+	if (dialect->next.kind == ETL_NO_SIGNAL || is_last_of_many(&dialect->next) ||
 		dialect->stop_short || dialect->total.kind != ETL_NO_SIGNAL ||
 		dialect->pages.kind != ETL_NO_SIGNAL || dialect->cap > 0 ||
 		(dialect->max_pages > 0 && pages->number >= dialect->max_pages))

@@ -117,6 +117,10 @@ decide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *decisio
 		decide_promise(dialect, decision);
 	else if (dialect->pagination == ETL_PAGING_NONE)
 		decide_single(dialect, page, decision);
+	else if (!page->has_next && dialect->next.kind == ETL_IN_LAST_ITEM && page->nitems > 0)
+		truncated(decision, psprintf("the last item has nothing at \"%s\"", dialect->next.name + 5),
+				  NULL,
+				  "Say where the items have what leads to the next page with next => 'last:path'.");
 	else if (!page->has_next)
 		end_with(decision, ETL_END_NO_NEXT);
 	else if (page->nitems == 0)

@@ -273,6 +273,7 @@ go_to_next_path(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect,
 				const EtlReference *reference)
 {
 	const char *hole = strstr(dialect->next_path, "{next}");
+	const char *problem;
 	StringInfoData path;
 
 	initStringInfo(&path);
@@ -284,7 +285,11 @@ go_to_next_path(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect,
 		EtlUrlEscape(&path, reference->text);
 		appendStringInfoString(&path, hole + strlen("{next}"));
 	}
-	EtlTargetUrl(base->target, path.data, &draft->url);
+	problem = EtlUrlResolve(&base->url, path.data, &draft->url);
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for argument \"next_path\""), errdetail("%s", problem)));
 }
 
 static void

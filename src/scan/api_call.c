@@ -65,7 +65,7 @@ jsonb_arg(const EtlArgs *args, const char *name)
 {
 	const EtlArg *arg = EtlArgFind(args, name);
 
-	return arg != NULL ? DatumGetJsonbP(arg->value) : NULL;
+	return arg != NULL ? DatumGetJsonbPCopy(arg->value) : NULL;
 }
 
 /* ----------------------------------------------------------------

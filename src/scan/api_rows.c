@@ -33,28 +33,36 @@ typedef struct ApiRows
 	const char *display; /* for _etl_source */
 
 	BufFile *spool; /* NULL: the scan is read once */
+	MemoryContextCallback drop_spool;
 	int64 nspooled;
 	int64 nreplayed; /* by the reading in hand; all of them while the pages are read */
 	EtlJsonReader *replay;
 } ApiRows;
 
-static void
-api_open(EtlRows *rows)
-{
-	ApiRows *api = (ApiRows *) rows;
-
-	api->call = EtlApiCallRead(rows->args);
-	EtlJsonColumnsInit(&api->json);
-	api->display = EtlUrlDisplay(&api->call->base.url);
-	api->json.source = api->display;
-	if (rows->rewindable)
-		api->spool = BufFileCreateTemp(false);
-	api->pages = EtlPagesOpen(&api->call->base, &api->call->dialect);
-}
-
 /* ----------------------------------------------------------------
  *	Spool
  * ---------------------------------------------------------------- */
+
+static void
+drop_spool(void *arg)
+{
+	ApiRows *api = arg;
+	BufFile *file = api->spool;
+
+	api->spool = NULL;
+	if (file != NULL)
+		BufFileClose(file);
+}
+
+/* The file belongs to the memory context: a cursor outlives the subtransaction of its first FETCH. */
+static void
+create_spool(ApiRows *api)
+{
+	api->drop_spool.func = drop_spool;
+	api->drop_spool.arg = api;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &api->drop_spool);
+	api->spool = BufFileCreateTemp(true);
+}
 
 static void
 spool_item(ApiRows *api, const EtlJsonItem *item)
@@ -126,18 +134,35 @@ api_rewind(EtlRows *rows)
  *	Rows
  * ---------------------------------------------------------------- */
 
+static void
+api_open(EtlRows *rows)
+{
+	ApiRows *api = (ApiRows *) rows;
+
+	api->call = EtlApiCallRead(rows->args);
+	EtlJsonColumnsInit(&api->json);
+	api->display = EtlUrlDisplay(&api->call->base.url);
+	api->json.source = api->display;
+	if (rows->rewindable)
+		create_spool(api);
+	api->pages = EtlPagesOpen(&api->call->base, &api->call->dialect);
+}
+
 static EtlAdvance
 api_advance(EtlRows *rows)
 {
 	ApiRows *api = (ApiRows *) rows;
 	EtlJsonItem item;
+	bool found;
 
 	if (api->nreplayed < api->nspooled)
 	{
 		replay_item(api, &item);
 		return EtlJsonRowsTake(&api->json, &item);
 	}
-	if (!EtlPagesNext(api->pages, &item))
+	found = EtlPagesNext(api->pages, &item);
+	rows->counters.bytes = EtlPagesStats(api->pages)->bytes;
+	if (!found)
 		return ETL_NO_MORE_ROWS;
 	api->json.page = (int) EtlPagesNumber(api->pages);
 	if (api->spool != NULL)
@@ -173,7 +198,6 @@ api_explain(const EtlRows *rows, ExplainState *es)
 		ExplainPropertyText("Detected By", detection->evidence, es);
 	ExplainPropertyInteger("Pages", NULL, EtlPagesNumber(api->pages), es);
 	ExplainPropertyText("Ended By", EtlEndName(EtlPagesEnded(api->pages)), es);
-	ExplainPropertyUInteger("Bytes Read", NULL, EtlPagesStats(api->pages)->bytes, es);
 	EtlExplainHttp(EtlPagesStats(api->pages), es);
 }
 

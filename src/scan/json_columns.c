@@ -365,17 +365,19 @@ fetch_provenance(EtlJsonRows *json, int number, Datum *value, bool *isnull)
 }
 
 void
-EtlJsonRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull)
+EtlJsonRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
 	EtlJsonRows *json = (EtlJsonRows *) rows;
 
 	for (int i = 0; i < n; i++)
 	{
-		int number = columns[i];
+		int number = targets[i].column;
+		Datum *value = &values[targets[i].place];
+		bool *null = &isnull[targets[i].place];
 
 		if (unlikely(rows->columns[number].kind != ETL_FIELD))
 		{
-			fetch_provenance(json, number, &values[number], &isnull[number]);
+			fetch_provenance(json, number, value, null);
 			continue;
 		}
 		if (!json->located)
@@ -383,7 +385,7 @@ EtlJsonRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *
 			EtlJsonNamesLocate(json->columns->names, &json->item);
 			json->located = true;
 		}
-		fetch_field(json, number, &values[number], &isnull[number]);
+		fetch_field(json, number, value, null);
 		if (unlikely(rows->faulty))
 			break;
 	}

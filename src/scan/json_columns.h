@@ -41,6 +41,7 @@ extern void EtlJsonColumnsInit(EtlJsonRows *json);
 extern EtlAdvance EtlJsonRowsTake(EtlJsonRows *json, const EtlJsonItem *item);
 
 /* The "fetch" of these kinds. */
-extern void EtlJsonRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull);
+extern void
+EtlJsonRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 
 #endif /* ETL_JSON_COLUMNS_H */

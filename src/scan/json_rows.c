@@ -18,6 +18,7 @@
 typedef struct JsonFileRows
 {
 	EtlJsonRows json;
+	const char *items; /* the path, as it was given; or NULL */
 	EtlSourceSet *files;
 	EtlSource *file; /* NULL: none is open */
 	EtlJsonOptions options;
@@ -31,12 +32,12 @@ typedef struct JsonFileRows
  * ---------------------------------------------------------------- */
 
 static void
-read_options(const EtlArgs *args, EtlJsonOptions *options)
+read_options(const EtlArgs *args, const char *items, EtlJsonOptions *options)
 {
 	static const char *const formats[] = {"auto", "ndjson"};
 
 	memset(options, 0, sizeof(*options));
-	options->items = EtlJsonPathOfArg("items", EtlArgText(args, "items"));
+	options->items = EtlJsonPathOfArg("items", items);
 	options->many = EtlArgChoice(args, "format", formats, lengthof(formats)) == 1;
 	EtlJsonSetLimits(options);
 }
@@ -50,7 +51,8 @@ json_open(EtlRows *rows)
 	if (source == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
-	read_options(rows->args, &scan->options);
+	scan->items = EtlArgText(rows->args, "items");
+	read_options(rows->args, scan->items, &scan->options);
 	EtlJsonColumnsInit(&scan->json);
 	scan->files = EtlSourceSetOpen(source, EtlArgText(rows->args, "path"), rows->rewindable);
 	scan->reader = EtlJsonReaderCreate(&scan->options);
@@ -90,6 +92,7 @@ next_item(JsonFileRows *scan, EtlJsonItem *item)
 		char *room = EtlJsonReaderRoom(scan->reader, &len);
 
 		EtlJsonReaderFed(scan->reader, EtlSourceRead(scan->file, room, len));
+		scan->json.base.counters.bytes = EtlSourceSetBytesRead(scan->files);
 	}
 	MemoryContextSwitchTo(old);
 	if (status != ETL_JSON_ITEM && status != ETL_JSON_END)
@@ -111,8 +114,7 @@ check_found_items(JsonFileRows *scan)
 		return;
 	scan->nitems = 0;
 	ereport(ERROR,
-			(errcode(ERRCODE_NO_DATA_FOUND),
-			 errmsg("the path \"%s\" leads nowhere", EtlArgText(scan->json.base.args, "items")),
+			(errcode(ERRCODE_NO_DATA_FOUND), errmsg("the path \"%s\" leads nowhere", scan->items),
 			 errhint("Check argument \"items\" against the file; without it, a file is an array "
 					 "of items or one value after another.")));
 }
@@ -172,7 +174,6 @@ json_explain(const EtlRows *rows, ExplainState *es)
 
 	if (EtlSourceSetCount(scan->files) > 1)
 		ExplainPropertyInteger("Files", NULL, EtlSourceSetCount(scan->files), es);
-	ExplainPropertyUInteger("Bytes Read", NULL, EtlSourceSetBytesRead(scan->files), es);
 	if (http != NULL)
 		EtlExplainHttp(http, es);
 }
