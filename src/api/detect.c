@@ -352,6 +352,26 @@ detect_headers(EtlHeaderLookup lookup, void *arg, EtlDetection *detection)
 	return false;
 }
 
+static const KnownKey totals[] = {{"total"},		{"totalcount"},	  {"totalitems"},
+								  {"totalresults"}, {"totalrecords"}, {"totalelements"},
+								  {"totalsize"},	{"numfound"},	  {"totalrows"}};
+
+/*
+ * There is no next page.  Some servers say so for ever where the first request did not ask for a cursor in
+ * the right way; then the number of items gives them away.
+ */
+static void
+hold_against_total(const Fields *fields, EtlDetection *detection)
+{
+	static const KnownKey count[] = {{"count"}};
+	const Field *total = find_field(fields, totals, lengthof(totals), TYPE(NUMBER), NULL);
+
+	if (total == NULL)
+		total = find_field(fields, count, lengthof(count), TYPE(NUMBER), NULL);
+	if (total != NULL)
+		add_stop(detection, psprintf("total=%s", total->path));
+}
+
 static bool
 looks_like_url(const char *text)
 {
@@ -390,6 +410,8 @@ detect_next_url(const Fields *fields, EtlDetection *detection)
 	set(detection, "pagination", "next_url");
 	set(detection, "next", found->path);
 	detection->evidence = psprintf("\"%s\"", found->path);
+	if (found->token->type == ETL_JSON_NULL)
+		hold_against_total(fields, detection);
 	return true;
 }
 
@@ -450,18 +472,17 @@ detect_cursor(const Fields *fields, EtlDetection *detection)
 		: key->value != NULL						   ? key->value
 													   : "cursor");
 	detection->evidence = psprintf("\"%s\"", field->path);
+	if (!EtlPagingIsReference(&value))
+		hold_against_total(fields, detection);
 	return true;
 }
 
-/* The number of pages, or of items and where this page begins. */
+/* The number of pages, or of items and where this page begins, or that and a flag. */
 static bool
-detect_counts(const Fields *fields, EtlDetection *detection)
+detect_counts(const Fields *fields, const Field *flag, EtlDetection *detection)
 {
 	static const KnownKey page_totals[] = {{"totalpages"}, {"pagecount"}, {"lastpage"},
 										   {"pages"},	   {"numpages"},  {"maxpages"}};
-	static const KnownKey totals[] = {{"total"},		{"totalcount"},	  {"totalitems"},
-									  {"totalresults"}, {"totalrecords"}, {"totalelements"},
-									  {"totalsize"},	{"numfound"},	  {"totalrows"}};
 	static const KnownKey numbers[] = {{"page"}, {"currentpage"}, {"pagenumber"}, {"number"}};
 	static const KnownKey offsets[] = {{"offset"}, {"skip"}, {"start"}, {"startat"}};
 	const Field *npages =
@@ -479,10 +500,16 @@ detect_counts(const Fields *fields, EtlDetection *detection)
 		detection->evidence = psprintf("\"%s\"", npages->path);
 		return true;
 	}
-	if (total == NULL)
+	if (total != NULL)
+	{
+		add_stop(detection, psprintf("total=%s", total->path));
+		detection->evidence = psprintf("\"%s\"", total->path);
+	}
+	else if (flag != NULL && (offset != NULL || number != NULL))
+		detection->evidence =
+			psprintf("\"%s\" and \"%s\"", offset != NULL ? offset->path : number->path, flag->path);
+	else
 		return false;
-	add_stop(detection, psprintf("total=%s", total->path));
-	detection->evidence = psprintf("\"%s\"", total->path);
 	set(detection, "pagination", offset != NULL ? "offset" : number != NULL ? "page" : "none");
 	if (offset != NULL)
 		set(detection, "offset_param",
@@ -503,7 +530,7 @@ detect_reference(const Fields *fields, const char *items, EtlHeaderLookup lookup
 		return;
 	if (flag != NULL)
 		add_stop(detection, psprintf("%s=%s", flag->path, last));
-	if (detect_cursor(fields, detection) || detect_counts(fields, detection) ||
+	if (detect_cursor(fields, detection) || detect_counts(fields, flag, detection) ||
 		detect_headers(lookup, arg, detection))
 		return;
 	set(detection, "pagination", "none");

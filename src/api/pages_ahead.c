@@ -105,7 +105,7 @@ EtlPagesSendFirst(EtlPages *pages)
  * ---------------------------------------------------------------- */
 
 static EtlReference *
-find_link(const EtlPages *pages)
+find_link(const EtlPages *pages, bool quietly)
 {
 	const EtlSignal *next = &pages->dialect->next;
 	char *header = EtlExchangeHeader(pages->current->exchange, "Link");
@@ -121,14 +121,16 @@ find_link(const EtlPages *pages)
 		case ETL_LINK_NONE:
 			return NULL;
 		case ETL_LINK_BROKEN:
+			if (quietly)
+				return NULL;
 			break;
 	}
 	ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("the Link header cannot be read"),
 					errdetail("It is broken at byte %d.", (int) (target - header) + 1)));
 }
 
-EtlReference *
-EtlPagesFindNext(EtlPages *pages)
+static EtlReference *
+find_next(EtlPages *pages, bool quietly)
 {
 	const EtlSignal *next = &pages->dialect->next;
 	EtlJsonValue storage;
@@ -139,11 +141,17 @@ EtlPagesFindNext(EtlPages *pages)
 		case ETL_NO_SIGNAL:
 			return NULL;
 		case ETL_IN_LINK:
-			return find_link(pages);
+			return find_link(pages, quietly);
 		default:
 			value = EtlPagesSignal(pages, pages->reader, next, &storage);
 			return EtlPagingIsReference(value) ? EtlReferenceOfValue(value) : NULL;
 	}
+}
+
+EtlReference *
+EtlPagesFindNext(EtlPages *pages)
+{
+	return find_next(pages, false);
 }
 
 /* ----------------------------------------------------------------
@@ -199,8 +207,12 @@ EtlPagesLookAhead(EtlPages *pages)
 
 	if (pages->nsent > pages->number || pages->dialect->concurrency < 2 || !may_look_ahead(pages))
 		return;
-	reference = EtlPagesFindNext(pages);
-	if (reference != NULL)
+	reference = find_next(pages, true);
+	if (reference == NULL)
+		return;
+	/* What is wrong with it is for the end of the page to say: the query may want no more than this one. */
+	if (pages->dialect->next_to.kind != ETL_TO_URL ||
+		EtlRequestMayFollow(pages->base, reference, EtlExchangeUrl(pages->current->exchange)))
 		send(pages, reference);
 }
 

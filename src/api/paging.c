@@ -137,11 +137,17 @@ EtlPagingDecide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision
 	/* The end of the references is not the end of the items. */
 	if ((decision->end == ETL_END_NO_NEXT || decision->end == ETL_END_SINGLE) &&
 		page->total > page->nbefore + page->nitems)
-		truncated(decision,
-				  psprintf("the total is " INT64_FORMAT
-						   ", but the last page is reached after " INT64_FORMAT " items",
-						   page->total, page->nbefore + page->nitems),
-				  NULL, "If the total is only an estimate, leave it out of \"stop\".");
+		truncated(
+			decision,
+			psprintf("the total is " INT64_FORMAT
+					 ", but the last page is reached after " INT64_FORMAT " items",
+					 page->total, page->nbefore + page->nitems),
+			NULL,
+			dialect->pagination == ETL_PAGING_NONE
+				? "Say how to get the next page with \"pagination\" (see etl_dialects and "
+				  "etl_api_explain())."
+				: "Check how the server wants to be asked for the next page; if the total is only "
+				  "an estimate, leave it out of \"stop\".");
 	if (decision->end == ETL_NOT_ENDED && dialect->max_pages > 0 &&
 		page->number >= dialect->max_pages)
 		end_with(decision, ETL_END_CAP);

@@ -267,6 +267,15 @@ follow(Draft *draft, const EtlApiBase *base, const EtlReference *reference, cons
 			 errhint("If this is right, use a server whose option \"allowed_origins\" lists it.")));
 }
 
+bool
+EtlRequestMayFollow(const EtlApiBase *base, const EtlReference *reference, const EtlUrl *answered)
+{
+	EtlUrl url;
+
+	return EtlUrlResolve(answered, reference->text, &url) == NULL &&
+		   EtlTargetTrusts(base->target, &url);
+}
+
 /* Where a page is that the dialect's next_path leads to, with the reference in the place of {next}. */
 static void
 go_to_next_path(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect,

@@ -44,6 +44,10 @@ extern EtlReference *EtlReferenceOfValue(const EtlJsonValue *value);
 /* Eight digits by which a reference is known in messages: it may hold a secret. */
 extern const char *EtlReferenceHash(const EtlReference *reference);
 
+/* Can a reference that is a URL be followed?  If not, EtlRequestBuild raises an error. */
+extern bool
+EtlRequestMayFollow(const EtlApiBase *base, const EtlReference *reference, const EtlUrl *answered);
+
 /*
  * Makes the request for a page.  reference NULL is the first page; answered is the URL that the reference was
  * found at.  An error if the reference leads to where the scan may not go.
