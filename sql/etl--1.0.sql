@@ -524,3 +524,46 @@ COMMENT ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, tex
     IS 'items of a paged API, with the columns of a composite type';
 REVOKE EXECUTE ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
+
+/*
+ * etl_api_explain: one request, and what was concluded from its answer: dialect, items, the next page, how the end is
+ * known, headers that say how often the server may be asked, columns, and a call to be pasted.  The arguments are
+ * those of etl_api, and so are the errors; a doubt is shown instead of raised.
+ */
+CREATE FUNCTION etl_api_explain(
+    source text,
+    path text DEFAULT NULL,
+    params jsonb DEFAULT NULL,
+    items text DEFAULT NULL,
+    pagination text DEFAULT 'auto',
+    next text DEFAULT NULL,
+    next_param text DEFAULT NULL,
+    next_path text DEFAULT NULL,
+    first text DEFAULT NULL,
+    page_param text DEFAULT NULL,
+    page_size int DEFAULT NULL,
+    limit_param text DEFAULT NULL,
+    offset_param text DEFAULT NULL,
+    stop text DEFAULT NULL,
+    on_empty text DEFAULT NULL,
+    guard text DEFAULT NULL,
+    carry text DEFAULT NULL,
+    max_pages bigint DEFAULT NULL,
+    cap bigint DEFAULT NULL,
+    method text DEFAULT NULL,
+    repeatable boolean DEFAULT NULL,
+    body jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    wait text DEFAULT NULL,
+    answers text DEFAULT NULL,
+    concurrency int DEFAULT NULL,
+    on_truncation text DEFAULT NULL,
+    missing_items text DEFAULT NULL,
+    format text DEFAULT NULL)
+RETURNS TABLE(property text, value text)
+AS 'MODULE_PATHNAME', 'etl_api_explain'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20;
+
+COMMENT ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text)
+    IS 'what one answer of a paged API shows, and how to read it all';
+REVOKE EXECUTE ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text) FROM PUBLIC;

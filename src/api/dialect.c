@@ -380,10 +380,10 @@ set_concurrency(EtlDialect *dialect, const char *value)
 static const char *
 set_on_truncation(EtlDialect *dialect, const char *value)
 {
-	dialect->truncation_warns = strcmp(value, "warning") == 0;
-	return dialect->truncation_warns || strcmp(value, "error") == 0
-			   ? NULL
-			   : not_one_of(value, "error and warning");
+	bool warns = strcmp(value, "warning") == 0;
+
+	dialect->truncation = warns ? ETL_TRUNCATION_WARNS : ETL_TRUNCATION_FAILS;
+	return warns || strcmp(value, "error") == 0 ? NULL : not_one_of(value, "error and warning");
 }
 
 /* SIGNAL or SIGNAL=KIND */

@@ -103,6 +103,14 @@ typedef struct EtlAnswerRule
 	EtlVerdict verdict;
 } EtlAnswerRule;
 
+/* What becomes of a scan that may not have all items. */
+typedef enum EtlTruncation
+{
+	ETL_TRUNCATION_FAILS,
+	ETL_TRUNCATION_WARNS,
+	ETL_TRUNCATION_IGNORED, /* for a caller that looks at the decision itself */
+} EtlTruncation;
+
 #define ETL_MAX_WAIT_SIGNALS 4
 #define ETL_MAX_ANSWER_RULES 8
 #define ETL_DIALECT_OPTIONS 24
@@ -142,7 +150,7 @@ typedef struct EtlDialect
 	const char *doubt; /* detected: why this page may not be all there is (a sentence), or NULL */
 
 	bool guard;
-	bool truncation_warns; /* rather than fails */
+	EtlTruncation truncation;
 	int concurrency;
 
 	int nwaits;

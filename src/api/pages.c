@@ -124,9 +124,13 @@ collect_facts(EtlPages *pages)
 }
 
 static void
-report_truncation(const EtlPages *pages, const EtlDecision *decision)
+report_truncation(const EtlPages *pages)
 {
-	ereport(pages->dialect->truncation_warns ? WARNING : ERROR,
+	const EtlDecision *decision = &pages->decision;
+
+	if (pages->dialect->truncation == ETL_TRUNCATION_IGNORED)
+		return;
+	ereport(pages->dialect->truncation == ETL_TRUNCATION_WARNS ? WARNING : ERROR,
 			(errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("%s", decision->problem),
 			 decision->detail != NULL ? errdetail("%s", decision->detail) : 0,
 			 decision->hint != NULL ? errhint("%s", decision->hint) : 0));
@@ -179,7 +183,7 @@ apply_rule(EtlPages *pages)
 static void
 finish_page(EtlPages *pages)
 {
-	EtlDecision decision;
+	EtlDecision *decision = &pages->decision;
 	EtlPageRequest *done = pages->current;
 
 	if (apply_rule(pages))
@@ -194,10 +198,10 @@ finish_page(EtlPages *pages)
 				 errdetail("It had at least " INT64_FORMAT " items, and has " INT64_FORMAT ".",
 						   pages->expected.nitems, pages->nitems)));
 	collect_facts(pages);
-	EtlPagingDecide(pages->dialect, &pages->facts, &decision);
-	if (decision.problem != NULL)
-		report_truncation(pages, &decision);
-	pages->end = decision.end;
+	EtlPagingDecide(pages->dialect, &pages->facts, decision);
+	if (decision->problem != NULL)
+		report_truncation(pages);
+	pages->end = decision->end;
 	remember_page(pages);
 	if (pages->end == ETL_NOT_ENDED)
 		EtlPagesSendNext(pages);
@@ -208,7 +212,8 @@ finish_page(EtlPages *pages)
 	memset(&pages->expected, 0, sizeof(EtlPageSeen));
 	pages->current = NULL;
 	EtlPagesRelease(pages, done);
-	MemoryContextReset(pages->page_context);
+	if (pages->end == ETL_NOT_ENDED) /* else the decision may be asked for */
+		MemoryContextReset(pages->page_context);
 }
 
 /* ----------------------------------------------------------------
@@ -346,6 +351,18 @@ const EtlPageFacts *
 EtlPagesFacts(const EtlPages *pages)
 {
 	return &pages->facts;
+}
+
+const EtlDecision *
+EtlPagesDecision(const EtlPages *pages)
+{
+	return &pages->decision;
+}
+
+char *
+EtlPagesHeader(const EtlPages *pages, const char *name)
+{
+	return pages->answered != NULL ? EtlExchangeHeader(pages->answered->exchange, name) : NULL;
 }
 
 void

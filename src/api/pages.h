@@ -43,6 +43,11 @@ extern const EtlDetection *EtlPagesDetection(const EtlPages *pages); /* NULL: th
 extern const EtlPageFacts *
 EtlPagesFacts(const EtlPages *pages); /* of the last page that is complete */
 
+extern const EtlDecision *EtlPagesDecision(const EtlPages *pages); /* on that page */
+
+/* A header of the last answer that was a page; palloc'd, NULL: it has none. */
+extern char *EtlPagesHeader(const EtlPages *pages, const char *name);
+
 /* Says where the scan is: page 3 of "https://...", item 17 */
 extern void EtlPagesWhere(const EtlPages *pages, StringInfo buf);
 

@@ -438,6 +438,7 @@ accept_page(EtlPages *pages)
 		create_reader(pages);
 	else
 		EtlJsonReaderReset(pages->reader);
+	pages->answered = pages->current;
 	pages->held_at = 0;
 	pages->nitems = 0;
 	pages->expected = expected_of(pages);

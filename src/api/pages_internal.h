@@ -47,8 +47,9 @@ struct EtlPages
 	int64 next_count; /* of the one behind it, where pages or items are counted */
 
 	/* the page in hand */
-	EtlPageRequest *current; /* NULL: none */
-	int64 number;			 /* its number, or of the one before */
+	EtlPageRequest *current;  /* NULL: none */
+	EtlPageRequest *answered; /* the last one that was a page; NULL: none yet */
+	int64 number;			  /* its number, or of the one before */
 	EtlJsonOptions options;
 	EtlJsonReader *reader;
 	StringInfoData held; /* bytes of the body that detection has read */
@@ -62,6 +63,7 @@ struct EtlPages
 	int64 longest;
 	int empties;
 	EtlPageFacts facts;
+	EtlDecision decision;
 	int64 nseen; /* pages that were read to their end, in any round */
 	int64 max_seen;
 	EtlPageSeen *seen;		 /* [nseen] */
