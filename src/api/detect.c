@@ -460,6 +460,7 @@ detect_cursor(const Fields *fields, EtlDetection *detection)
 	value = value_of(fields, field);
 	if (key->value == NULL && EtlPagingIsReference(&value))
 	{
+		set(detection, "pagination", "none");
 		detection->doubt = psprintf("\"%s\" seems to lead to the next page, but not to say under "
 									"which parameter.",
 									field->path);
