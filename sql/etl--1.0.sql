@@ -244,6 +244,32 @@ CREATE FUNCTION etl_breaker_reset(origin text) RETURNS boolean
 COMMENT ON FUNCTION etl_breaker_reset(text) IS 'closes the circuit breaker of an origin';
 REVOKE EXECUTE ON FUNCTION etl_breaker_reset(text) FROM PUBLIC;
 
+/*
+ * etl_next_runs: the next n times of a schedule.
+ *
+ * schedule      five fields, minute (0-59), hour (0-23), day of the month (1-31), month (1-12 or names) and day of
+ *               the week (0-7 or names, 0 and 7 are Sunday), each *, a number, a range (1-5), a list of those (1,3),
+ *               with a step (star/15, 8-18/2).  If both days are restricted, one of them is enough.  Or @hourly,
+ *               @daily, @midnight, @weekly, @monthly, @yearly, @annually.  Or an interval of a second or more, such
+ *               as '5 minutes', in which a day has 24 hours
+ * timezone      of the five fields; NULL: the session's.  Times that do not exist because the clock is put forward
+ *               come once at the moment after; of those that come twice only the first counts, unless the
+ *               schedule is for every hour
+ * n             how many
+ * after         the time after which to look; an interval counts from there
+ *
+ * Errors: 22023 for a schedule or time zone that is none, with the place.
+ */
+CREATE FUNCTION etl_next_runs(
+    schedule text,
+    timezone text DEFAULT NULL,
+    n int DEFAULT 5,
+    after timestamptz DEFAULT now())
+RETURNS SETOF timestamptz
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 5;
+
+COMMENT ON FUNCTION etl_next_runs(text, text, int, timestamptz) IS 'the next times of a schedule';
+
 /* ----------------------------------------------------------------
  *	JSON and APIs
  * ---------------------------------------------------------------- */
@@ -349,7 +375,7 @@ INSERT INTO etl_catalog.dialects (name, preset, options, remarks) VALUES
     ('square', true, '{"pagination": "cursor", "next": "cursor", "next_param": "cursor"}', 'set items to the resource''s name; where the cursor must come alone, carry to none'),
     ('airtable', true, '{"pagination": "cursor", "items": "records", "next": "offset", "next_param": "offset", "limit_param": "pageSize", "answers": "422 error.type=LIST_RECORDS_ITERATOR_NOT_AVAILABLE restart|422 error=LIST_RECORDS_ITERATOR_NOT_AVAILABLE restart"}', 'iterators expire'),
     ('intercom', true, '{"pagination": "cursor", "items": "data", "next": "pages.next.starting_after", "next_param": "starting_after", "limit_param": "per_page"}', 'lists; for searches set next_param to body:pagination.starting_after'),
-    ('google', true, '{"pagination": "cursor", "items": "items", "next": "nextPageToken", "next_param": "pageToken", "limit_param": "maxResults", "missing_items": "empty", "on_empty": "continue"}', 'AIP-158: an empty page is not the end'),
+    ('google', true, '{"pagination": "cursor", "items": "items", "next": "nextPageToken", "next_param": "pageToken", "limit_param": "maxResults", "missing_items": "empty", "on_empty": "continue:100"}', 'AIP-158: an empty page is not the end'),
     ('odata', true, '{"pagination": "next_url", "items": "value", "next": "\"@odata.nextLink\""}', 'OData 4, Microsoft Graph'),
     ('elasticsearch', true, '{"pagination": "cursor", "items": "hits.hits[]._source", "next": "hits.hits[].sort", "next_param": "body:search_after", "method": "POST", "repeatable": "true", "stop": "empty", "limit_param": "body:size"}', 'search_after; the body needs a sort with a tiebreaker'),
     ('elasticsearch_scroll', true, '{"pagination": "cursor", "items": "hits.hits[]._source", "next": "_scroll_id", "next_param": "body:scroll_id", "next_path": "/_search/scroll", "carry": "scroll", "method": "POST", "stop": "empty"}', 'the id may stay the same'),

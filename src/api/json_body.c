@@ -97,12 +97,6 @@ fault_text(const EtlJsonFault *fault)
 	return &fault_texts[i];
 }
 
-const char *
-EtlJsonFaultMessage(const EtlJsonFault *fault, const char *kind)
-{
-	return psprintf(fault_text(fault)->message, kind);
-}
-
 /* Where in the body is CONTEXT, with item and byte, which the caller's callback gives. */
 void
 EtlJsonRaiseFault(const EtlJsonFault *fault, const char *kind)

@@ -17,10 +17,7 @@ extern void EtlJsonSetLimits(EtlJsonOptions *options);
 extern EtlJsonPath *EtlJsonPathOfArg(const char *name, const char *text);
 
 /* Raises what a reader found wrong as the error that it is; kind is what the body is ("file", "page"). */
-extern void EtlJsonRaiseFault(const EtlJsonFault *fault, const char *kind) pg_attribute_noreturn();
-
-/* The same, as a phrase for messages about pages. */
-extern const char *EtlJsonFaultMessage(const EtlJsonFault *fault, const char *kind);
+pg_noreturn extern void EtlJsonRaiseFault(const EtlJsonFault *fault, const char *kind);
 
 /* What an item is: "a number", "an array", ... */
 extern const char *EtlJsonTypeName(EtlJsonType type);

@@ -225,11 +225,7 @@ scan(EtlJsonReader *reader)
 	const char *cut = EtlJsonBytes(reader, reader->cut);
 
 	if (reader->in_string)
-	{
 		p = skip_string(reader, p, end);
-		if (!reader->in_string)
-			cut = p;
-	}
 	while (p < end && !reader->bad_byte && (p - fed < ETL_JSON_SLICE || cut == fed))
 	{
 		switch ((ByteKind) byte_kind[(unsigned char) *p])
@@ -242,8 +238,6 @@ scan(EtlJsonReader *reader)
 				break;
 			case QUOTE:
 				p = skip_string(reader, p + 1, end);
-				if (!reader->in_string)
-					cut = p;
 				break;
 			case BAD:
 				reader->bad_byte = true;

@@ -268,24 +268,26 @@ fetch_provenance(CsvRows *csv, const EtlColumn *column, Datum *value, bool *isnu
 	}
 }
 
-/* may_quote is a constant where this is inlined: false takes the look for quotes out of the loop. */
-static inline void
-fetch_field(CsvRows *csv, int number, bool may_quote, Datum *value, bool *isnull)
+/* A column of any kind, of a record that may hold quotes. */
+static void
+fetch_column(CsvRows *csv, int number, Datum *value, bool *isnull)
 {
 	const EtlColumn *column = &csv->base.columns[number];
 	const char *s;
 	size_t len;
-	bool quoted = false;
+	bool quoted;
 
+	if (column->kind != ETL_FIELD)
+	{
+		fetch_provenance(csv, column, value, isnull);
+		return;
+	}
 	if ((unsigned int) column->field >= (unsigned int) csv->records.record.nfields)
 	{
 		EtlColumnNull(&csv->base, number, value, isnull); /* ragged => 'pad', union_by_name */
 		return;
 	}
-	if (may_quote)
-		s = EtlCsvFieldText(&csv->records, column->field, &len, &quoted);
-	else
-		s = EtlCsvFieldRaw(&csv->records.record, column->field, &len);
+	s = EtlCsvFieldText(&csv->records, column->field, &len, &quoted);
 	if (EtlCsvIsNull(&csv->records, s, len, quoted))
 	{
 		EtlColumnNull(&csv->base, number, value, isnull);
@@ -296,19 +298,40 @@ fetch_field(CsvRows *csv, int number, bool may_quote, Datum *value, bool *isnull
 								 : EtlColumnConvert(&csv->base, number, s, len);
 }
 
-static inline void
-fetch_targets(CsvRows *csv, const EtlWanted *targets, int n, bool may_quote, Datum *values,
-			  bool *isnull)
+/*
+ * The same for a record without quotes, and the fields that most are: not NULL, and made in place or by a fast
+ * converter.  The record is copied so that no store below makes the compiler load it again.
+ */
+static void
+fetch_plain(CsvRows *csv, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
+	const EtlColumn *columns = csv->base.columns;
+	const EtlCsvRecord record = csv->records.record;
+	size_t null_len = csv->records.options.null_len;
+
 	for (int i = 0; i < n; i++)
 	{
-		int number = targets[i].column;
-		int place = targets[i].place;
+		const EtlColumn *column = &columns[targets[i].column];
+		Datum *value = &values[targets[i].place];
+		char *s;
+		size_t len;
 
-		if (likely(csv->base.columns[number].kind == ETL_FIELD))
-			fetch_field(csv, number, may_quote, &values[place], &isnull[place]);
-		else
-			fetch_provenance(csv, &csv->base.columns[number], &values[place], &isnull[place]);
+		if (likely((unsigned int) column->field < (unsigned int) record.nfields))
+		{
+			s = (char *) EtlCsvFieldRaw(&record, column->field, &len);
+			isnull[targets[i].place] = false;
+			if (len == null_len)
+				; /* perhaps a NULL */
+			else if (column->in_place && len < VARATT_SHORT_MAX)
+			{
+				SET_VARSIZE_SHORT(s - 1, len + 1);
+				*value = PointerGetDatum(s - 1);
+				continue;
+			}
+			else if (column->fast != NULL && column->fast(s, len, column->typmod, value))
+				continue;
+		}
+		fetch_column(csv, targets[i].column, value, &isnull[targets[i].place]);
 		if (unlikely(csv->base.faulty))
 			break;
 	}
@@ -319,10 +342,17 @@ csv_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *i
 {
 	CsvRows *csv = (CsvRows *) rows;
 
-	if (csv->records.record.maybe_quoted)
-		fetch_targets(csv, targets, n, true, values, isnull);
-	else
-		fetch_targets(csv, targets, n, false, values, isnull);
+	if (!csv->records.record.maybe_quoted)
+	{
+		fetch_plain(csv, targets, n, values, isnull);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		fetch_column(csv, targets[i].column, &values[targets[i].place], &isnull[targets[i].place]);
+		if (unlikely(rows->faulty))
+			break;
+	}
 }
 
 /* ----------------------------------------------------------------

@@ -23,6 +23,7 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
+#include "scan/rescan.h"
 #include "scan/scan.h"
 #include "source/url.h"
 #include "utils/acl.h"
@@ -50,9 +51,9 @@ typedef struct EtlScanState
 	int ordinal_place; /* of the ordinality column; -1: none */
 	bool filter_reads_row;
 
-	EtlRows *rows; /* NULL: not open */
+	bool rewindable; /* it may be read again */
+	EtlRows *rows;	 /* NULL: not open */
 	int64 ordinal;
-	bool once;				/* the plan has no reason to read it again */
 	EtlCounters counters;	/* of the scans that were closed */
 	TupleTableSlot *marked; /* what the row mark holds; made when it is needed */
 } EtlScanState;
@@ -188,14 +189,14 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	if (state->kind == NULL)
 		elog(ERROR, "function %u is not a streaming scan", state->call->funcid);
 	check_may_execute(state);
+	state->rewindable =
+		(eflags & EXEC_FLAG_REWIND) != 0 || EtlMayRescan(estate->es_plannedstmt, &scan->scan.plan);
 	state->rti = bms_singleton_member(scan->custom_relids);
 	state->args = ExecInitExprList(state->call->args, &node->ss.ps);
 	state->arg_params = pull_paramids((Expr *) state->call);
 	state->desc = result_desc(state, scan->custom_private);
 	state->whole = ordinality ? add_ordinality(state->desc) : state->desc;
 	set_up_columns(state, scan);
-	state->once = (eflags & EXEC_FLAG_REWIND) == 0 &&
-				  EtlPlanReadsOnce(estate->es_plannedstmt->planTree, &scan->scan.plan);
 	memset(node->ss.ss_ScanTupleSlot->tts_isnull, true,
 		   sizeof(bool) * list_length(scan->custom_scan_tlist));
 }
@@ -216,7 +217,7 @@ open_scan(EtlScanState *state)
 		arg->value = ExecEvalExpr((ExprState *) lfirst(lc), econtext, &arg->isnull);
 	}
 	MemoryContextSwitchTo(state->css.ss.ps.state->es_query_cxt);
-	state->rows = EtlRowsOpen(state->kind, args, state->desc, state->wanted, !state->once);
+	state->rows = EtlRowsOpen(state->kind, args, state->desc, state->wanted, state->rewindable);
 	state->ordinal = 0;
 	MemoryContextSwitchTo(old);
 }
@@ -252,8 +253,7 @@ rescan(CustomScanState *node)
 {
 	EtlScanState *state = (EtlScanState *) node;
 
-	if (state->rows != NULL &&
-		(!state->rows->rewindable || bms_overlap(node->ss.ps.chgParam, state->arg_params)))
+	if (state->rows != NULL && bms_overlap(node->ss.ps.chgParam, state->arg_params))
 		close_scan(state);
 	if (state->rows != NULL)
 		EtlRowsRewind(state->rows);

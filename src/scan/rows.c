@@ -20,6 +20,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#define ROWS_PER_RESET 32
 #define SHOWN_VALUE_BYTES 100 /* of a faulty value in CONTEXT, as COPY has it */
 
 static void push_error_context(EtlRows *rows, ErrorContextCallback *callback);
@@ -303,6 +304,20 @@ convert_all(EtlRows *rows)
 	return !rows->faulty;
 }
 
+/*
+ * Frees what rows before took.  A reset costs more than the few values of a row, so a number of rows share one,
+ * unless they are large.
+ */
+static inline void
+reset_row_context(EtlRows *rows)
+{
+	if (++rows->rows_in_context < ROWS_PER_RESET &&
+		rows->row_context->mem_allocated <= ALLOCSET_DEFAULT_INITSIZE)
+		return;
+	MemoryContextReset(rows->row_context);
+	rows->rows_in_context = 0;
+}
+
 /* Goes to the next row; false when there is none. */
 bool
 EtlRowsNext(EtlRows *rows)
@@ -315,7 +330,7 @@ EtlRowsNext(EtlRows *rows)
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(rows->row_context);
+		reset_row_context(rows);
 		rows->faulty = false;
 		advance = rows->kind->advance(rows);
 		if (advance == ETL_NO_MORE_ROWS)

@@ -131,7 +131,8 @@ struct EtlRows
 	const EtlScanKind *kind;
 	const EtlArgs *args;
 	MemoryContext context;	   /* holds this struct and all that belongs to the scan */
-	MemoryContext row_context; /* below it, reset for each record */
+	MemoryContext row_context; /* below it, for values: reset every so many rows */
+	int rows_in_context;
 	TupleDesc desc;
 	EtlColumn *columns; /* [desc->natts] */
 	int nwanted;

@@ -8,7 +8,6 @@
  *		support.c	the planner's calls for row estimates; they also load the library, which installs
  *		plan.c		the hook that replaces the path of such a function by a CustomScan
  *		node.c		its execution: column pruning, conversion behind filters, EXPLAIN
- *		once.c		whether it may be run again
  *		srf.c		the plain set-returning function, where the planner cannot use the node
  *
  * Both callers read through rows.h.
@@ -19,7 +18,6 @@
 #include "etl.h"
 #include "nodes/extensible.h"
 #include "nodes/pathnodes.h"
-#include "nodes/plannodes.h"
 #include "scan/rows.h"
 
 extern void EtlPlanInit(void);
@@ -28,9 +26,6 @@ extern void EtlNodeInit(void);
 /* support.c */
 extern const EtlScanKind *EtlScanKindOf(const FuncExpr *call); /* NULL: not one of our functions */
 extern bool EtlScanEstimate(const FuncExpr *call, double *nrows, double *nbytes);
-
-/* once.c */
-extern bool EtlPlanReadsOnce(const Plan *plan, const Plan *scan);
 
 /* plan.c makes a plan, node.c executes it: what custom_private holds, in this order */
 typedef enum EtlScanPrivate

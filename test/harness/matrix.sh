@@ -69,7 +69,7 @@ for major in $majors; do
 	make_chroot "${release[$major]}" "$folder"
 	say "PostgreSQL $major on Debian ${release[$major]}"
 	make_in_chroot "$folder" "$goal" 2>&1 | tee "$folder.log" || status=1
-	results+=("PostgreSQL $major: $(tail -n 1 "$folder.log")")
+	results+=("PostgreSQL $major: $(grep -A 1 '^== Result' "$folder.log" | tail -n 1)")
 done
 
 say "Result"

@@ -4,19 +4,6 @@
 SELECT csv_file('p.csv', E'a,b,c\n' || string_agg(format(E'%s,b%s,%s\n', i, i, i * 1.5), '')) AS p FROM generate_series(1, 1000) AS i \gset
 CREATE TYPE abc AS (a int, b text, c numeric);
 
--- EXPLAIN, without what differs between the major versions of PostgreSQL.
-CREATE FUNCTION explain(query text, options text DEFAULT 'COSTS OFF') RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-	line text;
-BEGIN
-	FOR line IN EXECUTE format('EXPLAIN (%s) %s', options, query) LOOP
-		line := regexp_replace(line, '(actual rows=\d+)\.00', '\1');
-		line := regexp_replace(line, '\(InitPlan 1\)\.col1|\$0', 'InitPlan 1');
-		RETURN NEXT regexp_replace(line, ' \(returns .*\)', '');
-	END LOOP;
-END $$;
-CREATE FUNCTION explain_analyze(query text) RETURNS SETOF text LANGUAGE sql AS
-	$$ SELECT explain(query, 'ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF') $$;
 CREATE FUNCTION explain_json(query text, what text, options text DEFAULT 'COSTS OFF') RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
 	plan json;
@@ -118,6 +105,6 @@ CREATE FUNCTION abc_function(path text) RETURNS SETOF abc LANGUAGE sql STABLE AS
 EXPLAIN (COSTS OFF) SELECT b FROM abc_function('etl_tmp/p.csv') WHERE a < 100;
 SELECT b FROM abc_function('etl_tmp/p.csv') WHERE a < 3;
 
-DROP FUNCTION abc_function, estimate, explain_analyze, explain, explain_json;
+DROP FUNCTION abc_function, estimate, explain_json;
 DROP VIEW abc_view;
 DROP TYPE abc;

@@ -57,6 +57,5 @@ RESET etl.max_field_size;
 -- Read again, it is unpacked again.
 SELECT n, t.* FROM generate_series(1, 2) n LEFT JOIN LATERAL
 	(SELECT * FROM etl_csv('etl_tmp/members.csv') AS t(id int, v text) WHERE id = n OFFSET 0) t ON true;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
-	SELECT * FROM etl_csv('etl_tmp/members.csv') AS t(id int, v text);
+SELECT explain_analyze($$ SELECT * FROM etl_csv('etl_tmp/members.csv') AS t(id int, v text) $$);
 DROP FUNCTION state_of_cut;

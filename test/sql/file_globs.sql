@@ -47,5 +47,4 @@ SELECT n, t.id, CASE WHEN t.id = 2 THEN csv_file('g-2.csv', E'id,v\n2,changed\n'
 	FROM generate_series(1, 2) n, LATERAL
 	(SELECT * FROM etl_csv('etl_tmp/g-[12].csv') AS t(id int, v text) WHERE id >= n OFFSET 0) t;
 
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
-	SELECT * FROM etl_csv('etl_tmp/e-*.csv') AS t(id int);
+SELECT explain_analyze($$ SELECT * FROM etl_csv('etl_tmp/e-*.csv') AS t(id int) $$);

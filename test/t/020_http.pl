@@ -60,6 +60,22 @@ is(query($node, 'SET enable_material = off; SET enable_hashjoin = off; SET enabl
 	10000 * 3 - 6, 'a source that is read again');
 is(scalar fixture_requests(), 2, 'each was asked for once');
 
+# What is read once leaves no copy on disk; what may be read again does.
+my $temp_files = q(SELECT count(*) FROM pg_ls_tmpdir());
+sub open_cursor { return "BEGIN; DECLARE c NO SCROLL CURSOR FOR $_[0]; FETCH 1 FROM c; $temp_files; COMMIT"; }
+my $hundred = rows_of(fixture_url('/rows/100000'));
+like(query($node, open_cursor("SELECT id FROM $hundred")), qr/^1\n0$/, 'a scan keeps no copy');
+like(query($node, 'SET enable_nestloop = off; SET enable_mergejoin = off; '
+			. open_cursor("SELECT id FROM $hundred JOIN generate_series(1, 2) AS g ON g = id")), qr/^1\n0$/,
+	'nor does a hash join');
+like(query($node, "SET enable_material = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
+			. open_cursor("SELECT g FROM generate_series(1, 2) AS g LEFT JOIN $hundred ON t.id > g")), qr/^1\n1$/,
+	'the inner side of a nested loop does');
+like(query($node, open_cursor("SELECT (SELECT max(id) FROM $hundred WHERE id < g) FROM generate_series(5, 7) AS g")), qr/^4\n1$/,
+	'so does a subquery that is run for each row');
+is(query($node, "SELECT (SELECT max(id) FROM $hundred WHERE id < g) FROM generate_series(5, 7) AS g"), "4\n5\n6",
+	'and it has the same rows each time');
+
 fixture_reset();
 query($node, "EXPLAIN SELECT * FROM " . rows_of(fixture_url('/rows/10')));
 is(scalar fixture_requests(), 0, 'EXPLAIN sends nothing');
