@@ -338,12 +338,12 @@ REVOKE EXECUTE ON FUNCTION etl_json(anyelement, text, text, text, text, bigint, 
  * The dialects of paging that have a name.  Those that came with etl are presets; a row of a user's own goes before
  * a preset of the same name, and only such rows are dumped.
  */
-CREATE SCHEMA IF NOT EXISTS etl_catalog;
+CREATE SCHEMA etl_catalog;
 REVOKE ALL ON SCHEMA etl_catalog FROM PUBLIC;
 
-CREATE FUNCTION etl_catalog.etl_check_dialect(name text, options jsonb) RETURNS boolean
-    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION etl_catalog.etl_check_dialect(text, jsonb) IS 'true, or an error that says what is wrong';
+CREATE FUNCTION etl_catalog.check_dialect(name text, options jsonb) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'etl_check_dialect' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION etl_catalog.check_dialect(text, jsonb) IS 'true, or an error that says what is wrong';
 
 CREATE TABLE etl_catalog.dialects (
     name text NOT NULL CHECK (name <> ''),
@@ -351,7 +351,7 @@ CREATE TABLE etl_catalog.dialects (
     options jsonb NOT NULL,
     remarks text,
     PRIMARY KEY (name, preset),
-    CHECK (etl_catalog.etl_check_dialect(name, options))
+    CHECK (etl_catalog.check_dialect(name, options))
 );
 COMMENT ON TABLE etl_catalog.dialects IS 'dialects of paging, for etl_api';
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.dialects', 'WHERE NOT preset');

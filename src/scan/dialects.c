@@ -68,7 +68,7 @@ EtlDialectLookUp(const char *name)
 PG_FUNCTION_INFO_V1(etl_check_dialect);
 
 /*
- * etl_check_dialect(name text, options jsonb) returns boolean
+ * etl_catalog.check_dialect(name text, options jsonb) returns boolean
  *
  * true, or an error that says what is wrong with an option.  Whether they go together is seen when they are used:
  * a row may leave some to the call.
