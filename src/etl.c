@@ -6,6 +6,7 @@
  */
 #include "etl.h"
 
+#include "api/json_body.h"
 #include "fmgr.h"
 #include "scan/csv_records.h"
 #include "scan/scan.h"
@@ -24,6 +25,7 @@ _PG_init(void)
 	EtlHttpInit();
 	EtlOriginsInit();
 	EtlTargetInit();
+	EtlJsonBodyInit();
 	EtlCsvRecordsInit();
 	EtlPlanInit();
 	EtlNodeInit();

@@ -377,11 +377,7 @@ csv_explain(const EtlRows *rows, ExplainState *es)
 	if (EtlSourceSetCount(csv->records.files) > 1)
 		ExplainPropertyInteger("Files", NULL, EtlSourceSetCount(csv->records.files), es);
 	if (http != NULL)
-	{
-		ExplainPropertyUInteger("Requests", NULL, http->requests, es);
-		ExplainPropertyUInteger("Retries", NULL, http->retries, es);
-		ExplainPropertyInteger("Waited", "ms", http->waited, es);
-	}
+		EtlExplainHttp(http, es);
 }
 
 #define LINE_GUESS 100 /* bytes, where nothing can be seen */
@@ -414,6 +410,8 @@ const EtlScanKind EtlCsvKind = {
 	.function = "etl_csv",
 	.entry = etl_csv,
 	.size = sizeof(CsvRows),
+	.provenance = ETL_COLUMN_SET(ETL_FROM_SOURCE) | ETL_COLUMN_SET(ETL_FROM_LINE) |
+				  ETL_COLUMN_SET(ETL_FROM_RAW) | ETL_COLUMN_SET(ETL_FROM_ERROR),
 	.open = csv_open,
 	.advance = csv_advance,
 	.fetch = csv_fetch,

@@ -35,21 +35,35 @@ static const struct
 	Oid type;
 	EtlColumnKind kind;
 } provenance[] = {
-	{"_etl_source", TEXTOID, ETL_FROM_SOURCE},
-	{"_etl_line", INT8OID, ETL_FROM_LINE},
-	{"_etl_raw", TEXTOID, ETL_FROM_RAW},
+	{"_etl_source", TEXTOID, ETL_FROM_SOURCE}, {"_etl_line", INT8OID, ETL_FROM_LINE},
+	{"_etl_page", INT4OID, ETL_FROM_PAGE},	   {"_etl_index", INT4OID, ETL_FROM_INDEX},
+	{"_etl_raw", TEXTOID, ETL_FROM_RAW},	   {"_etl_item", JSONBOID, ETL_FROM_ITEM},
 	{"_etl_error", TEXTOID, ETL_FROM_ERROR},
 };
 
+/* The provenance columns of a kind, for people. */
+static char *
+list_provenance(const EtlScanKind *kind)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < lengthof(provenance); i++)
+		if (kind->provenance & ETL_COLUMN_SET(provenance[i].kind))
+			appendStringInfo(&list, "%s%s", list.len == 0 ? "" : ", ", provenance[i].name);
+	return list.data;
+}
+
 /* What a column of this name holds. */
 static EtlColumnKind
-column_kind(const EtlColumn *column)
+column_kind(const EtlRows *rows, const EtlColumn *column)
 {
 	if (strncmp(column->name, "_etl_", 5) != 0)
 		return ETL_FIELD;
 	for (int i = 0; i < lengthof(provenance); i++)
 	{
-		if (strcmp(provenance[i].name, column->name) != 0)
+		if (strcmp(provenance[i].name, column->name) != 0 ||
+			!(rows->kind->provenance & ETL_COLUMN_SET(provenance[i].kind)))
 			continue;
 		if (provenance[i].type != column->type)
 			ereport(ERROR,
@@ -60,8 +74,8 @@ column_kind(const EtlColumn *column)
 	}
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 					errmsg("column \"%s\" does not exist", column->name),
-					errdetail("Names that begin with \"_etl_\" are reserved for _etl_source, "
-							  "_etl_line, _etl_raw and _etl_error.")));
+					errdetail("Names that begin with \"_etl_\" are reserved; %s has these: %s.",
+							  rows->kind->function, list_provenance(rows->kind))));
 }
 
 static void
@@ -75,8 +89,8 @@ set_up_column(EtlRows *rows, int i)
 	column->type = attr->atttypid;
 	column->typmod = attr->atttypmod;
 	column->field = -1;
-	column->kind = attr->attisdropped ? ETL_DROPPED : column_kind(column);
-	if (column->kind != ETL_FIELD)
+	column->kind = attr->attisdropped ? ETL_DROPPED : column_kind(rows, column);
+	if (column->kind != ETL_FIELD && column->kind != ETL_FROM_ITEM)
 		return;
 	column->takes_bytes =
 		column->type == TEXTOID || (column->type == VARCHAROID && column->typmod < 0);
@@ -424,4 +438,16 @@ EtlColumnNull(EtlRows *rows, int column, Datum *value, bool *isnull)
 	*isnull = true;
 	if (!rows->columns[column].input.fn_strict)
 		(void) input(rows, column, NULL);
+}
+
+/* ----------------------------------------------------------------
+ *	EXPLAIN
+ * ---------------------------------------------------------------- */
+
+void
+EtlExplainHttp(const EtlHttpStats *http, ExplainState *es)
+{
+	ExplainPropertyUInteger("Requests", NULL, http->requests, es);
+	ExplainPropertyUInteger("Retries", NULL, http->retries, es);
+	ExplainPropertyInteger("Waited", "ms", http->waited, es);
 }

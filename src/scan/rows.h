@@ -29,6 +29,7 @@
 #include "nodes/bitmapset.h"
 #include "scan/args.h"
 #include "scan/convert.h"
+#include "source/exchange.h"
 
 typedef struct EtlRows EtlRows;
 
@@ -45,10 +46,15 @@ typedef enum EtlColumnKind
 	ETL_FIELD,
 	ETL_FROM_SOURCE, /* _etl_source */
 	ETL_FROM_LINE,	 /* _etl_line */
+	ETL_FROM_PAGE,	 /* _etl_page */
+	ETL_FROM_INDEX,	 /* _etl_index */
 	ETL_FROM_RAW,	 /* _etl_raw */
+	ETL_FROM_ITEM,	 /* _etl_item */
 	ETL_FROM_ERROR,	 /* _etl_error */
 	ETL_DROPPED		 /* a dropped column of a table's row type */
 } EtlColumnKind;
+
+#define ETL_COLUMN_SET(kind) (1 << (kind))
 
 typedef struct EtlColumn
 {
@@ -102,6 +108,7 @@ typedef struct EtlScanKind
 	const char *function; /* SQL name */
 	PGFunction entry;	  /* C function behind it */
 	size_t size;		  /* of the kind's struct, which begins with an EtlRows */
+	int provenance;		  /* ETL_COLUMN_SET()s of the provenance columns that it has */
 
 	void (*open)(EtlRows *rows);
 	EtlAdvance (*advance)(EtlRows *rows);
@@ -160,6 +167,9 @@ extern void
 EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 extern void EtlRowsRewind(EtlRows *rows);
 extern void EtlRowsClose(EtlRows *rows);
+
+/* For kinds: what it took to read over http. */
+extern void EtlExplainHttp(const EtlHttpStats *http, ExplainState *es);
 
 /* Raises a fault as the error that it is. */
 pg_noreturn extern void EtlRaiseFault(const EtlFault *fault);

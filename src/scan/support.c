@@ -15,12 +15,14 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/supportnodes.h"
+#include "scan/api_rows.h"
 #include "scan/csv_rows.h"
+#include "scan/json_rows.h"
 #include "scan/scan.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
-static const EtlScanKind *const kinds[] = {&EtlCsvKind};
+static const EtlScanKind *const kinds[] = {&EtlCsvKind, &EtlJsonKind, &EtlApiKind};
 
 static Oid support_oid = InvalidOid;
 
