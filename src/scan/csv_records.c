@@ -256,3 +256,23 @@ EtlCsvWhere(const EtlCsvRecords *records, StringInfo buf)
 	if (records->record.line > 0)
 		appendStringInfo(buf, ", line %llu", (unsigned long long) records->record.line);
 }
+
+static void
+records_error_context(void *arg)
+{
+	StringInfoData where;
+
+	initStringInfo(&where);
+	EtlCsvWhere(arg, &where);
+	if (where.len > 0)
+		errcontext("%s", where.data);
+}
+
+void
+EtlCsvPushErrorContext(EtlCsvRecords *records, ErrorContextCallback *callback)
+{
+	callback->callback = records_error_context;
+	callback->arg = records;
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
+}

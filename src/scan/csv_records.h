@@ -67,6 +67,9 @@ extern const char *EtlCsvFieldName(const EtlCsvRecords *records, int i);
 /* Where the current record is: file "a.csv", line 3 */
 extern void EtlCsvWhere(const EtlCsvRecords *records, StringInfo buf);
 
+/* Says that in the CONTEXT of errors, until the caller sets error_context_stack back to callback->previous. */
+extern void EtlCsvPushErrorContext(EtlCsvRecords *records, ErrorContextCallback *callback);
+
 /* EtlCsvFieldText for a field that holds a quote. */
 extern const char *
 EtlCsvQuotedFieldText(EtlCsvRecords *records, const char *raw, size_t *len, bool *quoted);

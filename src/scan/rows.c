@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "mb/pg_wchar.h"
+#include "scan/infer.h"
 #include "scan/input.h"
 #include "scan/rows.h"
 #include "utils/builtins.h"
@@ -22,6 +23,8 @@
 
 #define ROWS_PER_RESET 32
 #define SHOWN_VALUE_BYTES 100 /* of a faulty value in CONTEXT, as COPY has it */
+
+bool EtlRowsTypesAreGuesses = false;
 
 static void push_error_context(EtlRows *rows, ErrorContextCallback *callback);
 
@@ -94,7 +97,8 @@ set_up_column(EtlRows *rows, int i)
 		return;
 	column->takes_bytes =
 		column->type == TEXTOID || (column->type == VARCHAROID && column->typmod < 0);
-	column->fast = EtlFastConverterFor(column->type, column->typmod);
+	column->fast = rows->guesses ? EtlProposedConverterFor(column->type)
+								 : EtlFastConverterFor(column->type, column->typmod);
 	getTypeInputInfo(column->type, &function, &column->ioparam);
 	fmgr_info_cxt(function, &column->input, rows->context);
 	column->pure = EtlInputIsPure(function);
@@ -162,6 +166,7 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 	rows->context = context;
 	rows->row_context = AllocSetContextCreate(context, "etl row", ALLOCSET_DEFAULT_SIZES);
 	rows->rewindable = rewindable;
+	rows->guesses = EtlRowsTypesAreGuesses;
 	rows->converting = -1;
 	rows->columns = palloc0(sizeof(EtlColumn) * desc->natts);
 	rows->values = palloc0(sizeof(Datum) * desc->natts);
@@ -426,6 +431,11 @@ input(EtlRows *rows, int column, char *text)
 Datum
 EtlColumnInput(EtlRows *rows, int column, const char *s, size_t len)
 {
+	if (rows->guesses && !EtlHasProposedForm(rows->columns[column].type, s, len))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("a value of column \"%s\" is not plainly of type %s",
+						rows->columns[column].name, format_type_be(rows->columns[column].type))));
 	resetStringInfo(&rows->text);
 	appendBinaryStringInfo(&rows->text, s, len);
 	return input(rows, column, rows->text.data);

@@ -138,6 +138,7 @@ struct EtlRows
 	int nwanted;
 	EtlWanted *wanted; /* the columns that anybody will fetch, each at its own number */
 	bool rewindable;   /* Rewind may be called */
+	bool guesses;	   /* EtlRowsTypesAreGuesses, when it was opened */
 
 	EtlOnError on_error;
 	int64 reject_limit; /* -1: none */
@@ -159,6 +160,12 @@ struct EtlRows
 
 	EtlCounters counters;
 };
+
+/*
+ * While this is set, the types of scans that are opened are guesses, and what such a type would not have been
+ * proposed for (see infer.h) is an error (22P02).  For etl_import, which then looks again.
+ */
+extern bool EtlRowsTypesAreGuesses;
 
 extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
 							const Bitmapset *wanted, bool rewindable);
