@@ -60,6 +60,16 @@ raise_broken_file(EtlCsvRecords *records, EtlCsvStatus status)
 	}
 }
 
+/* Holds back the last record of a file that is still being written; false, for it ends the file. */
+static bool
+hold_back(EtlCsvRecords *records, uint64 offset, uint64 line)
+{
+	records->held = true;
+	records->held_offset = offset;
+	records->held_line = line;
+	return false;
+}
+
 bool
 EtlCsvRecordsNext(EtlCsvRecords *records)
 {
@@ -69,8 +79,18 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 		char *room;
 		size_t len;
 
-		if (likely(status == ETL_CSV_RECORD))
+		if (likely(status == ETL_CSV_RECORD && !records->growing))
 			return true;
+		if (status == ETL_CSV_RECORD)
+			return !EtlCsvReaderCutOff(records->reader, &records->record) ||
+				   hold_back(records, records->record.offset, records->record.line);
+		if (status == ETL_CSV_UNCLOSED_QUOTE && records->growing)
+		{
+			uint64 offset, line;
+
+			EtlCsvReaderPosition(records->reader, &offset, &line);
+			return hold_back(records, offset, line);
+		}
 		if (status == ETL_CSV_END)
 			return false;
 		if (status != ETL_CSV_NEED_DATA)
@@ -205,6 +225,7 @@ EtlCsvRecordsNextFile(EtlCsvRecords *records)
 	{
 		records->source = NULL;
 		records->record.line = 0;
+		records->growing = records->held = false;
 		MemoryContextSwitchTo(records->context);
 		source = EtlSourceSetNext(records->files);
 		if (source == NULL)

@@ -29,6 +29,12 @@ typedef struct EtlCsvRecords
 	int nnames;				/* of the header in hand */
 	EtlName *names;			/* [nnames] */
 	StringInfoData scratch; /* a field whose quotes had to be taken out */
+
+	/* for pipelines: a last record without a line end may not be all there */
+	bool growing;		/* somebody may be writing the file in hand */
+	bool held;			/* its last record was held back for that reason; it starts at */
+	uint64 held_offset; /* this byte */
+	uint64 held_line;	/* and line */
 } EtlCsvRecords;
 
 /* The settings that reading takes. */
