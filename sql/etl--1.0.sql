@@ -85,6 +85,7 @@ REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, 
 REVOKE EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
     FROM PUBLIC;
 
+<<<<<<< HEAD
 /* ------------------------------------------------------------------------------------------------
  * Pipelines
  * ------------------------------------------------------------------------------------------------ */
@@ -374,3 +375,98 @@ COMMENT ON FUNCTION etl_batch() IS 'rows of a running pipeline''s current batch'
 CREATE FUNCTION etl_emitted() RETURNS SETOF record
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_scan_support;
 COMMENT ON FUNCTION etl_emitted() IS 'rows that a running pipeline''s query gave for the current batch';
+=======
+/*
+ * etl_peek: the first records of a source, as they are, without naming a column.
+ *
+ * rows          how many to show; the other arguments are those of etl_csv
+ *
+ * line is the physical line on which a record starts.  record is an object by the names of the header, in which
+ * a name that comes again has a number, and fields beyond the header are in "_etl_extra"; without a header
+ * it is an array.  A record that is no text has its reason in "_etl_error".
+ *
+ * Errors: those of etl_csv for opening, and for a source whose records cannot be told apart.
+ */
+CREATE FUNCTION etl_peek(
+    source text,
+    rows int DEFAULT 10,
+    header boolean DEFAULT true,
+    delimiter text DEFAULT ',',
+    quote text DEFAULT '"',
+    escape text DEFAULT NULL,
+    null_string text DEFAULT '',
+    encoding text DEFAULT NULL,
+    skip_lines int DEFAULT 0,
+    comment text DEFAULT NULL)
+RETURNS TABLE(line bigint, record jsonb)
+AS 'MODULE_PATHNAME', 'etl_peek'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10;
+
+COMMENT ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text)
+    IS 'the first records of a source, without naming a column';
+REVOKE EXECUTE ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text) FROM PUBLIC;
+
+/*
+ * etl_csv_columns: names and types to declare for a CSV file.
+ *
+ * sample_rows   how many records to look at; NULL: all.  The other arguments are those of etl_csv
+ *
+ * A type (bigint, numeric, boolean, date, timestamptz, uuid, jsonb) is proposed if every value of the sample has its
+ * plain form; else text.  Numbers with leading zeros are text, as are dates in any order but year, month, day.
+ * declaration holds the column as it stands in a column definition list, with its comma: put the rows below each
+ * other.  Names that the file has twice, or not at all, need match => 'position'.
+ */
+CREATE FUNCTION etl_csv_columns(
+    source text,
+    sample_rows bigint DEFAULT 10000,
+    header boolean DEFAULT true,
+    delimiter text DEFAULT ',',
+    quote text DEFAULT '"',
+    escape text DEFAULT NULL,
+    null_string text DEFAULT '',
+    encoding text DEFAULT NULL,
+    skip_lines int DEFAULT 0,
+    comment text DEFAULT NULL)
+RETURNS TABLE("position" int, header_name text, name text, data_type text, declaration text)
+AS 'MODULE_PATHNAME', 'etl_csv_columns'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20;
+
+COMMENT ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text)
+    IS 'names and types to declare for the columns of a CSV file';
+REVOKE EXECUTE ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text) FROM PUBLIC;
+
+/*
+ * etl_import: loads a CSV file into a table, which it creates if there is none.
+ *
+ * target        the table, with its schema if need be; one that exists must have a column for each of the file's
+ * sample_rows   how many records the types of a new table are proposed from (see etl_csv_columns); where a
+ *               later value does not fit, the column gets a type that fits all, text in the end (NOTICE).  NULL: all
+ * The other arguments are those of etl_csv.
+ *
+ * Returns the number of rows loaded.  pg_stat_progress_copy shows how far it is.  Errors: those of etl_csv; those
+ * of CREATE TABLE and INSERT, for the privileges of the caller; 42703 if the table lacks a column of the file.
+ */
+CREATE FUNCTION etl_import(
+    target text,
+    source text,
+    sample_rows bigint DEFAULT 10000,
+    header boolean DEFAULT true,
+    delimiter text DEFAULT ',',
+    quote text DEFAULT '"',
+    escape text DEFAULT NULL,
+    null_string text DEFAULT '',
+    encoding text DEFAULT NULL,
+    skip_lines int DEFAULT 0,
+    comment text DEFAULT NULL,
+    ragged text DEFAULT 'error',
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'etl_import'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint)
+    IS 'loads a CSV file into a table, which it creates if there is none';
+REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint)
+    FROM PUBLIC;
+>>>>>>> main

@@ -11,6 +11,11 @@
 #error "etl needs PostgreSQL 15 or later"
 #endif
 
+/* 16 moved the macros of varlena values out of postgres.h. */
+#if PG_VERSION_NUM >= 160000 && !defined(FRONTEND)
+#include "varatt.h"
+#endif
+
 /*
  * 16 made the type of an abbreviation, which was the result, an argument, and added one for the details of
  * an error.  Field 0 is only a place in its cache.
@@ -34,6 +39,13 @@
 #endif
 
 /*
+ * PostgreSQL 18 says pg_noreturn before a declaration where older majors say pg_attribute_noreturn() after it.
+ */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
+/*
  * PostgreSQL 18 moved what custom scans need to print their properties to headers of its own.
  */
 #if !defined(FRONTEND)
@@ -41,6 +53,16 @@
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
 #endif
+#endif
+
+/*
+ * 18 made expandRTE ask for OLD and NEW of RETURNING.  We want plain variables, and nulls for dropped columns.
+ */
+#if PG_VERSION_NUM >= 180000
+#define EtlExpandRTE(rte, rti, vars) \
+	expandRTE(rte, rti, 0, VAR_RETURNING_DEFAULT, -1, true, NULL, vars)
+#else
+#define EtlExpandRTE(rte, rti, vars) expandRTE(rte, rti, 0, -1, true, NULL, vars)
 #endif
 
 #endif /* ETL_COMPAT_H */

@@ -15,13 +15,13 @@
 #define STOP 0x80 /* in the tables: look at this byte */
 
 /* The bytes in hand, and how far we are. */
-typedef struct Scan
+typedef struct ScalarScan
 {
 	const char *buf;
 	size_t pos;
 	size_t to;
 	bool final;
-} Scan;
+} ScalarScan;
 
 typedef enum Match
 {
@@ -31,7 +31,7 @@ typedef enum Match
 } Match;
 
 static inline Match
-match_here(const Scan *scan, const char *what, int len)
+match_here(const ScalarScan *scan, const char *what, int len)
 {
 	size_t left = scan->to - scan->pos;
 
@@ -44,7 +44,7 @@ match_here(const Scan *scan, const char *what, int len)
 
 /* Passes over bytes that mean nothing, by that table.  False at the end of the bytes. */
 static inline bool
-pass_ordinary(EtlCsvTokens *tokens, Scan *scan, const uint8 *table)
+pass_ordinary(EtlCsvTokens *tokens, ScalarScan *scan, const uint8 *table)
 {
 	const uint8 *buf = (const uint8 *) scan->buf;
 	size_t pos = scan->pos;
@@ -62,7 +62,7 @@ pass_ordinary(EtlCsvTokens *tokens, Scan *scan, const uint8 *table)
 /* The scanners of the places: each goes on until the place changes or the bytes end; false is "wait". */
 
 static bool
-scan_start(EtlCsvTokens *tokens, Scan *scan)
+scan_start(EtlCsvTokens *tokens, ScalarScan *scan)
 {
 	const EtlCsvDialect *dialect = tokens->dialect;
 
@@ -94,7 +94,7 @@ scan_start(EtlCsvTokens *tokens, Scan *scan)
 
 /* The line ends with the CR or LF at pos, whatever kind of line it is. */
 static void
-end_line(EtlCsvTokens *tokens, Scan *scan, uint32 seen)
+end_line(EtlCsvTokens *tokens, ScalarScan *scan, uint32 seen)
 {
 	EtlCsvTokensEndLine(tokens, scan->pos, seen);
 	tokens->after_cr = scan->buf[scan->pos] == '\r';
@@ -104,7 +104,7 @@ end_line(EtlCsvTokens *tokens, Scan *scan, uint32 seen)
 }
 
 static bool
-scan_comment(EtlCsvTokens *tokens, Scan *scan)
+scan_comment(EtlCsvTokens *tokens, ScalarScan *scan)
 {
 	while (scan->pos < scan->to)
 	{
@@ -126,7 +126,7 @@ scan_comment(EtlCsvTokens *tokens, Scan *scan)
  * how long that is.  Any byte without the high bit ends a character, broken as it may be.
  */
 static bool
-begins_char(EtlCsvTokens *tokens, const Scan *scan)
+begins_char(EtlCsvTokens *tokens, const ScalarScan *scan)
 {
 	const char *c = scan->buf + scan->pos;
 
@@ -140,7 +140,7 @@ begins_char(EtlCsvTokens *tokens, const Scan *scan)
 }
 
 static bool
-scan_unquoted(EtlCsvTokens *tokens, Scan *scan)
+scan_unquoted(EtlCsvTokens *tokens, ScalarScan *scan)
 {
 	const EtlCsvDialect *dialect = tokens->dialect;
 
@@ -182,7 +182,7 @@ scan_unquoted(EtlCsvTokens *tokens, Scan *scan)
 }
 
 static bool
-scan_quoted(EtlCsvTokens *tokens, Scan *scan)
+scan_quoted(EtlCsvTokens *tokens, ScalarScan *scan)
 {
 	if (pass_ordinary(tokens, scan, tokens->quoted))
 	{
@@ -195,7 +195,7 @@ scan_quoted(EtlCsvTokens *tokens, Scan *scan)
 }
 
 static bool
-scan_escaped(EtlCsvTokens *tokens, Scan *scan)
+scan_escaped(EtlCsvTokens *tokens, ScalarScan *scan)
 {
 	char c = scan->buf[scan->pos];
 
@@ -211,12 +211,12 @@ scan_escaped(EtlCsvTokens *tokens, Scan *scan)
 static size_t
 scan_scalar(EtlCsvTokens *tokens, const char *buf, size_t from, size_t to, bool final)
 {
-	static bool (*const scanners[])(EtlCsvTokens *, Scan *) = {
+	static bool (*const scanners[])(EtlCsvTokens *, ScalarScan *) = {
 		[ETL_CSV_AT_START] = scan_start,	 [ETL_CSV_UNQUOTED] = scan_unquoted,
 		[ETL_CSV_QUOTED] = scan_quoted,		 [ETL_CSV_ESCAPED] = scan_escaped,
 		[ETL_CSV_IN_COMMENT] = scan_comment,
 	};
-	Scan scan = {buf, from, to, final};
+	ScalarScan scan = {buf, from, to, final};
 
 	while (scan.pos < scan.to && scanners[tokens->place](tokens, &scan))
 		;

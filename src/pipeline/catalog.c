@@ -513,7 +513,7 @@ EtlCatalogStartRun(int64 pipeline, const char *kind)
  * finds no row here, and must not commit what it has done.
  */
 void
-EtlCatalogUpdateRun(int64 run_id, const EtlCounters *c)
+EtlCatalogUpdateRun(int64 run_id, const EtlRunCounters *c)
 {
 	static Statement statement = {
 		"UPDATE etl_catalog.runs SET (batches, read, malformed, convert_failed, converted, "

@@ -24,7 +24,7 @@ extern char *EtlCatalogFunctionSchema(void);
 /* runs */
 extern int64 EtlCatalogStartRun(int64 pipeline, const char *kind);
 /* Writes the counters; an error if the run is no longer the one that counts. */
-extern void EtlCatalogUpdateRun(int64 run, const EtlCounters *counters);
+extern void EtlCatalogUpdateRun(int64 run, const EtlRunCounters *counters);
 extern void EtlCatalogEndRun(int64 run, const char *state, const char *sqlstate,
 							 const char *message);
 

@@ -66,7 +66,7 @@ EtlIsUpsert(const EtlPipeline *pipeline)
 }
 
 /* What a run has done, and the columns of etl_catalog.runs that tell it. */
-typedef struct EtlCounters
+typedef struct EtlRunCounters
 {
 	int64 batches;
 	int64 read;
@@ -81,7 +81,7 @@ typedef struct EtlCounters
 	int64 inserted;
 	int64 skipped;
 	bool loaded_only; /* inserted is not known */
-} EtlCounters;
+} EtlRunCounters;
 
 extern void EtlPipelineInit(void);
 

@@ -5,12 +5,12 @@
  * Canonical forms, nothing around them:
  *
  *		date			YYYY-MM-DD
- *		timestamp		YYYY-MM-DD[(T| )HH:MM[:SS[.ffffff]]]
- *		timestamptz		the same, and with a time of day an optional Z, +HH, +HHMM or +HH:MM (or -)
+ *		timestamp(tz)	YYYY-MM-DD[(T| )HH:MM[:SS[.ffffff]][Z|+HH|+HHMM|+HH:MM]]
  *
  * with a year from 0001 to 9999, hours to 23, seconds to 59, 1 to 6 digits of fraction and never more than
- * the typmod keeps (so that nothing is rounded), and an offset below 16 hours.  All else, from 24:00:00,
- * leap seconds, BC and names of zones and months to 'now' and 'infinity', is left to the input function.
+ * the typmod keeps (so that nothing is rounded), and an offset, east (+) or west (-), below 16 hours.  All
+ * else, from 24:00:00, leap seconds, BC and names of zones and months to 'now' and 'infinity', is left to
+ * the input function.
  *
  * Why no setting changes what these mean (datetime.c):
  * - DecodeNumber takes a first date field of three or more digits for the year and then expects month and
@@ -20,8 +20,8 @@
  *   version 18 the session's zone) is asked before the keywords, and Z is known only from there.  Every
  *   list that comes with PostgreSQL has Z as UTC and no T, but a list is a file that anybody may write.
  *   letters_mean_iso() asks, when a scan looks for its converters.
- * - Without an offset, a timestamptz is local time of the session's TimeZone.  DetermineTimeZoneOffset
- *   says what that means, also where clocks jump.
+ * - A timestamp checks its offset and then forgets it.  A timestamptz without one is local time of the
+ *   session's TimeZone; DetermineTimeZoneOffset says what that means, also where clocks jump.
  *
  * Day numbers (date2j), the lengths of months (day_tab) and leap years (isleap) are PostgreSQL's own.
  */
@@ -212,8 +212,11 @@ convert_timestamp(const char *s, size_t len, int32 typmod, Datum *value)
 	const char *end = s + len;
 	struct pg_tm tm;
 	fsec_t fsec;
+	int ignored;
 
-	if (!parse_local_time(&s, end, typmod, &tm, &fsec) || s != end)
+	if (!parse_local_time(&s, end, typmod, &tm, &fsec))
+		return false;
+	if (s != end && !parse_offset(s, end, &ignored))
 		return false;
 	*value = TimestampGetDatum(make_timestamp(&tm, fsec, 0));
 	return true;

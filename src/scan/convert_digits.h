@@ -52,6 +52,20 @@ eight_digits(uint64 word, uint32 *value)
 	return true;
 }
 
+/* The value of four bytes that are known to be digits, in the same way. */
+static inline uint32
+four_digits(const char *s)
+{
+	uint32 word;
+
+	memcpy(&word, s, sizeof(word));
+#ifdef WORDS_BIGENDIAN
+	word = pg_bswap32(word);
+#endif
+	word = ((word & 0x0F0F0F0F) * ((10 << 8) + 1)) >> 8;
+	return ((word & 0x00FF00FF) * ((100 << 16) + 1)) >> 16;
+}
+
 /*
  * Appends the digits at p to *value and returns where they end.  The value is taken modulo 2^64: a caller
  * that cares allows 19 digits at most, which always fit.

@@ -175,13 +175,13 @@ round_exactly(uint64 digits, int exponent)
 #endif /* HAVE_INT128 */
 
 /*
- * The decimal as the nearest double; false if neither way applies.  Nothing of this holds where the
- * compiler keeps doubles in wider registers.
+ * The decimal as the nearest double; false if neither way applies.  Where doubles are kept in wider
+ * registers (FLT_EVAL_METHOD 2), nothing of this holds.
  */
 static inline bool
 decimal_to_double(const Decimal *decimal, double *result)
 {
-#if FLT_EVAL_METHOD == 0
+#if FLT_EVAL_METHOD == 0 || FLT_EVAL_METHOD == 1
 	uint64 digits = decimal->digits;
 	int exponent = decimal->exponent;
 
@@ -193,8 +193,8 @@ decimal_to_double(const Decimal *decimal, double *result)
 			*result = (double) digits * power_of_ten[exponent];
 	}
 #ifdef HAVE_INT128
-	else if (digits != 0 && abs(exponent) <= MAX_POWER)
-		*result = round_exactly(digits, exponent);
+	else if (abs(exponent) <= MAX_POWER)
+		*result = digits == 0 ? 0 : round_exactly(digits, exponent);
 #endif
 	else
 		return false;

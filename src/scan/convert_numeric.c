@@ -55,19 +55,12 @@ typedef struct NumericText
 	bool negative;
 } NumericText;
 
-static inline const char *
-skip_digits(const char *p, const char *end)
-{
-	while (p < end && is_digit(*p))
-		p++;
-	return p;
-}
-
 static inline bool
 split_numeric(const char *s, size_t len, NumericText *text)
 {
 	const char *end = s + len;
 	const char *p;
+	uint64 unused = 0;
 
 	if (len == 0 || len > MAX_TEXT_LEN)
 		return false;
@@ -75,7 +68,7 @@ split_numeric(const char *s, size_t len, NumericText *text)
 	if (text->negative)
 		s++;
 
-	p = skip_digits(s, end);
+	p = scan_digits(s, end, &unused);
 	if (p == s)
 		return false;
 	while (s < p && *s == '0')
@@ -92,12 +85,12 @@ split_numeric(const char *s, size_t len, NumericText *text)
 	text->fraction = p + 1;
 	text->nfraction = end - text->fraction;
 	return text->nfraction > 0 && text->nfraction <= MAX_SCALE &&
-		   skip_digits(text->fraction, end) == end;
+		   scan_digits(text->fraction, end, &unused) == end;
 }
 
-/* The value of n decimal digits. */
+/* The value of less than DIGIT_LEN decimal digits. */
 static inline int
-digits_value(const char *p, int n)
+few_digits(const char *p, int n)
 {
 	int value = 0;
 
@@ -122,23 +115,21 @@ group_digits(const NumericText *text, int16 *digits, int *weight)
 
 	*weight = (text->nwhole + DIGIT_LEN - 1) / DIGIT_LEN - 1;
 	if (head > 0)
-		digits[n++] = digits_value(p, head);
+		digits[n++] = few_digits(p, head);
 	for (p += head; p < end; p += DIGIT_LEN)
-		digits[n++] = digits_value(p, DIGIT_LEN);
+		digits[n++] = four_digits(p);
 
 	p = text->fraction;
 	for (end = p + text->nfraction - tail; p < end; p += DIGIT_LEN)
 	{
-		digits[n] = digits_value(p, DIGIT_LEN);
+		digits[n] = four_digits(p);
 		if (n > 0 || digits[n] != 0)
 			n++;
 		else
 			(*weight)--;
 	}
 	if (tail > 0)
-	{
-		digits[n++] = digits_value(p, tail) * padding[tail];
-	}
+		digits[n++] = few_digits(p, tail) * padding[tail];
 
 	while (n > 0 && digits[n - 1] == 0)
 		n--;

@@ -31,25 +31,29 @@ make_varlena(const char *s, size_t len, size_t blanks, Datum *value)
 	return true;
 }
 
-/* How many characters len bytes are; one word at a time for the ASCII that most fields are. */
+/*
+ * How many characters the len bytes are.  In UTF-8 all bytes start one but those of the form 10xxxxxx; eight
+ * at a time, their marks are moved to the lowest bit of each byte and summed up in the highest byte.
+ */
 static size_t
 count_characters(const char *s, size_t len)
 {
-	const char *p = s;
+	const uint64 ones = UINT64CONST(0x0101010101010101);
 	const char *end = s + len;
+	size_t characters = len;
 	uint64 word;
 
-	for (; end - p >= sizeof(word); p += sizeof(word))
-	{
-		memcpy(&word, p, sizeof(word));
-		if (word & UINT64CONST(0x8080808080808080))
-			break;
-	}
-	while (p < end && !IS_HIGHBIT_SET(*p))
-		p++;
+	if (GetDatabaseEncoding() != PG_UTF8)
+		return pg_mbstrlen_with_len(s, len);
 
-	/* ASCII is one byte a character in every server encoding, and whole characters precede p. */
-	return (p - s) + (p < end ? pg_mbstrlen_with_len(p, end - p) : 0);
+	for (; end - s >= sizeof(word); s += sizeof(word))
+	{
+		memcpy(&word, s, sizeof(word));
+		characters -= (((word >> 7) & (~word >> 6) & ones) * ones) >> 56;
+	}
+	for (; s < end; s++)
+		characters -= (*s & 0xC0) == 0x80;
+	return characters;
 }
 
 bool

@@ -85,10 +85,11 @@ read_comment(const EtlArgs *args, EtlCsvDialect *dialect)
 		invalid("comment cannot contain newline or carriage return");
 	if (dialect->has_quote && comment[0] == dialect->quote)
 		invalid("comment must not begin with the quote");
-	if (strncmp(comment, dialect->delimiter, dialect->delimiter_len) == 0)
-		invalid("comment must not begin with the delimiter");
 	dialect->comment = comment;
 	dialect->comment_len = strlen(comment);
+	if (strncmp(comment, dialect->delimiter, Min(dialect->comment_len, dialect->delimiter_len)) ==
+		0)
+		invalid("comment and delimiter must not begin with one another");
 }
 
 static void

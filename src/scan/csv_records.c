@@ -7,6 +7,7 @@
 #include "etl.h"
 
 #include "mb/pg_wchar.h"
+#include "monitor/progress.h"
 #include "scan/csv_records.h"
 #include "source/decode.h"
 #include "utils/guc.h"
@@ -34,6 +35,7 @@ raise_broken_file(EtlCsvRecords *records, EtlCsvStatus status)
 {
 	unsigned long long line = EtlCsvReaderFaultLine(records->reader);
 
+	records->record.line = line;
 	switch (status)
 	{
 		case ETL_CSV_UNCLOSED_QUOTE:
@@ -79,6 +81,7 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 		char *room;
 		size_t len;
 
+<<<<<<< HEAD
 		if (likely(status == ETL_CSV_RECORD && !records->growing))
 			return true;
 		if (status == ETL_CSV_RECORD)
@@ -90,6 +93,12 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 
 			EtlCsvReaderPosition(records->reader, &offset, &line);
 			return hold_back(records, offset, line);
+=======
+		if (likely(status == ETL_CSV_RECORD))
+		{
+			records->nread++;
+			return true;
+>>>>>>> main
 		}
 		if (status == ETL_CSV_END)
 			return false;
@@ -97,6 +106,8 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 			raise_broken_file(records, status);
 		room = EtlCsvReaderRoom(records->reader, &len);
 		EtlCsvReaderFed(records->reader, EtlSourceRead(records->source, room, len));
+		records->nbytes = EtlSourceSetBytesRead(records->files);
+		EtlProgressReport(records->nbytes, records->size, records->nread);
 	}
 }
 
@@ -182,6 +193,7 @@ EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args)
 	records->options.dialect.max_field_size = (size_t) max_field_size_kb * 1024;
 	records->reader = EtlCsvReaderCreate(&records->options.dialect);
 	records->files = EtlSourceSetOpen(source);
+	records->size = EtlSourceSetSize(records->files);
 }
 
 /* Reads the header, if the file is to have one; false if the file has no record at all. */

@@ -23,9 +23,12 @@ typedef struct EtlCsvRecords
 	EtlCsvOptions options;
 	MemoryContext context; /* in which it was opened */
 	EtlSourceSet *files;
+	int64 size;		   /* of all files, as they are stored; -1: not known */
 	EtlSource *source; /* the file in hand, decoded; NULL: none */
 	EtlCsvReader *reader;
 	EtlCsvRecord record;	/* the current one */
+	uint64 nread;			/* of all files, headers included */
+	uint64 nbytes;			/* of the files, as they are stored */
 	int nnames;				/* of the header in hand */
 	EtlName *names;			/* [nnames] */
 	StringInfoData scratch; /* a field whose quotes had to be taken out */
@@ -90,8 +93,8 @@ EtlCsvFieldText(EtlCsvRecords *records, int i, size_t *len, bool *quoted)
 static inline bool
 EtlCsvIsNull(const EtlCsvRecords *records, const char *s, size_t len, bool quoted)
 {
-	return !quoted && len == records->options.null_len &&
-		   memcmp(s, records->options.null_string, len) == 0;
+	return len == records->options.null_len && !quoted &&
+		   (len == 0 || memcmp(s, records->options.null_string, len) == 0);
 }
 
 #endif /* ETL_CSV_RECORDS_H */

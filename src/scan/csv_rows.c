@@ -31,18 +31,30 @@ typedef struct CsvRows
  *	Records
  * ---------------------------------------------------------------- */
 
+/* The first column that a short record lacks, by its declared name if there are no others. */
+static const char *
+missing_name(const CsvRows *csv)
+{
+	int missing = csv->records.record.nfields;
+
+	for (int i = 0; csv->records.options.by_position && i < csv->base.desc->natts; i++)
+		if (csv->base.columns[i].field == missing)
+			return csv->base.columns[i].name;
+	return EtlCsvFieldName(&csv->records, missing);
+}
+
 static void
 set_ragged_fault(CsvRows *csv)
 {
 	const EtlCsvRecord *record = &csv->records.record;
 
-	EtlRowsSetFault(
-		&csv->base, ERRCODE_BAD_COPY_FILE_FORMAT,
-		record->nfields < csv->nfields ? psprintf("missing data for column \"%s\"",
-												  EtlCsvFieldName(&csv->records, record->nfields))
-									   : pstrdup("extra data after last expected column"),
-		psprintf("The record has %d fields, and %d are expected.", record->nfields, csv->nfields),
-		NULL);
+	EtlRowsSetFault(&csv->base, ERRCODE_BAD_COPY_FILE_FORMAT,
+					record->nfields < csv->nfields
+						? psprintf("missing data for column \"%s\"", missing_name(csv))
+						: pstrdup("extra data after last expected column"),
+					psprintf("Expected %d field%s, but the record has %d.", csv->nfields,
+							 csv->nfields == 1 ? "" : "s", record->nfields),
+					NULL);
 }
 
 static bool
@@ -189,6 +201,7 @@ csv_advance(EtlRows *rows)
 	while (unlikely(csv->records.source == NULL || !EtlCsvRecordsNext(&csv->records)))
 		if (csv->records.source == NULL || !next_file(csv))
 			return ETL_NO_MORE_ROWS;
+	rows->counters.bytes = csv->records.nbytes;
 	if (unlikely(csv->records.record.defect != ETL_CSV_SOUND))
 	{
 		rows->faulty = true;
@@ -248,21 +261,24 @@ fetch_provenance(CsvRows *csv, const EtlColumn *column, Datum *value, bool *isnu
 	}
 }
 
+/* may_quote is a constant where this is inlined: false takes the look for quotes out of the loop. */
 static inline void
-fetch_field(CsvRows *csv, int number, Datum *value, bool *isnull)
+fetch_field(CsvRows *csv, int number, bool may_quote, Datum *value, bool *isnull)
 {
 	const EtlColumn *column = &csv->base.columns[number];
 	const char *s;
 	size_t len;
-	bool quoted;
+	bool quoted = false;
 
-	if ((unsigned int) column->field >=
-		(unsigned int) csv->records.record.nfields) /* 'pad', union_by_name */
+	if ((unsigned int) column->field >= (unsigned int) csv->records.record.nfields)
 	{
-		EtlColumnNull(&csv->base, number, value, isnull);
+		EtlColumnNull(&csv->base, number, value, isnull); /* ragged => 'pad', union_by_name */
 		return;
 	}
-	s = EtlCsvFieldText(&csv->records, column->field, &len, &quoted);
+	if (may_quote)
+		s = EtlCsvFieldText(&csv->records, column->field, &len, &quoted);
+	else
+		s = EtlCsvFieldRaw(&csv->records.record, column->field, &len);
 	if (EtlCsvIsNull(&csv->records, s, len, quoted))
 	{
 		EtlColumnNull(&csv->base, number, value, isnull);
@@ -273,22 +289,33 @@ fetch_field(CsvRows *csv, int number, Datum *value, bool *isnull)
 								 : EtlColumnConvert(&csv->base, number, s, len);
 }
 
+static inline void
+fetch_targets(CsvRows *csv, const EtlTarget *targets, int n, bool may_quote, Datum *values,
+			  bool *isnull)
+{
+	for (int i = 0; i < n; i++)
+	{
+		int number = targets[i].column;
+		int place = targets[i].place;
+
+		if (likely(csv->base.columns[number].kind == ETL_FIELD))
+			fetch_field(csv, number, may_quote, &values[place], &isnull[place]);
+		else
+			fetch_provenance(csv, &csv->base.columns[number], &values[place], &isnull[place]);
+		if (unlikely(csv->base.faulty))
+			break;
+	}
+}
+
 static void
-csv_fetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull)
+csv_fetch(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull)
 {
 	CsvRows *csv = (CsvRows *) rows;
 
-	for (int i = 0; i < n; i++)
-	{
-		int number = columns[i];
-
-		if (likely(rows->columns[number].kind == ETL_FIELD))
-			fetch_field(csv, number, &values[number], &isnull[number]);
-		else
-			fetch_provenance(csv, &rows->columns[number], &values[number], &isnull[number]);
-		if (unlikely(rows->faulty))
-			break;
-	}
+	if (csv->records.record.maybe_quoted)
+		fetch_targets(csv, targets, n, true, values, isnull);
+	else
+		fetch_targets(csv, targets, n, false, values, isnull);
 }
 
 /* ----------------------------------------------------------------
@@ -301,19 +328,12 @@ csv_where(const EtlRows *rows, StringInfo buf)
 	EtlCsvWhere(&((const CsvRows *) rows)->records, buf);
 }
 
-static void
-csv_explain(const EtlRows *rows, ExplainState *es)
-{
-	const CsvRows *csv = (const CsvRows *) rows;
-
-	if (EtlSourceSetCount(csv->records.files) > 1)
-		ExplainPropertyInteger("Files", NULL, EtlSourceSetCount(csv->records.files), es);
-	ExplainPropertyUInteger("Bytes Read", NULL, EtlSourceSetBytesRead(csv->records.files), es);
-}
-
 #define LINE_GUESS 100 /* bytes, where nothing can be seen */
 
-/* From the size of the files and the length of the lines at the start of the first. */
+/*
+ * From the size of the files and the length of the lines at the start of the first, one of which may be all
+ * that is seen.
+ */
 static bool
 csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 {
@@ -326,10 +346,7 @@ csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 		return false;
 	for (size_t i = 0; i < len; i++)
 		lines += buf[i] == '\n' || (buf[i] == '\r' && (i + 1 == len || buf[i + 1] != '\n'));
-	if (lines > 0)
-		*nrows = *nbytes * lines / len;
-	else
-		*nrows = *nbytes / LINE_GUESS;
+	*nrows = len > 0 ? *nbytes / len * Max(lines, 1) : *nbytes / LINE_GUESS;
 	*nrows = clamp_row_est(*nrows - (EtlArgBool(args, "header", true) ? 1 : 0));
 	return true;
 }
@@ -345,6 +362,5 @@ const EtlScanKind EtlCsvKind = {
 	.fetch = csv_fetch,
 	.rewind = csv_rewind,
 	.where = csv_where,
-	.explain = csv_explain,
 	.estimate = csv_estimate,
 };

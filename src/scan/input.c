@@ -101,20 +101,42 @@ try_pure(EtlColumn *column, char *text, Datum *value, EtlFault *fault)
 	return ok;
 }
 
+/*
+ * In parallel mode, where there are no subtransactions: good values are read as ever, and a faulty one ends
+ * the query.
+ */
+static void
+input_in_parallel_mode(EtlColumn *column, char *text, Datum *value)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		*value = InputFunctionCall(&column->input, text, column->ioparam, column->typmod);
+	}
+	PG_CATCH();
+	{
+		ErrorData *error = catch_error(context);
+
+		if (!EtlIsRowFault(error->sqlerrcode))
+			ReThrowError(error);
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot skip faulty values of type %s in a parallel query",
+						format_type_be(column->type)),
+				 errdetail_internal("%s", error->message),
+				 errhint("Set \"max_parallel_workers_per_gather\" to 0 for this query, or read the "
+						 "column as text.")));
+	}
+	PG_END_TRY();
+}
+
 static bool
 try_in_subtransaction(EtlColumn *column, char *text, Datum *value, EtlFault *fault)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	volatile bool ok = true;
-
-	if (IsInParallelMode())
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot skip faulty values of type %s in a parallel query",
-						format_type_be(column->type)),
-				 errhint("Set \"max_parallel_workers_per_gather\" to 0 for this query, or read the "
-						 "column as text.")));
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
@@ -142,6 +164,10 @@ try_in_subtransaction(EtlColumn *column, char *text, Datum *value, EtlFault *fau
 bool
 EtlInputTry(EtlColumn *column, char *text, Datum *value, EtlFault *fault)
 {
-	return column->pure ? try_pure(column, text, value, fault)
-						: try_in_subtransaction(column, text, value, fault);
+	if (column->pure)
+		return try_pure(column, text, value, fault);
+	if (!IsInParallelMode())
+		return try_in_subtransaction(column, text, value, fault);
+	input_in_parallel_mode(column, text, value);
+	return true;
 }

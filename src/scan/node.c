@@ -40,19 +40,19 @@ typedef struct EtlScanState
 	TupleDesc desc;		   /* what the function returns */
 	TupleDesc whole;	   /* the same with the ordinality column, if there is one */
 
-	/* the scan tuple: entry i is attribute attnos[i] of "whole", or all of it where that is 0 */
-	int nentries;
-	AttrNumber *attnos;
-	Bitmapset *wanted; /* columns of desc, from 0, that any entry needs */
+	/* the scan tuple */
 	int nfirst, nrest;
-	int *first;			   /* columns of desc that the filter reads */
-	int *rest;			   /* the other wanted ones */
-	bool filter_reads_row; /* the whole of it */
-	Datum *values;		   /* [whole->natts] of the current row */
-	bool *isnull;
+	EtlTarget *first;  /* columns of desc that the filter reads, and their places in the tuple */
+	EtlTarget *rest;   /* the others that the query reads */
+	Bitmapset *wanted; /* both, by their numbers in desc */
+	int row_place;	   /* of the whole row, which is made of the entries before it; -1: none */
+	int ordinal_place; /* of the ordinality column; -1: none */
+	bool filter_reads_row;
 
 	EtlRows *rows; /* NULL: not open */
 	int64 ordinal;
+	EtlCounters counters;	/* of the scans that were closed */
+	TupleTableSlot *marked; /* what the row mark holds; made when it is needed */
 } EtlScanState;
 
 /* ----------------------------------------------------------------
@@ -64,9 +64,15 @@ static TupleDesc
 result_desc(const EtlScanState *state, List *private)
 {
 	List *names = list_nth(private, ETL_SCAN_COLNAMES);
+	TupleDesc desc;
+	Oid type;
 
 	if (names == NIL)
-		return CreateTupleDescCopy(get_expr_result_tupdesc((Node *) state->call, false));
+	{
+		if (get_expr_result_type((Node *) state->call, &type, &desc) != TYPEFUNC_COMPOSITE)
+			EtlRefuseRowType(type);
+		return desc;
+	}
 	return BlessTupleDesc(BuildDescFromLists(names, list_nth(private, ETL_SCAN_COLTYPES),
 											 list_nth(private, ETL_SCAN_COLTYPMODS),
 											 list_nth(private, ETL_SCAN_COLCOLLATIONS)));
@@ -85,75 +91,75 @@ add_ordinality(TupleDesc desc)
 
 /* A plan may be older than the row type it was made for. */
 static void
-check_entry_type(const EtlScanState *state, const Var *var)
+check_entry(const EtlScanState *state, const Var *var)
 {
 	Form_pg_attribute attr;
 
+	if (var->varattno == 0)
+		return;
 	if (var->varattno > 0 && var->varattno <= state->whole->natts)
 	{
 		attr = TupleDescAttr(state->whole, var->varattno - 1);
 		if (!attr->attisdropped && attr->atttypid == var->vartype)
 			return;
 	}
-	else if (var->varattno == 0)
-		return;
 	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 					errmsg("row type of function %s changed", state->kind->function),
 					errhint("Run the statement again.")));
 }
 
-/* Adds the columns of desc that an entry of the scan tuple needs. */
+/* Which entries of the scan tuple, from 0, the filter reads; all, if it reads whole rows. */
 static Bitmapset *
-add_columns_of_entry(const EtlScanState *state, Bitmapset *columns, int entry)
+entries_in_filter(EtlScanState *state, CustomScan *scan)
 {
-	AttrNumber attno = state->attnos[entry];
+	Bitmapset *attrs = NULL;
+	Bitmapset *entries = NULL;
+	int n = list_length(scan->custom_scan_tlist);
 
-	if (attno == 0)
-		return bms_add_range(columns, 0, state->desc->natts - 1);
-	if (attno <= state->desc->natts)
-		return bms_add_member(columns, attno - 1);
-	return columns;
+	pull_varattnos((Node *) scan->scan.plan.qual, INDEX_VAR, &attrs);
+	for (int i = 0; i < n; i++)
+		if (bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attrs))
+			entries = bms_add_member(entries, i);
+	state->filter_reads_row = state->row_place >= 0 && bms_is_member(state->row_place, entries);
+	return state->filter_reads_row ? bms_add_range(entries, 0, n - 1) : entries;
 }
 
-static int *
-members(const Bitmapset *set, int *n)
-{
-	int *list = palloc(sizeof(int) * (bms_num_members(set) + 1));
-	int i = -1;
-
-	*n = 0;
-	while ((i = bms_next_member(set, i)) >= 0)
-		list[(*n)++] = i;
-	return list;
-}
-
-/* Works out which columns are converted, and which of them before the filter. */
+/* Works out where in the scan tuple each column goes, and which are converted before the filter. */
 static void
 set_up_columns(EtlScanState *state, CustomScan *scan)
 {
-	Bitmapset *attrs = NULL;
-	Bitmapset *first = NULL;
+	int n = list_length(scan->custom_scan_tlist);
+	Bitmapset *in_filter;
 	ListCell *lc;
 
-	state->attnos = palloc(sizeof(AttrNumber) * (list_length(scan->custom_scan_tlist) + 1));
+	state->first = palloc(sizeof(EtlTarget) * (n + 1));
+	state->rest = palloc(sizeof(EtlTarget) * (n + 1));
+	state->row_place =
+		n > 0 && ((Var *) llast_node(TargetEntry, scan->custom_scan_tlist)->expr)->varattno == 0
+			? n - 1
+			: -1;
+	state->ordinal_place = -1;
+	in_filter = entries_in_filter(state, scan);
 	foreach (lc, scan->custom_scan_tlist)
 	{
-		Var *var = castNode(Var, lfirst_node(TargetEntry, lc)->expr);
+		Var *var = (Var *) lfirst_node(TargetEntry, lc)->expr;
+		int place = foreach_current_index(lc);
+		EtlTarget target = {var->varattno - 1, place};
 
-		check_entry_type(state, var);
-		state->attnos[state->nentries] = var->varattno;
-		state->wanted = add_columns_of_entry(state, state->wanted, state->nentries++);
-	}
-
-	pull_varattnos((Node *) scan->scan.plan.qual, INDEX_VAR, &attrs);
-	for (int i = 0; i < state->nentries; i++)
-		if (bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, attrs))
+		if (!IsA(var, Var))
+			continue; /* a dropped column */
+		check_entry(state, var);
+		if (var->varattno > state->desc->natts)
+			state->ordinal_place = place;
+		else if (var->varattno > 0)
 		{
-			first = add_columns_of_entry(state, first, i);
-			state->filter_reads_row |= state->attnos[i] == 0;
+			state->wanted = bms_add_member(state->wanted, target.column);
+			if (bms_is_member(place, in_filter))
+				state->first[state->nfirst++] = target;
+			else
+				state->rest[state->nrest++] = target;
 		}
-	state->first = members(first, &state->nfirst);
-	state->rest = members(bms_difference(state->wanted, first), &state->nrest);
+	}
 }
 
 /* As ExecInitFunc does for a function that is called as one. */
@@ -185,10 +191,9 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	state->arg_params = pull_paramids((Expr *) state->call);
 	state->desc = result_desc(state, scan->custom_private);
 	state->whole = ordinality ? add_ordinality(state->desc) : state->desc;
-	state->values = palloc0(sizeof(Datum) * state->whole->natts);
-	state->isnull = palloc(sizeof(bool) * state->whole->natts);
-	memset(state->isnull, true, sizeof(bool) * state->whole->natts);
 	set_up_columns(state, scan);
+	memset(node->ss.ss_ScanTupleSlot->tts_isnull, true,
+		   sizeof(bool) * list_length(scan->custom_scan_tlist));
 }
 
 /* Evaluates the arguments and opens the source. */
@@ -213,13 +218,23 @@ open_scan(EtlScanState *state)
 }
 
 static void
+add_counters(EtlCounters *to, const EtlCounters *more)
+{
+	to->records += more->records;
+	to->rejected += more->rejected;
+	to->bytes += more->bytes;
+}
+
+static void
 close_scan(EtlScanState *state)
 {
 	EtlRows *rows = state->rows;
 
 	state->rows = NULL;
-	if (rows != NULL)
-		EtlRowsClose(rows);
+	if (rows == NULL)
+		return;
+	add_counters(&state->counters, &rows->counters);
+	EtlRowsClose(rows);
 }
 
 static void
@@ -245,94 +260,119 @@ rescan(CustomScanState *node)
  *	Rows
  * ---------------------------------------------------------------- */
 
-static Datum
-whole_row(const EtlScanState *state)
+/* Makes the whole row of the columns before it. */
+static void
+form_whole_row(EtlScanState *state, TupleTableSlot *slot)
 {
-	return HeapTupleGetDatum(heap_form_tuple(state->whole, state->values, state->isnull));
+	HeapTuple tuple = heap_form_tuple(state->whole, slot->tts_values, slot->tts_isnull);
+
+	slot->tts_values[state->row_place] = HeapTupleGetDatum(tuple);
+	slot->tts_isnull[state->row_place] = false;
 }
 
-/* Makes the scan tuple of the values there are; a whole row only once all of it is there. */
-static void
-store_scan_tuple(EtlScanState *state, TupleTableSlot *slot, bool complete)
+/* Goes to the next row, with an empty slot to be filled; false when there is none. */
+static bool
+next_row(EtlScanState *state, TupleTableSlot *slot)
 {
 	ExecClearTuple(slot);
-	for (int i = 0; i < state->nentries; i++)
-	{
-		AttrNumber attno = state->attnos[i];
-
-		slot->tts_isnull[i] = attno == 0 ? !complete : state->isnull[attno - 1];
-		if (attno == 0 && complete)
-			slot->tts_values[i] = whole_row(state);
-		else if (attno != 0)
-			slot->tts_values[i] = state->values[attno - 1];
-	}
-	ExecStoreVirtualTuple(slot);
-}
-
-static bool
-next_row(EtlScanState *state)
-{
 	if (unlikely(state->rows == NULL))
 		open_scan(state);
 	if (!EtlRowsNext(state->rows))
 		return false;
 	state->ordinal++;
-	if (state->whole != state->desc)
+	if (state->ordinal_place >= 0)
 	{
-		state->values[state->desc->natts] = Int64GetDatum(state->ordinal);
-		state->isnull[state->desc->natts] = false;
+		slot->tts_values[state->ordinal_place] = Int64GetDatum(state->ordinal);
+		slot->tts_isnull[state->ordinal_place] = false;
 	}
 	return true;
 }
 
-static void
-fetch(EtlScanState *state, const int *columns, int n)
+static inline void
+fetch(EtlScanState *state, const EtlTarget *targets, int n, TupleTableSlot *slot)
 {
-	EtlRowsFetch(state->rows, columns, n, state->values, state->isnull);
+	if (n > 0)
+		EtlRowsFetch(state->rows, targets, n, slot->tts_values, slot->tts_isnull);
+}
+
+/* Reads the next row, all of it; false when there is none. */
+static bool
+read_row(EtlScanState *state, TupleTableSlot *slot)
+{
+	MemoryContext old =
+		MemoryContextSwitchTo(state->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
+	bool found = next_row(state, slot);
+
+	if (found)
+	{
+		fetch(state, state->first, state->nfirst, slot);
+		fetch(state, state->rest, state->nrest, slot);
+		if (state->row_place >= 0)
+			form_whole_row(state, slot);
+		ExecStoreVirtualTuple(slot);
+	}
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+/* Makes the scan tuple of a row of ours that was kept whole. */
+static void
+store_kept_row(const EtlScanState *state, TupleTableSlot *row, TupleTableSlot *slot)
+{
+	CustomScan *scan = (CustomScan *) state->css.ss.ps.plan;
+	ListCell *lc;
+
+	ExecClearTuple(slot);
+	foreach (lc, scan->custom_scan_tlist)
+	{
+		Var *var = (Var *) lfirst_node(TargetEntry, lc)->expr;
+		int place = foreach_current_index(lc);
+
+		if (!IsA(var, Var))
+			continue;
+		if (var->varattno == 0)
+			slot->tts_values[place] = ExecFetchSlotHeapTupleDatum(row);
+		else
+			slot->tts_values[place] = row->tts_values[var->varattno - 1];
+		slot->tts_isnull[place] = var->varattno > 0 && row->tts_isnull[var->varattno - 1];
+	}
+	ExecStoreVirtualTuple(slot);
 }
 
 /*
- * Within EvalPlanQual: gives the row of ours that was joined to the row being checked again, once.  A
- * scan that has no row mark belongs to a subquery, and is read as ever.
+ * Within EvalPlanQual a scan of the joined relations gives one row only: the one that was joined to the row
+ * being checked again, which its row mark holds.  A scan that has no row mark belongs to a subquery, and
+ * is read as ever.  PostgreSQL calls recheck for the former and, by its version, next_slot or recheck for the
+ * latter.
  */
 static bool
 recheck(ScanState *node, TupleTableSlot *slot)
 {
 	EtlScanState *state = (EtlScanState *) node;
 	EPQState *epq = node->ps.state->es_epq_active;
-	TupleTableSlot *row;
 
 	if (epq->relsubs_rowmark[state->rti - 1] == NULL)
-	{
-		MemoryContext old;
-
-		if (!next_row(state))
-			return false;
-		old = MemoryContextSwitchTo(node->ps.ps_ExprContext->ecxt_per_tuple_memory);
-		fetch(state, state->first, state->nfirst);
-		fetch(state, state->rest, state->nrest);
-		store_scan_tuple(state, slot, true);
-		MemoryContextSwitchTo(old);
-		return true;
-	}
+		return read_row(state, slot);
 	if (epq->relsubs_done[state->rti - 1])
 		return false;
 	epq->relsubs_done[state->rti - 1] = true;
 
-	row = MakeSingleTupleTableSlot(state->whole, &TTSOpsVirtual);
-	if (!EvalPlanQualFetchRowMark(epq, state->rti, row))
+	if (state->marked == NULL)
+		state->marked =
+			ExecAllocTableSlot(&node->ps.state->es_tupleTable, state->whole, &TTSOpsVirtual);
+	if (!EvalPlanQualFetchRowMark(epq, state->rti, state->marked))
 		return false;
-	slot_getallattrs(row);
-	memcpy(state->values, row->tts_values, sizeof(Datum) * state->whole->natts);
-	memcpy(state->isnull, row->tts_isnull, sizeof(bool) * state->whole->natts);
-	store_scan_tuple(state, slot, true);
+	slot_getallattrs(state->marked);
+	store_kept_row(state, state->marked, slot);
 	return true;
 }
 
 static TupleTableSlot *
-no_access(ScanState *node)
+next_slot(ScanState *node)
 {
-	elog(ERROR, "EvalPlanQual reads a streaming scan through its row mark");
+	TupleTableSlot *slot = node->ss_ScanTupleSlot;
+
+	return read_row((EtlScanState *) node, slot) ? slot : ExecClearTuple(slot);
 }
 
 static TupleTableSlot *
@@ -346,33 +386,31 @@ exec_scan(CustomScanState *node)
 	MemoryContext old;
 
 	if (node->ss.ps.state->es_epq_active != NULL)
-		return ExecScan(&node->ss, no_access, recheck);
+		return ExecScan(&node->ss, next_slot, recheck);
 
 	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
 	econtext->ecxt_scantuple = slot;
 	for (;;)
 	{
 		ResetExprContext(econtext);
-		if (!next_row(state))
+		if (!next_row(state, slot))
 		{
 			MemoryContextSwitchTo(old);
-			return ExecClearTuple(projection != NULL ? projection->pi_state.resultslot : slot);
+			return projection != NULL ? ExecClearTuple(projection->pi_state.resultslot) : slot;
 		}
-		fetch(state, state->first, state->nfirst);
-		if (qual != NULL)
-		{
-			store_scan_tuple(state, slot, state->filter_reads_row);
-			if (!ExecQual(qual, econtext))
-			{
-				InstrCountFiltered1(node, 1);
-				continue;
-			}
-		}
-		fetch(state, state->rest, state->nrest);
-		store_scan_tuple(state, slot, true);
-		MemoryContextSwitchTo(old);
-		return projection != NULL ? ExecProject(projection) : slot;
+		fetch(state, state->first, state->nfirst, slot);
+		if (state->filter_reads_row)
+			form_whole_row(state, slot);
+		ExecStoreVirtualTuple(slot);
+		if (qual == NULL || ExecQual(qual, econtext))
+			break;
+		InstrCountFiltered1(node, 1);
 	}
+	fetch(state, state->rest, state->nrest, slot);
+	if (state->row_place >= 0 && !state->filter_reads_row)
+		form_whole_row(state, slot);
+	MemoryContextSwitchTo(old);
+	return projection != NULL ? ExecProject(projection) : slot;
 }
 
 /* ----------------------------------------------------------------
@@ -404,6 +442,19 @@ explain_source(const EtlScanState *state, List *ancestors, ExplainState *es)
 }
 
 static void
+explain_counters(const EtlScanState *state, ExplainState *es)
+{
+	EtlCounters sum = state->counters;
+
+	if (state->rows != NULL)
+		add_counters(&sum, &state->rows->counters);
+	ExplainPropertyUInteger("Records Read", NULL, sum.records, es);
+	if (sum.rejected > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyUInteger("Records Rejected", NULL, sum.rejected, es);
+	ExplainPropertyUInteger("Bytes Read", NULL, sum.bytes, es);
+}
+
+static void
 explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 {
 	EtlScanState *state = (EtlScanState *) node;
@@ -421,13 +472,8 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 		columns = lappend(columns, NameStr(TupleDescAttr(state->desc, i)->attname));
 	if (columns != NIL)
 		ExplainPropertyList("Columns", columns, es);
-	if (es->analyze && state->rows != NULL)
-	{
-		ExplainPropertyUInteger("Records Read", NULL, state->rows->nread, es);
-		if (state->rows->nrejected > 0)
-			ExplainPropertyUInteger("Records Rejected", NULL, state->rows->nrejected, es);
-		state->kind->explain(state->rows, es);
-	}
+	if (es->analyze)
+		explain_counters(state, es);
 }
 
 static const CustomExecMethods exec_methods = {

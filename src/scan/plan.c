@@ -17,6 +17,7 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
+#include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "scan/scan.h"
 #include "utils/lsyscache.h"
@@ -70,7 +71,7 @@ replace_path(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 	if (next_hook != NULL)
 		next_hook(root, rel, rti, rte);
 	call = our_call(rte);
-	if (call == NULL)
+	if (call == NULL || IS_DUMMY_REL(rel))
 		return;
 
 	path = makeNode(CustomPath);
@@ -107,6 +108,29 @@ used_variables(RelOptInfo *rel, List *clauses)
 	return used;
 }
 
+/*
+ * The columns of the scan tuple.  Where the query reads a whole row, that stands behind all columns in their
+ * order, of which it is made; a dropped one has a null in its place.
+ */
+static List *
+scan_columns(RelOptInfo *rel, RangeTblEntry *rte, List *clauses)
+{
+	List *used = used_variables(rel, clauses);
+	List *all = NIL;
+	ListCell *lc;
+
+	foreach (lc, used)
+	{
+		Var *var = lfirst_node(Var, lc);
+
+		if (var->varattno != 0)
+			continue;
+		EtlExpandRTE(rte, rel->relid, &all);
+		return lappend(all, var);
+	}
+	return used;
+}
+
 static Plan *
 plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,
 		  List *custom_plans)
@@ -114,18 +138,15 @@ plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 	CustomScan *scan = makeNode(CustomScan);
 	RangeTblEntry *rte = planner_rt_fetch(rel->relid, root);
 	RangeTblFunction *function = linitial_node(RangeTblFunction, rte->functions);
-	List *columns = NIL;
 	ListCell *lc;
 
 	clauses = extract_actual_clauses(clauses, false);
-	foreach (lc, used_variables(rel, clauses))
+	foreach (lc, scan_columns(rel, rte, clauses))
 	{
-		Var *var = lfirst_node(Var, lc);
+		int number = foreach_current_index(lc) + 1;
 
 		scan->custom_scan_tlist = lappend(
-			scan->custom_scan_tlist,
-			makeTargetEntry((Expr *) copyObject(var), list_length(columns) + 1, NULL, false));
-		columns = lappend_int(columns, var->varattno);
+			scan->custom_scan_tlist, makeTargetEntry(copyObject(lfirst(lc)), number, NULL, false));
 	}
 	scan->scan.plan.targetlist = tlist;
 	scan->scan.plan.qual = clauses;
@@ -133,7 +154,7 @@ plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 	scan->flags = path->flags;
 	scan->custom_exprs = list_make1(copyObject(function->funcexpr));
 	scan->custom_private = list_concat(
-		list_make3(columns, makeBoolean(rte->funcordinality), function->funccolnames),
+		list_make2(makeBoolean(rte->funcordinality), function->funccolnames),
 		list_make3(function->funccoltypes, function->funccoltypmods, function->funccolcollations));
 	scan->methods = &EtlScanMethods;
 	return &scan->scan.plan;

@@ -22,6 +22,8 @@
 
 #define SHOWN_VALUE_BYTES 100 /* of a faulty value in CONTEXT, as COPY has it */
 
+static void push_error_context(EtlRows *rows, ErrorContextCallback *callback);
+
 /* ----------------------------------------------------------------
  *	Opening
  * ---------------------------------------------------------------- */
@@ -116,6 +118,7 @@ open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bi
 		AllocSetContextCreate(CurrentMemoryContext, "etl scan", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	EtlRows *rows = palloc0(kind->size);
+	ErrorContextCallback callback;
 
 	rows->kind = kind;
 	rows->args = args;
@@ -128,17 +131,20 @@ open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bi
 	rows->columns = palloc0(sizeof(EtlColumn) * desc->natts);
 	rows->values = palloc0(sizeof(Datum) * desc->natts);
 	rows->isnull = palloc0(sizeof(bool) * desc->natts);
-	rows->wanted = palloc(sizeof(int) * desc->natts);
+	rows->wanted = palloc(sizeof(EtlTarget) * desc->natts);
 	initStringInfo(&rows->text);
-	initStringInfo(&rows->first_rejected);
+	initStringInfo(&rows->first_skipped);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		set_up_column(rows, i);
 		if (bms_is_member(i, wanted))
-			rows->wanted[rows->nwanted++] = i;
+			rows->wanted[rows->nwanted++] = (EtlTarget){i, i};
 	}
 	set_error_policy(rows);
+	push_error_context(rows, &callback);
 	kind->open(rows);
+	error_context_stack = callback.previous;
+	rows->args = NULL; /* the caller's, and soon gone */
 	MemoryContextSwitchTo(old);
 	return rows;
 }
@@ -170,6 +176,20 @@ EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc d
  *	Faulty rows
  * ---------------------------------------------------------------- */
 
+/* The value that is being converted. */
+static void
+add_value(const EtlRows *rows, StringInfo buf)
+{
+	int len = pg_mbcliplen(rows->text.data, rows->text.len, SHOWN_VALUE_BYTES);
+
+	appendStringInfo(buf, ", column \"%s\": ", rows->columns[rows->converting].name);
+	if (rows->converting_null)
+		appendStringInfoString(buf, "null input");
+	else
+		appendStringInfo(buf, "\"%.*s%s\"", len, rows->text.data,
+						 len < rows->text.len ? "..." : "");
+}
+
 /* Says in CONTEXT which row, column and value an error comes from. */
 static void
 rows_error_context(void *arg)
@@ -180,13 +200,7 @@ rows_error_context(void *arg)
 	initStringInfo(&where);
 	rows->kind->where(rows, &where);
 	if (rows->converting >= 0)
-	{
-		int len = pg_mbcliplen(rows->text.data, rows->text.len, SHOWN_VALUE_BYTES);
-
-		appendStringInfo(&where, ", column \"%s\": \"%.*s%s\"",
-						 rows->columns[rows->converting].name, len, rows->text.data,
-						 len < rows->text.len ? "..." : "");
-	}
+		add_value(rows, &where);
 	if (where.len > 0)
 		errcontext("%s", where.data);
 }
@@ -222,10 +236,12 @@ static void
 count_fault(EtlRows *rows, bool returned)
 {
 	rows->nrejected++;
+	rows->counters.rejected++;
 	if (!returned && rows->nskipped++ == 0)
 	{
-		rows->kind->where(rows, &rows->first_rejected);
-		appendStringInfo(&rows->first_rejected, ": %s", rows->fault.message);
+		resetStringInfo(&rows->first_skipped);
+		rows->kind->where(rows, &rows->first_skipped);
+		appendStringInfo(&rows->first_skipped, ": %s", rows->fault.message);
 	}
 	if (rows->reject_limit >= 0 && rows->nrejected > (uint64) rows->reject_limit)
 		ereport(ERROR, (errcode(rows->fault.sqlstate),
@@ -240,7 +256,7 @@ fill_faulty_row(EtlRows *rows)
 {
 	for (int i = 0; i < rows->nwanted; i++)
 	{
-		int column = rows->wanted[i];
+		int column = rows->wanted[i].column;
 		EtlColumnKind kind = rows->columns[column].kind;
 
 		rows->isnull[column] = true;
@@ -250,7 +266,7 @@ fill_faulty_row(EtlRows *rows)
 			rows->isnull[column] = false;
 		}
 		else if (kind != ETL_FIELD && kind != ETL_DROPPED)
-			rows->kind->fetch(rows, &column, 1, rows->values, rows->isnull);
+			rows->kind->fetch(rows, &rows->wanted[i], 1, rows->values, rows->isnull);
 	}
 }
 
@@ -292,7 +308,7 @@ EtlRowsAdvance(EtlRows *rows)
 	rows->faulty = false;
 	advance = rows->kind->advance(rows);
 	if (advance != ETL_NO_MORE_ROWS)
-		rows->nread++;
+		rows->counters.records++;
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(old);
 	return advance;
@@ -315,7 +331,7 @@ EtlRowsNext(EtlRows *rows)
 		advance = rows->kind->advance(rows);
 		if (advance == ETL_NO_MORE_ROWS)
 			break;
-		rows->nread++;
+		rows->counters.records++;
 		if (advance == ETL_ROW && (rows->on_error == ETL_ON_ERROR_FAIL || convert_all(rows)))
 			break;
 		if (dispose_of_faulty_row(rows, advance == ETL_ROW_REJECTED))
@@ -326,9 +342,9 @@ EtlRowsNext(EtlRows *rows)
 	return advance != ETL_NO_MORE_ROWS;
 }
 
-/* Gives the values of some wanted columns, each at its own place in values and isnull. */
+/* Gives the values of some wanted columns. */
 void
-EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull)
+EtlRowsFetch(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull)
 {
 	MemoryContext old;
 	ErrorContextCallback callback;
@@ -337,14 +353,14 @@ EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnu
 	{
 		for (int i = 0; i < n; i++)
 		{
-			values[columns[i]] = rows->values[columns[i]];
-			isnull[columns[i]] = rows->isnull[columns[i]];
+			values[targets[i].place] = rows->values[targets[i].column];
+			isnull[targets[i].place] = rows->isnull[targets[i].column];
 		}
 		return;
 	}
 	old = MemoryContextSwitchTo(rows->row_context);
 	push_error_context(rows, &callback);
-	rows->kind->fetch(rows, columns, n, values, isnull);
+	rows->kind->fetch(rows, targets, n, values, isnull);
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(old);
 }
@@ -352,20 +368,28 @@ EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnu
 void
 EtlRowsRewind(EtlRows *rows)
 {
+	MemoryContext old = MemoryContextSwitchTo(rows->row_context);
+	ErrorContextCallback callback;
+
 	Assert(rows->rewindable);
+	rows->most_skipped = Max(rows->most_skipped, rows->nskipped);
+	rows->nrejected = rows->nskipped = 0;
+	push_error_context(rows, &callback);
 	rows->kind->rewind(rows);
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
 }
 
 /* Releases everything.  Whoever is told of skipped rows was promised to be. */
 void
 EtlRowsClose(EtlRows *rows)
 {
-	if (rows->nskipped > 0)
-		ereport(NOTICE,
-				(errmsg_plural("%llu row was skipped due to errors",
-							   "%llu rows were skipped due to errors",
-							   (unsigned long) rows->nskipped, (unsigned long long) rows->nskipped),
-				 errdetail("The first was %s", rows->first_rejected.data)));
+	unsigned long long nskipped = Max(rows->most_skipped, rows->nskipped);
+
+	if (nskipped > 0)
+		ereport(NOTICE, (errmsg_plural("%llu row was skipped due to errors",
+									   "%llu rows were skipped due to errors", nskipped, nskipped),
+						 errdetail("The first was %s", rows->first_skipped.data)));
 	MemoryContextDelete(rows->context);
 }
 
@@ -382,6 +406,7 @@ input(EtlRows *rows, int column, char *text)
 	Datum value = (Datum) 0;
 
 	rows->converting = column;
+	rows->converting_null = text == NULL;
 	if (rows->on_error == ETL_ON_ERROR_FAIL)
 		value = InputFunctionCall(&col->input, text, col->ioparam, col->typmod);
 	else if (!EtlInputTry(col, text, &value, &fault))
@@ -409,8 +434,5 @@ EtlColumnNull(EtlRows *rows, int column, Datum *value, bool *isnull)
 	*value = (Datum) 0;
 	*isnull = true;
 	if (!rows->columns[column].input.fn_strict)
-	{
-		resetStringInfo(&rows->text);
 		(void) input(rows, column, NULL);
-	}
 }

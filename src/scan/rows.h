@@ -23,7 +23,6 @@
 #define ETL_ROWS_H
 
 #include "access/tupdesc.h"
-#include "commands/explain.h"
 #include "etl.h"
 #include "lib/stringinfo.h"
 #include "nodes/bitmapset.h"
@@ -52,18 +51,33 @@ typedef enum EtlColumnKind
 
 typedef struct EtlColumn
 {
-	const char *name;
-	Oid type;
+	EtlFastConverter fast; /* or NULL */
+	int field;			   /* the kind's number of the field */
 	int32 typmod;
 	EtlColumnKind kind;
-	int field;			   /* the kind's number of the field */
-	bool takes_bytes;	   /* text or varchar without a length: a copy of the bytes is its value */
-	bool field_shared;	   /* another column has the same field */
-	EtlFastConverter fast; /* or NULL */
-	FmgrInfo input;
+	bool takes_bytes;  /* text or varchar without a length: a copy of the bytes is its value */
+	bool field_shared; /* another column has the same field */
+	bool pure;		   /* an input function that can be left by an error without a subtransaction */
+	Oid type;
 	Oid ioparam;
-	bool pure; /* an input function that can be left by an error without a subtransaction */
+	const char *name;
+	FmgrInfo input;
 } EtlColumn;
+
+/* What EXPLAIN ANALYZE tells of a scan, all its readings taken together. */
+typedef struct EtlCounters
+{
+	uint64 records;	 /* faulty ones included */
+	uint64 rejected; /* faulty ones that did not end the scan */
+	uint64 bytes;	 /* read of the source, as it is stored */
+} EtlCounters;
+
+/* A column to be fetched, and the place in "values" and "isnull" where it goes. */
+typedef struct EtlTarget
+{
+	int column;
+	int place;
+} EtlTarget;
 
 /* Why a row is faulty. */
 typedef struct EtlFault
@@ -119,15 +133,13 @@ typedef struct EtlScanKind
 	void (*open)(EtlRows *rows);
 	EtlAdvance (*advance)(EtlRows *rows);
 	/*
-	 * Fetches columns of the current row by number, in row_context; stops at the first that makes the row
-	 * faulty.
+	 * Fetches columns of the current row, in row_context; stops at the first that makes the row faulty.
 	 */
-	void (*fetch)(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull);
+	void (*fetch)(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull);
 	/* Starts again at the first row of the same bytes. */
 	void (*rewind)(EtlRows *rows);
 	/* Where the reader is, for CONTEXT: file "a.csv", line 3 */
 	void (*where)(const EtlRows *rows, StringInfo buf);
-	void (*explain)(const EtlRows *rows, ExplainState *es);
 	/* For the planner; false if nothing is known.  Never an error. */
 	bool (*estimate)(const EtlArgs *args, double *nrows, double *nbytes);
 
@@ -156,8 +168,8 @@ struct EtlRows
 	TupleDesc desc;
 	EtlColumn *columns; /* [desc->natts] */
 	int nwanted;
-	int *wanted;	 /* numbers of the columns that anybody will fetch */
-	bool rewindable; /* Rewind may be called */
+	EtlTarget *wanted; /* the columns that anybody will fetch, each at its own number */
+	bool rewindable;   /* Rewind may be called */
 	const EtlResume *resume; /* a pipeline's; NULL: an ordinary scan */
 
 	EtlOnError on_error;
@@ -168,15 +180,18 @@ struct EtlRows
 	EtlFault fault; /* meaningful when faulty */
 	Datum *values;	/* [natts], filled by Next unless on_error is 'fail' */
 	bool *isnull;
-	int converting;		 /* column whose input function is running, -1: none */
-	int fault_column;	 /* column whose value made the row faulty */
+	int converting; /* column whose input function is running, -1: none */
+	bool converting_null;
+	int fault_column; /* the one whose value made the row faulty */
 	StringInfoData text; /* its input, NUL-terminated */
 
-	/* counters */
-	uint64 nread;	  /* records, faulty ones included */
-	uint64 nrejected; /* faulty ones that did not end the scan */
-	uint64 nskipped;  /* of these, how many were not even returned */
-	StringInfoData first_rejected;
+	/* faulty rows that did not end the scan, since Open or Rewind */
+	uint64 nrejected;
+	uint64 nskipped;	 /* of these, how many were not even returned */
+	uint64 most_skipped; /* in any reading before a Rewind */
+	StringInfoData first_skipped;
+
+	EtlCounters counters;
 };
 
 extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
@@ -187,12 +202,13 @@ extern EtlRows *EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *a
 /* For a pipeline: goes to the next record, converting nothing; *advance is ETL_NO_MORE_ROWS at the end. */
 extern EtlAdvance EtlRowsAdvance(EtlRows *rows);
 extern bool EtlRowsNext(EtlRows *rows);
-extern void EtlRowsFetch(EtlRows *rows, const int *columns, int n, Datum *values, bool *isnull);
+extern void
+EtlRowsFetch(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull);
 extern void EtlRowsRewind(EtlRows *rows);
 extern void EtlRowsClose(EtlRows *rows);
 
 /* Raises a fault as the error that it is. */
-extern void EtlRaiseFault(const EtlFault *fault) pg_attribute_noreturn();
+pg_noreturn extern void EtlRaiseFault(const EtlFault *fault);
 
 /* For kinds: records why the current row is faulty. */
 extern void EtlRowsSetFault(EtlRows *rows, int sqlstate, char *message, char *detail, char *hint);

@@ -30,7 +30,6 @@ extern bool EtlScanEstimate(const FuncExpr *call, double *nrows, double *nbytes)
 /* plan.c makes a plan, node.c executes it: what custom_private holds, in this order */
 typedef enum EtlScanPrivate
 {
-	ETL_SCAN_COLUMNS, /* IntList: of each entry of custom_scan_tlist, the attribute (0: whole row) */
 	ETL_SCAN_ORDINALITY,   /* Boolean */
 	ETL_SCAN_COLNAMES,	   /* List of String: all columns, if there is a column definition list */
 	ETL_SCAN_COLTYPES,	   /* OidList */
@@ -43,5 +42,6 @@ extern const CustomScanMethods EtlScanMethods;
 
 /* srf.c */
 extern Datum EtlScanFunction(FunctionCallInfo fcinfo, const EtlScanKind *kind);
+extern void EtlRefuseRowType(Oid type) pg_attribute_noreturn();
 
 #endif /* ETL_SCAN_H */

@@ -17,6 +17,18 @@
 
 PG_FUNCTION_INFO_V1(etl_csv);
 
+/*
+ * The type of row_type is not one whose columns can be read.  Nor is a domain over a composite type: its
+ * constraints are about whole rows, and a scan reads only the columns in use.
+ */
+void
+EtlRefuseRowType(Oid type)
+{
+	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+					errmsg("row_type must be of a composite type, not %s", format_type_be(type)),
+					errhint("Give the row type of a table, as in NULL::orders.")));
+}
+
 /* The rows that the call returns, once it is known that it may return them. */
 static TupleDesc
 call_desc(FunctionCallInfo fcinfo)
@@ -38,10 +50,7 @@ call_desc(FunctionCallInfo fcinfo)
 							 get_func_name(fcinfo->flinfo->fn_oid))));
 			break;
 		default:
-			ereport(ERROR,
-					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("row_type must be of a composite type, not %s", format_type_be(type)),
-					 errhint("Give the row type of a table, as in NULL::orders.")));
+			EtlRefuseRowType(type);
 	}
 	return NULL; /* not reached */
 }

@@ -21,7 +21,7 @@
 
 #define RAW_SIZE 16384
 #define OUT_SIZE (RAW_SIZE * MAX_CONVERSION_GROWTH + 1)
-#define KEPT_FAULTS 64
+#define KEPT_FAULTS 4096
 
 typedef enum Utf16
 {
@@ -37,6 +37,15 @@ typedef struct Buffer
 	size_t len;
 } Buffer;
 
+/* A character that has no place in the output, where a NUL byte stands for it. */
+typedef struct Fault
+{
+	uint64 at;	/* byte of the output */
+	bool valid; /* in the encoding it is in */
+	uint8 nbytes;
+	unsigned char bytes[MAX_MULTIBYTE_CHAR_LEN];
+} Fault;
+
 typedef struct Decoder
 {
 	EtlSource base;
@@ -49,9 +58,11 @@ typedef struct Decoder
 	Buffer raw;		/* as they came from inner */
 	Buffer text;	/* UTF-8 that was UTF-16, where it needs conversion */
 	Buffer out;		/* for the caller */
-	int nfaults;	/* ever; the last KEPT_FAULTS are in faults */
-	EtlDecodeFault faults[KEPT_FAULTS];
-	MemoryContext context; /* for the messages of faults */
+	uint64 nfaults; /* kept ever; the last KEPT_FAULTS are in faults */
+	Fault *faults;	/* [KEPT_FAULTS], once there is one */
+	uint64 asked;	/* faults before this one are behind the reader */
+	int last_fault; /* its place in out, -1 if that holds none */
+	MemoryContext context;
 } Decoder;
 
 static size_t decode_read(EtlSource *source, char *buf, size_t len);
@@ -197,6 +208,7 @@ EtlDecodeOpen(EtlSource *inner, const char *encoding)
 	d->base.size = -1;
 	d->base.inner = inner;
 	d->context = CurrentMemoryContext;
+	d->last_fault = -1;
 	d->raw.data = palloc(RAW_SIZE);
 	fill_raw(d, 4);
 	settle_encoding(d, encoding);
@@ -241,6 +253,7 @@ decode_read(EtlSource *source, char *buf, size_t len)
 		while (left(&d->out) == 0)
 		{
 			d->out.pos = d->out.len = 0;
+			d->last_fault = -1;
 			if (!decode_block(d))
 				return 0;
 		}
@@ -280,34 +293,41 @@ decode_rewind(EtlSource *source)
 	d->raw.pos = d->raw.len = 0;
 	d->text.pos = d->text.len = 0;
 	d->out.pos = d->out.len = 0;
-	d->nfaults = 0;
+	d->last_fault = -1;
+	d->nfaults = d->asked = 0;
 	fill_raw(d, 4);
 	d->raw.pos = d->mark_len;
 }
 
-/* Puts a NUL byte where the next character would be, and remembers why. */
-static void
-note_fault(Decoder *d, int sqlstate, char *message)
+static bool
+line_ended_since_fault(const Decoder *d)
 {
-	EtlDecodeFault *fault = &d->faults[d->nfaults % KEPT_FAULTS];
-
-	if (d->nfaults++ >= KEPT_FAULTS)
-		pfree(fault->message);
-	fault->at = d->base.bytes_read + d->out.len;
-	fault->sqlstate = sqlstate;
-	fault->message = MemoryContextStrdup(d->context, message);
-	d->out.data[d->out.len++] = '\0';
+	for (size_t i = d->last_fault; i < d->out.len; i++)
+		if (d->out.data[i] == '\n' || d->out.data[i] == '\r')
+			return true;
+	return false;
 }
 
-static char *
-hex_bytes(const unsigned char *bytes, size_t n)
+/*
+ * Puts a NUL byte where the next character would be, and remembers why.  The first fault of a line is
+ * enough, since it is the one of its record that is asked for.
+ */
+static void
+note_fault(Decoder *d, const unsigned char *bytes, size_t nbytes, bool valid)
 {
-	StringInfoData hex;
+	if (d->faults == NULL)
+		d->faults = MemoryContextAlloc(d->context, sizeof(Fault) * KEPT_FAULTS);
+	if (d->last_fault < 0 || line_ended_since_fault(d))
+	{
+		Fault *fault = &d->faults[d->nfaults++ % KEPT_FAULTS];
 
-	initStringInfo(&hex);
-	for (size_t i = 0; i < n; i++)
-		appendStringInfo(&hex, "%s0x%02x", i > 0 ? " " : "", bytes[i]);
-	return hex.data;
+		fault->at = d->base.bytes_read + d->out.len;
+		fault->valid = valid;
+		fault->nbytes = nbytes;
+		memcpy(fault->bytes, bytes, nbytes);
+	}
+	d->last_fault = d->out.len;
+	d->out.data[d->out.len++] = '\0';
 }
 
 /* The character at the front of "b" has no place in the server's encoding: passes it over. */
@@ -315,24 +335,11 @@ static void
 pass_over_character(Decoder *d, Buffer *b)
 {
 	const unsigned char *s = b->data + b->pos;
-	const char *from = pg_encoding_to_char(d->from);
 	int len = Min((size_t) pg_encoding_mblen(d->from, (const char *) s), left(b));
+	bool valid = *s != '\0' && pg_encoding_verifymbchar(d->from, (const char *) s, len) == len;
 
-	if (*s != '\0' && pg_encoding_verifymbchar(d->from, (const char *) s, len) == len)
-	{
-		note_fault(d, ERRCODE_UNTRANSLATABLE_CHARACTER,
-				   psprintf("character with byte sequence %s in encoding \"%s\" has no equivalent "
-							"in encoding \"%s\"",
-							hex_bytes(s, len), from, GetDatabaseEncodingName()));
-		b->pos += len;
-	}
-	else
-	{
-		note_fault(
-			d, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
-			psprintf("invalid byte sequence for encoding \"%s\": %s", from, hex_bytes(s, len)));
-		b->pos++;
-	}
+	note_fault(d, s, len, valid);
+	b->pos += valid ? len : 1;
 }
 
 /*
@@ -386,9 +393,7 @@ decode_utf16(Decoder *d, Buffer *to)
 			used = 4;
 		}
 		if (c >= 0xD800 && c <= 0xDFFF && to == &d->out)
-			note_fault(
-				d, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
-				psprintf("invalid byte sequence for encoding \"UTF-16\": %s", hex_bytes(s, used)));
+			note_fault(d, s, used, false);
 		else if (c >= 0xD800 && c <= 0xDFFF)
 			to->data[to->len++] = '\0';
 		else
@@ -429,18 +434,54 @@ decode_block(Decoder *d)
  *	What went wrong
  * ---------------------------------------------------------------- */
 
-const EtlDecodeFault *
+static char *
+hex_bytes(const Fault *fault)
+{
+	StringInfoData hex;
+
+	initStringInfo(&hex);
+	for (int i = 0; i < fault->nbytes; i++)
+		appendStringInfo(&hex, "%s0x%02x", i > 0 ? " " : "", fault->bytes[i]);
+	return hex.data;
+}
+
+static EtlDecodeFault *
+describe_fault(const Decoder *d, const Fault *fault)
+{
+	EtlDecodeFault *result = palloc(sizeof(EtlDecodeFault));
+	const char *from =
+		d->utf16 != NOT_UTF16 && !d->convert ? "UTF-16" : pg_encoding_to_char(d->from);
+
+	if (fault->valid)
+	{
+		result->sqlstate = ERRCODE_UNTRANSLATABLE_CHARACTER;
+		result->message = psprintf("character with byte sequence %s in encoding \"%s\" has no "
+								   "equivalent in encoding \"%s\"",
+								   hex_bytes(fault), from, GetDatabaseEncodingName());
+	}
+	else
+	{
+		result->sqlstate = ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
+		result->message =
+			psprintf("invalid byte sequence for encoding \"%s\": %s", from, hex_bytes(fault));
+	}
+	return result;
+}
+
+EtlDecodeFault *
 EtlDecodeFaultBetween(EtlSource *source, uint64 from, uint64 to)
 {
 	Decoder *d = (Decoder *) source;
 
 	Assert(source->ops == &decode_ops);
-	for (int i = Max(0, d->nfaults - KEPT_FAULTS); i < d->nfaults; i++)
+	if (d->nfaults > KEPT_FAULTS)
+		d->asked = Max(d->asked, d->nfaults - KEPT_FAULTS);
+	for (; d->asked < d->nfaults; d->asked++)
 	{
-		const EtlDecodeFault *fault = &d->faults[i % KEPT_FAULTS];
+		const Fault *fault = &d->faults[d->asked % KEPT_FAULTS];
 
-		if (fault->at >= from && fault->at < to)
-			return fault;
+		if (fault->at >= from)
+			return fault->at < to ? describe_fault(d, fault) : NULL;
 	}
 	return NULL;
 }

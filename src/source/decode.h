@@ -10,7 +10,6 @@
 /* A character that could not be decoded.  A NUL byte stands in its place. */
 typedef struct EtlDecodeFault
 {
-	uint64 at;	   /* byte of the decoded stream */
 	int sqlstate;  /* 22021 or 22P05 */
 	char *message; /* as PostgreSQL words it */
 } EtlDecodeFault;
@@ -30,10 +29,10 @@ typedef struct EtlDecodeFault
 extern EtlSource *EtlDecodeOpen(EtlSource *inner, const char *encoding);
 
 /*
- * What could not be decoded between two bytes of the decoded stream: the first such fault, or NULL if there
- * was none (or if it is too long ago).
+ * The first character between two bytes of the decoded stream that could not be decoded, in the current
+ * memory context; NULL if there is none, or if it is too long ago.  "from" must not go back.
  */
-extern const EtlDecodeFault *EtlDecodeFaultBetween(EtlSource *decoder, uint64 from, uint64 to);
+extern EtlDecodeFault *EtlDecodeFaultBetween(EtlSource *decoder, uint64 from, uint64 to);
 
 /* The bytes of the byte order mark that were left out, once the first byte was read. */
 extern int EtlDecodeMarkLength(EtlSource *decoder);

@@ -27,8 +27,9 @@ extern MemoryContext EtlSourceSetContext(EtlSourceSet *set);
 extern void EtlSourceSetRewind(EtlSourceSet *set);
 
 extern int EtlSourceSetCount(const EtlSourceSet *set);
-extern uint64 EtlSourceSetBytesRead(const EtlSourceSet *set); /* as stored, perhaps compressed */
-extern int64 EtlSourceSetSize(const EtlSourceSet *set);		  /* the same; -1: not known */
+/* As stored, perhaps compressed; all readings taken together. */
+extern uint64 EtlSourceSetBytesRead(const EtlSourceSet *set);
+extern int64 EtlSourceSetSize(const EtlSourceSet *set); /* the same; -1: not known */
 
 /*
  * For the planner: how large "source" is, and up to *len bytes from its start (none if it is compressed: then

@@ -8,7 +8,7 @@
 CREATE EXTENSION etl;
 
 \echo
-\echo == Looked at.  Columns match by name: "Airport Name" is airport_name, and only those asked for are read.
+\echo == Looked at. Columns match by name: "Airport Name" is airport_name, and only those asked for are read.
 \echo
 
 SELECT *
@@ -26,17 +26,20 @@ ORDER BY cost DESC
 LIMIT 5;
 
 \echo
-\echo == Joined with another file: the rainiest days on which somebody hit a bird near Seattle.
+\echo == Joined with another file: are there more strikes in Washington when Seattle is warm?
 \echo
 
-SELECT w.date, w.precipitation, w.weather, count(*) AS strikes
-FROM etl_csv('demo/seattle-weather.csv') AS w(date date, precipitation numeric, weather text)
-JOIN etl_csv('demo/birdstrikes.csv') AS s(flight_date date, origin_state text)
-	ON extract(doy FROM s.flight_date) = extract(doy FROM w.date)
-WHERE s.origin_state = 'Washington'
-GROUP BY w.date, w.precipitation, w.weather
-ORDER BY w.precipitation DESC, w.date
-LIMIT 5;
+WITH weather AS (
+	SELECT extract(month FROM date) AS month, round(avg(temp_max), 1) AS warmest_celsius
+	FROM etl_csv('demo/seattle-weather.csv') AS t(date date, temp_max numeric)
+	GROUP BY month
+), strikes AS (
+	SELECT extract(month FROM flight_date) AS month, count(*) AS strikes
+	FROM etl_csv('demo/birdstrikes.csv') AS t(flight_date date, origin_state text)
+	WHERE origin_state = 'Washington'
+	GROUP BY month
+)
+SELECT * FROM weather JOIN strikes USING (month) ORDER BY month;
 
 \echo
 \echo == How it runs: LIMIT stops reading, and only the columns in use are converted.
@@ -65,3 +68,13 @@ FROM etl_csv('demo/birdstrikes.csv')
 WHERE flight_date >= '2000-01-01';
 
 SELECT count(*) AS loaded, min(flight_date) AS first, max(flight_date) AS last FROM strikes;
+
+\echo
+\echo == With a table that is there already, it is one line.
+\echo
+
+CREATE TABLE airports (iata text PRIMARY KEY, name text, city text, state text, latitude float8, longitude float8);
+
+INSERT INTO airports SELECT * FROM etl_csv(NULL::airports, 'demo/airports.csv');
+
+SELECT * FROM airports WHERE city = 'Seattle';

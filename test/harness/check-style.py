@@ -206,6 +206,20 @@ def check_tests_are_run():
                 breach(path, 1, f"nothing runs this: test/{folder} holds {rule}")
 
 
+def check_modules():
+    """test/modules/NAME has a Makefile that lists its tests, and an output for each of them."""
+    for folder in sorted(path for path in Path(".").glob("test/modules/*") if path.is_dir()):
+        makefile = folder / "Makefile"
+        if not makefile.is_file():
+            breach(folder, 1, "a module without Makefile: nothing builds or runs it")
+            continue
+        check_expected(f"{folder}/sql", ".sql", f"{folder}/expected")
+        words = read(makefile).split()
+        for path in files(f"{folder}/sql/*.sql"):
+            if path.stem not in words:
+                breach(path, 1, f"{makefile} does not run it")
+
+
 def check_names_differ():
     """pg_regress would run sql/NAME.sql instead of test/sql/NAME.sql."""
     taken = {path.name for path in files("sql/*.sql")}
@@ -259,6 +273,7 @@ def main():
     check_expected("test/sql", ".sql", "expected")
     check_expected("test/isolation/specs", ".spec", "test/isolation/expected")
     check_tests_are_run()
+    check_modules()
     check_names_differ()
     check_routines()
     for path, line, what in sorted(breaches):

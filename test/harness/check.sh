@@ -28,6 +28,7 @@ run_units "$scratch/etl"
 start_server "$scratch/pg" "$private_pg_config"
 run_regress "$scratch/etl"
 run_isolation "$scratch/etl"
+run_modules "$scratch/etl" COPT=-Werror
 run_tap "$scratch/etl"
 stop_server
 
@@ -46,6 +47,7 @@ run_units "$scratch/sanitized" "${sanitizers[@]}"
 start_server "$scratch/pg_sanitized" "$private_pg_config" LD_PRELOAD="$(preload_asan)"
 run_regress "$scratch/sanitized"
 run_isolation "$scratch/sanitized"
+run_modules "$scratch/sanitized" CC=gcc COPT="${sanitizers[*]}"
 stop_server
 count_reports "$reports"
 

@@ -19,7 +19,7 @@ start_server "$scratch/pg" "$PG_CONFIG"
 as_worker cp -R "$scratch/etl/test/fixtures/real" "$scratch/pg/data/demo"
 
 for script in "$scratch"/etl/test/demo/*.sql; do
-	as_worker env DEMO_FILES="$scratch/pg/data/demo" "$server_bin/psql" -X -q -e -v ON_ERROR_STOP=1 -d postgres -f "$script"
+	as_worker env DEMO_FILES="$scratch/pg/data/demo" "$server_bin/psql" -X -e -v ON_ERROR_STOP=1 -d postgres -f "$script"
 done
 
 say "Done: the server is stopped and removed; etl stays installed (CREATE EXTENSION etl)"

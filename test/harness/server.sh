@@ -2,8 +2,7 @@
 # Sourced: one throw-away server, reached by a socket in the throw-away folder only.
 
 server=
-
-export private_pg_config=
+postmaster= # a program to start instead of postgres itself
 
 # A private copy of the PostgreSQL installation, for "make install DESTDIR=$destdir": its programs
 # find their libraries and files relative to themselves, so the same paths below another root will do.
@@ -14,6 +13,7 @@ copy_postgresql() { # DESTDIR; sets private_pg_config
 		as_worker mkdir -p "$1$part"
 		as_worker cp -a "$part/." "$1$part"
 	done
+	# shellcheck disable=SC2034
 	private_pg_config=$1$("$PG_CONFIG" --bindir)/pg_config
 }
 
@@ -29,7 +29,8 @@ start_server() { # FOLDER PG_CONFIG [NAME=VALUE…, the postmaster's environment
 		fsync = off
 	CONF
 	server=$folder server_bin=$bin
-	as_worker env "${@:3}" "$bin/pg_ctl" start -s -w -t 120 -D "$folder/data" -l "$folder/log" ||
+	as_worker env "${@:3}" "$bin/pg_ctl" start -s -w -t 120 -D "$folder/data" -l "$folder/log" \
+		${postmaster:+-p "$postmaster"} ||
 		die "the server did not start, see $folder/log"
 	export PGHOST=$folder PGPORT=5432 PGUSER=postgres
 }

@@ -28,8 +28,8 @@ run_style() { # FOLDER
 	fi
 }
 
-# Each test/unit/*_test.c is a program with the files of format/, which need no server.  It exits with 0
-# if all is well; a last line "N passed, N failed" is taken at its word.
+# Each test/unit/*_test.c is a program that needs no server.  It exits with 0 if all is well; a last line
+# "N passed, N failed" is taken at its word.
 run_units() { # FOLDER [compiler options]
 	local source program status
 	for source in "$1"/test/unit/*_test.c; do
@@ -52,6 +52,20 @@ run_isolation() { # FOLDER
 	[ -e "$1/test/isolation/specs" ] || return 0
 	installcheck "$1" isolation REGRESS= TAP_TESTS= || show_diffs "$1/output_iso/regression.diffs"
 	count_regress "$1.isolation.log"
+}
+
+# Each test/modules/NAME is an extension or library of its own, with the usual Makefile and tests.
+run_modules() { # FOLDER, further arguments of make for the build
+	local makefile name
+	for makefile in "$1"/test/modules/*/Makefile; do
+		[ -e "$makefile" ] || return 0
+		name=test/modules/$(basename "$(dirname "$makefile")")
+		build "$1/$name" "${@:2}" all
+		build "$1/$name" "${@:2}" DESTDIR="$scratch/install" install
+		installcheck "$1" "$(basename "$name")" -C "$name" ||
+			show_diffs "$1/$name/regression.diffs"
+		count_regress "$1.$(basename "$name").log"
+	done
 }
 
 run_tap() { # FOLDER
@@ -122,21 +136,27 @@ preload_asan() {
 	echo "$(gcc -print-file-name=libasan.so) $first"
 }
 
-# The sanitizers write one file for each process that they stop.
+# The sanitizers and valgrind write a file for each process in which they found something.
 count_reports() { # FOLDER
 	local report
 	for report in "$1"/*; do
-		[ -e "$report" ] || return 0
-		cat "$report"
-		count 0 1
+		if [ -s "$report" ]; then
+			cat "$report"
+			count 0 1
+		fi
 	done
 }
 
-# Compiles a program with the files of format/ as a client of PostgreSQL's libraries.
+# Compiles a program as a client of PostgreSQL's libraries, together with all of format/ and with the
+# other files of src/ whose headers it includes: "source/url.h" brings source/url.c.
 compile_frontend() { # COMPILER FOLDER PROGRAM SOURCE [compiler options]
+	local parts=("$2"/src/format/*.c) part
+	while read -r part; do
+		[[ $part == format/* ]] || parts+=("$2/src/$part.c")
+	done < <(sed -n 's,^#include "\(.*/.*\)\.h"$,\1,p' "$4")
 	as_worker "$1" -g -std=gnu99 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 		-Wno-missing-field-initializers -fno-strict-aliasing -fwrapv -D_GNU_SOURCE -DFRONTEND "${@:5}" \
 		-I"$2/src" -I"$("$PG_CONFIG" --includedir-server)" -I"$("$PG_CONFIG" --includedir)" \
-		-o "$3" "$4" "$2"/src/format/*.c \
+		-o "$3" "$4" "${parts[@]}" \
 		-L"$("$PG_CONFIG" --pkglibdir)" -L"$("$PG_CONFIG" --libdir)" -lpgcommon -lpgport -lyajl -lm
 }

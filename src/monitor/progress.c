@@ -1,0 +1,44 @@
+/*
+ * progress.c
+ *		What a load under way shows in pg_stat_progress_copy.
+ *
+ * INSERT has no progress view of its own, and a load from a file is what people know as COPY.
+ */
+#include "etl.h"
+
+#include "commands/progress.h"
+#include "monitor/progress.h"
+#include "utils/backend_progress.h"
+
+static bool loading = false;
+
+void
+EtlProgressBegin(Oid relation)
+{
+	const int index[] = {PROGRESS_COPY_COMMAND, PROGRESS_COPY_TYPE};
+	const int64 value[] = {PROGRESS_COPY_COMMAND_FROM, PROGRESS_COPY_TYPE_FILE};
+
+	pgstat_progress_start_command(PROGRESS_COMMAND_COPY, relation);
+	pgstat_progress_update_multi_param(lengthof(index), index, value);
+	loading = true;
+}
+
+/* Safe to call after an error, which ends the command by itself. */
+void
+EtlProgressEnd(void)
+{
+	if (loading)
+		pgstat_progress_end_command();
+	loading = false;
+}
+
+void
+EtlProgressReport(uint64 bytes, int64 total, uint64 records)
+{
+	const int index[] = {PROGRESS_COPY_BYTES_PROCESSED, PROGRESS_COPY_BYTES_TOTAL,
+						 PROGRESS_COPY_TUPLES_PROCESSED};
+	const int64 value[] = {bytes, Max(total, 0), records};
+
+	if (loading)
+		pgstat_progress_update_multi_param(lengthof(index), index, value);
+}

@@ -1,0 +1,343 @@
+/*
+ * import.c
+ *		etl_import: from a file to a table in one call.
+ *
+ *		EtlPropose	names and types, from a sample
+ *		CREATE TABLE, INSERT INTO ... SELECT ... FROM etl_csv(...)
+ *
+ * If a value behind the sample does not fit, the attempt is rolled back, the whole source is looked at, and
+ * the table is made and loaded again with types that take every value: no row is lost to a guess.  What is
+ * loaded is always what the file says, since the source is read again rather than converted back.
+ *
+ * A table that exists already is taken as it is: its types are somebody's decision.
+ */
+#include "etl.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "monitor/progress.h"
+#include "scan/csv_records.h"
+#include "scan/infer.h"
+#include "scan/input.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/varlena.h"
+
+typedef struct Import
+{
+	const EtlArgs *args;
+	const char *etl_csv;	/* the function, qualified: users may have set any search_path */
+	const char *target;		/* the table, quoted */
+	RangeVar *relation;		/* the same */
+	EtlProposal *proposal;	/* NULL: the table existed */
+	StringInfoData names;	/* the table's columns to fill */
+	StringInfoData columns; /* the columns of etl_csv, with their types, in the same order */
+} Import;
+
+/* Arguments of etl_import that etl_csv does not have. */
+static bool
+is_own_argument(const char *name)
+{
+	return strcmp(name, "target") == 0 || strcmp(name, "sample_rows") == 0 ||
+		   strcmp(name, "match") == 0 || strcmp(name, "union_by_name") == 0;
+}
+
+/* ----------------------------------------------------------------
+ *	What to load
+ * ---------------------------------------------------------------- */
+
+/* A new table has the proposed columns. */
+static void
+plan_new_table(Import *import)
+{
+	const EtlProposal *proposal = import->proposal;
+
+	resetStringInfo(&import->names);
+	resetStringInfo(&import->columns);
+	for (int i = 0; i < proposal->ncolumns; i++)
+	{
+		const EtlProposedColumn *column = &proposal->columns[i];
+		const char *comma = i > 0 ? ", " : "";
+
+		appendStringInfo(&import->names, "%s%s", comma, quote_identifier(column->name));
+		appendStringInfo(&import->columns, "%s%s %s", comma,
+						 quote_identifier(proposal->by_name ? column->header : column->name),
+						 format_type_be(EtlProposedType(column)));
+	}
+}
+
+/* The header names, as they match the columns of a table; -1 for those that no column matches. */
+static void
+match_to_table(Import *import, TupleDesc desc, bool *taken)
+{
+	const EtlProposal *proposal = import->proposal;
+	EtlName *names = palloc(sizeof(EtlName) * (proposal->ncolumns + 1));
+
+	for (int i = 0; i < proposal->ncolumns; i++)
+	{
+		names[i].name = proposal->columns[i].header;
+		names[i].len = strlen(names[i].name);
+	}
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		EtlNameMatch match;
+		const char *comma = import->names.len > 0 ? ", " : "";
+		const char *name;
+
+		if (attr->attisdropped || attr->attgenerated != '\0')
+			continue;
+		match = EtlMatchName(NameStr(attr->attname), names, proposal->ncolumns);
+		if (match.index < 0)
+			continue; /* the table's default */
+		taken[match.index] = true;
+		if (match.other >= 0)
+			taken[match.other] = true; /* etl_csv says what is ambiguous */
+		name = quote_identifier(NameStr(attr->attname));
+		appendStringInfo(&import->names, "%s%s", comma, name);
+		appendStringInfo(&import->columns, "%s%s %s", comma, name,
+						 format_type_with_typemod(attr->atttypid, attr->atttypmod));
+	}
+}
+
+/* A table that exists gets the columns of the file that it has; it must have all of them. */
+static void
+plan_existing_table(Import *import, Oid relid)
+{
+	Relation rel = relation_open(relid, AccessShareLock);
+	const EtlProposal *proposal = import->proposal;
+	bool *taken = palloc0(sizeof(bool) * (proposal->ncolumns + 1));
+
+	if (!proposal->by_name && proposal->ncolumns > 0)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("cannot match the columns of the file to table \"%s\" by name",
+							   RelationGetRelationName(rel)),
+						errhint("Use INSERT with SELECT from etl_csv and match => 'position'.")));
+	match_to_table(import, RelationGetDescr(rel), taken);
+	for (int i = 0; i < proposal->ncolumns; i++)
+		if (!taken[i])
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+							errmsg("column \"%s\" of the file is not a column of table \"%s\"",
+								   proposal->columns[i].header, RelationGetRelationName(rel)),
+							errhint("Add the column, or use INSERT with SELECT from etl_csv for "
+									"some of the file's columns.")));
+	relation_close(rel, AccessShareLock);
+}
+
+/* ----------------------------------------------------------------
+ *	Loading
+ * ---------------------------------------------------------------- */
+
+static void
+create_table(const Import *import)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "CREATE TABLE %s (", import->target);
+	for (int i = 0; i < import->proposal->ncolumns; i++)
+	{
+		const EtlProposedColumn *column = &import->proposal->columns[i];
+
+		appendStringInfo(&sql, "%s%s %s", i > 0 ? ", " : "", quote_identifier(column->name),
+						 format_type_be(EtlProposedType(column)));
+	}
+	appendStringInfoChar(&sql, ')');
+	if (SPI_execute(sql.data, false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not execute \"%s\"", sql.data);
+}
+
+/* INSERT ... SELECT, with the arguments of this call handed on as parameters. */
+static uint64
+insert_rows(const Import *import)
+{
+	const EtlArgs *args = import->args;
+	Oid *types = palloc(sizeof(Oid) * args->n);
+	Datum *values = palloc(sizeof(Datum) * args->n);
+	char *nulls = palloc(args->n);
+	StringInfoData sql;
+	int n = 0;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "INSERT INTO %s (%s) SELECT * FROM %s(", import->target,
+					 import->names.data, import->etl_csv);
+	for (int i = 0; i < args->n; i++)
+	{
+		if (is_own_argument(args->arg[i].name))
+			continue;
+		types[n] = args->arg[i].type;
+		values[n] = args->arg[i].value;
+		nulls[n++] = args->arg[i].isnull ? 'n' : ' ';
+		appendStringInfo(&sql, "%s => $%d, ", quote_identifier(args->arg[i].name), n);
+	}
+	appendStringInfo(&sql, "match => '%s', union_by_name => %s) AS t(%s)",
+					 import->proposal->by_name ? "name" : "position",
+					 import->proposal->by_name && import->proposal->nfiles > 1 ? "true" : "false",
+					 import->columns.data);
+	if (SPI_execute_with_args(sql.data, n, types, values, nulls, false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not execute \"%s\"", sql.data);
+	return SPI_processed;
+}
+
+static uint64
+load(Import *import)
+{
+	volatile uint64 n = 0;
+
+	EtlProgressBegin(RangeVarGetRelid(import->relation, NoLock, false));
+	PG_TRY();
+	{
+		n = insert_rows(import);
+	}
+	PG_FINALLY();
+	{
+		EtlProgressEnd();
+	}
+	PG_END_TRY();
+	return n;
+}
+
+/*
+ * Makes the table and loads it, in a subtransaction.  Returns false, with everything as it was before, if a
+ * value does not have the proposed type.
+ */
+static bool
+try_new_table(Import *import, uint64 *n)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool ok = true;
+
+	plan_new_table(import);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		create_table(import);
+		*n = load(import);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION ||
+			error->sqlerrcode == ERRCODE_BAD_COPY_FILE_FORMAT ||
+			error->sqlerrcode == ERRCODE_CHARACTER_NOT_IN_REPERTOIRE ||
+			error->sqlerrcode == ERRCODE_UNTRANSLATABLE_CHARACTER)
+			ReThrowError(error);
+		FreeErrorData(error);
+		ok = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return ok;
+}
+
+/* Looks at the whole source, and tells which columns the sample was wrong about. */
+static void
+widen(Import *import)
+{
+	EtlProposal *sampled = import->proposal;
+	EtlProposal *whole = EtlPropose(import->args, -1);
+
+	for (int i = 0; i < Min(sampled->ncolumns, whole->ncolumns); i++)
+	{
+		Oid was = EtlProposedType(&sampled->columns[i]);
+		Oid is = EtlProposedType(&whole->columns[i]);
+
+		if (was != is)
+			ereport(NOTICE,
+					(errmsg("column \"%s\" becomes %s, since not all its values are %s",
+							whole->columns[i].name, format_type_be(is), format_type_be(was))));
+	}
+	import->proposal = whole;
+}
+
+static uint64
+load_new_table(Import *import)
+{
+	uint64 n;
+
+	if (import->proposal->ncolumns == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+				 errmsg("cannot create table %s from a source without columns", import->target)));
+	if (try_new_table(import, &n))
+		return n;
+	widen(import);
+	if (!try_new_table(import, &n))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the source changed while it was imported")));
+	return n;
+}
+
+/*
+ * How many records the types of a new table are proposed from.  Where faulty rows are skipped, all: a row whose
+ * value only a guess does not fit is not faulty.
+ */
+static int64
+sample_size(const EtlArgs *args)
+{
+	static const char *const policies[] = {"fail", "skip"};
+
+	if (EtlArgChoice(args, "on_error", policies, lengthof(policies)) != ETL_ON_ERROR_FAIL)
+		return -1;
+	return EtlArgInt(args, "sample_rows", -1);
+}
+
+PG_FUNCTION_INFO_V1(etl_import);
+
+/*
+ * etl_import(target text, source text, sample_rows bigint, ...) returns bigint
+ *
+ * sql/etl--1.0.sql documents the arguments.
+ */
+Datum
+etl_import(PG_FUNCTION_ARGS)
+{
+	EtlArgs *args = EtlArgsOfCall(fcinfo);
+	Import import = {.args = args};
+	List *names;
+	Oid relid;
+	uint64 n;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("target must not be null")));
+	names = textToQualifiedNameList(PG_GETARG_TEXT_PP(0));
+	import.relation = makeRangeVarFromNameList(names);
+	import.target = NameListToQuotedString(names);
+	import.etl_csv = quote_qualified_identifier(
+		get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid)), "etl_csv");
+	initStringInfo(&import.names);
+	initStringInfo(&import.columns);
+
+	relid = RangeVarGetRelid(import.relation, NoLock, true);
+	import.proposal = EtlPropose(args, OidIsValid(relid) ? 0 : sample_size(args));
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (OidIsValid(relid))
+	{
+		plan_existing_table(&import, relid);
+		n = load(&import);
+	}
+	else
+		n = load_new_table(&import);
+	SPI_finish();
+	PG_RETURN_INT64((int64) n);
+}

@@ -1,0 +1,211 @@
+/*
+ * peek.c
+ *		etl_peek: the first records of a source, before anybody has named a column.
+ *
+ * Whatever is wrong with a record is shown rather than raised: fields without a name come as "_etl_extra", and
+ * a record that is no text as "_etl_error".
+ */
+#include "etl.h"
+
+#include "funcapi.h"
+#include "scan/csv_records.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+typedef struct Peek
+{
+	EtlCsvRecords records;
+	int64 left;	 /* records still to be shown */
+	int nkeys;	 /* of the file in hand */
+	char **keys; /* [nkeys] its header, made unique */
+} Peek;
+
+/* ----------------------------------------------------------------
+ *	Keys
+ * ---------------------------------------------------------------- */
+
+static bool
+is_taken(const Peek *peek, int n, const char *key)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(peek->keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+/* An object has each key once, so a name that comes again gets a number, and an empty one its place. */
+static void
+set_keys(Peek *peek)
+{
+	const EtlCsvRecords *records = &peek->records;
+
+	peek->nkeys = records->nnames;
+	peek->keys = palloc(sizeof(char *) * (records->nnames + 1));
+	for (int i = 0; i < records->nnames; i++)
+	{
+		char *name = pnstrdup(records->names[i].name, records->names[i].len);
+		char *key = name[0] != '\0' ? name : psprintf("column_%d", i + 1);
+
+		for (int again = 2; is_taken(peek, i, key); again++)
+			key = psprintf("%s_%d", name, again);
+		peek->keys[i] = key;
+	}
+}
+
+/* ----------------------------------------------------------------
+ *	Records as jsonb
+ * ---------------------------------------------------------------- */
+
+static void
+push_string(JsonbParseState **state, JsonbIteratorToken token, const char *s, size_t len)
+{
+	JsonbValue value;
+
+	value.type = jbvString;
+	value.val.string.val = pnstrdup(s, len);
+	value.val.string.len = len;
+	(void) pushJsonbValue(state, token, &value);
+}
+
+/* Pushes a field as a value of an object or an element of an array. */
+static void
+push_field(JsonbParseState **state, JsonbIteratorToken token, Peek *peek, int i)
+{
+	JsonbValue null = {.type = jbvNull};
+	bool quoted;
+	size_t len;
+	const char *s = EtlCsvFieldText(&peek->records, i, &len, &quoted);
+
+	if (EtlCsvIsNull(&peek->records, s, len, quoted))
+		(void) pushJsonbValue(state, token, &null);
+	else
+		push_string(state, token, s, len);
+}
+
+static JsonbValue *
+push_array(JsonbParseState **state, Peek *peek, int first)
+{
+	(void) pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = first; i < peek->records.record.nfields; i++)
+		push_field(state, WJB_ELEM, peek, i);
+	return pushJsonbValue(state, WJB_END_ARRAY, NULL);
+}
+
+static JsonbValue *
+push_object(JsonbParseState **state, Peek *peek)
+{
+	const EtlCsvRecord *record = &peek->records.record;
+	int n = Min(record->nfields, peek->nkeys);
+
+	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		push_string(state, WJB_KEY, peek->keys[i], strlen(peek->keys[i]));
+		push_field(state, WJB_VALUE, peek, i);
+	}
+	if (record->nfields > n)
+	{
+		push_string(state, WJB_KEY, "_etl_extra", strlen("_etl_extra"));
+		(void) push_array(state, peek, n);
+	}
+	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+static JsonbValue *
+push_defect(JsonbParseState **state, Peek *peek)
+{
+	EtlFault fault;
+
+	EtlCsvDefectFault(&peek->records, &fault);
+	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	push_string(state, WJB_KEY, "_etl_error", strlen("_etl_error"));
+	push_string(state, WJB_VALUE, fault.message, strlen(fault.message));
+	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+static Datum
+record_as_jsonb(Peek *peek)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue *value;
+
+	if (peek->records.record.defect != ETL_CSV_SOUND)
+		value = push_defect(&state, peek);
+	else if (peek->records.options.header)
+		value = push_object(&state, peek);
+	else
+		value = push_array(&state, peek, 0);
+	return JsonbPGetDatum(JsonbValueToJsonb(value));
+}
+
+/* ---------------------------------------------------------------- */
+
+static Peek *
+open_peek(const EtlArgs *args)
+{
+	Peek *peek = palloc0(sizeof(Peek));
+
+	peek->left = EtlArgInt(args, "rows", 10);
+	if (peek->left < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("rows must not be negative")));
+	EtlCsvRecordsOpen(&peek->records, args);
+	if (EtlCsvRecordsNextFile(&peek->records))
+		set_keys(peek);
+	else
+		peek->left = 0;
+	return peek;
+}
+
+/* Goes to the next record, of whichever file; false when there is none. */
+static bool
+next_record(Peek *peek, MemoryContext context)
+{
+	MemoryContext old;
+
+	while (!EtlCsvRecordsNext(&peek->records))
+	{
+		if (!EtlCsvRecordsNextFile(&peek->records))
+			return false;
+		old = MemoryContextSwitchTo(context);
+		set_keys(peek);
+		MemoryContextSwitchTo(old);
+	}
+	return true;
+}
+
+PG_FUNCTION_INFO_V1(etl_peek);
+
+/*
+ * etl_peek(source text, rows int, ...) returns table(line bigint, record jsonb)
+ *
+ * The first records of a source: objects by the names of the header, or arrays where there is none.
+ * sql/etl--1.0.sql documents the arguments.
+ */
+Datum
+etl_peek(PG_FUNCTION_ARGS)
+{
+	FuncCallContext *call;
+	Peek *peek;
+	Datum values[2];
+	bool isnull[2] = {false, false};
+
+	if (SRF_IS_FIRSTCALL())
+	{
+		MemoryContext old;
+
+		call = SRF_FIRSTCALL_INIT();
+		old = MemoryContextSwitchTo(call->multi_call_memory_ctx);
+		if (get_call_result_type(fcinfo, NULL, &call->tuple_desc) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		call->user_fctx = open_peek(EtlArgsOfCall(fcinfo));
+		MemoryContextSwitchTo(old);
+	}
+	call = SRF_PERCALL_SETUP();
+	peek = call->user_fctx;
+	if (peek->left-- <= 0 || !next_record(peek, call->multi_call_memory_ctx))
+		SRF_RETURN_DONE(call);
+	values[0] = Int64GetDatum((int64) peek->records.record.line);
+	values[1] = record_as_jsonb(peek);
+	SRF_RETURN_NEXT(call, HeapTupleGetDatum(heap_form_tuple(call->tuple_desc, values, isnull)));
+}

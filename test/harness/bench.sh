@@ -1,0 +1,26 @@
+#!/bin/bash
+# make bench: measures what the README quotes, on a server of its own.  BENCH names one script of
+# test/bench; its further words are the script's arguments.
+
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/packages.sh"
+. "$(dirname "$0")/server.sh"
+
+need_packages build
+make_scratch
+
+say "Build for $("$PG_CONFIG" --version), $PG_CONFIG"
+copy_project "$scratch/etl"
+build "$scratch/etl" all
+copy_postgresql "$scratch/install"
+build "$scratch/etl" DESTDIR="$scratch/install" install
+start_server "$scratch/pg" "$private_pg_config"
+"$server_bin/psql" -Xq -d postgres -c "ALTER SYSTEM SET shared_buffers = '1GB'" \
+	-c "ALTER SYSTEM SET max_wal_size = '16GB'" -c "ALTER SYSTEM SET checkpoint_timeout = '1h'"
+as_worker "$server_bin/pg_ctl" restart -s -w -D "$server/data" -l "$server/log"
+
+say "$(grep -m 1 'model name' /proc/cpuinfo | cut -d: -f2), $(nproc) processors, $("$server_bin/postgres" --version)"
+as_worker mkdir "$scratch/files"
+read -ra bench <<<"${BENCH:-csv}"
+as_worker env PATH="$server_bin:$PATH" python3 "$scratch/etl/test/bench/${bench[0]}.py" "$scratch/files" "${bench[@]:1}"
