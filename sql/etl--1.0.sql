@@ -85,7 +85,6 @@ REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, 
 REVOKE EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
     FROM PUBLIC;
 
-<<<<<<< HEAD
 /* ------------------------------------------------------------------------------------------------
  * Pipelines
  * ------------------------------------------------------------------------------------------------ */
@@ -375,7 +374,6 @@ COMMENT ON FUNCTION etl_batch() IS 'rows of a running pipeline''s current batch'
 CREATE FUNCTION etl_emitted() RETURNS SETOF record
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_scan_support;
 COMMENT ON FUNCTION etl_emitted() IS 'rows that a running pipeline''s query gave for the current batch';
-=======
 /*
  * etl_peek: the first records of a source, as they are, without naming a column.
  *
@@ -469,4 +467,57 @@ COMMENT ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, te
     IS 'loads a CSV file into a table, which it creates if there is none';
 REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint)
     FROM PUBLIC;
->>>>>>> main
+
+/*
+ * etl_watermark: the highest value of the watermark of complete scans, as text (NULL: none yet), or with a
+ * default, typed as that and less the watermark_lag of the pipeline.
+ */
+CREATE FUNCTION etl_watermark(name text) RETURNS text
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT;
+CREATE FUNCTION etl_watermark(name text, "default" anyelement) RETURNS anyelement
+    AS 'MODULE_PATHNAME', 'etl_watermark_typed' LANGUAGE C STABLE;
+COMMENT ON FUNCTION etl_watermark(text) IS 'how far the data of a pipeline goes';
+COMMENT ON FUNCTION etl_watermark(text, anyelement)
+    IS 'how far the data of a pipeline goes, less its watermark_lag; the default if it has none yet';
+
+/*
+ * etl_start starts a run and returns its number.  etl_run also waits for its end and returns what it counted:
+ *
+ *     read = malformed + convert_failed + converted
+ *     emitted = invalid + superseded + load_failed + loaded + skipped,  loaded = inserted + updated
+ *
+ * superseded: a later row of the batch has the same key.  skipped: unchanged, older than what is there, there already
+ * (on_conflict 'ignore'), or suppressed by a trigger.  A run that does not succeed is an error.
+ *
+ * Both are refused inside a transaction block (25001), on a standby (55000), while the pipeline runs (55006),
+ * and without a free background worker (53000).  Cancelling the CALL cancels the run.
+ */
+CREATE FUNCTION etl_start(name text) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+CREATE PROCEDURE etl_run(name text, INOUT run bigint DEFAULT NULL, INOUT state text DEFAULT NULL, INOUT read bigint DEFAULT NULL, INOUT malformed bigint DEFAULT NULL,
+    INOUT convert_failed bigint DEFAULT NULL, INOUT converted bigint DEFAULT NULL, INOUT emitted bigint DEFAULT NULL, INOUT invalid bigint DEFAULT NULL,
+    INOUT superseded bigint DEFAULT NULL, INOUT load_failed bigint DEFAULT NULL, INOUT loaded bigint DEFAULT NULL, INOUT inserted bigint DEFAULT NULL, INOUT updated bigint DEFAULT NULL,
+    INOUT skipped bigint DEFAULT NULL)
+    AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION etl_start(text) IS 'starts a run of a pipeline';
+COMMENT ON PROCEDURE etl_run IS 'runs a pipeline and waits for its end';
+
+/*
+ * Loads the open dead letters of a pipeline once more, through the pipeline as it is now, and marks those that
+ * succeed as resolved.  The counters are those of etl_run.
+ */
+CREATE PROCEDURE etl_retry_dead_letters(name text, INOUT run bigint DEFAULT NULL, INOUT state text DEFAULT NULL, INOUT read bigint DEFAULT NULL,
+    INOUT malformed bigint DEFAULT NULL, INOUT convert_failed bigint DEFAULT NULL, INOUT converted bigint DEFAULT NULL, INOUT emitted bigint DEFAULT NULL,
+    INOUT invalid bigint DEFAULT NULL, INOUT superseded bigint DEFAULT NULL, INOUT load_failed bigint DEFAULT NULL, INOUT loaded bigint DEFAULT NULL,
+    INOUT inserted bigint DEFAULT NULL, INOUT updated bigint DEFAULT NULL, INOUT skipped bigint DEFAULT NULL)
+    AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON PROCEDURE etl_retry_dead_letters IS 'loads the dead letters of a pipeline once more';
+
+/* Removes runs and dead letters older than an interval, and returns how many; etl.retention does so by itself. */
+CREATE FUNCTION etl_purge(name text, older_than interval) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION etl_purge(text, interval) IS 'removes old runs and dead letters of a pipeline';
+
+REVOKE EXECUTE ON FUNCTION etl_watermark(text), etl_watermark(text, anyelement), etl_start(text),
+    etl_purge(text, interval) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE etl_run, etl_retry_dead_letters FROM PUBLIC;

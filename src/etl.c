@@ -7,6 +7,7 @@
 #include "etl.h"
 
 #include "fmgr.h"
+#include "pipeline/pipeline.h"
 #include "scan/csv_records.h"
 #include "scan/scan.h"
 #include "utils/guc.h"
@@ -21,5 +22,6 @@ _PG_init(void)
 	EtlCsvRecordsInit();
 	EtlPlanInit();
 	EtlNodeInit();
+	EtlPipelineInit();
 	MarkGUCPrefixReserved("etl");
 }

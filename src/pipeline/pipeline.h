@@ -88,6 +88,7 @@ extern void EtlPipelineInit(void);
 /* settings */
 extern int EtlDrainTimeout; /* ms */
 extern int EtlSettleTime;	/* ms */
-extern int EtlDeadLetterMaxKb;
+extern int EtlDeadLetterMaxBytes;
+extern int EtlRetention; /* minutes; 0: for ever */
 
 #endif /* ETL_PIPELINE_H */

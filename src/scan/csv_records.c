@@ -81,9 +81,11 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 		char *room;
 		size_t len;
 
-<<<<<<< HEAD
 		if (likely(status == ETL_CSV_RECORD && !records->growing))
+		{
+			records->nread++;
 			return true;
+		}
 		if (status == ETL_CSV_RECORD)
 			return !EtlCsvReaderCutOff(records->reader, &records->record) ||
 				   hold_back(records, records->record.offset, records->record.line);
@@ -93,12 +95,6 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 
 			EtlCsvReaderPosition(records->reader, &offset, &line);
 			return hold_back(records, offset, line);
-=======
-		if (likely(status == ETL_CSV_RECORD))
-		{
-			records->nread++;
-			return true;
->>>>>>> main
 		}
 		if (status == ETL_CSV_END)
 			return false;
@@ -106,7 +102,8 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 			raise_broken_file(records, status);
 		room = EtlCsvReaderRoom(records->reader, &len);
 		EtlCsvReaderFed(records->reader, EtlSourceRead(records->source, room, len));
-		records->nbytes = EtlSourceSetBytesRead(records->files);
+		if (records->files != NULL)
+			records->nbytes = EtlSourceSetBytesRead(records->files);
 		EtlProgressReport(records->nbytes, records->size, records->nread);
 	}
 }
@@ -179,7 +176,7 @@ EtlCsvQuotedFieldText(EtlCsvRecords *records, const char *raw, size_t *len, bool
  * ---------------------------------------------------------------- */
 
 void
-EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args)
+EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool no_source)
 {
 	char *source = EtlArgText(args, "source");
 
@@ -192,6 +189,9 @@ EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args)
 	EtlCsvReadOptions(args, &records->options);
 	records->options.dialect.max_field_size = (size_t) max_field_size_kb * 1024;
 	records->reader = EtlCsvReaderCreate(&records->options.dialect);
+	records->size = -1;
+	if (no_source)
+		return;
 	records->files = EtlSourceSetOpen(source);
 	records->size = EtlSourceSetSize(records->files);
 }
@@ -203,6 +203,7 @@ read_header(EtlCsvRecords *records)
 	EtlFault fault;
 
 	records->nnames = 0;
+	records->header = NULL;
 	if (!records->options.header)
 		return true;
 	if (!EtlCsvRecordsNext(records))
@@ -212,6 +213,7 @@ read_header(EtlCsvRecords *records)
 		EtlCsvDefectFault(records, &fault);
 		EtlRaiseFault(&fault);
 	}
+	records->header = pnstrdup(records->record.data, records->record.len);
 	records->nnames = records->record.nfields;
 	records->names = palloc(sizeof(EtlName) * records->nnames);
 	for (int i = 0; i < records->nnames; i++)
@@ -249,6 +251,15 @@ EtlCsvRecordsNextFile(EtlCsvRecords *records)
 	}
 	MemoryContextSwitchTo(old);
 	return found;
+}
+
+bool
+EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source)
+{
+	records->source = source;
+	records->growing = records->held = false;
+	EtlCsvReaderResetAt(records->reader, 0, 1, false);
+	return read_header(records);
 }
 
 void

@@ -31,6 +31,7 @@ typedef struct EtlCsvRecords
 	uint64 nbytes;			/* of the files, as they are stored */
 	int nnames;				/* of the header in hand */
 	EtlName *names;			/* [nnames] */
+	char *header;			/* for pipelines: it, as it is written; NULL: there is none */
 	StringInfoData scratch; /* a field whose quotes had to be taken out */
 
 	/* for pipelines: a last record without a line end may not be all there */
@@ -43,8 +44,14 @@ typedef struct EtlCsvRecords
 /* The settings that reading takes. */
 extern void EtlCsvRecordsInit(void);
 
-/* Takes the source and the options from the arguments; what it needs stays in the current memory context. */
-extern void EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args);
+/*
+ * Takes the source and the options from the arguments; what it needs stays in the current memory context.
+ * no_source: the options only.
+ */
+extern void EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool no_source);
+
+/* Reads another source, up to its header, as if it were a file; false if it has no record. */
+extern bool EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source);
 
 /*
  * Opens the next file that has a record, be it the header only; false if there is none.  A file without any

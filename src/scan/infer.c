@@ -283,7 +283,7 @@ EtlPropose(const EtlArgs *args, int64 sample)
 		AllocSetContextCreate(CurrentMemoryContext, "etl inference", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old;
 
-	EtlCsvRecordsOpen(records, args);
+	EtlCsvRecordsOpen(records, args, false);
 	proposal->context = CurrentMemoryContext;
 	proposal->by_name = !records->options.by_position;
 	while (EtlCsvRecordsNextFile(records))

@@ -149,7 +149,7 @@ open_peek(const EtlArgs *args)
 	if (peek->left < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("rows must not be negative")));
-	EtlCsvRecordsOpen(&peek->records, args);
+	EtlCsvRecordsOpen(&peek->records, args, false);
 	if (EtlCsvRecordsNextFile(&peek->records))
 		set_keys(peek);
 	else

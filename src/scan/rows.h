@@ -121,7 +121,8 @@ typedef struct EtlResume
 	/* Reading of a part starts at this position, or has come this far: the records before it are handed out. */
 	void (*mark)(void *arg, const char *part, const char *position);
 	void *arg;
-	int settle_ms; /* for how long a file must be still before its unterminated last record counts */
+	bool no_source; /* records are only revived */
+	int settle_ms;	/* for how long a file must be still before its unterminated last record counts */
 } EtlResume;
 
 typedef struct EtlScanKind
