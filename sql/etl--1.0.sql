@@ -312,7 +312,7 @@ CREATE FUNCTION etl_create_pipeline(
     on_shutdown text DEFAULT NULL,
     max_runtime interval DEFAULT NULL,
     enabled boolean DEFAULT NULL)
-RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE;
+RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 /* The same arguments: what is given changes.  An empty text, array or object takes an option away. */
 CREATE FUNCTION etl_alter_pipeline(
@@ -335,18 +335,18 @@ CREATE FUNCTION etl_alter_pipeline(
     on_shutdown text DEFAULT NULL,
     max_runtime interval DEFAULT NULL,
     enabled boolean DEFAULT NULL)
-RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE;
+RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 CREATE FUNCTION etl_drop_pipeline(name text) RETURNS void
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 CREATE FUNCTION etl_pause(name text) RETURNS void
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 CREATE FUNCTION etl_resume(name text) RETURNS void
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 CREATE FUNCTION etl_reset(name text) RETURNS void
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 CREATE FUNCTION etl_adopt() RETURNS bigint
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION etl_create_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean)
     IS 'defines a pipeline';
@@ -473,9 +473,9 @@ REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, t
  * default, typed as that and less the watermark_lag of the pipeline.
  */
 CREATE FUNCTION etl_watermark(name text) RETURNS text
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
 CREATE FUNCTION etl_watermark(name text, "default" anyelement) RETURNS anyelement
-    AS 'MODULE_PATHNAME', 'etl_watermark_typed' LANGUAGE C STABLE;
+    AS 'MODULE_PATHNAME', 'etl_watermark_typed' LANGUAGE C STABLE PARALLEL UNSAFE;
 COMMENT ON FUNCTION etl_watermark(text) IS 'how far the data of a pipeline goes';
 COMMENT ON FUNCTION etl_watermark(text, anyelement)
     IS 'how far the data of a pipeline goes, less its watermark_lag; the default if it has none yet';
@@ -486,6 +486,7 @@ COMMENT ON FUNCTION etl_watermark(text, anyelement)
  *     read = malformed + convert_failed + converted
  *     emitted = invalid + superseded + load_failed + loaded + skipped,  loaded = inserted + updated
  *
+ * (inserted and updated are NULL where only their sum is known, as with partitioned targets).
  * superseded: a later row of the batch has the same key.  skipped: unchanged, older than what is there, there already
  * (on_conflict 'ignore'), or suppressed by a trigger.  A run that does not succeed is an error.
  *
@@ -493,7 +494,7 @@ COMMENT ON FUNCTION etl_watermark(text, anyelement)
  * and without a free background worker (53000).  Cancelling the CALL cancels the run.
  */
 CREATE FUNCTION etl_start(name text) RETURNS bigint
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 CREATE PROCEDURE etl_run(name text, INOUT run bigint DEFAULT NULL, INOUT state text DEFAULT NULL, INOUT read bigint DEFAULT NULL, INOUT malformed bigint DEFAULT NULL,
     INOUT convert_failed bigint DEFAULT NULL, INOUT converted bigint DEFAULT NULL, INOUT emitted bigint DEFAULT NULL, INOUT invalid bigint DEFAULT NULL,
     INOUT superseded bigint DEFAULT NULL, INOUT load_failed bigint DEFAULT NULL, INOUT loaded bigint DEFAULT NULL, INOUT inserted bigint DEFAULT NULL, INOUT updated bigint DEFAULT NULL,
@@ -515,7 +516,7 @@ COMMENT ON PROCEDURE etl_retry_dead_letters IS 'loads the dead letters of a pipe
 
 /* Removes runs and dead letters older than an interval, and returns how many; etl.retention does so by itself. */
 CREATE FUNCTION etl_purge(name text, older_than interval) RETURNS bigint
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION etl_purge(text, interval) IS 'removes old runs and dead letters of a pipeline';
 
 REVOKE EXECUTE ON FUNCTION etl_watermark(text), etl_watermark(text, anyelement), etl_start(text),

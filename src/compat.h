@@ -35,9 +35,9 @@
 #if PG_VERSION_NUM < 160000 && !defined(FRONTEND)
 #include "catalog/pg_database_d.h"
 #include "catalog/pg_proc_d.h"
-#define object_aclcheck(classid, objectid, roleid, mode)                                           \
-	((classid) == ProcedureRelationId  ? pg_proc_aclcheck(objectid, roleid, mode)                  \
-	 : (classid) == DatabaseRelationId ? pg_database_aclcheck(objectid, roleid, mode)              \
+#define object_aclcheck(classid, objectid, roleid, mode)                              \
+	((classid) == ProcedureRelationId  ? pg_proc_aclcheck(objectid, roleid, mode)     \
+	 : (classid) == DatabaseRelationId ? pg_database_aclcheck(objectid, roleid, mode) \
 									   : pg_foreign_server_aclcheck(objectid, roleid, mode))
 #endif
 

@@ -202,8 +202,8 @@ typedef struct Position
 	EtlFileState file;
 } Position;
 
-#define POSITION_FORMAT                                                                            \
-	"offset=" UINT64_FORMAT " line=" UINT64_FORMAT " finished=%d size=" INT64_FORMAT               \
+#define POSITION_FORMAT                                                              \
+	"offset=" UINT64_FORMAT " line=" UINT64_FORMAT " finished=%d size=" INT64_FORMAT \
 	" mtime=" INT64_FORMAT " head=%016" INT64_MODIFIER "x tail=%016" INT64_MODIFIER "x"
 
 static bool
@@ -223,11 +223,11 @@ file_of(const EtlCsvRecords *records)
 	return source;
 }
 
-/* Whether bytes of the stream are bytes of the file. */
+/* Whether bytes of the stream are bytes of the file: then its size is known, too. */
 static bool
 is_plain(const EtlCsvRecords *records)
 {
-	return records->source->size >= 0 && records->source->inner->inner == NULL;
+	return records->source->size >= 0;
 }
 
 static void

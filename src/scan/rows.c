@@ -164,8 +164,8 @@ EtlRows *
 EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
 					   const EtlResume *resume)
 {
-	EtlRows *rows = open_rows(kind, args, desc, bms_add_range(NULL, 0, desc->natts - 1), false,
-							  resume);
+	EtlRows *rows =
+		open_rows(kind, args, desc, bms_add_range(NULL, 0, desc->natts - 1), false, resume);
 
 	/* what "fail" would raise is a fault now; the pipeline decides what becomes of it */
 	rows->on_error = ETL_ON_ERROR_SKIP;

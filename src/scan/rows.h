@@ -122,7 +122,7 @@ typedef struct EtlResume
 	void (*mark)(void *arg, const char *part, const char *position);
 	void *arg;
 	bool no_source; /* records are only revived */
-	int settle_ms;	/* for how long a file must be still before its unterminated last record counts */
+	int settle_ms; /* for how long a file must be still before its unterminated last record counts */
 } EtlResume;
 
 typedef struct EtlScanKind
@@ -169,8 +169,8 @@ struct EtlRows
 	TupleDesc desc;
 	EtlColumn *columns; /* [desc->natts] */
 	int nwanted;
-	EtlTarget *wanted; /* the columns that anybody will fetch, each at its own number */
-	bool rewindable;   /* Rewind may be called */
+	EtlTarget *wanted;		 /* the columns that anybody will fetch, each at its own number */
+	bool rewindable;		 /* Rewind may be called */
 	const EtlResume *resume; /* a pipeline's; NULL: an ordinary scan */
 
 	EtlOnError on_error;
@@ -183,7 +183,7 @@ struct EtlRows
 	bool *isnull;
 	int converting; /* column whose input function is running, -1: none */
 	bool converting_null;
-	int fault_column; /* the one whose value made the row faulty */
+	int fault_column;	 /* the one whose value made the row faulty */
 	StringInfoData text; /* its input, NUL-terminated */
 
 	/* faulty rows that did not end the scan, since Open or Rewind */

@@ -250,8 +250,7 @@ EtlFileGetState(EtlSource *source, int64 at, EtlFileState *state)
 	Assert(source->ops == &file_ops);
 	memset(state, 0, sizeof(*state));
 	state->size = file->opened.st_size;
-	state->mtime =
-		(int64) file->opened.st_mtim.tv_sec * 1000000000 + file->opened.st_mtim.tv_nsec;
+	state->mtime = (int64) file->opened.st_mtim.tv_sec * 1000000000 + file->opened.st_mtim.tv_nsec;
 	if (at < 0)
 		return;
 	state->head = hash_of_range(file, 0, at);
