@@ -10,6 +10,9 @@
 #include "pipeline/pipeline.h"
 #include "scan/csv_records.h"
 #include "scan/scan.h"
+#include "source/http.h"
+#include "source/origins.h"
+#include "source/target.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
@@ -19,6 +22,9 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	EtlHttpInit();
+	EtlOriginsInit();
+	EtlTargetInit();
 	EtlCsvRecordsInit();
 	EtlPlanInit();
 	EtlNodeInit();

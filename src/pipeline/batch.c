@@ -111,7 +111,7 @@ locate(WindowRows *w, const Datum **values, const bool **isnull)
 }
 
 static void
-window_fetch(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull)
+window_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
 	const Datum *row_values;
 	const bool *row_isnull;

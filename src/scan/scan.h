@@ -32,6 +32,7 @@ extern bool EtlScanEstimate(const FuncExpr *call, double *nrows, double *nbytes)
 typedef enum EtlScanPrivate
 {
 	ETL_SCAN_ORDINALITY,   /* Boolean */
+	ETL_SCAN_NCOLUMNS,	   /* Integer: how many columns the function had for the plan */
 	ETL_SCAN_COLNAMES,	   /* List of String: all columns, if there is a column definition list */
 	ETL_SCAN_COLTYPES,	   /* OidList */
 	ETL_SCAN_COLTYPMODS,   /* IntList */
@@ -50,6 +51,6 @@ EtlScanDetach(PlanState *node, const EtlScanKind **kind, EtlArgs **args, TupleDe
 
 /* srf.c */
 extern Datum EtlScanFunction(FunctionCallInfo fcinfo, const EtlScanKind *kind);
-extern void EtlRefuseRowType(Oid type) pg_attribute_noreturn();
+pg_noreturn extern void EtlRefuseRowType(Oid type);
 
 #endif /* ETL_SCAN_H */
