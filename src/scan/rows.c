@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "mb/pg_wchar.h"
+#include "scan/infer.h"
 #include "scan/input.h"
 #include "scan/rows.h"
 #include "utils/builtins.h"
@@ -22,6 +23,8 @@
 
 #define ROWS_PER_RESET 32
 #define SHOWN_VALUE_BYTES 100 /* of a faulty value in CONTEXT, as COPY has it */
+
+bool EtlRowsTypesAreGuesses = false;
 
 static void push_error_context(EtlRows *rows, ErrorContextCallback *callback);
 
@@ -94,7 +97,8 @@ set_up_column(EtlRows *rows, int i)
 		return;
 	column->takes_bytes =
 		column->type == TEXTOID || (column->type == VARCHAROID && column->typmod < 0);
-	column->fast = EtlFastConverterFor(column->type, column->typmod);
+	column->fast = rows->guesses ? EtlProposedConverterFor(column->type)
+								 : EtlFastConverterFor(column->type, column->typmod);
 	getTypeInputInfo(column->type, &function, &column->ioparam);
 	fmgr_info_cxt(function, &column->input, rows->context);
 	column->pure = EtlInputIsPure(function);
@@ -142,13 +146,9 @@ set_wanted(EtlRows *rows, const Bitmapset *wanted)
 			rows->wanted[rows->nwanted++] = (EtlWanted){i, i};
 }
 
-/*
- * Opens a scan for the current user.  The struct of args and desc are borrowed; wanted are the numbers, from 0, of
- * the columns that will be fetched.
- */
-EtlRows *
-EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
-			bool rewindable)
+static EtlRows *
+open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
+		  bool rewindable, const EtlResume *resume)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl scan", ALLOCSET_DEFAULT_SIZES);
@@ -162,6 +162,8 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 	rows->context = context;
 	rows->row_context = AllocSetContextCreate(context, "etl row", ALLOCSET_DEFAULT_SIZES);
 	rows->rewindable = rewindable;
+	rows->guesses = EtlRowsTypesAreGuesses;
+	rows->resume = resume;
 	rows->converting = -1;
 	rows->columns = palloc0(sizeof(EtlColumn) * desc->natts);
 	rows->values = palloc0(sizeof(Datum) * desc->natts);
@@ -178,6 +180,29 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 	error_context_stack = callback.previous;
 	rows->args = NULL; /* the caller's, and soon gone */
 	MemoryContextSwitchTo(old);
+	return rows;
+}
+
+/*
+ * Opens a scan for the current user.  The struct of args and desc are borrowed; wanted are the numbers, from 0, of
+ * the columns that will be fetched.
+ */
+EtlRows *
+EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
+			bool rewindable)
+{
+	return open_rows(kind, args, desc, wanted, rewindable, NULL);
+}
+
+EtlRows *
+EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
+					   const EtlResume *resume)
+{
+	EtlRows *rows =
+		open_rows(kind, args, desc, bms_add_range(NULL, 0, desc->natts - 1), false, resume);
+
+	/* what "fail" would raise is a fault now; the pipeline decides what becomes of it */
+	rows->on_error = ETL_ON_ERROR_SKIP;
 	return rows;
 }
 
@@ -318,6 +343,25 @@ reset_row_context(EtlRows *rows)
 	rows->rows_in_context = 0;
 }
 
+EtlAdvance
+EtlRowsAdvance(EtlRows *rows)
+{
+	MemoryContext old = MemoryContextSwitchTo(rows->row_context);
+	ErrorContextCallback callback;
+	EtlAdvance advance;
+
+	push_error_context(rows, &callback);
+	CHECK_FOR_INTERRUPTS();
+	MemoryContextReset(rows->row_context);
+	rows->faulty = false;
+	advance = rows->kind->advance(rows);
+	if (advance != ETL_NO_MORE_ROWS)
+		rows->counters.records++;
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
+	return advance;
+}
+
 /* Goes to the next row; false when there is none. */
 bool
 EtlRowsNext(EtlRows *rows)
@@ -416,6 +460,7 @@ input(EtlRows *rows, int column, char *text)
 	else if (!EtlInputTry(col, text, &value, &fault))
 	{
 		rows->faulty = true;
+		rows->fault_column = column;
 		rows->fault = fault;
 		rows->fault.message = psprintf("column \"%s\": %s", col->name, fault.message);
 	}
@@ -426,6 +471,11 @@ input(EtlRows *rows, int column, char *text)
 Datum
 EtlColumnInput(EtlRows *rows, int column, const char *s, size_t len)
 {
+	if (rows->guesses && !EtlHasProposedForm(rows->columns[column].type, s, len))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("a value of column \"%s\" is not plainly of type %s",
+						rows->columns[column].name, format_type_be(rows->columns[column].type))));
 	resetStringInfo(&rows->text);
 	appendBinaryStringInfo(&rows->text, s, len);
 	return input(rows, column, rows->text.data);
