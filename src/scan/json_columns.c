@@ -43,7 +43,7 @@ struct EtlJsonColumns
 	EtlJsonNames *names;
 	JsonColumn *column; /* [natts] */
 	bool any;			/* there is a column that needs an object */
-	Oid conversion;		/* from UTF-8 to the server's encoding; invalid: they are the same */
+	Oid conversion;		/* from UTF-8 to the server's encoding; invalid: bytes stay as they are */
 };
 
 /* ----------------------------------------------------------------
@@ -204,7 +204,7 @@ EtlJsonColumnsInit(EtlJsonRows *json)
 
 	columns->names = EtlJsonNamesCreate();
 	columns->column = palloc0(sizeof(JsonColumn) * rows->desc->natts);
-	if (GetDatabaseEncoding() != PG_UTF8)
+	if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
 		columns->conversion = find_conversion();
 	for (int i = 0; i < rows->desc->natts; i++)
 	{
