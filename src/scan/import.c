@@ -239,21 +239,36 @@ insert_rows(const Import *import)
 	return SPI_processed; /* as INSERT would say; a rule may have made anything of it */
 }
 
+/* Says where the row comes from that the table refuses. */
+static void
+load_error_context(void *arg)
+{
+	EtlLoad *load = arg;
+
+	if (load->rows != NULL)
+		EtlRowsErrorContext(load->rows);
+}
+
 /* Loads the table; with guesses for its types, a value that they do not fit is an error. */
 static uint64
 load(const Import *import, bool guesses)
 {
+	EtlLoad load = {.guesses = guesses};
+	EtlLoad *outer = EtlRowsCurrentLoad;
+	ErrorContextCallback callback = {error_context_stack, load_error_context, &load};
 	volatile uint64 n = 0;
 
 	EtlProgressBegin(RangeVarGetRelid(import->relation, NoLock, false));
-	EtlRowsTypesAreGuesses = guesses;
+	EtlRowsCurrentLoad = &load;
+	error_context_stack = &callback;
 	PG_TRY();
 	{
 		n = insert_rows(import);
 	}
 	PG_FINALLY();
 	{
-		EtlRowsTypesAreGuesses = false;
+		error_context_stack = callback.previous;
+		EtlRowsCurrentLoad = outer;
 		EtlProgressEnd();
 	}
 	PG_END_TRY();
