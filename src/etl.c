@@ -6,7 +6,9 @@
  */
 #include "etl.h"
 
+#include "api/json_body.h"
 #include "fmgr.h"
+#include "pipeline/pipeline.h"
 #include "scan/csv_records.h"
 #include "scan/scan.h"
 #include "source/http.h"
@@ -24,8 +26,10 @@ _PG_init(void)
 	EtlHttpInit();
 	EtlOriginsInit();
 	EtlTargetInit();
+	EtlJsonBodyInit();
 	EtlCsvRecordsInit();
 	EtlPlanInit();
 	EtlNodeInit();
+	EtlPipelineInit();
 	MarkGUCPrefixReserved("etl");
 }

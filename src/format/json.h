@@ -22,7 +22,8 @@
  * of the last item, where its path starts at the item.
  *
  * An item is valid until the next call for an item or for room.  Memory is one item, its tokens, and
- * buffers of fixed size.  What stands outside the items is read and forgotten.
+ * buffers of fixed size.  What stands outside the items is read and forgotten.  Items behind a test wait in
+ * memory until what it looks at has come; together they must not be larger than one item may be.
  *
  * A body must be what jsonb would accept, whether or not anybody reads that part of it: UTF-8, no \u0000,
  * no broken surrogate pair, no number beyond numeric.  Two things differ: a byte order mark at the start
@@ -74,11 +75,14 @@ typedef enum EtlJsonStatus
 	ETL_JSON_DUPLICATE_KEY, /* a name of the items path, or of a test, twice in one object */
 } EtlJsonStatus;
 
+/*
+ * What to pick up.  With of_last_item the path, which then can only have names, starts at the last item of
+ * the body; what it gives is known at the end.
+ */
 typedef struct EtlJsonCapture
 {
 	const EtlJsonPath *path;
-	bool
-		of_last_item; /* path has names only, and starts at the item; known at the end of the body */
+	bool of_last_item;
 } EtlJsonCapture;
 
 /*
@@ -162,7 +166,7 @@ extern EtlJsonStatus EtlJsonReaderNext(EtlJsonReader *reader, EtlJsonItem *item)
  */
 extern const EtlJsonValue *EtlJsonReaderCaptured(const EtlJsonReader *reader, int i);
 
-/* Has the items path led anywhere yet, be it to an empty array or a null? */
+/* Has the items path led anywhere yet, be it to an empty array (also one on the way) or a null? */
 extern bool EtlJsonReaderFoundItems(const EtlJsonReader *reader);
 
 /* A hash of the bytes of the items handed out so far, in their order. */

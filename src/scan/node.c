@@ -28,6 +28,7 @@
 #include "source/url.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
 
@@ -62,11 +63,26 @@ typedef struct EtlScanState
  *	Start and end
  * ---------------------------------------------------------------- */
 
-/* What the function returns, as it is declared now. */
+/* The first n columns of desc, and room for others behind them. */
+static TupleDesc
+first_columns(TupleDesc desc, int n, int others)
+{
+	TupleDesc copy = CreateTemplateTupleDesc(n + others);
+
+	for (int i = 1; i <= n; i++)
+		TupleDescCopyEntry(copy, i, desc, i);
+	return copy;
+}
+
+/*
+ * What the function returns, as it is declared now.  If the row type was given more columns after the plan was
+ * made, these are left out, and what is left is a record without a name.
+ */
 static TupleDesc
 result_desc(const EtlScanState *state, List *private)
 {
 	List *names = list_nth(private, ETL_SCAN_COLNAMES);
+	int ncolumns = intVal(list_nth(private, ETL_SCAN_NCOLUMNS));
 	TupleDesc desc;
 	Oid type;
 
@@ -74,7 +90,7 @@ result_desc(const EtlScanState *state, List *private)
 	{
 		if (get_expr_result_type((Node *) state->call, &type, &desc) != TYPEFUNC_COMPOSITE)
 			EtlRefuseRowType(type);
-		return desc;
+		return desc->natts > ncolumns ? first_columns(desc, ncolumns, 0) : desc;
 	}
 	return BlessTupleDesc(BuildDescFromLists(names, list_nth(private, ETL_SCAN_COLTYPES),
 											 list_nth(private, ETL_SCAN_COLTYPMODS),
@@ -84,10 +100,8 @@ result_desc(const EtlScanState *state, List *private)
 static TupleDesc
 add_ordinality(TupleDesc desc)
 {
-	TupleDesc whole = CreateTemplateTupleDesc(desc->natts + 1);
+	TupleDesc whole = first_columns(desc, desc->natts, 1);
 
-	for (int i = 1; i <= desc->natts; i++)
-		TupleDescCopyEntry(whole, i, desc, i);
 	TupleDescInitEntry(whole, desc->natts + 1, "ordinality", INT8OID, -1, 0);
 	return BlessTupleDesc(whole);
 }
@@ -98,7 +112,7 @@ check_entry(const EtlScanState *state, const Var *var)
 {
 	Form_pg_attribute attr;
 
-	if (var->varattno == 0)
+	if (var->varattno == 0 && var->vartype == state->whole->tdtypeid)
 		return;
 	if (var->varattno > 0 && var->varattno <= state->whole->natts)
 	{
@@ -201,12 +215,10 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 		   sizeof(bool) * list_length(scan->custom_scan_tlist));
 }
 
-/* Evaluates the arguments and opens the source. */
-static void
-open_scan(EtlScanState *state)
+static EtlArgs *
+evaluate_args(EtlScanState *state)
 {
 	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
-	MemoryContext old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
 	EtlArgs *args = EtlArgsFor(state->call->funcid, state->call->args);
 	ListCell *lc;
 
@@ -216,6 +228,17 @@ open_scan(EtlScanState *state)
 
 		arg->value = ExecEvalExpr((ExprState *) lfirst(lc), econtext, &arg->isnull);
 	}
+	return args;
+}
+
+/* Evaluates the arguments and opens the source. */
+static void
+open_scan(EtlScanState *state)
+{
+	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
+	MemoryContext old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+	EtlArgs *args = evaluate_args(state);
+
 	MemoryContextSwitchTo(state->css.ss.ps.state->es_query_cxt);
 	state->rows = EtlRowsOpen(state->kind, args, state->desc, state->wanted, state->rewindable);
 	state->ordinal = 0;
@@ -355,6 +378,7 @@ recheck(ScanState *node, TupleTableSlot *slot)
 {
 	EtlScanState *state = (EtlScanState *) node;
 	EPQState *epq = node->ps.state->es_epq_active;
+	MemoryContext old;
 
 	if (epq->relsubs_rowmark[state->rti - 1] == NULL)
 		return read_row(state, slot);
@@ -368,7 +392,9 @@ recheck(ScanState *node, TupleTableSlot *slot)
 	if (!EvalPlanQualFetchRowMark(epq, state->rti, state->marked))
 		return false;
 	slot_getallattrs(state->marked);
+	old = MemoryContextSwitchTo(node->ps.ps_ExprContext->ecxt_per_tuple_memory);
 	store_kept_row(state, state->marked, slot);
+	MemoryContextSwitchTo(old);
 	return true;
 }
 
@@ -510,6 +536,29 @@ EtlScanCreateState(CustomScan *scan)
 	state->css.methods = &exec_methods;
 	state->css.flags = scan->flags;
 	return (Node *) state;
+}
+
+void
+EtlScanDetach(PlanState *node, const EtlScanKind **kind, EtlArgs **args, TupleDesc *desc)
+{
+	EtlScanState *state = (EtlScanState *) node;
+
+	if (!IsA(node, CustomScanState) || state->css.methods != &exec_methods)
+		elog(ERROR, "the plan of a source is no streaming scan");
+	*kind = state->kind;
+	*desc = CreateTupleDescCopy(state->desc);
+	*args = evaluate_args(state);
+	for (int i = 0; i < (*args)->n; i++)
+	{
+		EtlArg *arg = &(*args)->arg[i];
+		int16 len;
+		bool byval;
+
+		arg->name = pstrdup(arg->name);
+		get_typlenbyval(arg->type, &len, &byval);
+		if (!arg->isnull)
+			arg->value = datumCopy(arg->value, byval, len);
+	}
 }
 
 const CustomScanMethods EtlScanMethods = {

@@ -39,21 +39,35 @@ static const struct
 	Oid type;
 	EtlColumnKind kind;
 } provenance[] = {
-	{"_etl_source", TEXTOID, ETL_FROM_SOURCE},
-	{"_etl_line", INT8OID, ETL_FROM_LINE},
-	{"_etl_raw", TEXTOID, ETL_FROM_RAW},
+	{"_etl_source", TEXTOID, ETL_FROM_SOURCE}, {"_etl_line", INT8OID, ETL_FROM_LINE},
+	{"_etl_page", INT4OID, ETL_FROM_PAGE},	   {"_etl_index", INT4OID, ETL_FROM_INDEX},
+	{"_etl_raw", TEXTOID, ETL_FROM_RAW},	   {"_etl_item", JSONBOID, ETL_FROM_ITEM},
 	{"_etl_error", TEXTOID, ETL_FROM_ERROR},
 };
 
+/* The provenance columns of a kind, for people. */
+static char *
+list_provenance(const EtlScanKind *kind)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < lengthof(provenance); i++)
+		if (kind->provenance & ETL_COLUMN_SET(provenance[i].kind))
+			appendStringInfo(&list, "%s%s", list.len == 0 ? "" : ", ", provenance[i].name);
+	return list.data;
+}
+
 /* What a column of this name holds. */
 static EtlColumnKind
-column_kind(const EtlColumn *column)
+column_kind(const EtlRows *rows, const EtlColumn *column)
 {
 	if (strncmp(column->name, "_etl_", 5) != 0)
 		return ETL_FIELD;
 	for (int i = 0; i < lengthof(provenance); i++)
 	{
-		if (strcmp(provenance[i].name, column->name) != 0)
+		if (strcmp(provenance[i].name, column->name) != 0 ||
+			!(rows->kind->provenance & ETL_COLUMN_SET(provenance[i].kind)))
 			continue;
 		if (provenance[i].type != column->type)
 			ereport(ERROR,
@@ -64,8 +78,8 @@ column_kind(const EtlColumn *column)
 	}
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 					errmsg("column \"%s\" does not exist", column->name),
-					errdetail("Names that begin with \"_etl_\" are reserved for _etl_source, "
-							  "_etl_line, _etl_raw and _etl_error.")));
+					errdetail("Names that begin with \"_etl_\" are reserved; %s has these: %s.",
+							  rows->kind->function, list_provenance(rows->kind))));
 }
 
 static bool
@@ -85,8 +99,8 @@ set_up_column(EtlRows *rows, int i)
 	column->type = attr->atttypid;
 	column->typmod = attr->atttypmod;
 	column->field = -1;
-	column->kind = attr->attisdropped ? ETL_DROPPED : column_kind(column);
-	if (column->kind != ETL_FIELD)
+	column->kind = attr->attisdropped ? ETL_DROPPED : column_kind(rows, column);
+	if (column->kind != ETL_FIELD && column->kind != ETL_FROM_ITEM)
 		return;
 	column->takes_bytes =
 		column->type == TEXTOID || (column->type == VARCHAROID && column->typmod < 0);
@@ -139,13 +153,9 @@ set_wanted(EtlRows *rows, const Bitmapset *wanted)
 			rows->wanted[rows->nwanted++] = (EtlWanted){i, i};
 }
 
-/*
- * Opens a scan for the current user.  The struct of args and desc are borrowed; wanted are the numbers, from 0, of
- * the columns that will be fetched.
- */
-EtlRows *
-EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
-			bool rewindable)
+static EtlRows *
+open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
+		  bool rewindable, const EtlResume *resume)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl scan", ALLOCSET_DEFAULT_SIZES);
@@ -159,6 +169,7 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 	rows->context = context;
 	rows->row_context = AllocSetContextCreate(context, "etl row", ALLOCSET_DEFAULT_SIZES);
 	rows->rewindable = rewindable;
+	rows->resume = resume;
 	if (EtlRowsCurrentLoad != NULL && EtlRowsCurrentLoad->rows == NULL)
 	{
 		rows->load = EtlRowsCurrentLoad;
@@ -180,6 +191,29 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 	pop_error_context(rows, &callback);
 	rows->args = NULL; /* the caller's, and soon gone */
 	MemoryContextSwitchTo(old);
+	return rows;
+}
+
+/*
+ * Opens a scan for the current user.  The struct of args and desc are borrowed; wanted are the numbers, from 0, of
+ * the columns that will be fetched.
+ */
+EtlRows *
+EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
+			bool rewindable)
+{
+	return open_rows(kind, args, desc, wanted, rewindable, NULL);
+}
+
+EtlRows *
+EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
+					   const EtlResume *resume)
+{
+	EtlRows *rows =
+		open_rows(kind, args, desc, bms_add_range(NULL, 0, desc->natts - 1), false, resume);
+
+	/* what "fail" would raise is a fault now; the pipeline decides what becomes of it */
+	rows->on_error = ETL_ON_ERROR_SKIP;
 	return rows;
 }
 
@@ -335,6 +369,25 @@ reset_row_context(EtlRows *rows)
 	rows->rows_in_context = 0;
 }
 
+EtlAdvance
+EtlRowsAdvance(EtlRows *rows)
+{
+	MemoryContext old = MemoryContextSwitchTo(rows->row_context);
+	ErrorContextCallback callback;
+	EtlAdvance advance;
+
+	push_error_context(rows, &callback);
+	CHECK_FOR_INTERRUPTS();
+	MemoryContextReset(rows->row_context);
+	rows->faulty = false;
+	advance = rows->kind->advance(rows);
+	if (advance != ETL_NO_MORE_ROWS)
+		rows->counters.records++;
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
+	return advance;
+}
+
 /* Goes to the next row; false when there is none. */
 bool
 EtlRowsNext(EtlRows *rows)
@@ -435,6 +488,7 @@ input(EtlRows *rows, int column, char *text)
 	else if (!EtlInputTry(col, text, &value, &fault))
 	{
 		rows->faulty = true;
+		rows->fault_column = column;
 		rows->fault = fault;
 		rows->fault.message = psprintf("column \"%s\": %s", col->name, fault.message);
 	}
@@ -462,4 +516,16 @@ EtlColumnNull(EtlRows *rows, int column, Datum *value, bool *isnull)
 	*isnull = true;
 	if (!rows->columns[column].input.fn_strict)
 		(void) input(rows, column, NULL);
+}
+
+/* ----------------------------------------------------------------
+ *	EXPLAIN
+ * ---------------------------------------------------------------- */
+
+void
+EtlExplainHttp(const EtlHttpStats *http, ExplainState *es)
+{
+	ExplainPropertyUInteger("Requests", NULL, http->requests, es);
+	ExplainPropertyUInteger("Retries", NULL, http->retries, es);
+	ExplainPropertyInteger("Waited", "ms", http->waited, es);
 }

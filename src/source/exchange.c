@@ -605,7 +605,7 @@ judge_status(EtlExchange *exchange)
 		exchange->token_renewed = true;
 		exchange->state = DUE;
 	}
-	else if (EtlRetryStatus(status) && may_repeat(exchange))
+	else if (EtlRetryStatus(status) && may_repeat(exchange) && !exchange->call->any_status)
 	{
 		leave(exchange, outcome);
 		plan_attempt(exchange, asked_wait(exchange));

@@ -3,8 +3,8 @@
  *		Fuzz target: the JSON reader.
  *
  * The first byte of an input chooses what to look for, the second one in what pieces the rest is read; then
- * the same reader reads it whole.  Both must see the same.  Where a limit is set that a body can exceed, what
- * is wrong with it may be found in another order, and only the items before it must be the same.
+ * the same reader reads it whole.  Both must see the same.  Where a limit is set that a body can exceed, one of
+ * two faults may be found before the other: then both must see the same items as far as they get.
  */
 #include "etl.h"
 
@@ -87,15 +87,32 @@ dump(StringInfo out, int wish, size_t chunk, const uint8_t *data, size_t size)
 	dump_body(out, reader, options, chunk, (const char *) data, size);
 	if (strstr(out->data, WRONG) != NULL)
 		abort();
-	if (wishes[wish].max_item_size < 100 && strncmp(out->data, "end\n", 4) != 0)
-	{
-		/* cut off what follows the items */
-		char *end = out->data;
+}
 
-		while (*end >= '0' && *end <= '9' && strstr(end, " @") != NULL && strchr(end, '\n') != NULL)
-			end = strchr(end, '\n') + 1;
-		*end = '\0';
-	}
+/* Cuts a dump off behind the items, unless it is one of a sound body. */
+static void
+keep_items(StringInfo out)
+{
+	char *end = out->data;
+
+	while (*end >= '0' && *end <= '9' && strchr(end, '\n') != NULL)
+		end = strchr(end, '\n') + 1;
+	if (strncmp(end, "end\n", 4) == 0)
+		return;
+	*end = '\0';
+	out->len = end - out->data;
+}
+
+static bool
+same(StringInfo a, StringInfo b, bool limited)
+{
+	if (strcmp(a->data, b->data) == 0)
+		return true;
+	if (!limited)
+		return false;
+	keep_items(a);
+	keep_items(b);
+	return strncmp(a->data, b->data, Min(a->len, b->len)) == 0;
 }
 
 int
@@ -117,7 +134,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	chunk = 1 + data[1];
 	dump(&pieces, wish, chunk, data + 2, size - 2);
 	dump(&whole, wish, SIZE_MAX, data + 2, size - 2);
-	if (strcmp(pieces.data, whole.data) != 0)
+	if (!same(&pieces, &whole, wishes[wish].max_item_size < 100))
 	{
 		fprintf(stderr, "--- in pieces of %zu\n%s--- whole\n%s", chunk, pieces.data, whole.data);
 		abort();

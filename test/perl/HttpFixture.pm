@@ -17,12 +17,13 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(start_fixture fixture_url fixture_port fixture_requests fixture_reset fixture_dir
-  fixture_do net_node start_psql query query_fails wait_for sql_quote);
+  fixture_do net_node start_psql finish_psql query query_fails wait_for sql_quote);
 
 my $tests = abs_path(dirname(__FILE__) . '/..');
 my $dir = abs_path(PostgreSQL::Test::Utils::tempdir);
 my ($run, $stdin, $stdout, $stderr) = (undef, '', '', '');
 my $ports;
+my %messages;
 
 sub fixture_dir { return $dir; }
 
@@ -133,9 +134,26 @@ sub start_psql
 {
 	my ($node, @statements) = @_;
 	my ($in, $out, $err) = ('', '', '');
-	return IPC::Run::start(
-		[ 'psql', '-XAtq', '-d', $node->connstr('postgres'), map { ('-c', $_) } @statements ],
+	my $session = IPC::Run::start(
+		[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('postgres'), map { ('-c', $_) } @statements ],
 		'<', \$in, '>', \$out, '2>', \$err);
+	$messages{$session} = \$err;
+	return $session;
+}
+
+# Waits for such a session, and gives its messages; undef if it does not end in time (and then makes it).
+sub finish_psql
+{
+	my ($session, $seconds) = @_;
+	my $deadline = time() + $seconds;
+	while ($session->pumpable && $session->pump_nb && time() < $deadline) { usleep(10_000); }
+	if ($session->pumpable)
+	{
+		$session->kill_kill;
+		return;
+	}
+	$session->finish;
+	return ${ $messages{$session} };
 }
 
 # The statement fails with this SQLSTATE and message; returns the message.

@@ -277,6 +277,17 @@ ALTER TYPE changing RENAME ATTRIBUTE no_column TO id;
 DISCARD PLANS;
 EXECUTE q;
 EXECUTE w;
+-- columns that were added behind those of the plan change nothing, but for a row that is read whole
+PREPARE o AS SELECT ordinality, t FROM etl_csv(NULL::changing, 'etl_tmp/a.csv') WITH ORDINALITY AS t WHERE id < 3;
+EXECUTE o;
+ALTER TYPE changing ADD ATTRIBUTE more bigint, ADD ATTRIBUTE still_more text, ADD ATTRIBUTE and_more text;
+EXECUTE q;
+EXECUTE o;
+EXECUTE w;
+ALTER TYPE changing DROP ATTRIBUTE more, DROP ATTRIBUTE still_more, DROP ATTRIBUTE and_more;
+EXECUTE w;
+DISCARD PLANS;
+EXECUTE w;
 DEALLOCATE ALL;
 DROP TYPE changing;
 

@@ -44,7 +44,9 @@ SHOW etl.max_field_size;
 DROP ROLE regress_etl_setter;
 
 -- DROP and CREATE, with a plan that was kept.
+\set VERBOSITY terse
 DROP EXTENSION etl;
+\set VERBOSITY default
 DROP EXTENSION etl CASCADE;
 SELECT * FROM etl_csv('etl_tmp/x.csv') AS t(a int);
 CREATE SCHEMA "Other Schema";

@@ -52,7 +52,8 @@ SELECT * FROM etl_csv(csv_file('o.csv', E'a,b\n"3""4","5"\n'), escape => '\') AS
 SELECT * FROM etl_csv('etl_tmp/o.csv', escape => '') AS t(a text, b text);
 SELECT * FROM etl_csv('etl_tmp/o.csv', escape => '\\') AS t(a text, b text);
 SELECT * FROM etl_csv('etl_tmp/o.csv', escape => E'\r') AS t(a text, b text);
-SELECT * FROM etl_csv('etl_tmp/o.csv', escape => ',') AS t(a text, b text);
+-- it means nothing outside quotes, and a delimiter means nothing inside
+SELECT * FROM etl_csv(csv_file('o.csv', E'a,b\n"3,"4",5\n'), escape => ',') AS t(a text, b text);
 SELECT * FROM etl_csv('etl_tmp/o.csv', quote => NULL, escape => '\') AS t(a text, b text);
 
 -- null_string: the unquoted text that is NULL

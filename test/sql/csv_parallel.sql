@@ -37,11 +37,12 @@ SELECT in_parallel('SELECT count(*) || '' '' || sum(n) FROM etl_csv(''etl_tmp/p.
 SELECT in_parallel('SELECT count(*) FROM big WHERE ref > (SELECT max(id) - 3 FROM etl_csv(''etl_tmp/p.csv'') AS t(id int))');
 SELECT in_parallel('WITH f AS MATERIALIZED (SELECT * FROM etl_csv(''etl_tmp/p.csv'') AS t(id int)) SELECT count(*) FROM big JOIN f ON f.id = big.ref');
 SELECT in_parallel('SELECT count(*) FROM big WHERE NOT EXISTS (SELECT 1 FROM etl_csv(''etl_tmp/p.csv'') AS t(id int) WHERE id = ref)');
--- the whole query in parallel mode, by order
-SET force_parallel_mode = on;
+-- the whole query in parallel mode, by order (the setting has another name from 16 on)
+SELECT CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'force_parallel_mode' ELSE 'debug_parallel_query' END AS by_order \gset
+SELECT set_config(:'by_order', 'on', false);
 SELECT count(*), sum(id) FROM etl_csv(:'p') AS t(id int);
 SELECT max(id) FROM big;
-RESET force_parallel_mode;
+SELECT set_config(:'by_order', 'off', false);
 
 -- Rows that are skipped while a parallel plan runs.  Types whose errors need no subtransaction are as ever;
 -- of the others good values are, and the first bad one is an error that says what to do.

@@ -48,6 +48,7 @@ SELECT explain_analyze($$ SELECT * FROM etl_csv('etl_tmp/p.csv') AS t(a int) LIM
 SELECT explain_analyze($$ SELECT * FROM etl_csv('etl_tmp/q.csv', on_error => 'skip') AS t(b int) $$);
 SELECT explain_analyze($$ SELECT * FROM etl_csv('etl_tmp/q.csv') AS t(b text), etl_csv('etl_tmp/p.csv') AS u(a int) WHERE false $$);
 SELECT explain_analyze($$ SELECT * FROM generate_series(1, 0), LATERAL etl_csv('etl_tmp/q.csv') AS t(b text) $$);
+SELECT explain_analyze($$ SELECT * FROM etl_csv(csv_file('h.csv', 'a,b')) AS t(a int) $$);
 SET enable_material = off;
 SELECT explain_analyze($$ SELECT * FROM generate_series(1, 3) AS i, etl_csv('etl_tmp/q.csv') AS t(a int) WHERE t.a < i $$);
 RESET enable_material;

@@ -2,6 +2,8 @@
 -- Who may read what: EXECUTE on etl_csv and pg_read_server_files, on both paths, at all times.
 --
 SELECT csv_file('r.csv', E'a\n1\n2\n') AS r \gset
+SELECT oid::regprocedure AS by_columns FROM pg_proc WHERE proname = 'etl_csv' AND proargtypes[0] = 'text'::regtype \gset
+SELECT oid::regprocedure AS by_type FROM pg_proc WHERE proname = 'etl_csv' AND proargtypes[0] = 'anyelement'::regtype \gset
 CREATE ROLE regress_etl_reader;
 CREATE ROLE regress_etl_other;
 CREATE TYPE one_int AS (a int);
@@ -28,8 +30,8 @@ SELECT * FROM etl_csv('etl_tmp/r.csv') AS t(a int) WHERE false;
 RESET ROLE;
 
 -- EXECUTE alone does not open files, and tells nothing of them.
-GRANT EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) TO regress_etl_reader;
-GRANT EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) TO regress_etl_reader;
+GRANT EXECUTE ON FUNCTION :by_columns TO regress_etl_reader;
+GRANT EXECUTE ON FUNCTION :by_type TO regress_etl_reader;
 SET ROLE regress_etl_reader;
 SELECT * FROM etl_csv('etl_tmp/r.csv') AS t(a int);
 \echo :LAST_ERROR_SQLSTATE
@@ -80,7 +82,7 @@ SET ROLE regress_etl_reader;
 EXECUTE p;
 RESET ROLE;
 GRANT pg_read_server_files TO regress_etl_reader;
-REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) FROM regress_etl_reader;
+REVOKE EXECUTE ON FUNCTION :by_columns FROM regress_etl_reader;
 SET ROLE regress_etl_reader;
 EXECUTE p;
 RESET ROLE;
@@ -107,7 +109,7 @@ SELECT * FROM reader_view;
 SELECT * FROM srf_view;
 EXPLAIN (COSTS OFF) SELECT * FROM reader_view;
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) TO regress_etl_reader;
+GRANT EXECUTE ON FUNCTION :by_columns TO regress_etl_reader;
 SET ROLE regress_etl_reader;
 SELECT * FROM reader_view;
 SELECT * FROM srf_view;
@@ -128,13 +130,13 @@ FETCH 1 FROM c;
 ROLLBACK;
 
 -- The wrappers that fall back to a plain function keep their rights.
-ALTER FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) SECURITY DEFINER;
+ALTER FUNCTION :by_type SECURITY DEFINER;
 SET ROLE regress_etl_other;
 SELECT * FROM etl_csv(NULL::one_int, 'etl_tmp/r.csv');
 SET ROLE regress_etl_reader;
 SELECT * FROM etl_csv(NULL::one_int, 'etl_tmp/r.csv');
 RESET ROLE;
-ALTER FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text) SECURITY INVOKER;
+ALTER FUNCTION :by_type SECURITY INVOKER;
 
 -- The support function is for the planner only.
 SELECT etl_scan_support(NULL);

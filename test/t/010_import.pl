@@ -17,11 +17,11 @@ $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION etl;
 COPY (SELECT i AS id, 'some text ' || i AS v FROM generate_series(1, 100000) AS i) TO PROGRAM 'cat >plain.csv' (FORMAT csv, HEADER);
-COPY (SELECT) TO PROGRAM 'gzip -c plain.csv >packed.csv.gz; for i in 1 2 3; do cp plain.csv part-$i.csv; done';
+COPY (SELECT WHERE false) TO PROGRAM 'gzip -c plain.csv >packed.csv.gz; for i in 1 2 3; do cp plain.csv part-$i.csv; done';
 -- whose last value fits no number
-COPY (SELECT) TO PROGRAM '(cat plain.csv; echo last,x) >misfit.csv';
+COPY (SELECT WHERE false) TO PROGRAM '(cat plain.csv; echo last,x) >misfit.csv';
 -- 200 MB that look like nothing on disk
-COPY (SELECT) TO PROGRAM '(echo id; yes 12345678 | head -c 200000000) | gzip -1 >long.csv.gz';
+COPY (SELECT WHERE false) TO PROGRAM '(echo id; yes 12345678 | head -c 200000000) | gzip -1 >long.csv.gz';
 
 -- Holds an import up: a trigger at one row of a table that exists, an event trigger when a new table is made, or made
 -- again.
