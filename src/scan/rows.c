@@ -383,7 +383,7 @@ EtlRowsAdvance(EtlRows *rows)
 	advance = rows->kind->advance(rows);
 	if (advance != ETL_NO_MORE_ROWS)
 		rows->counters.records++;
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
 	return advance;
 }
