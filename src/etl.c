@@ -7,6 +7,7 @@
 #include "etl.h"
 
 #include "fmgr.h"
+#include "pipeline/pipeline.h"
 #include "scan/csv_records.h"
 #include "scan/scan.h"
 #include "source/http.h"
@@ -27,5 +28,6 @@ _PG_init(void)
 	EtlCsvRecordsInit();
 	EtlPlanInit();
 	EtlNodeInit();
+	EtlPipelineInit();
 	MarkGUCPrefixReserved("etl");
 }

@@ -62,6 +62,16 @@ raise_broken_file(EtlCsvRecords *records, EtlCsvStatus status)
 	}
 }
 
+/* Holds back the last record of a file that is still being written; false, for it ends the file. */
+static bool
+hold_back(EtlCsvRecords *records, uint64 offset, uint64 line)
+{
+	records->held = true;
+	records->held_offset = offset;
+	records->held_line = line;
+	return false;
+}
+
 bool
 EtlCsvRecordsNext(EtlCsvRecords *records)
 {
@@ -71,10 +81,20 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 		char *room;
 		size_t len;
 
-		if (likely(status == ETL_CSV_RECORD))
+		if (likely(status == ETL_CSV_RECORD && !records->growing))
 		{
 			records->nread++;
 			return true;
+		}
+		if (status == ETL_CSV_RECORD)
+			return !EtlCsvReaderCutOff(records->reader, &records->record) ||
+				   hold_back(records, records->record.offset, records->record.line);
+		if (status == ETL_CSV_UNCLOSED_QUOTE && records->growing)
+		{
+			uint64 offset, line;
+
+			EtlCsvReaderPosition(records->reader, &offset, &line);
+			return hold_back(records, offset, line);
 		}
 		if (status == ETL_CSV_END)
 			return false;
@@ -82,7 +102,8 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 			raise_broken_file(records, status);
 		room = EtlCsvReaderRoom(records->reader, &len);
 		EtlCsvReaderFed(records->reader, EtlSourceRead(records->source, room, len));
-		records->nbytes = EtlSourceSetBytesRead(records->files);
+		if (records->files != NULL)
+			records->nbytes = EtlSourceSetBytesRead(records->files);
 		EtlProgressReport(records->nbytes, records->size, records->nread);
 	}
 }
@@ -155,7 +176,7 @@ EtlCsvQuotedFieldText(EtlCsvRecords *records, const char *raw, size_t *len, bool
  * ---------------------------------------------------------------- */
 
 void
-EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable)
+EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args)
 {
 	char *source = EtlArgText(args, "source");
 
@@ -168,7 +189,15 @@ EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable)
 	EtlCsvReadOptions(args, &records->options);
 	records->options.dialect.max_field_size = (size_t) max_field_size_kb * 1024;
 	records->reader = EtlCsvReaderCreate(&records->options.dialect);
-	records->files = EtlSourceSetOpen(source, EtlArgText(args, "path"), rewindable);
+	records->size = -1;
+}
+
+void
+EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable)
+{
+	EtlCsvRecordsPrepare(records, args);
+	records->files =
+		EtlSourceSetOpen(EtlArgText(args, "source"), EtlArgText(args, "path"), rewindable);
 	records->size = EtlSourceSetSize(records->files);
 }
 
@@ -179,6 +208,7 @@ read_header(EtlCsvRecords *records)
 	EtlFault fault;
 
 	records->nnames = 0;
+	records->header = NULL;
 	if (!records->options.header)
 		return true;
 	if (!EtlCsvRecordsNext(records))
@@ -188,6 +218,7 @@ read_header(EtlCsvRecords *records)
 		EtlCsvDefectFault(records, &fault);
 		EtlRaiseFault(&fault);
 	}
+	records->header = pnstrdup(records->record.data, records->record.len);
 	records->nnames = records->record.nfields;
 	records->names = palloc(sizeof(EtlName) * records->nnames);
 	for (int i = 0; i < records->nnames; i++)
@@ -213,6 +244,7 @@ EtlCsvRecordsNextFile(EtlCsvRecords *records)
 	{
 		records->source = NULL;
 		records->record.line = 0;
+		records->growing = records->held = false;
 		MemoryContextSwitchTo(records->context);
 		source = EtlSourceSetNext(records->files);
 		if (source == NULL)
@@ -226,6 +258,15 @@ EtlCsvRecordsNextFile(EtlCsvRecords *records)
 	}
 	MemoryContextSwitchTo(old);
 	return found;
+}
+
+bool
+EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source)
+{
+	records->source = source;
+	records->growing = records->held = false;
+	EtlCsvReaderResetAt(records->reader, 0, 1, false);
+	return read_header(records);
 }
 
 void

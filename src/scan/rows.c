@@ -128,13 +128,9 @@ set_wanted(EtlRows *rows, const Bitmapset *wanted)
 			rows->wanted[rows->nwanted++] = (EtlWanted){i, i};
 }
 
-/*
- * Opens a scan for the current user.  The struct of args and desc are borrowed; wanted are the numbers, from 0, of
- * the columns that will be fetched.
- */
-EtlRows *
-EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
-			bool rewindable)
+static EtlRows *
+open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
+		  bool rewindable, const EtlResume *resume)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl scan", ALLOCSET_DEFAULT_SIZES);
@@ -148,6 +144,7 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 	rows->context = context;
 	rows->row_context = AllocSetContextCreate(context, "etl row", ALLOCSET_DEFAULT_SIZES);
 	rows->rewindable = rewindable;
+	rows->resume = resume;
 	rows->converting = -1;
 	rows->columns = palloc0(sizeof(EtlColumn) * desc->natts);
 	rows->values = palloc0(sizeof(Datum) * desc->natts);
@@ -164,6 +161,29 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 	error_context_stack = callback.previous;
 	rows->args = NULL; /* the caller's, and soon gone */
 	MemoryContextSwitchTo(old);
+	return rows;
+}
+
+/*
+ * Opens a scan for the current user.  The struct of args and desc are borrowed; wanted are the numbers, from 0, of
+ * the columns that will be fetched.
+ */
+EtlRows *
+EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
+			bool rewindable)
+{
+	return open_rows(kind, args, desc, wanted, rewindable, NULL);
+}
+
+EtlRows *
+EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
+					   const EtlResume *resume)
+{
+	EtlRows *rows =
+		open_rows(kind, args, desc, bms_add_range(NULL, 0, desc->natts - 1), false, resume);
+
+	/* what "fail" would raise is a fault now; the pipeline decides what becomes of it */
+	rows->on_error = ETL_ON_ERROR_SKIP;
 	return rows;
 }
 
@@ -304,6 +324,25 @@ reset_row_context(EtlRows *rows)
 	rows->rows_in_context = 0;
 }
 
+EtlAdvance
+EtlRowsAdvance(EtlRows *rows)
+{
+	MemoryContext old = MemoryContextSwitchTo(rows->row_context);
+	ErrorContextCallback callback;
+	EtlAdvance advance;
+
+	push_error_context(rows, &callback);
+	CHECK_FOR_INTERRUPTS();
+	reset_row_context(rows);
+	rows->faulty = false;
+	advance = rows->kind->advance(rows);
+	if (advance != ETL_NO_MORE_ROWS)
+		rows->counters.records++;
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
+	return advance;
+}
+
 /* Goes to the next row; false when there is none. */
 bool
 EtlRowsNext(EtlRows *rows)
@@ -402,6 +441,7 @@ input(EtlRows *rows, int column, char *text)
 	else if (!EtlInputTry(col, text, &value, &fault))
 	{
 		rows->faulty = true;
+		rows->fault_column = column;
 		rows->fault = fault;
 		rows->fault.message = psprintf("column \"%s\": %s", col->name, fault.message);
 	}
