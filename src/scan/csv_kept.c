@@ -319,6 +319,11 @@ EtlCsvResume(EtlCsvRows *csv)
 	EtlFileState now;
 	Position position;
 
+	if (!EtlSourceIsFile(file_of(records)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a pipeline cannot read \"%s\": only files on the server can be resumed",
+						records->source->name)));
 	EtlFileGetState(file_of(records), -1, &now);
 	records->growing = (GetCurrentTimestamp() - time_t_to_timestamptz(now.mtime / 1000000000)) <
 					   (int64) resume->settle_ms * 1000;

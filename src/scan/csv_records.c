@@ -178,11 +178,6 @@ EtlCsvQuotedFieldText(EtlCsvRecords *records, const char *raw, size_t *len, bool
 void
 EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args)
 {
-	char *source = EtlArgText(args, "source");
-
-	if (source == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
 	memset(records, 0, sizeof(*records));
 	records->context = CurrentMemoryContext;
 	initStringInfo(&records->scratch);
@@ -195,9 +190,13 @@ EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args)
 void
 EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable)
 {
+	char *source = EtlArgText(args, "source");
+
+	if (source == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
 	EtlCsvRecordsPrepare(records, args);
-	records->files =
-		EtlSourceSetOpen(EtlArgText(args, "source"), EtlArgText(args, "path"), rewindable);
+	records->files = EtlSourceSetOpen(source, EtlArgText(args, "path"), rewindable);
 	records->size = EtlSourceSetSize(records->files);
 }
 

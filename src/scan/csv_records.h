@@ -50,7 +50,7 @@ extern void EtlCsvRecordsInit(void);
  */
 extern void EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable);
 
-/* The same with the options only: the one source to read is given to Use. */
+/* The same without the source: for records that EtlCsvRecordsUse gives. */
 extern void EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args);
 
 /* Reads another source, up to its header, as if it were a file; false if it has no record. */

@@ -205,17 +205,6 @@ next_file(EtlCsvRows *csv)
 	return found;
 }
 
-/* A position in what is read over http would say nothing, as nobody could tell whether it is still the same. */
-static void
-check_can_resume(const EtlCsvRecords *records)
-{
-	if (EtlSourceSetHttpStats(records->files) != NULL)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("a pipeline cannot read CSV over http"),
-						errdetail("It goes on where it stopped, which takes a file."),
-						errhint("Load it with INSERT and a SELECT from etl_csv.")));
-}
-
 static void
 csv_open(EtlRows *rows)
 {
@@ -227,8 +216,6 @@ csv_open(EtlRows *rows)
 		return;
 	}
 	EtlCsvRecordsOpen(&csv->records, rows->args, rows->rewindable);
-	if (rows->resume != NULL)
-		check_can_resume(&csv->records);
 	(void) next_file(csv);
 }
 

@@ -226,20 +226,6 @@ file_close(EtlSource *source)
 	ReleaseExternalFD();
 }
 
-static uint64
-file_skip(EtlSource *source, uint64 n)
-{
-	FileSource *file = (FileSource *) source;
-
-	if (source->size < 0 || n > (uint64) source->size - source->bytes_read)
-		return 0;
-	if (lseek(file->fd, (off_t) n, SEEK_CUR) < 0)
-		ereport(ERROR, (errcode_for_file_access(),
-						errmsg("could not seek in file \"%s\": %m", source->name)));
-	source->bytes_read += n;
-	return n;
-}
-
 /* One statement sees one answer: a second reading of a file that is not what it was is refused. */
 void
 EtlFileCheckSame(EtlSource *source, EtlFileIdentity *identity)
@@ -256,6 +242,20 @@ EtlFileCheckSame(EtlSource *source, EtlFileIdentity *identity)
 				 errhint("Read the file once, in a WITH query that is MATERIALIZED.")));
 }
 
+static uint64
+file_skip(EtlSource *source, uint64 n)
+{
+	FileSource *file = (FileSource *) source;
+
+	if (source->size < 0 || n > (uint64) source->size - source->bytes_read)
+		return 0;
+	if (lseek(file->fd, (off_t) n, SEEK_CUR) < 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not seek in file \"%s\": %m", source->name)));
+	source->bytes_read += n;
+	return n;
+}
+
 static void
 file_rewind(EtlSource *source)
 {
@@ -270,6 +270,12 @@ file_rewind(EtlSource *source)
 	else
 		file->opened = identify(file);
 	EtlFileCheckSame(source, &before);
+}
+
+bool
+EtlSourceIsFile(const EtlSource *source)
+{
+	return source->ops == &file_ops;
 }
 
 #define STATE_BYTES 4096 /* at either end that are looked at */

@@ -49,6 +49,9 @@ typedef struct EtlFileState
 /* The state of a file that is open; only the size and time if at is -1. */
 extern void EtlFileGetState(EtlSource *file, int64 at, EtlFileState *state);
 
+/* Whether a source is a file. */
+extern bool EtlSourceIsFile(const EtlSource *source);
+
 /* Whether the current user may read files on the server; and the error if not. */
 extern bool EtlFileMayRead(void);
 extern void EtlFileCheckMayRead(const char *path);

@@ -134,9 +134,9 @@ RESET ROLE;
 SELECT etl_drop_pipeline('one');
 -- an owner that may not log in, or not connect
 ALTER ROLE regress_etl_owner NOLOGIN;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO regress_etl_owner;
 GRANT pg_read_server_files TO regress_etl_owner;
 GRANT ALL ON goods TO regress_etl_owner;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO regress_etl_owner;
 SET ROLE regress_etl_owner;
 SELECT etl_create_pipeline('theirs', source => $$etl_csv('etl_tmp/define.csv') AS t(id int, name text, at date)$$, target => 'goods', key => '{id}');
 RESET ROLE;
