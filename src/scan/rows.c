@@ -378,7 +378,7 @@ EtlRowsAdvance(EtlRows *rows)
 
 	push_error_context(rows, &callback);
 	CHECK_FOR_INTERRUPTS();
-	MemoryContextReset(rows->row_context);
+	reset_row_context(rows);
 	rows->faulty = false;
 	advance = rows->kind->advance(rows);
 	if (advance != ETL_NO_MORE_ROWS)
