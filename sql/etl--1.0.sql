@@ -446,9 +446,13 @@ REVOKE EXECUTE ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, te
 /*
  * etl_import: loads a CSV file into a table, which it creates if there is none.
  *
- * target        the table, with its schema if need be; one that exists must have a column for each of the file's
+ * target        the table, with its schema if need be; one that exists must have a column for each of the file's, by
+ *               name, or, for a file without a header, as many columns, by position
  * sample_rows   how many records the types of a new table are proposed from (see etl_csv_columns); where a
- *               later value does not fit, the column gets a type that fits all, text in the end (NOTICE).  NULL: all
+ *               later value is not one that the type would be proposed for, the column gets a type that fits all, text
+ *               in the end (NOTICE), and the load starts again.  NULL: all.  So it is where faulty rows are skipped
+ * union_by_name is as if it were true: several files make one table; if their headers differ, they must tell the columns
+ *               apart
  * The other arguments are those of etl_csv.
  *
  * Returns the number of rows loaded.  pg_stat_progress_copy shows how far it is.  Errors: those of etl_csv; those
