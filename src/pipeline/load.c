@@ -406,7 +406,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	old = MemoryContextSwitchTo(run->chunk);
 	run->tuple_records[run->ntuples] = record;
 	run->tuples[run->ntuples++] =
-		heap_form_minimal_tuple(run->statements->emitted, slot->tts_values, slot->tts_isnull);
+		EtlFormMinimalTuple(run->statements->emitted, slot->tts_values, slot->tts_isnull);
 	MemoryContextSwitchTo(old);
 	if (run->ntuples % 1024 == 0 &&
 		(run->ntuples >= run->pipeline->batch_size + 1024 ||
