@@ -151,6 +151,15 @@ check_fails("promise/$knobs", "$cursor, stop => 'has_more=false'", '08P01', qr/s
 check_fails("zendesk/$knobs/forgets=1", "pagination => 'zendesk', items => 'tickets'", '08P01',
 	qr/there is nothing at "links.next"/, 'a flag without a link');
 check_fails('hubspot/n=30', "pagination => 'hubspot', cap => 30", '08P01', qr/30 items at most/, 'a cap that is reached');
+my $search = "pagination => 'hubspot_search', cap => 20, "
+  . q{body => '{"filterGroups": [{"filters": [{"propertyName": "id", "operator": "GT", "value": "{key}"}]}]}'};
+check_all('hubspot_search/n=65', "$search, rekey => 'last:id', key => '0'", 7, 7, 'a new search behind the last item', 65);
+check_all('hubspot_search/n=60', "$search, rekey => 'last:id', key => '0'", 6, 7, 'also where the cap is the end', 60);
+check_fails('hubspot_search/n=65', "$search, key => '0'", '08P01', qr/20 items at most/, 'without it the cap is an error');
+check_fails('hubspot_search/n=65/stuck=1', "$search, rekey => 'last:id', key => '0'", '08P01',
+	qr/has the same items as page/, 'a search that ignores the key');
+check_fails('hubspot_search/n=65/stuck=1', "$search, rekey => 'last:id', key => '0', guard => 'off'", '08P01',
+	qr/the key does not advance/, 'also without the guard');
 check_fails("slack/$knobs/broken=1", "pagination => 'slack', items => 'members'", 'HV000',
 	qr/the server answers with an error/, 'an error in a 200');
 check_fails("github/$knobs", "pagination => 'stripe'", 'P0002', qr/there is nothing at "data"/, 'items that are not there');
