@@ -30,14 +30,16 @@
 
 /*
  * PostgreSQL 16 has one function for all object classes (object_aclcheck) where 15 has one for each.  Ours
- * are functions and foreign servers.
+ * are functions, databases and foreign servers.
  */
 #if PG_VERSION_NUM < 160000 && !defined(FRONTEND)
+#include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_proc.h"
-#define object_aclcheck(classid, objectid, roleid, mode)                         \
-	((classid) == ProcedureRelationId ? pg_proc_aclcheck(objectid, roleid, mode) \
-									  : pg_foreign_server_aclcheck(objectid, roleid, mode))
+#define object_aclcheck(classid, objectid, roleid, mode)                              \
+	((classid) == ProcedureRelationId  ? pg_proc_aclcheck(objectid, roleid, mode)     \
+	 : (classid) == DatabaseRelationId ? pg_database_aclcheck(objectid, roleid, mode) \
+									   : pg_foreign_server_aclcheck(objectid, roleid, mode))
 #endif
 
 /*
@@ -65,6 +67,24 @@
 	expandRTE(rte, rti, 0, VAR_RETURNING_DEFAULT, -1, true, NULL, vars)
 #else
 #define EtlExpandRTE(rte, rti, vars) expandRTE(rte, rti, 0, -1, true, NULL, vars)
+#endif
+
+/*
+ * 16 made the errors of this parser of names ones that can be caught as values.
+ */
+#if PG_VERSION_NUM >= 160000
+#define EtlQualifiedNameList(name) stringToQualifiedNameList(name, NULL)
+#else
+#define EtlQualifiedNameList(name) stringToQualifiedNameList(name)
+#endif
+
+/*
+ * 17 can also ask whether a stronger lock is held.
+ */
+#if PG_VERSION_NUM >= 170000
+#define EtlLockHeldByMe(tag, mode) LockHeldByMe(tag, mode, false)
+#else
+#define EtlLockHeldByMe(tag, mode) LockHeldByMe(tag, mode)
 #endif
 
 #ifndef FRONTEND

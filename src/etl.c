@@ -8,6 +8,7 @@
 
 #include "api/json_body.h"
 #include "fmgr.h"
+#include "pipeline/pipeline.h"
 #include "scan/csv_records.h"
 #include "scan/scan.h"
 #include "source/http.h"
@@ -29,5 +30,6 @@ _PG_init(void)
 	EtlCsvRecordsInit();
 	EtlPlanInit();
 	EtlNodeInit();
+	EtlPipelineInit();
 	MarkGUCPrefixReserved("etl");
 }

@@ -86,6 +86,19 @@ typedef struct EtlCsvReader EtlCsvReader;
 
 extern EtlCsvReader *EtlCsvReaderCreate(const EtlCsvDialect *dialect);
 extern void EtlCsvReaderReset(EtlCsvReader *reader); /* at byte 0 of a new stream */
+
+/*
+ * The same in the middle of a stream, where a record starts: at this byte and physical line.  after_cr: the byte
+ * before is a CR, so an LF that follows belongs to it.
+ */
+extern void EtlCsvReaderResetAt(EtlCsvReader *reader, uint64 offset, uint64 line, bool after_cr);
+
+/* Where the record behind the current one starts. */
+extern void EtlCsvReaderPosition(const EtlCsvReader *reader, uint64 *offset, uint64 *line);
+
+/* Whether the current record ends with the stream, and not with a line end. */
+extern bool EtlCsvReaderCutOff(const EtlCsvReader *reader, const EtlCsvRecord *record);
+
 extern void EtlCsvReaderFree(EtlCsvReader *reader);
 extern char *EtlCsvReaderRoom(EtlCsvReader *reader, size_t *len);
 extern void EtlCsvReaderFed(EtlCsvReader *reader, size_t n);

@@ -119,6 +119,29 @@ EtlCsvReaderReset(EtlCsvReader *reader)
 }
 
 void
+EtlCsvReaderResetAt(EtlCsvReader *reader, uint64 offset, uint64 line, bool after_cr)
+{
+	EtlCsvReaderReset(reader);
+	reader->stream_at = offset;
+	reader->line = line;
+	reader->skip_left = 0;
+	reader->lf_may_follow = reader->tokens.after_cr = after_cr;
+}
+
+void
+EtlCsvReaderPosition(const EtlCsvReader *reader, uint64 *offset, uint64 *line)
+{
+	*offset = reader->stream_at + reader->start;
+	*line = reader->line;
+}
+
+bool
+EtlCsvReaderCutOff(const EtlCsvReader *reader, const EtlCsvRecord *record)
+{
+	return record->data + record->len == reader->buf + reader->filled;
+}
+
+void
 EtlCsvReaderFree(EtlCsvReader *reader)
 {
 	pfree(reader->tokens.lines);

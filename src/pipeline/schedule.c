@@ -18,6 +18,7 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "common/int.h"
 #include "pipeline/schedule.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"

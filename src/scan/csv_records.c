@@ -62,6 +62,16 @@ raise_broken_file(EtlCsvRecords *records, EtlCsvStatus status)
 	}
 }
 
+/* Holds back the last record of a file that is still being written; false, for it ends the file. */
+static bool
+hold_back(EtlCsvRecords *records, uint64 offset, uint64 line)
+{
+	records->held = true;
+	records->held_offset = offset;
+	records->held_line = line;
+	return false;
+}
+
 bool
 EtlCsvRecordsNext(EtlCsvRecords *records)
 {
@@ -71,10 +81,20 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 		char *room;
 		size_t len;
 
-		if (likely(status == ETL_CSV_RECORD))
+		if (likely(status == ETL_CSV_RECORD && !records->growing))
 		{
 			records->nread++;
 			return true;
+		}
+		if (status == ETL_CSV_RECORD)
+			return !EtlCsvReaderCutOff(records->reader, &records->record) ||
+				   hold_back(records, records->record.offset, records->record.line);
+		if (status == ETL_CSV_UNCLOSED_QUOTE && records->growing)
+		{
+			uint64 offset, line;
+
+			EtlCsvReaderPosition(records->reader, &offset, &line);
+			return hold_back(records, offset, line);
 		}
 		if (status == ETL_CSV_END)
 			return false;
@@ -82,7 +102,8 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 			raise_broken_file(records, status);
 		room = EtlCsvReaderRoom(records->reader, &len);
 		EtlCsvReaderFed(records->reader, EtlSourceRead(records->source, room, len));
-		records->nbytes = EtlSourceSetBytesRead(records->files);
+		if (records->files != NULL)
+			records->nbytes = EtlSourceSetBytesRead(records->files);
 		EtlProgressReport(records->nbytes, records->size, records->nread);
 	}
 }
@@ -155,6 +176,18 @@ EtlCsvQuotedFieldText(EtlCsvRecords *records, const char *raw, size_t *len, bool
  * ---------------------------------------------------------------- */
 
 void
+EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args)
+{
+	memset(records, 0, sizeof(*records));
+	records->context = CurrentMemoryContext;
+	initStringInfo(&records->scratch);
+	EtlCsvReadOptions(args, &records->options);
+	records->options.dialect.max_field_size = (size_t) max_field_size_kb * 1024;
+	records->reader = EtlCsvReaderCreate(&records->options.dialect);
+	records->size = -1;
+}
+
+void
 EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable)
 {
 	char *source = EtlArgText(args, "source");
@@ -162,12 +195,7 @@ EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable)
 	if (source == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
-	memset(records, 0, sizeof(*records));
-	records->context = CurrentMemoryContext;
-	initStringInfo(&records->scratch);
-	EtlCsvReadOptions(args, &records->options);
-	records->options.dialect.max_field_size = (size_t) max_field_size_kb * 1024;
-	records->reader = EtlCsvReaderCreate(&records->options.dialect);
+	EtlCsvRecordsPrepare(records, args);
 	records->files = EtlSourceSetOpen(source, EtlArgText(args, "path"), rewindable);
 	records->size = EtlSourceSetSize(records->files);
 }
@@ -179,6 +207,7 @@ read_header(EtlCsvRecords *records)
 	EtlFault fault;
 
 	records->nnames = 0;
+	records->header = NULL;
 	if (!records->options.header)
 		return true;
 	if (!EtlCsvRecordsNext(records))
@@ -188,6 +217,7 @@ read_header(EtlCsvRecords *records)
 		EtlCsvDefectFault(records, &fault);
 		EtlRaiseFault(&fault);
 	}
+	records->header = pnstrdup(records->record.data, records->record.len);
 	records->nnames = records->record.nfields;
 	records->names = palloc(sizeof(EtlName) * records->nnames);
 	for (int i = 0; i < records->nnames; i++)
@@ -213,6 +243,7 @@ EtlCsvRecordsNextFile(EtlCsvRecords *records)
 	{
 		records->source = NULL;
 		records->record.line = 0;
+		records->growing = records->held = false;
 		MemoryContextSwitchTo(records->context);
 		source = EtlSourceSetNext(records->files);
 		if (source == NULL)
@@ -226,6 +257,15 @@ EtlCsvRecordsNextFile(EtlCsvRecords *records)
 	}
 	MemoryContextSwitchTo(old);
 	return found;
+}
+
+bool
+EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source)
+{
+	records->source = source;
+	records->growing = records->held = false;
+	EtlCsvReaderResetAt(records->reader, 0, 1, false);
+	return read_header(records);
 }
 
 void
@@ -255,4 +295,24 @@ EtlCsvWhere(const EtlCsvRecords *records, StringInfo buf)
 	appendStringInfo(buf, "file \"%s\"", records->source->name);
 	if (records->record.line > 0)
 		appendStringInfo(buf, ", line %llu", (unsigned long long) records->record.line);
+}
+
+static void
+records_error_context(void *arg)
+{
+	StringInfoData where;
+
+	initStringInfo(&where);
+	EtlCsvWhere(arg, &where);
+	if (where.len > 0)
+		errcontext("%s", where.data);
+}
+
+void
+EtlCsvPushErrorContext(EtlCsvRecords *records, ErrorContextCallback *callback)
+{
+	callback->callback = records_error_context;
+	callback->arg = records;
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
 }

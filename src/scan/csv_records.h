@@ -31,7 +31,14 @@ typedef struct EtlCsvRecords
 	uint64 nbytes;			/* of the files, as they are stored */
 	int nnames;				/* of the header in hand */
 	EtlName *names;			/* [nnames] */
+	char *header;			/* for pipelines: it, as it is written; NULL: there is none */
 	StringInfoData scratch; /* a field whose quotes had to be taken out */
+
+	/* for pipelines: a last record without a line end may not be all there */
+	bool growing;		/* somebody may be writing the file in hand */
+	bool held;			/* its last record was held back for that reason; it starts at */
+	uint64 held_offset; /* this byte */
+	uint64 held_line;	/* and line */
 } EtlCsvRecords;
 
 /* The settings that reading takes. */
@@ -42,6 +49,12 @@ extern void EtlCsvRecordsInit(void);
  * Only with rewindable may Rewind be called.
  */
 extern void EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable);
+
+/* The same without the source: for records that EtlCsvRecordsUse gives. */
+extern void EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args);
+
+/* Reads another source, up to its header, as if it were a file; false if it has no record. */
+extern bool EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source);
 
 /*
  * Opens the next file that has a record, be it the header only; false if there is none.  A file without any
@@ -66,6 +79,9 @@ extern const char *EtlCsvFieldName(const EtlCsvRecords *records, int i);
 
 /* Where the current record is: file "a.csv", line 3 */
 extern void EtlCsvWhere(const EtlCsvRecords *records, StringInfo buf);
+
+/* Says that in the CONTEXT of errors, until the caller sets error_context_stack back to callback->previous. */
+extern void EtlCsvPushErrorContext(EtlCsvRecords *records, ErrorContextCallback *callback);
 
 /* EtlCsvFieldText for a field that holds a quote. */
 extern const char *

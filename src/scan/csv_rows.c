@@ -13,18 +13,11 @@
  */
 #include "etl.h"
 
+#include "access/xact.h"
 #include "optimizer/optimizer.h"
-#include "scan/csv_records.h"
+#include "scan/csv_kept.h"
 #include "scan/csv_rows.h"
 #include "utils/builtins.h"
-
-typedef struct CsvRows
-{
-	EtlRows base;
-	EtlCsvRecords records;
-	int nfields;	  /* what a record should have; -1: anything goes */
-	Bitmapset *found; /* columns that any file had so far */
-} CsvRows;
 
 /* ----------------------------------------------------------------
  *	Records
@@ -32,7 +25,7 @@ typedef struct CsvRows
 
 /* The first column that a short record lacks, by its declared name if there are no others. */
 static const char *
-missing_name(const CsvRows *csv)
+missing_name(const EtlCsvRows *csv)
 {
 	int missing = csv->records.record.nfields;
 
@@ -43,7 +36,7 @@ missing_name(const CsvRows *csv)
 }
 
 static void
-set_ragged_fault(CsvRows *csv)
+set_ragged_fault(EtlCsvRows *csv)
 {
 	const EtlCsvRecord *record = &csv->records.record;
 
@@ -57,7 +50,7 @@ set_ragged_fault(CsvRows *csv)
 }
 
 static bool
-is_ragged(const CsvRows *csv)
+is_ragged(const EtlCsvRows *csv)
 {
 	if (csv->records.record.nfields == csv->nfields || csv->nfields < 0)
 		return false;
@@ -70,7 +63,7 @@ is_ragged(const CsvRows *csv)
  * ---------------------------------------------------------------- */
 
 static char *
-list_names(const CsvRows *csv)
+list_names(const EtlCsvRows *csv)
 {
 	StringInfoData list;
 
@@ -83,7 +76,7 @@ list_names(const CsvRows *csv)
 
 /* Finds a declared column in the header; -1 if it is not there and need not be. */
 static int
-match_column(const CsvRows *csv, const EtlColumn *column)
+match_column(const EtlCsvRows *csv, const EtlColumn *column)
 {
 	EtlNameMatch match = EtlMatchName(column->name, csv->records.names, csv->records.nnames);
 
@@ -128,7 +121,7 @@ mark_in_place(EtlRows *rows)
 }
 
 static void
-map_columns(CsvRows *csv)
+map_columns(EtlCsvRows *csv)
 {
 	EtlRows *rows = &csv->base;
 	int n = 0;
@@ -156,7 +149,7 @@ map_columns(CsvRows *csv)
 
 /* union_by_name lets a column be missing in a file, but not in all of them. */
 static void
-check_all_found(const CsvRows *csv)
+check_all_found(const EtlCsvRows *csv)
 {
 	for (int i = 0; i < csv->base.desc->natts; i++)
 		if (csv->base.columns[i].kind == ETL_FIELD && !bms_is_member(i, csv->found))
@@ -165,29 +158,63 @@ check_all_found(const CsvRows *csv)
 								   csv->base.columns[i].name)));
 }
 
-/* Goes to the next file; false if there is none. */
+/* Opens the next file that has anything to read; false if there is none. */
 static bool
-next_file(CsvRows *csv)
+open_next_file(EtlCsvRows *csv)
 {
+	const EtlResume *resume = csv->base.resume;
 	MemoryContext old;
 
-	if (!EtlCsvRecordsNextFile(&csv->records))
+	if (resume != NULL && csv->records.source != NULL)
+		EtlCsvTellEnd(csv);
+	do
 	{
-		if (csv->found != NULL)
-			check_all_found(csv);
-		return false;
-	}
+		csv->kept_file = NULL;
+		if (!EtlCsvRecordsNextFile(&csv->records))
+		{
+			if (csv->found != NULL && resume == NULL)
+				check_all_found(csv);
+			return false;
+		}
+		csv->used_source = csv->records.source->name;
+	} while (resume != NULL && !EtlCsvResume(csv));
 	old = MemoryContextSwitchTo(csv->base.context);
 	map_columns(csv);
+	csv->mapped_file = NULL;
 	MemoryContextSwitchTo(old);
 	return true;
+}
+
+/* A pipeline reads outside transactions, but who may open a file is in the catalogs. */
+static bool
+next_file(EtlCsvRows *csv)
+{
+	MemoryContext old = CurrentMemoryContext;
+	bool own = !IsTransactionState();
+	bool found;
+
+	if (own)
+	{
+		StartTransactionCommand();
+		MemoryContextSwitchTo(old);
+	}
+	found = open_next_file(csv);
+	if (own)
+		CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
+	return found;
 }
 
 static void
 csv_open(EtlRows *rows)
 {
-	CsvRows *csv = (CsvRows *) rows;
+	EtlCsvRows *csv = (EtlCsvRows *) rows;
 
+	if (rows->resume != NULL && rows->resume->no_source)
+	{
+		EtlCsvRecordsPrepare(&csv->records, rows->args);
+		return;
+	}
 	EtlCsvRecordsOpen(&csv->records, rows->args, rows->rewindable);
 	(void) next_file(csv);
 }
@@ -195,24 +222,18 @@ csv_open(EtlRows *rows)
 static void
 csv_rewind(EtlRows *rows)
 {
-	CsvRows *csv = (CsvRows *) rows;
+	EtlCsvRows *csv = (EtlCsvRows *) rows;
 
 	EtlCsvRecordsRewind(&csv->records);
 	(void) next_file(csv);
 }
 
+/* What the current record is good for. */
 static EtlAdvance
-csv_advance(EtlRows *rows)
+judge_record(EtlCsvRows *csv)
 {
-	CsvRows *csv = (CsvRows *) rows;
+	EtlRows *rows = &csv->base;
 
-	while (unlikely(csv->records.source == NULL || !EtlCsvRecordsNext(&csv->records)))
-		if (csv->records.source == NULL || !next_file(csv))
-		{
-			rows->counters.bytes = csv->records.nbytes;
-			return ETL_NO_MORE_ROWS;
-		}
-	rows->counters.bytes = csv->records.nbytes;
 	if (unlikely(csv->records.record.defect != ETL_CSV_SOUND))
 	{
 		rows->faulty = true;
@@ -227,6 +248,36 @@ csv_advance(EtlRows *rows)
 	return ETL_ROW;
 }
 
+static EtlAdvance
+csv_advance(EtlRows *rows)
+{
+	EtlCsvRows *csv = (EtlCsvRows *) rows;
+
+	while (unlikely(csv->records.source == NULL || !EtlCsvRecordsNext(&csv->records)))
+		if (csv->records.source == NULL || !next_file(csv))
+		{
+			rows->counters.bytes = csv->records.nbytes;
+			return ETL_NO_MORE_ROWS;
+		}
+	rows->counters.bytes = csv->records.nbytes;
+	return judge_record(csv);
+}
+
+EtlAdvance
+EtlCsvAdvanceIn(EtlCsvRows *csv, EtlSource *source)
+{
+	MemoryContext old;
+
+	csv->kept_file = NULL;
+	if (!EtlCsvRecordsUse(&csv->records, source))
+		return ETL_NO_MORE_ROWS;
+	old = MemoryContextSwitchTo(csv->base.context);
+	map_columns(csv);
+	csv->mapped_file = NULL;
+	MemoryContextSwitchTo(old);
+	return EtlCsvRecordsNext(&csv->records) ? judge_record(csv) : ETL_NO_MORE_ROWS;
+}
+
 /* ----------------------------------------------------------------
  *	Fields
  * ---------------------------------------------------------------- */
@@ -236,7 +287,7 @@ csv_advance(EtlRows *rows)
  * written on the byte before it.
  */
 static inline Datum
-text_value(const CsvRows *csv, const EtlColumn *column, const char *s, size_t len)
+text_value(const EtlCsvRows *csv, const EtlColumn *column, const char *s, size_t len)
 {
 	char *start = (char *) s - 1;
 
@@ -247,7 +298,7 @@ text_value(const CsvRows *csv, const EtlColumn *column, const char *s, size_t le
 }
 
 static void
-fetch_provenance(CsvRows *csv, const EtlColumn *column, Datum *value, bool *isnull)
+fetch_provenance(EtlCsvRows *csv, const EtlColumn *column, Datum *value, bool *isnull)
 {
 	const EtlCsvRecord *record = &csv->records.record;
 
@@ -255,7 +306,7 @@ fetch_provenance(CsvRows *csv, const EtlColumn *column, Datum *value, bool *isnu
 	switch (column->kind)
 	{
 		case ETL_FROM_SOURCE:
-			*value = CStringGetTextDatum(csv->records.source->name);
+			*value = CStringGetTextDatum(csv->used_source);
 			break;
 		case ETL_FROM_LINE:
 			*value = Int64GetDatum((int64) record->line);
@@ -273,7 +324,7 @@ fetch_provenance(CsvRows *csv, const EtlColumn *column, Datum *value, bool *isnu
 
 /* A column of any kind, of a record that may hold quotes. */
 static void
-fetch_column(CsvRows *csv, int number, Datum *value, bool *isnull)
+fetch_column(EtlCsvRows *csv, int number, Datum *value, bool *isnull)
 {
 	const EtlColumn *column = &csv->base.columns[number];
 	const char *s;
@@ -306,7 +357,7 @@ fetch_column(CsvRows *csv, int number, Datum *value, bool *isnull)
  * converter.  The record is copied so that no store below makes the compiler load it again.
  */
 static void
-fetch_plain(CsvRows *csv, const EtlWanted *targets, int n, Datum *values, bool *isnull)
+fetch_plain(EtlCsvRows *csv, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
 	const EtlColumn *columns = csv->base.columns;
 	const EtlCsvRecord record = csv->records.record;
@@ -343,7 +394,7 @@ fetch_plain(CsvRows *csv, const EtlWanted *targets, int n, Datum *values, bool *
 static void
 csv_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
-	CsvRows *csv = (CsvRows *) rows;
+	EtlCsvRows *csv = (EtlCsvRows *) rows;
 
 	if (!csv->records.record.maybe_quoted)
 	{
@@ -365,13 +416,13 @@ csv_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *i
 static void
 csv_where(const EtlRows *rows, StringInfo buf)
 {
-	EtlCsvWhere(&((const CsvRows *) rows)->records, buf);
+	EtlCsvWhere(&((const EtlCsvRows *) rows)->records, buf);
 }
 
 static void
 csv_explain(const EtlRows *rows, ExplainState *es)
 {
-	const CsvRows *csv = (const CsvRows *) rows;
+	const EtlCsvRows *csv = (const EtlCsvRows *) rows;
 	const EtlHttpStats *http = EtlSourceSetHttpStats(csv->records.files);
 
 	if (EtlSourceSetCount(csv->records.files) > 1)
@@ -409,7 +460,7 @@ extern Datum etl_csv(PG_FUNCTION_ARGS);
 const EtlScanKind EtlCsvKind = {
 	.function = "etl_csv",
 	.entry = etl_csv,
-	.size = sizeof(CsvRows),
+	.size = sizeof(EtlCsvRows),
 	.provenance = ETL_COLUMN_SET(ETL_FROM_SOURCE) | ETL_COLUMN_SET(ETL_FROM_LINE) |
 				  ETL_COLUMN_SET(ETL_FROM_RAW) | ETL_COLUMN_SET(ETL_FROM_ERROR),
 	.open = csv_open,
@@ -419,4 +470,9 @@ const EtlScanKind EtlCsvKind = {
 	.where = csv_where,
 	.explain = csv_explain,
 	.estimate = csv_estimate,
+	.keep = EtlCsvKeep,
+	.use = EtlCsvUse,
+	.revive = EtlCsvRevive,
+	.redact = EtlCsvRedact,
+	.tell = EtlCsvTell,
 };

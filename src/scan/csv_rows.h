@@ -5,8 +5,27 @@
 #ifndef ETL_CSV_ROWS_H
 #define ETL_CSV_ROWS_H
 
+#include "scan/csv_records.h"
 #include "scan/rows.h"
 
+typedef struct EtlCsvKeptFile EtlCsvKeptFile;
+
+typedef struct EtlCsvRows
+{
+	EtlRows base;
+	EtlCsvRecords records;
+	int nfields;			 /* what a record should have; -1: anything goes */
+	Bitmapset *found;		 /* columns that any file had so far */
+	const char *used_source; /* name of the file of the current record */
+
+	/* for pipelines (csv_kept.c) */
+	const EtlCsvKeptFile *kept_file;   /* of the file in hand; NULL: no record of it was kept yet */
+	const EtlCsvKeptFile *mapped_file; /* as whose columns are mapped */
+} EtlCsvRows;
+
 extern const EtlScanKind EtlCsvKind;
+
+/* The first record of a text with the header that the options ask for. */
+extern EtlAdvance EtlCsvAdvanceIn(EtlCsvRows *csv, EtlSource *source);
 
 #endif /* ETL_CSV_ROWS_H */

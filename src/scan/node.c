@@ -28,6 +28,7 @@
 #include "source/url.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
 
@@ -214,12 +215,10 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 		   sizeof(bool) * list_length(scan->custom_scan_tlist));
 }
 
-/* Evaluates the arguments and opens the source. */
-static void
-open_scan(EtlScanState *state)
+static EtlArgs *
+evaluate_args(EtlScanState *state)
 {
 	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
-	MemoryContext old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
 	EtlArgs *args = EtlArgsFor(state->call->funcid, state->call->args);
 	ListCell *lc;
 
@@ -229,6 +228,17 @@ open_scan(EtlScanState *state)
 
 		arg->value = ExecEvalExpr((ExprState *) lfirst(lc), econtext, &arg->isnull);
 	}
+	return args;
+}
+
+/* Evaluates the arguments and opens the source. */
+static void
+open_scan(EtlScanState *state)
+{
+	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
+	MemoryContext old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+	EtlArgs *args = evaluate_args(state);
+
 	MemoryContextSwitchTo(state->css.ss.ps.state->es_query_cxt);
 	state->rows = EtlRowsOpen(state->kind, args, state->desc, state->wanted, state->rewindable);
 	state->ordinal = 0;
@@ -526,6 +536,29 @@ EtlScanCreateState(CustomScan *scan)
 	state->css.methods = &exec_methods;
 	state->css.flags = scan->flags;
 	return (Node *) state;
+}
+
+void
+EtlScanDetach(PlanState *node, const EtlScanKind **kind, EtlArgs **args, TupleDesc *desc)
+{
+	EtlScanState *state = (EtlScanState *) node;
+
+	if (!IsA(node, CustomScanState) || state->css.methods != &exec_methods)
+		elog(ERROR, "the plan of a source is no streaming scan");
+	*kind = state->kind;
+	*desc = CreateTupleDescCopy(state->desc);
+	*args = evaluate_args(state);
+	for (int i = 0; i < (*args)->n; i++)
+	{
+		EtlArg *arg = &(*args)->arg[i];
+		int16 len;
+		bool byval;
+
+		arg->name = pstrdup(arg->name);
+		get_typlenbyval(arg->type, &len, &byval);
+		if (!arg->isnull)
+			arg->value = datumCopy(arg->value, byval, len);
+	}
 }
 
 const CustomScanMethods EtlScanMethods = {

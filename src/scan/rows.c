@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "mb/pg_wchar.h"
+#include "scan/infer.h"
 #include "scan/input.h"
 #include "scan/rows.h"
 #include "utils/builtins.h"
@@ -23,7 +24,10 @@
 #define ROWS_PER_RESET 32
 #define SHOWN_VALUE_BYTES 100 /* of a faulty value in CONTEXT, as COPY has it */
 
+EtlLoad *EtlRowsCurrentLoad = NULL;
+
 static void push_error_context(EtlRows *rows, ErrorContextCallback *callback);
+static void pop_error_context(EtlRows *rows, ErrorContextCallback *callback);
 
 /* ----------------------------------------------------------------
  *	Opening
@@ -78,6 +82,12 @@ column_kind(const EtlRows *rows, const EtlColumn *column)
 							  rows->kind->function, list_provenance(rows->kind))));
 }
 
+static bool
+has_guessed_types(const EtlRows *rows)
+{
+	return rows->load != NULL && rows->load->guesses;
+}
+
 static void
 set_up_column(EtlRows *rows, int i)
 {
@@ -94,7 +104,8 @@ set_up_column(EtlRows *rows, int i)
 		return;
 	column->takes_bytes =
 		column->type == TEXTOID || (column->type == VARCHAROID && column->typmod < 0);
-	column->fast = EtlFastConverterFor(column->type, column->typmod);
+	column->fast = has_guessed_types(rows) ? EtlProposedConverterFor(column->type)
+										   : EtlFastConverterFor(column->type, column->typmod);
 	getTypeInputInfo(column->type, &function, &column->ioparam);
 	fmgr_info_cxt(function, &column->input, rows->context);
 	column->pure = EtlInputIsPure(function);
@@ -142,13 +153,9 @@ set_wanted(EtlRows *rows, const Bitmapset *wanted)
 			rows->wanted[rows->nwanted++] = (EtlWanted){i, i};
 }
 
-/*
- * Opens a scan for the current user.  The struct of args and desc are borrowed; wanted are the numbers, from 0, of
- * the columns that will be fetched.
- */
-EtlRows *
-EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
-			bool rewindable)
+static EtlRows *
+open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
+		  bool rewindable, const EtlResume *resume)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl scan", ALLOCSET_DEFAULT_SIZES);
@@ -162,6 +169,12 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 	rows->context = context;
 	rows->row_context = AllocSetContextCreate(context, "etl row", ALLOCSET_DEFAULT_SIZES);
 	rows->rewindable = rewindable;
+	rows->resume = resume;
+	if (EtlRowsCurrentLoad != NULL && EtlRowsCurrentLoad->rows == NULL)
+	{
+		rows->load = EtlRowsCurrentLoad;
+		rows->load->rows = rows;
+	}
 	rows->converting = -1;
 	rows->columns = palloc0(sizeof(EtlColumn) * desc->natts);
 	rows->values = palloc0(sizeof(Datum) * desc->natts);
@@ -175,9 +188,32 @@ EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const 
 	set_wanted(rows, wanted);
 	push_error_context(rows, &callback);
 	kind->open(rows);
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	rows->args = NULL; /* the caller's, and soon gone */
 	MemoryContextSwitchTo(old);
+	return rows;
+}
+
+/*
+ * Opens a scan for the current user.  The struct of args and desc are borrowed; wanted are the numbers, from 0, of
+ * the columns that will be fetched.
+ */
+EtlRows *
+EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
+			bool rewindable)
+{
+	return open_rows(kind, args, desc, wanted, rewindable, NULL);
+}
+
+EtlRows *
+EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
+					   const EtlResume *resume)
+{
+	EtlRows *rows =
+		open_rows(kind, args, desc, bms_add_range(NULL, 0, desc->natts - 1), false, resume);
+
+	/* what "fail" would raise is a fault now; the pipeline decides what becomes of it */
+	rows->on_error = ETL_ON_ERROR_SKIP;
 	return rows;
 }
 
@@ -214,6 +250,13 @@ rows_error_context(void *arg)
 		errcontext("%s", where.data);
 }
 
+void
+EtlRowsErrorContext(EtlRows *rows)
+{
+	if (!rows->reading)
+		rows_error_context(rows);
+}
+
 static void
 push_error_context(EtlRows *rows, ErrorContextCallback *callback)
 {
@@ -221,6 +264,14 @@ push_error_context(EtlRows *rows, ErrorContextCallback *callback)
 	callback->arg = rows;
 	callback->previous = error_context_stack;
 	error_context_stack = callback;
+	rows->reading = true;
+}
+
+static void
+pop_error_context(EtlRows *rows, ErrorContextCallback *callback)
+{
+	error_context_stack = callback->previous;
+	rows->reading = false;
 }
 
 void
@@ -318,6 +369,25 @@ reset_row_context(EtlRows *rows)
 	rows->rows_in_context = 0;
 }
 
+EtlAdvance
+EtlRowsAdvance(EtlRows *rows)
+{
+	MemoryContext old = MemoryContextSwitchTo(rows->row_context);
+	ErrorContextCallback callback;
+	EtlAdvance advance;
+
+	push_error_context(rows, &callback);
+	CHECK_FOR_INTERRUPTS();
+	reset_row_context(rows);
+	rows->faulty = false;
+	advance = rows->kind->advance(rows);
+	if (advance != ETL_NO_MORE_ROWS)
+		rows->counters.records++;
+	pop_error_context(rows, &callback);
+	MemoryContextSwitchTo(old);
+	return advance;
+}
+
 /* Goes to the next row; false when there is none. */
 bool
 EtlRowsNext(EtlRows *rows)
@@ -341,7 +411,7 @@ EtlRowsNext(EtlRows *rows)
 		if (dispose_of_faulty_row(rows, advance == ETL_ROW_REJECTED))
 			break;
 	}
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
 	return advance != ETL_NO_MORE_ROWS;
 }
@@ -365,7 +435,7 @@ EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool
 	old = MemoryContextSwitchTo(rows->row_context);
 	push_error_context(rows, &callback);
 	rows->kind->fetch(rows, targets, n, values, isnull);
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
 }
 
@@ -380,7 +450,7 @@ EtlRowsRewind(EtlRows *rows)
 	rows->nrejected = rows->nskipped = 0;
 	push_error_context(rows, &callback);
 	rows->kind->rewind(rows);
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
 }
 
@@ -390,6 +460,8 @@ EtlRowsClose(EtlRows *rows)
 {
 	unsigned long long nskipped = Max(rows->most_skipped, rows->nskipped);
 
+	if (rows->load != NULL)
+		rows->load->rows = NULL;
 	if (nskipped > 0)
 		ereport(NOTICE, (errmsg_plural("%llu row was skipped due to errors",
 									   "%llu rows were skipped due to errors", nskipped, nskipped),
@@ -416,6 +488,7 @@ input(EtlRows *rows, int column, char *text)
 	else if (!EtlInputTry(col, text, &value, &fault))
 	{
 		rows->faulty = true;
+		rows->fault_column = column;
 		rows->fault = fault;
 		rows->fault.message = psprintf("column \"%s\": %s", col->name, fault.message);
 	}
@@ -426,6 +499,11 @@ input(EtlRows *rows, int column, char *text)
 Datum
 EtlColumnInput(EtlRows *rows, int column, const char *s, size_t len)
 {
+	if (has_guessed_types(rows) && !EtlHasProposedForm(rows->columns[column].type, s, len))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("a value of column \"%s\" is not plainly of type %s",
+						rows->columns[column].name, format_type_be(rows->columns[column].type))));
 	resetStringInfo(&rows->text);
 	appendBinaryStringInfo(&rows->text, s, len);
 	return input(rows, column, rows->text.data);

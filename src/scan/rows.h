@@ -103,6 +103,35 @@ typedef enum EtlAdvance
 	ETL_NO_MORE_ROWS
 } EtlAdvance;
 
+/*
+ * A pipeline reads records in one transaction, or none, and loads them in another.  So it keeps them.
+ */
+typedef struct EtlKept
+{
+	EtlAdvance advance; /* ETL_ROW, or what is wrong with it: */
+	EtlFault fault;
+	const char *source; /* where it is from, for messages */
+	uint64 line;
+	uint64 offset;
+	const char *data; /* as it is written in the source */
+	size_t len;
+	bool is_text;		/* all of that is valid in the server's encoding */
+	const char *header; /* what names its fields, as it is written; NULL: nothing does */
+	void *fields;		/* the kind's own */
+} EtlKept;
+
+/* How a pipeline goes on where an earlier run stopped.  A part is a file, or whatever else has a position. */
+typedef struct EtlResume
+{
+	/* The position that was marked for a part; NULL: none was */
+	const char *(*find)(void *arg, const char *part);
+	/* Reading of a part starts at this position, or has come this far: the records before it are handed out. */
+	void (*mark)(void *arg, const char *part, const char *position);
+	void *arg;
+	bool no_source; /* records are only revived */
+	int settle_ms; /* for how long a file must be still before its unterminated last record counts */
+} EtlResume;
+
 typedef struct EtlScanKind
 {
 	const char *function; /* SQL name */
@@ -124,7 +153,32 @@ typedef struct EtlScanKind
 	void (*explain)(const EtlRows *rows, ExplainState *es);
 	/* For the planner; false if nothing is known.  Never an error. */
 	bool (*estimate)(const EtlArgs *args, double *nrows, double *nbytes);
+
+	/* For pipelines; NULL for kinds that cannot be the source of one. */
+	/* Copies the current record, sound or faulty, into the current memory context. */
+	void (*keep)(EtlRows *rows, EtlKept *kept);
+	/*
+	 * Makes a kept record the current one, for fetch.  Values will point into a copy that is made in the current
+	 * memory context; the kept record stays as it is.
+	 */
+	void (*use)(EtlRows *rows, const EtlKept *kept);
+	/* Makes the text of a record, with its header, a kept one again. */
+	void (*revive)(EtlRows *rows, EtlKept *kept);
+	/* The text of a kept record without the values of some columns; NULL if they cannot be told apart. */
+	char *(*redact)(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);
+	/* Marks how far the part in hand is handed out. */
+	void (*tell)(EtlRows *rows);
 } EtlScanKind;
+
+/*
+ * What etl_import is loading.  While EtlRowsCurrentLoad is set, it gets the rows that are opened next.  If their types
+ * are guesses, what such a type would not have been proposed for (see infer.h) is an error (22P02).
+ */
+typedef struct EtlLoad
+{
+	bool guesses;
+	EtlRows *rows; /* NULL: not open */
+} EtlLoad;
 
 struct EtlRows
 {
@@ -136,8 +190,11 @@ struct EtlRows
 	TupleDesc desc;
 	EtlColumn *columns; /* [desc->natts] */
 	int nwanted;
-	EtlWanted *wanted; /* the columns that anybody will fetch, each at its own number */
-	bool rewindable;   /* Rewind may be called */
+	EtlWanted *wanted;		 /* the columns that anybody will fetch, each at its own number */
+	bool rewindable;		 /* Rewind may be called */
+	EtlLoad *load;			 /* that these rows are read for; or NULL */
+	bool reading;			 /* errors say by themselves where they come from */
+	const EtlResume *resume; /* a pipeline's; NULL: an ordinary scan */
 
 	EtlOnError on_error;
 	int64 reject_limit; /* -1: none */
@@ -149,6 +206,7 @@ struct EtlRows
 	bool *isnull;
 	int converting; /* column whose input function is running, -1: none */
 	bool converting_null;
+	int fault_column;	 /* the one whose value made the row faulty */
 	StringInfoData text; /* its input, NUL-terminated */
 
 	/* faulty rows that did not end the scan, since Open or Rewind */
@@ -160,13 +218,23 @@ struct EtlRows
 	EtlCounters counters;
 };
 
+extern EtlLoad *EtlRowsCurrentLoad;
+
 extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
 							const Bitmapset *wanted, bool rewindable);
+/* The same for a pipeline: its faulty rows are neither errors nor left out. */
+extern EtlRows *EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
+									   const EtlResume *resume);
+/* For a pipeline: goes to the next record, converting nothing; *advance is ETL_NO_MORE_ROWS at the end. */
+extern EtlAdvance EtlRowsAdvance(EtlRows *rows);
 extern bool EtlRowsNext(EtlRows *rows);
 extern void
 EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 extern void EtlRowsRewind(EtlRows *rows);
 extern void EtlRowsClose(EtlRows *rows);
+
+/* Where the current row is, for the CONTEXT of errors that have not said so. */
+extern void EtlRowsErrorContext(EtlRows *rows);
 
 /* For kinds: what it took to read over http. */
 extern void EtlExplainHttp(const EtlHttpStats *http, ExplainState *es);

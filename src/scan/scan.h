@@ -24,6 +24,7 @@ extern void EtlPlanInit(void);
 extern void EtlNodeInit(void);
 
 /* support.c */
+extern void EtlScanAddKind(const EtlScanKind *kind);		   /* for kinds of later layers */
 extern const EtlScanKind *EtlScanKindOf(const FuncExpr *call); /* NULL: not one of our functions */
 extern bool EtlScanEstimate(const FuncExpr *call, double *nrows, double *nbytes);
 
@@ -40,6 +41,13 @@ typedef enum EtlScanPrivate
 
 extern Node *EtlScanCreateState(CustomScan *scan);
 extern const CustomScanMethods EtlScanMethods;
+
+/*
+ * What a scan whose node has been started would open; the results are in the current memory context.  A
+ * pipeline opens it itself, to read it outside of any plan.
+ */
+extern void
+EtlScanDetach(PlanState *node, const EtlScanKind **kind, EtlArgs **args, TupleDesc *desc);
 
 /* srf.c */
 extern Datum EtlScanFunction(FunctionCallInfo fcinfo, const EtlScanKind *kind);

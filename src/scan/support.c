@@ -22,9 +22,21 @@
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
-static const EtlScanKind *const kinds[] = {&EtlCsvKind, &EtlJsonKind, &EtlApiKind};
+#define MAX_KINDS 8
+
+static const EtlScanKind *kinds[MAX_KINDS] = {&EtlCsvKind, &EtlJsonKind, &EtlApiKind};
+static int nkinds = 3;
 
 static Oid support_oid = InvalidOid;
+
+/* A later layer adds a kind of its own. */
+void
+EtlScanAddKind(const EtlScanKind *kind)
+{
+	if (nkinds == MAX_KINDS)
+		elog(ERROR, "too many kinds of scans");
+	kinds[nkinds++] = kind;
+}
 
 /*
  * The kind behind a call.  fmgr puts its own function in front of one that is SECURITY DEFINER or has SET
@@ -38,7 +50,7 @@ EtlScanKindOf(const FuncExpr *call)
 	if (!OidIsValid(support_oid) || get_func_support(call->funcid) != support_oid)
 		return NULL;
 	fmgr_info(call->funcid, &function);
-	for (int i = 0; i < lengthof(kinds); i++)
+	for (int i = 0; i < nkinds; i++)
 		if (function.fn_addr == kinds[i]->entry)
 			return kinds[i];
 	return NULL;

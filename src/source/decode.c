@@ -67,12 +67,14 @@ typedef struct Decoder
 
 static size_t decode_read(EtlSource *source, char *buf, size_t len);
 static void decode_close(EtlSource *source);
+static uint64 decode_skip(EtlSource *source, uint64 n);
 static void decode_rewind(EtlSource *source);
 static bool decode_block(Decoder *d);
 
 static const EtlSourceOps decode_ops = {
 	.read = decode_read,
 	.close = decode_close,
+	.skip = decode_skip,
 	.rewind = decode_rewind,
 };
 
@@ -267,6 +269,21 @@ static void
 decode_close(EtlSource *source)
 {
 	/* nothing but memory, which is the context's */
+}
+
+/* Bytes that are handed on as they are need not be seen. */
+static uint64
+decode_skip(EtlSource *source, uint64 n)
+{
+	Decoder *d = (Decoder *) source;
+	EtlSource *inner = source->inner;
+	uint64 done;
+
+	if (d->utf16 != NOT_UTF16 || d->convert || left(&d->raw) > 0 || inner->ops->skip == NULL)
+		return 0;
+	done = inner->ops->skip(inner, n);
+	source->bytes_read += done;
+	return done;
 }
 
 static void

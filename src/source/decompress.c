@@ -323,8 +323,22 @@ decompress_rewind(EtlSource *source)
 	begin(d);
 }
 
+static uint64
+decompress_skip(EtlSource *source, uint64 n)
+{
+	Decompressor *d = (Decompressor *) source;
+	uint64 done;
+
+	if (d->codec != NULL || d->pos < d->len || source->inner->ops->skip == NULL)
+		return 0;
+	done = source->inner->ops->skip(source->inner, n);
+	source->bytes_read += done;
+	return done;
+}
+
 static const EtlSourceOps decompress_ops = {
 	.read = decompress_read,
+	.skip = decompress_skip,
 	.close = decompress_close,
 	.rewind = decompress_rewind,
 };

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "catalog/pg_authid.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "source/file.h"
 #include "storage/fd.h"
@@ -37,11 +38,13 @@ typedef struct FileSource
 
 static size_t file_read(EtlSource *source, char *buf, size_t len);
 static void file_close(EtlSource *source);
+static uint64 file_skip(EtlSource *source, uint64 n);
 static void file_rewind(EtlSource *source);
 
 static const EtlSourceOps file_ops = {
 	.read = file_read,
 	.close = file_close,
+	.skip = file_skip,
 	.rewind = file_rewind,
 };
 
@@ -239,6 +242,20 @@ EtlFileCheckSame(EtlSource *source, EtlFileIdentity *identity)
 				 errhint("Read the file once, in a WITH query that is MATERIALIZED.")));
 }
 
+static uint64
+file_skip(EtlSource *source, uint64 n)
+{
+	FileSource *file = (FileSource *) source;
+
+	if (source->size < 0 || n > (uint64) source->size - source->bytes_read)
+		return 0;
+	if (lseek(file->fd, (off_t) n, SEEK_CUR) < 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not seek in file \"%s\": %m", source->name)));
+	source->bytes_read += n;
+	return n;
+}
+
 static void
 file_rewind(EtlSource *source)
 {
@@ -253,6 +270,43 @@ file_rewind(EtlSource *source)
 	else
 		file->opened = identify(file);
 	EtlFileCheckSame(source, &before);
+}
+
+bool
+EtlSourceIsFile(const EtlSource *source)
+{
+	return source->ops == &file_ops;
+}
+
+#define STATE_BYTES 4096 /* at either end that are looked at */
+
+/* The hash of up to STATE_BYTES bytes between two places of a file. */
+static uint64
+hash_of_range(const FileSource *file, int64 from, int64 to)
+{
+	unsigned char buf[STATE_BYTES];
+	ssize_t n = pread(file->fd, buf, (size_t) Min(to - from, STATE_BYTES), (off_t) from);
+
+	if (n < 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not read file \"%s\": %m", file->base.name)));
+	return hash_bytes_extended(buf, (int) n, 0);
+}
+
+void
+EtlFileGetState(EtlSource *source, int64 at, EtlFileState *state)
+{
+	FileSource *file = (FileSource *) source;
+
+	Assert(source->ops == &file_ops);
+	memset(state, 0, sizeof(*state));
+	state->size = file->opened.size;
+	state->mtime =
+		(int64) file->opened.modified.tv_sec * 1000000000 + file->opened.modified.tv_nsec;
+	if (at < 0)
+		return;
+	state->head = hash_of_range(file, 0, at);
+	state->tail = hash_of_range(file, Max(0, at - STATE_BYTES), at);
 }
 
 bool

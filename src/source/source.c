@@ -37,3 +37,22 @@ EtlSourceRewind(EtlSource *source)
 	source->ops->rewind(source);
 	source->bytes_read = 0;
 }
+
+void
+EtlSourceSkip(EtlSource *source, uint64 n)
+{
+	char scratch[8192];
+
+	while (n > 0)
+	{
+		uint64 done = source->ops->skip != NULL ? source->ops->skip(source, n) : 0;
+
+		if (done == 0)
+			done = EtlSourceRead(source, scratch, Min(n, sizeof(scratch)));
+		if (done == 0)
+			ereport(ERROR, (errcode(ERRCODE_IO_ERROR),
+							errmsg("\"%s\" ends before the place where reading is to go on",
+								   source->name)));
+		n -= done;
+	}
+}

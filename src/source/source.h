@@ -33,6 +33,11 @@ typedef struct EtlSourceOps
 	void (*close)(EtlSource *source);
 
 	/*
+	 * Passes over up to n bytes without reading them; 0 if it cannot.  NULL if it never can.
+	 */
+	uint64 (*skip)(EtlSource *source, uint64 n);
+
+	/*
 	 * Starts again at byte 0, and raises an error if what would be read is no longer what was read first.
 	 * NULL if the source cannot do that.
 	 */
@@ -58,5 +63,8 @@ EtlSourceRead(EtlSource *source, char *buf, size_t len)
 extern void EtlSourceClose(EtlSource *source);
 extern bool EtlSourceCanRewind(EtlSource *source);
 extern void EtlSourceRewind(EtlSource *source);
+
+/* Passes over n bytes, by reading them if need be; an error (58030) if there are not that many. */
+extern void EtlSourceSkip(EtlSource *source, uint64 n);
 
 #endif /* ETL_SOURCE_H */

@@ -1,0 +1,204 @@
+/*
+ * batch.c
+ *		Rows in memory as what etl_batch() and etl_emitted() return.
+ */
+#include "etl.h"
+
+#include "access/htup_details.h"
+#include "pipeline/batch.h"
+#include "scan/scan.h"
+
+PG_FUNCTION_INFO_V1(etl_batch);
+PG_FUNCTION_INFO_V1(etl_emitted);
+
+typedef struct WindowRows
+{
+	EtlRows base;
+	EtlWindow *window;
+	int next;
+	int current;
+
+	/* of tuples, the columns of the current row */
+	Datum *values;
+	bool *isnull;
+	bool deformed;
+} WindowRows;
+
+EtlWindow *EtlBatchWindow = NULL;
+EtlWindow *EtlEmittedWindow = NULL;
+
+static void
+check_columns(const EtlRows *rows, const EtlWindow *window)
+{
+	bool same = rows->desc->natts == window->desc->natts;
+
+	for (int i = 0; same && i < rows->desc->natts; i++)
+		same = TupleDescAttr(rows->desc, i)->atttypid == TupleDescAttr(window->desc, i)->atttypid;
+	if (!same)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("function %s has other columns than the batch has", rows->kind->function)));
+}
+
+static void
+open_window(EtlRows *rows, EtlWindow *window)
+{
+	WindowRows *w = (WindowRows *) rows;
+
+	if (window == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("there is no batch"),
+				 errdetail("Function %s works in the statements of a running pipeline only.",
+						   rows->kind->function)));
+	check_columns(rows, window);
+	w->window = window;
+	w->next = window->begin;
+	w->values = palloc(sizeof(Datum) * rows->desc->natts);
+	w->isnull = palloc(sizeof(bool) * rows->desc->natts);
+}
+
+static void
+open_batch(EtlRows *rows)
+{
+	open_window(rows, EtlBatchWindow);
+}
+
+static void
+open_emitted(EtlRows *rows)
+{
+	open_window(rows, EtlEmittedWindow);
+}
+
+static EtlAdvance
+window_advance(EtlRows *rows)
+{
+	WindowRows *w = (WindowRows *) rows;
+	EtlWindow *window = w->window;
+
+	while (w->next < window->end && window->left_out != NULL && window->left_out[w->next])
+		w->next++;
+	if (w->next >= window->end)
+		return ETL_NO_MORE_ROWS;
+	w->deformed = false;
+	window->pulled = w->current = w->next++;
+	return ETL_ROW;
+}
+
+/* The columns of the current row. */
+static void
+locate(WindowRows *w, const Datum **values, const bool **isnull)
+{
+	const EtlWindow *window = w->window;
+
+	if (window->tuples == NULL)
+	{
+		*values = window->values + (size_t) w->current * window->desc->natts;
+		*isnull = window->isnull + (size_t) w->current * window->desc->natts;
+		return;
+	}
+	if (!w->deformed)
+	{
+		HeapTupleData tuple;
+
+		tuple.t_len = window->tuples[w->current]->t_len + MINIMAL_TUPLE_OFFSET;
+		tuple.t_data =
+			(HeapTupleHeader) ((char *) window->tuples[w->current] - MINIMAL_TUPLE_OFFSET);
+		heap_deform_tuple(&tuple, window->desc, w->values, w->isnull);
+		w->deformed = true;
+	}
+	*values = w->values;
+	*isnull = w->isnull;
+}
+
+static void
+window_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
+{
+	const Datum *row_values;
+	const bool *row_isnull;
+
+	locate((WindowRows *) rows, &row_values, &row_isnull);
+	for (int i = 0; i < n; i++)
+	{
+		values[targets[i].place] = row_values[targets[i].column];
+		isnull[targets[i].place] = row_isnull[targets[i].column];
+	}
+}
+
+static void
+window_rewind(EtlRows *rows)
+{
+	WindowRows *w = (WindowRows *) rows;
+
+	w->next = w->window->begin;
+}
+
+static void
+window_where(const EtlRows *rows, StringInfo buf)
+{
+	/* whoever runs the statement knows, and says, which record failed */
+}
+
+static bool
+estimate_window(const EtlWindow *window, double *nrows, double *nbytes)
+{
+	*nrows = window != NULL ? window->expected : 10000;
+	*nbytes = 0;
+	return true;
+}
+
+static bool
+estimate_batch(const EtlArgs *args, double *nrows, double *nbytes)
+{
+	return estimate_window(EtlBatchWindow, nrows, nbytes);
+}
+
+static bool
+estimate_emitted(const EtlArgs *args, double *nrows, double *nbytes)
+{
+	return estimate_window(EtlEmittedWindow, nrows, nbytes);
+}
+
+static const EtlScanKind batch_kind = {
+	.function = "etl_batch",
+	.entry = etl_batch,
+	.size = sizeof(WindowRows),
+	.open = open_batch,
+	.advance = window_advance,
+	.fetch = window_fetch,
+	.rewind = window_rewind,
+	.where = window_where,
+	.estimate = estimate_batch,
+};
+
+static const EtlScanKind emitted_kind = {
+	.function = "etl_emitted",
+	.entry = etl_emitted,
+	.size = sizeof(WindowRows),
+	.open = open_emitted,
+	.advance = window_advance,
+	.fetch = window_fetch,
+	.rewind = window_rewind,
+	.where = window_where,
+	.estimate = estimate_emitted,
+};
+
+/* etl_batch() returns setof record: the converted rows of the current batch. */
+Datum
+etl_batch(PG_FUNCTION_ARGS)
+{
+	return EtlScanFunction(fcinfo, &batch_kind);
+}
+
+/* etl_emitted() returns setof record: what the query gave of them. */
+Datum
+etl_emitted(PG_FUNCTION_ARGS)
+{
+	return EtlScanFunction(fcinfo, &emitted_kind);
+}
+
+void
+EtlBatchInit(void)
+{
+	EtlScanAddKind(&batch_kind);
+	EtlScanAddKind(&emitted_kind);
+}

@@ -1,0 +1,38 @@
+/*
+ * batch.h
+ *		Rows in memory as what etl_batch() and etl_emitted() return.
+ *
+ * The two functions stand in the statements of a pipeline: in its query, as "batch", and in the INSERT that
+ * takes what the query gave to the target.  They are planned as streaming scans, so the one that runs a
+ * statement knows which row was pulled last: after an error that is the row to suspect.
+ */
+#ifndef ETL_BATCH_H
+#define ETL_BATCH_H
+
+#include "access/htup.h"
+#include "pipeline/pipeline.h"
+#include "scan/rows.h"
+
+/* Rows, of which a statement sees those between begin and end. */
+typedef struct EtlWindow
+{
+	TupleDesc desc;
+	int begin;
+	int end;
+	int pulled;			  /* the row that was handed out last; -1: none */
+	double expected;	  /* for the planner: how many rows there will be */
+	const bool *left_out; /* rows that are not handed out; NULL: all are */
+
+	/* the rows: values in their columns, or tuples */
+	const Datum *values; /* [natts of desc] of each row */
+	const bool *isnull;
+	const MinimalTuple *tuples;
+} EtlWindow;
+
+/* What etl_batch() and etl_emitted() return in this process; NULL: there is nothing. */
+extern EtlWindow *EtlBatchWindow;
+extern EtlWindow *EtlEmittedWindow;
+
+extern void EtlBatchInit(void);
+
+#endif /* ETL_BATCH_H */

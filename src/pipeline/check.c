@@ -1,0 +1,446 @@
+/*
+ * check.c
+ *		What can be seen to be wrong with a definition before it runs.
+ *
+ * The texts are parsed alone, to be sure that each is what it should be, then parsed, analyzed and planned in
+ * the statements that will run.  What PostgreSQL itself says about them there is left as it is.
+ */
+#include "etl.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parser.h"
+#include "parser/parsetree.h"
+#include "pipeline/check.h"
+#include "scan/scan.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/plancache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+/* ----------------------------------------------------------------
+ *	Parsing and planning
+ * ---------------------------------------------------------------- */
+
+/* The one SELECT that a text is; anything else is an error. */
+static SelectStmt *
+parse_select(const char *text, const char *what)
+{
+	List *list = raw_parser(text, RAW_PARSE_DEFAULT);
+	SelectStmt *select;
+
+	if (list_length(list) != 1 || !IsA(linitial_node(RawStmt, list)->stmt, SelectStmt))
+		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("%s must be one SELECT", what)));
+	select = (SelectStmt *) linitial_node(RawStmt, list)->stmt;
+	if (select->intoClause != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR), errmsg("%s must not have an INTO clause", what)));
+	return select;
+}
+
+typedef struct Planned
+{
+	TupleDesc desc;
+	Query *query;
+} Planned;
+
+/* Analyzes and plans a statement; the results are in the current memory context. */
+static Planned
+plan_statement(const char *text)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Planned planned = {0};
+	SPIPlanPtr plan;
+	CachedPlanSource *source;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	plan = SPI_prepare(text, 0, NULL);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	source = linitial(SPI_plan_get_plan_sources(plan));
+	ReleaseCachedPlan(GetCachedPlan(source, NULL, NULL, NULL), NULL);
+	MemoryContextSwitchTo(caller);
+	if (source->resultDesc != NULL)
+		planned.desc = CreateTupleDescCopy(source->resultDesc);
+	planned.query = copyObject(linitial(source->query_list));
+	SPI_finish();
+	return planned;
+}
+
+void
+EtlCheckLoad(const char *text)
+{
+	(void) plan_statement(text);
+}
+
+/* ----------------------------------------------------------------
+ *	Source
+ * ---------------------------------------------------------------- */
+
+/* Options of a source that say what becomes of faulty rows: in a pipeline, it says that. */
+static void
+check_source_options(const FuncExpr *call)
+{
+	bool complete;
+	/* named arguments in their places, and what is constant as constants */
+	FuncExpr *simple = castNode(FuncExpr, eval_const_expressions(NULL, (Node *) copyObject(call)));
+	EtlArgs *args = EtlArgsOfExpr(simple, &complete);
+	char *on_error = EtlArgText(args, "on_error");
+
+	if ((on_error != NULL && strcmp(on_error, "fail") != 0) ||
+		EtlArgFind(args, "reject_limit") != NULL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("the source of a pipeline cannot have on_error or reject_limit"),
+						errhint("Give them to etl_create_pipeline.")));
+}
+
+TupleDesc
+EtlCheckSource(const EtlPipeline *pipeline, const char *text)
+{
+	SelectStmt *select = parse_select(text, "the source of a pipeline, put behind FROM,");
+	Planned planned;
+	RangeTblEntry *rte;
+	const EtlScanKind *kind = NULL;
+	Node *call = NULL;
+
+	if (list_length(select->fromClause) != 1 || !IsA(linitial(select->fromClause), RangeFunction) ||
+		select->whereClause != NULL || select->groupClause != NIL || select->sortClause != NIL ||
+		select->limitCount != NULL || select->limitOffset != NULL || select->op != SETOP_NONE ||
+		select->lockingClause != NIL || select->windowClause != NIL || select->havingClause != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("the source of a pipeline must be one function call with its columns"),
+				 errhint("As in etl_csv('orders.csv') AS t(id bigint, name text). What is "
+						 "to be done with the rows goes into the query.")));
+	planned = plan_statement(text);
+	rte = linitial_node(RangeTblEntry, planned.query->rtable);
+	if (rte->rtekind == RTE_FUNCTION && list_length(rte->functions) == 1)
+		call = linitial_node(RangeTblFunction, rte->functions)->funcexpr;
+	if (call != NULL && IsA(call, FuncExpr))
+		kind = EtlScanKindOf((FuncExpr *) call);
+	if (kind == NULL || kind->keep == NULL || rte->funcordinality)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("the source of a pipeline must be a call of etl_csv or its kin"),
+						errhint("Name the function itself, not one that calls it.")));
+	check_source_options((FuncExpr *) call);
+	return planned.desc;
+}
+
+/* ----------------------------------------------------------------
+ *	Query
+ * ---------------------------------------------------------------- */
+
+static bool
+refers_to_batch(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
+	{
+		RangeTblEntry *rte = (RangeTblEntry *) node;
+
+		return rte->rtekind == RTE_CTE && strcmp(rte->ctename, "batch") == 0;
+	}
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, refers_to_batch, context, QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, refers_to_batch, context);
+}
+
+/* What in a query over the batch would mean something else over all rows; NULL: nothing. */
+static const char *
+needs_all_rows(const Query *query)
+{
+	if (query->hasAggs || query->groupClause != NIL || query->groupingSets != NIL ||
+		query->havingQual != NULL)
+		return "an aggregate";
+	if (query->distinctClause != NIL)
+		return "DISTINCT";
+	if (query->hasWindowFuncs)
+		return "a window function";
+	if (query->limitCount != NULL || query->limitOffset != NULL)
+		return "LIMIT or OFFSET";
+	if (query->setOperations != NULL)
+		return "a set operation";
+	return NULL;
+}
+
+typedef struct QueryCheck
+{
+	Oid target;
+	bool reads_target;
+} QueryCheck;
+
+static bool
+check_query_tree(Node *node, void *context)
+{
+	QueryCheck *check = context;
+	Query *query = (Query *) node;
+	const char *reason;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
+	{
+		check->reads_target |= ((RangeTblEntry *) node)->relid == check->target;
+		return false;
+	}
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, check_query_tree, context);
+	if (query->hasModifyingCTE)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("the query of a pipeline cannot modify data"),
+						errhint("Write to other tables from a trigger on the target.")));
+	if (query->rowMarks != NIL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("the query of a pipeline cannot lock rows (FOR UPDATE and kin)")));
+	reason = needs_all_rows(query);
+	if (reason != NULL && refers_to_batch(node, NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the query of a pipeline cannot have %s over the batch", reason),
+				 errdetail("A batch holds some of the rows, so the result would depend on where "
+						   "batches end."),
+				 errhint("Load the rows as they are, and use a view or another statement over the "
+						 "target.")));
+	return query_tree_walker(query, check_query_tree, context, QTW_EXAMINE_RTES_BEFORE);
+}
+
+static void
+check_names(TupleDesc desc)
+{
+	for (int i = 0; i < desc->natts; i++)
+		for (int j = 0; j < i; j++)
+			if (strcmp(NameStr(TupleDescAttr(desc, i)->attname),
+					   NameStr(TupleDescAttr(desc, j)->attname)) == 0)
+				ereport(ERROR, (errcode(ERRCODE_DUPLICATE_COLUMN),
+								errmsg("the query gives two columns of the name \"%s\"",
+									   NameStr(TupleDescAttr(desc, i)->attname))));
+}
+
+TupleDesc
+EtlCheckQuery(const EtlPipeline *pipeline, const char *text, Oid target)
+{
+	QueryCheck check = {target, false};
+	Planned planned;
+
+	(void) parse_select(pipeline->query, "the query of a pipeline");
+	planned = plan_statement(text);
+	(void) check_query_tree((Node *) planned.query, &check);
+	if (check.reads_target)
+		ereport(NOTICE, (errmsg("the query reads the table that it loads"),
+						 errdetail("It sees the rows of the batches before.")));
+	check_names(planned.desc);
+	return planned.desc;
+}
+
+void
+EtlCheckRule(const EtlRule *rule, const char *text)
+{
+	Planned planned = plan_statement(text);
+
+	if (planned.desc->natts != 1 || TupleDescAttr(planned.desc, 0)->atttypid != BOOLOID)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("rule \"%s\" must be of type %s, not %s", rule->name, "boolean",
+							   format_type_be(TupleDescAttr(planned.desc, 0)->atttypid)),
+						errhint("Write what is true of a good row, such as email IS NOT NULL.")));
+}
+
+/* ----------------------------------------------------------------
+ *	Target
+ * ---------------------------------------------------------------- */
+
+Form_pg_attribute
+EtlTargetAttribute(Relation target, const char *name)
+{
+	TupleDesc desc = RelationGetDescr(target);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+
+		if (!attr->attisdropped && strcmp(NameStr(attr->attname), name) == 0)
+			return attr;
+	}
+	return NULL;
+}
+
+static void
+check_kind(const EtlPipeline *pipeline, Relation target)
+{
+	char kind = target->rd_rel->relkind;
+
+	if (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE)
+		return;
+	if ((kind == RELKIND_VIEW || kind == RELKIND_FOREIGN_TABLE) && !EtlIsUpsert(pipeline))
+		return;
+	ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					errmsg("cannot load into \"%s\"", RelationGetRelationName(target)),
+					errdetail_relkind_not_supported(kind),
+					errhint("Views with INSTEAD OF triggers and foreign tables can be targets with "
+							"mode => 'append'.")));
+}
+
+static void
+check_columns(const EtlStatements *s, Relation target)
+{
+	for (int i = 0; i < s->emitted->natts; i++)
+	{
+		const char *name = NameStr(TupleDescAttr(s->emitted, i)->attname);
+		Form_pg_attribute attr = EtlTargetAttribute(target, name);
+
+		if (attr == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("the query gives column \"%s\", which \"%s\" does not have", name,
+							RelationGetRelationName(target)),
+					 errhint("Leave the column out of the query, or rename it there with AS.")));
+		if (attr->attgenerated != '\0')
+			ereport(ERROR, (errcode(ERRCODE_GENERATED_ALWAYS),
+							errmsg("column \"%s\" of \"%s\" is a generated column", name,
+								   RelationGetRelationName(target)),
+							errhint("Leave the column out of the query.")));
+	}
+}
+
+/* The query's column of a name; an error if there is none. */
+static int
+emitted_column(const EtlStatements *s, const char *name, const char *what)
+{
+	for (int i = 0; i < s->emitted->natts; i++)
+		if (strcmp(NameStr(TupleDescAttr(s->emitted, i)->attname), name) == 0)
+			return i;
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+					errmsg("%s \"%s\" is no column of the query", what, name)));
+	return -1;
+}
+
+static bool
+is_key_column(const EtlPipeline *pipeline, const char *name)
+{
+	ListCell *lc;
+
+	foreach (lc, pipeline->key)
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	return false;
+}
+
+/* Whether ON CONFLICT (key) will find this index. */
+static bool
+index_fits(const EtlPipeline *pipeline, Relation target, Oid indexid, bool *takes_null)
+{
+	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+	Form_pg_index index;
+	bool fits;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for index %u", indexid);
+	index = (Form_pg_index) GETSTRUCT(tuple);
+	fits = index->indisunique && index->indisvalid && index->indimmediate &&
+		   index->indnkeyatts == list_length(pipeline->key) &&
+		   heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+		   heap_attisnull(tuple, Anum_pg_index_indexprs, NULL);
+	for (int i = 0; fits && i < index->indnkeyatts; i++)
+		fits = is_key_column(
+			pipeline,
+			NameStr(TupleDescAttr(RelationGetDescr(target), index->indkey.values[i] - 1)->attname));
+	*takes_null = index->indnullsnotdistinct;
+	ReleaseSysCache(tuple);
+	return fits;
+}
+
+static void
+check_index(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
+{
+	StringInfoData columns;
+	ListCell *lc;
+
+	foreach (lc, RelationGetIndexList(target))
+		if (index_fits(pipeline, target, lfirst_oid(lc), &s->key_takes_null))
+			return;
+	initStringInfo(&columns);
+	foreach (lc, pipeline->key)
+		appendStringInfo(&columns, "%s%s", columns.len > 0 ? ", " : "",
+						 quote_identifier(lfirst(lc)));
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+		 errmsg("\"%s\" has no unique index on (%s)", RelationGetRelationName(target),
+				columns.data),
+		 errdetail("An upsert needs a valid, immediate, non-partial unique index on exactly the "
+				   "columns of the key."),
+		 errhint("CREATE UNIQUE INDEX ON %s (%s);", pipeline->target, columns.data)));
+}
+
+static void
+check_key(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
+{
+	ListCell *lc;
+
+	s->keys = palloc(sizeof(int) * (list_length(pipeline->key) + 1));
+	foreach (lc, pipeline->key)
+		s->keys[s->nkeys++] = emitted_column(s, lfirst(lc), "key column");
+	if (EtlIsUpsert(pipeline))
+		check_index(pipeline, s, target);
+}
+
+static void
+check_watermark(const EtlPipeline *pipeline, EtlStatements *s)
+{
+	Oid type;
+
+	if (pipeline->watermark == NULL)
+		return;
+	s->watermark = emitted_column(s, pipeline->watermark, "watermark");
+	type = TupleDescAttr(s->emitted, s->watermark)->atttypid;
+	if (!OidIsValid(lookup_type_cache(type, TYPECACHE_CMP_PROC)->cmp_proc))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+						errmsg("watermark \"%s\" is of type %s, which has no order",
+							   pipeline->watermark, format_type_be(type)),
+						errhint("Take a column that grows, such as the time of the last change.")));
+	if (pipeline->watermark_max != NULL)
+	{
+		Oid input, ioparam;
+
+		getTypeInputInfo(type, &input, &ioparam);
+		(void) OidInputFunctionCall(input, pipeline->watermark_max, ioparam, -1);
+	}
+}
+
+/* Columns whose values are to be kept secret must be there. */
+static void
+check_redact(const EtlPipeline *pipeline, const EtlStatements *s)
+{
+	ListCell *lc;
+
+	foreach (lc, pipeline->redact)
+	{
+		bool found = false;
+
+		for (int i = 0; i < s->batch->natts; i++)
+			found |= strcmp(NameStr(TupleDescAttr(s->batch, i)->attname), lfirst(lc)) == 0;
+		if (!found)
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+							errmsg("column \"%s\" to redact is no column of the source",
+								   (char *) lfirst(lc))));
+	}
+}
+
+void
+EtlCheckTarget(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
+{
+	check_kind(pipeline, target);
+	check_columns(s, target);
+	check_key(pipeline, s, target);
+	check_watermark(pipeline, s);
+	check_redact(pipeline, s);
+}

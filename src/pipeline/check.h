@@ -1,0 +1,29 @@
+/*
+ * check.h
+ *		What can be seen to be wrong with a definition before it runs.
+ */
+#ifndef ETL_CHECK_H
+#define ETL_CHECK_H
+
+#include "access/tupdesc.h"
+#include "pipeline/statements.h"
+#include "utils/rel.h"
+
+/* Checks a source and gives its columns; "text" is the statement that reads it. */
+extern TupleDesc EtlCheckSource(const EtlPipeline *pipeline, const char *text);
+
+/* Checks a query and gives its columns. */
+extern TupleDesc EtlCheckQuery(const EtlPipeline *pipeline, const char *text, Oid target);
+
+extern void EtlCheckRule(const EtlRule *rule, const char *text);
+
+/* Holds the query's columns, the key and the watermark against the target, and finds them: s->keys and kin. */
+extern void EtlCheckTarget(const EtlPipeline *pipeline, EtlStatements *s, Relation target);
+
+/* Parses and plans a statement that is ours but for names and types. */
+extern void EtlCheckLoad(const char *text);
+
+/* The column of the target of that name; NULL: there is none. */
+extern Form_pg_attribute EtlTargetAttribute(Relation target, const char *name);
+
+#endif /* ETL_CHECK_H */

@@ -1,0 +1,299 @@
+/*
+ * dead_letter.c
+ *		Records that cannot be loaded, and their second chance.
+ *
+ * What is wrong with a record is noted while its transaction works, and written in the same transaction, once
+ * it is certain that the record is among those that are committed.
+ *
+ * A dead letter holds the record as it was written, with the header that names its fields, so that it can be
+ * read again without its file.  In a retry the batch is made of dead letters; a record of it that fails
+ * again is no new one.
+ */
+#include "etl.h"
+
+#include "access/xact.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pipeline/engine.h"
+#include "pipeline/lock.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+PG_FUNCTION_INFO_V1(etl_purge);
+
+#define LETTERS_AT_ONCE 10000 /* rows that wait for each other should come together */
+
+int EtlDeadLetterMaxBytes = 64 * 1024;
+
+/* ----------------------------------------------------------------
+ *	Noting
+ * ---------------------------------------------------------------- */
+
+static bool
+must_redact(const EtlRun *run)
+{
+	return run->pipeline->redact != NIL;
+}
+
+/* on_error => 'fail': the first fault is the end. */
+static void
+fail_run(EtlRun *run, const EtlReject *reject)
+{
+	const EtlKept *kept = &run->batch.records[reject->record];
+	const char *message = must_redact(run) ? reject->safe_message : reject->message;
+
+	run->fatal = true;
+	ereport(
+		ERROR,
+		(errcode(reject->sqlstate),
+		 errmsg_internal("%s", message != NULL ? message : "a record could not be loaded"),
+		 reject->detail != NULL && !must_redact(run) ? errdetail_internal("%s", reject->detail) : 0,
+		 errcontext("file \"%s\", line %llu", kept->source, (unsigned long long) kept->line)));
+}
+
+/* Everything in "reject" lasts as long as the transaction. */
+void
+EtlAddReject(EtlRun *run, EtlReject *reject)
+{
+	MemoryContext old;
+
+	if (strcmp(run->pipeline->on_error, "fail") == 0)
+		fail_run(run, reject);
+	old = MemoryContextSwitchTo(run->batch.loading);
+	run->batch.rejects = lappend(run->batch.rejects, reject);
+	MemoryContextSwitchTo(old);
+}
+
+void
+EtlRejectError(EtlRun *run, int record, const ErrorData *error)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->batch.loading);
+	EtlReject *reject = palloc0(sizeof(EtlReject));
+
+	reject->record = record;
+	reject->stage = "load";
+	reject->sqlstate = error->sqlerrcode;
+	reject->message = error->message;
+	reject->safe_message = error->message_id;
+	reject->detail = error->detail;
+	reject->column = error->column_name;
+	MemoryContextSwitchTo(old);
+	EtlAddReject(run, reject);
+}
+
+/* ----------------------------------------------------------------
+ *	Writing
+ * ---------------------------------------------------------------- */
+
+static bool
+is_redacted(const EtlRun *run, const char *column)
+{
+	ListCell *lc;
+
+	foreach (lc, run->pipeline->redact)
+		if (column != NULL && strcmp(lfirst(lc), column) == 0)
+			return true;
+	return false;
+}
+
+static Bitmapset *
+redacted_columns(const EtlRun *run)
+{
+	Bitmapset *columns = NULL;
+
+	for (int i = 0; i < run->rows->desc->natts; i++)
+		if (is_redacted(run, run->rows->columns[i].name))
+			columns = bms_add_member(columns, i);
+	return columns;
+}
+
+/* Bytes that are no text, as text. */
+static char *
+escaped(const char *data, size_t len)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (size_t i = 0; i < len; i++)
+	{
+		unsigned char c = data[i];
+
+		if (c < 0x80 && c != '\0')
+			appendStringInfoChar(&text, c);
+		else
+			appendStringInfo(&text, "\\x%02x", c);
+	}
+	return text.data;
+}
+
+static char *
+capped(const char *text, bool *whole)
+{
+	size_t max = (size_t) EtlDeadLetterMaxBytes;
+	size_t len = strlen(text);
+
+	if (len <= max)
+		return pstrdup(text);
+	*whole = false;
+	return pnstrdup(text, pg_mbcliplen(text, len, max));
+}
+
+static void
+set_raw(const EtlRun *run, const EtlKept *kept, EtlDeadLetter *letter)
+{
+	const char *raw = kept->data;
+
+	letter->replayable = kept->is_text;
+	letter->header = kept->header;
+	if (must_redact(run))
+	{
+		letter->replayable = false;
+		letter->header = NULL;
+		raw = run->rows->kind->redact(run->rows, kept, redacted_columns(run));
+	}
+	else if (!kept->is_text)
+		raw = escaped(kept->data, kept->len);
+	if (raw != NULL)
+		letter->raw = capped(raw, &letter->replayable);
+}
+
+static void
+set_reason(const EtlRun *run, const EtlReject *reject, EtlDeadLetter *letter)
+{
+	bool whole = true;
+
+	letter->stage = reject->stage;
+	letter->rule = reject->rule;
+	letter->sqlstate = pstrdup(unpack_sql_state(reject->sqlstate));
+	letter->column = reject->column;
+	if (!must_redact(run))
+	{
+		letter->message = capped(reject->message, &whole);
+		letter->detail = reject->detail != NULL ? capped(reject->detail, &whole) : NULL;
+		letter->value = reject->value != NULL ? capped(reject->value, &whole) : NULL;
+		return;
+	}
+	letter->message =
+		reject->safe_message != NULL ? reject->safe_message : "a record could not be loaded";
+	if (reject->value != NULL && !is_redacted(run, reject->column))
+		letter->value = capped(reject->value, &whole);
+}
+
+static void
+write_letter(EtlRun *run, const EtlReject *reject)
+{
+	const EtlKept *kept = &run->batch.records[reject->record];
+	EtlDeadLetter letter = {0};
+
+	set_reason(run, reject, &letter);
+	if (run->batch.letters != NULL)
+	{
+		EtlCatalogFailedAgain(run->batch.letters[reject->record], letter.stage, letter.sqlstate,
+							  letter.message, letter.detail);
+		return;
+	}
+	letter.source = kept->source;
+	letter.line = (int64) kept->line;
+	letter.offset = (int64) kept->offset;
+	set_raw(run, kept, &letter);
+	EtlCatalogAddDeadLetter(run->pipeline->id, run->id, &letter);
+	if (letter.replayable && reject->sqlstate == ERRCODE_FOREIGN_KEY_VIOLATION)
+		run->parked = true;
+}
+
+static void
+check_reject_limit(EtlRun *run, int64 rejected, const EtlReject *last)
+{
+	int64 limit = run->pipeline->reject_limit;
+	const char *message;
+
+	if (limit < 0 || rejected <= limit || last == NULL)
+		return;
+	message = must_redact(run) ? last->safe_message : last->message;
+	run->fatal = true;
+	ereport(ERROR, (errcode(last->sqlstate),
+					errmsg("more than %lld records are rejected, the limit set by reject_limit",
+						   (long long) limit),
+					message != NULL ? errdetail("The last was: %s", message) : 0));
+}
+
+/* Writes what is wrong with the records between two numbers, and counts it. */
+void
+EtlSettleRejects(EtlRun *run, int from, int to, EtlRunCounters *counters)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->batch.loading);
+	Bitmapset *failed = NULL;
+	const EtlReject *last = NULL;
+	int64 rejected = run->rejected;
+	ListCell *lc;
+
+	foreach (lc, run->batch.rejects)
+	{
+		const EtlReject *reject = lfirst(lc);
+
+		if (reject->record < from || reject->record >= to)
+			continue;
+		counters->malformed += strcmp(reject->stage, "parse") == 0;
+		counters->convert_failed += strcmp(reject->stage, "convert") == 0;
+		failed = bms_add_member(failed, reject->record);
+		last = reject;
+		rejected++;
+		if (!run->retry)
+			check_reject_limit(run, rejected, last);
+		write_letter(run, reject);
+	}
+	for (int i = from; i < to && run->batch.letters != NULL; i++)
+		if (!bms_is_member(i, failed))
+			EtlCatalogResolve(run->batch.letters[i], run->id);
+	MemoryContextSwitchTo(old);
+}
+
+/* ----------------------------------------------------------------
+ *	The second chance
+ * ---------------------------------------------------------------- */
+
+/*
+ * Fills the batch with dead letters behind *after, and moves that on; false if there are none.  In a
+ * transaction.
+ */
+bool
+EtlNextLetters(EtlRun *run, int64 *after, int64 of_run, const char *sqlstate)
+{
+	EtlBatch *batch = &run->batch;
+	MemoryContext old;
+	List *letters;
+	ListCell *lc;
+
+	EtlStartBatch(run);
+	old = MemoryContextSwitchTo(batch->context);
+	letters = EtlCatalogDeadLetters(run->pipeline->id, *after, LETTERS_AT_ONCE, of_run, sqlstate);
+	batch->letters = palloc(sizeof(int64) * (list_length(letters) + 1));
+	foreach (lc, letters)
+	{
+		const EtlDeadLetter *letter = lfirst(lc);
+		EtlKept *kept = EtlAddRecord(run);
+
+		kept->source = letter->source;
+		kept->line = (uint64) letter->line;
+		kept->offset = (uint64) letter->offset;
+		kept->data = letter->raw;
+		kept->len = strlen(letter->raw);
+		kept->header = letter->header;
+		kept->is_text = true;
+		run->rows->kind->revive(run->rows, kept);
+		batch->letters[batch->n - 1] = *after = letter->id;
+	}
+	MemoryContextSwitchTo(old);
+	return letters != NIL;
+}
+
+/* etl_purge(name text, older_than interval) returns bigint */
+Datum
+etl_purge(PG_FUNCTION_ARGS)
+{
+	EtlPipeline *pipeline = EtlFindOwnPipeline(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	char *age = DatumGetCString(DirectFunctionCall1(interval_out, PG_GETARG_DATUM(1)));
+
+	PG_RETURN_INT64(EtlCatalogPurge(pipeline->id, age));
+}

@@ -1,0 +1,459 @@
+/*
+ * engine.c
+ *		A run: batch by batch, each in a transaction of its own.
+ *
+ *		start		the lock; "started" is committed before any work
+ *		open		a transaction: definition, statements, source, checkpoints
+ *		batches		fill (no transaction), then load, dead letters, counters, checkpoint, watermark and
+ *					commit; an error that lies in a row sends the batch into isolation, one that another
+ *					try may not meet is tried again, any other ends the run
+ *		finish		rows that waited for others; the watermark is published
+ *
+ * All that a batch changes commits together, so a run that dies at any moment goes on, in the next
+ * run, exactly behind what is in the target.
+ */
+#include "etl.h"
+
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "pipeline/engine.h"
+#include "pipeline/lock.h"
+#include "pipeline/worker.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+
+#define MAX_TRIES 5
+#define FIRST_PAUSE_MS 50
+
+/* ----------------------------------------------------------------
+ *	Transactions
+ * ---------------------------------------------------------------- */
+
+static void
+begin(EtlRun *run)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (StatementTimeout > 0)
+		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
+	MemoryContextSwitchTo(run->context);
+}
+
+static void
+commit(EtlRun *run)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	MemoryContextSwitchTo(run->context);
+}
+
+/* Within PG_CATCH: ends the failed transaction and gives the error. */
+static ErrorData *
+abort_transaction(EtlRun *run)
+{
+	ErrorData *error;
+
+	MemoryContextSwitchTo(run->context);
+	error = CopyErrorData();
+	FlushErrorState();
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	AbortCurrentTransaction();
+	MemoryContextSwitchTo(run->context);
+	return error;
+}
+
+/* ----------------------------------------------------------------
+ *	What commits with a batch
+ * ---------------------------------------------------------------- */
+
+/* Writes how far the source is done when the records before "to" are. */
+static void
+save_checkpoint(EtlRun *run, int to)
+{
+	ListCell *lc;
+
+	foreach (lc, run->batch.marks)
+	{
+		const EtlMark *mark = lfirst(lc);
+		const EtlMark *next = NULL;
+		EtlCheckpoint checkpoint = {mark->part, mark->position, mark->skipped};
+
+		if (mark->record > to)
+			break;
+		if (lnext(run->batch.marks, lc) != NULL)
+			next = lfirst(lnext(run->batch.marks, lc));
+		if (next != NULL && next->record <= to && strcmp(next->part, mark->part) == 0)
+			continue;
+		if (next == NULL || next->record > to)
+			checkpoint.skipped += to - mark->record;
+		EtlCatalogSetCheckpoint(run->pipeline->id, &checkpoint);
+	}
+}
+
+static void
+count(EtlRunCounters *c, const EtlLoadOutcome *o, int64 read)
+{
+	c->batches++;
+	c->read += read;
+	c->emitted += o->emitted;
+	c->invalid += o->invalid;
+	c->superseded += o->superseded;
+	c->load_failed += o->failed;
+	c->loaded += o->loaded;
+	c->inserted += o->inserted;
+	c->skipped += o->emitted - o->invalid - o->superseded - o->failed - o->loaded;
+}
+
+/* Commits the records between two numbers, with all that is to be known of them. */
+static void
+commit_records(EtlRun *run, int from, int to, const EtlLoadOutcome *outcome)
+{
+	EtlRunCounters counters = run->counters;
+	int64 faults = counters.malformed + counters.convert_failed;
+
+	count(&counters, outcome, to - from);
+	EtlSettleRejects(run, from, to, &counters);
+	counters.converted += to - from - (counters.malformed + counters.convert_failed - faults);
+	save_checkpoint(run, to);
+	EtlSavePendingWatermark(run, outcome);
+	EtlCatalogUpdateRun(run->id, &counters);
+	commit(run);
+
+	run->counters = counters;
+	run->rejected =
+		counters.malformed + counters.convert_failed + counters.invalid + counters.load_failed;
+	if (outcome->has_watermark)
+		EtlRaiseWatermark(run, &run->has_watermark, &run->watermark, outcome->watermark,
+						  run->context);
+	run->mostly_unchanged =
+		run->refresh.text != NULL && outcome->emitted - outcome->loaded > outcome->emitted / 2;
+}
+
+/* Rows whose foreign key was missing, again at the end of the run: they were counted already. */
+static void
+commit_parked(EtlRun *run, const EtlLoadOutcome *outcome)
+{
+	EtlRunCounters counters = run->counters;
+	EtlRunCounters ignored = {0};
+	int64 done = outcome->emitted - outcome->failed - outcome->invalid;
+
+	counters.load_failed -= done;
+	counters.superseded += outcome->superseded;
+	counters.loaded += outcome->loaded;
+	counters.inserted += outcome->inserted;
+	counters.skipped += done - outcome->superseded - outcome->loaded;
+	EtlSettleRejects(run, 0, run->batch.n, &ignored);
+	EtlSavePendingWatermark(run, outcome);
+	EtlCatalogUpdateRun(run->id, &counters);
+	commit(run);
+	run->counters = counters;
+}
+
+/* ----------------------------------------------------------------
+ *	A batch
+ * ---------------------------------------------------------------- */
+
+/* Whether another try of the same may succeed soon. */
+static bool
+is_passing(int sqlstate)
+{
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TRANSACTION_ROLLBACK ||
+		   sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+static void
+wait_before_try(int tries)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 FIRST_PAUSE_MS << tries, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* One transaction; returns the record to go on with. */
+static int
+load_records(EtlRun *run, int from, bool isolate)
+{
+	int n = run->batch.n;
+	EtlLoadOutcome outcome = {0};
+	int to = n;
+
+	run->converted.pulled = run->emitted.pulled = -1;
+	run->loading = false;
+	begin(run);
+	EtlConvertBatch(run, from);
+	if (isolate)
+		to = EtlIsolate(run, from, &outcome);
+	else
+		EtlAttempt(run, from, n, &outcome);
+	if (run->batch.letters != NULL && !run->retry)
+		commit_parked(run, &outcome);
+	else
+		commit_records(run, from, to, &outcome);
+	return to;
+}
+
+/* After an error: how the batch goes on, if at all. */
+static void
+judge_error(EtlRun *run, ErrorData *error, bool *isolate, int *tries)
+{
+	if (run->fatal || ProcDiePending)
+		ReThrowError(error);
+	if (EtlLiesInRow(run, error))
+	{
+		if (error->sqlerrcode == ERRCODE_CARDINALITY_VIOLATION && !run->dedup &&
+			run->statements->winners != NULL)
+		{
+			run->dedup = true;
+			return;
+		}
+		if (*isolate)
+			ReThrowError(
+				error); /* it came from no attempt: at commit, or from our own statements */
+		run->suspect = EtlSuspect(run);
+		*isolate = true;
+		return;
+	}
+	if (!is_passing(error->sqlerrcode) || ++*tries == MAX_TRIES)
+		ReThrowError(error);
+	wait_before_try(*tries);
+}
+
+/* The same, with its error as a value; *done moves on with what was committed. */
+static ErrorData *
+try_load(EtlRun *run, int *done, bool isolate)
+{
+	ErrorData *volatile error = NULL;
+
+	PG_TRY();
+	{
+		*done = load_records(run, *done, isolate);
+	}
+	PG_CATCH();
+	{
+		error = abort_transaction(run);
+	}
+	PG_END_TRY();
+	return error;
+}
+
+static void
+load_batch(EtlRun *run)
+{
+	int done = 0;
+	bool isolate = false;
+	int tries = 0;
+	ErrorData *error;
+
+	EtlEnterBatch(strcmp(run->pipeline->on_shutdown, "drain") == 0);
+	do
+	{
+		error = try_load(run, &done, isolate);
+		if (error != NULL)
+			judge_error(run, error, &isolate, &tries);
+	} while (error != NULL || done < run->batch.n);
+	EtlLeaveBatch();
+}
+
+/* ----------------------------------------------------------------
+ *	A run
+ * ---------------------------------------------------------------- */
+
+static void
+check_may_run(const EtlPipeline *pipeline)
+{
+	if (!pipeline->at_home)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("pipeline \"%s\" belongs to another database, of which this is a copy",
+						pipeline->name),
+				 errhint("If the copy is to run its pipelines, call etl_adopt().")));
+	if (!pipeline->enabled)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("pipeline \"%s\" is paused", pipeline->name),
+						errhint("Call etl_resume(%s) first.", quote_literal_cstr(pipeline->name))));
+}
+
+/* Takes the lock and says so, for all to see, before any work. */
+static void
+start(EtlRun *run, int64 pipeline)
+{
+	begin(run);
+	run->pipeline = EtlCatalogGet(pipeline);
+	if (run->pipeline == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the pipeline does not exist")));
+	if (!EtlLockPipeline(pipeline, true))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+						errmsg("pipeline \"%s\" is running already", run->pipeline->name)));
+	check_may_run(run->pipeline);
+	run->id = EtlCatalogStartRun(pipeline, run->retry ? "retry" : "load");
+	commit(run);
+}
+
+static void
+open_run(EtlRun *run)
+{
+	begin(run);
+	SetConfigOption("search_path", run->pipeline->search_path, PGC_USERSET, PGC_S_SESSION);
+	run->statements = EtlMakeStatements(run->pipeline);
+	EtlLoadInit(run);
+	EtlWatermarkInit(run);
+	EtlOpenSource(run);
+	commit(run);
+}
+
+/* Rows that failed their foreign key, once more: what they refer to may have come later in this run. */
+static void
+retry_parked_rows(EtlRun *run)
+{
+	int64 after = 0;
+	bool found = true;
+
+	while (run->parked && found)
+	{
+		begin(run);
+		found =
+			EtlNextLetters(run, &after, run->id, unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION));
+		commit(run);
+		if (found)
+			load_batch(run);
+	}
+	run->batch.letters = NULL;
+}
+
+static void
+load_source(EtlRun *run)
+{
+	while (!run->batch.reached_end)
+	{
+		EtlStartBatch(run);
+		EtlFillBatch(run);
+		load_batch(run);
+		EtlCheckShutdown();
+	}
+	retry_parked_rows(run);
+}
+
+static void
+load_letters(EtlRun *run)
+{
+	int64 after = 0;
+	bool found = true;
+
+	while (found)
+	{
+		begin(run);
+		found = EtlNextLetters(run, &after, 0, NULL);
+		commit(run);
+		if (found)
+			load_batch(run);
+		EtlCheckShutdown();
+	}
+}
+
+static void
+finish(EtlRun *run)
+{
+	begin(run);
+	if (!run->retry)
+		EtlCatalogPublishWatermark(run->pipeline->id);
+	EtlCatalogUpdateRun(run->id, &run->counters);
+	EtlCatalogEndRun(run->id, "succeeded", NULL, NULL);
+	if (EtlRetention > 0)
+		(void) EtlCatalogPurge(run->pipeline->id, psprintf("%d minutes", EtlRetention));
+	commit(run);
+}
+
+static const char *
+state_after(const ErrorData *error)
+{
+	if (EtlShutdownRequested())
+		return "stopped";
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && !EtlRuntimeExceeded() ? "cancelled"
+																				: "failed";
+}
+
+/* Writes how the run ended; the server's log gets no more than that it did. */
+static void
+fail(EtlRun *run, const ErrorData *error)
+{
+	StringInfoData message;
+
+	initStringInfo(&message);
+	appendStringInfoString(&message, EtlRuntimeExceeded() ? "the run took longer than max_runtime"
+														  : error->message);
+	if (error->detail != NULL)
+		appendStringInfo(&message, "\n%s", error->detail);
+	if (error->hint != NULL)
+		appendStringInfo(&message, "\n%s", error->hint);
+	if (run->fatal && error->context != NULL)
+		appendStringInfo(&message, "\n%s", error->context);
+	begin(run);
+	EtlCatalogEndRun(run->id, state_after(error), unpack_sql_state(error->sqlerrcode),
+					 message.data);
+	commit(run);
+	ereport(LOG, (errmsg("run %lld of pipeline \"%s\" failed with SQLSTATE %s", (long long) run->id,
+						 run->pipeline->name, unpack_sql_state(error->sqlerrcode)),
+				  errhidestmt(true), errhidecontext(true)));
+}
+
+static EtlRun *
+create_run(bool retry)
+{
+	MemoryContext context =
+		AllocSetContextCreate(TopMemoryContext, "etl run", ALLOCSET_DEFAULT_SIZES);
+	EtlRun *run = MemoryContextAllocZero(context, sizeof(EtlRun));
+
+	run->context = context;
+	run->retry = retry;
+	run->suspect = -2;
+	run->batch.context = AllocSetContextCreate(context, "etl batch", ALLOCSET_DEFAULT_SIZES);
+	run->batch.loading = AllocSetContextCreate(context, "etl load", ALLOCSET_DEFAULT_SIZES);
+	run->batch.size = 1024;
+	run->batch.records = MemoryContextAlloc(context, sizeof(EtlKept) * run->batch.size);
+	return run;
+}
+
+/*
+ * Runs a pipeline in this process.  An error before the run has begun is raised; *run_id is set once it has, and
+ * then nothing is raised any more: how it ended is in its row.
+ */
+void
+EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id))
+{
+	EtlRun *run = create_run(retry);
+	ErrorData *volatile error = NULL;
+
+	start(run, pipeline);
+	started(run->id);
+	EtlLimitRuntime(run->pipeline->max_runtime_ms);
+	PG_TRY();
+	{
+		open_run(run);
+		if (retry)
+			load_letters(run);
+		else
+			load_source(run);
+		finish(run);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		error = abort_transaction(run);
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	EtlLimitRuntime(0);
+	if (error != NULL)
+		fail(run, error);
+	EtlBatchWindow = EtlEmittedWindow = NULL;
+}

@@ -1,0 +1,169 @@
+/*
+ * engine.h
+ *		A run under way: what its parts share.
+ *
+ *		fill.c		records of the source -> batch->records			outside transactions
+ *		load.c		-> converted rows -> the query -> the target		in one transaction, with
+ *		isolate.c	... in attempts, when a row is at fault
+ *		engine.c	dead letters, counters, checkpoint, watermark		in the same transaction
+ */
+#ifndef ETL_ENGINE_H
+#define ETL_ENGINE_H
+
+#include "executor/spi.h"
+#include "pipeline/batch.h"
+#include "pipeline/catalog.h"
+#include "pipeline/statements.h"
+#include "utils/typcache.h"
+
+/* How far a part of the source had been read when a record of the batch was its next one. */
+typedef struct EtlMark
+{
+	int record;
+	char *part;
+	char *position;
+	int64 skipped; /* records behind the position that are done, too */
+} EtlMark;
+
+/* Why a record was not loaded. */
+typedef struct EtlReject
+{
+	int record;
+	const char *stage; /* parse, convert, rule, load */
+	const char *column;
+	const char *value;
+	const char *rule;
+	int sqlstate;
+	const char *message;
+	const char *safe_message; /* one that holds no value; NULL: none is known */
+	const char *detail;
+} EtlReject;
+
+typedef struct EtlBatch
+{
+	MemoryContext context; /* of the records; reset with the next batch */
+	int n;
+	int size; /* of the array */
+	EtlKept *records;
+	int64 *letters; /* in a retry: the dead letter that each record was */
+	size_t nbytes;
+	List *marks;	  /* of EtlMark *, by record */
+	bool reached_end; /* of the source */
+
+	/* of one transaction */
+	MemoryContext loading;
+	int nrows;
+	int *record_of; /* [nrows] the record that a converted row is */
+	int *row_of;	/* [n + 1] the first converted row at or behind a record */
+	Datum *values;
+	bool *isnull;
+	List *rejects; /* of EtlReject * */
+} EtlBatch;
+
+/* What one attempt, or all those of one transaction, did to the target. */
+typedef struct EtlLoadOutcome
+{
+	int64 emitted;
+	int64 invalid;
+	int64 superseded;
+	int64 failed; /* rows of records that could not be loaded */
+	int64 loaded;
+	int64 inserted;
+	bool has_watermark;
+	Datum watermark; /* the highest, in batch->loading */
+} EtlLoadOutcome;
+
+/* A statement with a plan for many rows and one for few. */
+typedef struct EtlPlans
+{
+	const char *text;
+	SPIPlanPtr bulk;
+	SPIPlanPtr point;
+} EtlPlans;
+
+typedef struct EtlRun
+{
+	MemoryContext context; /* of all that lasts as long as the run */
+	int64 id;
+	EtlPipeline *pipeline;
+	EtlStatements *statements;
+	bool retry; /* of dead letters, instead of the source */
+
+	/* source */
+	EtlRows *rows;
+	EtlResume resume;
+	List *checkpoints; /* of EtlCheckpoint *: where earlier runs stopped */
+	char *part;		   /* the one in hand */
+	int64 to_skip;	   /* records of it that are done already */
+
+	/* loading */
+	EtlBatch batch;
+	EtlWindow converted;
+	EtlWindow emitted;
+	EtlPlans transform, load, refresh, winners;
+	bool loading;		 /* an error would be one of the load, not of the query */
+	bool fatal;			 /* the error under way ends the run, whatever it is */
+	int suspect;		 /* record that failed when the whole batch was tried; -1: not known */
+	MemoryContext chunk; /* of what the query gave and was not loaded yet */
+	MinimalTuple *tuples;
+	int *tuple_records; /* the record of each */
+	bool *superseded;
+	int ntuples;
+	int max_tuples;
+	bool query_streams;	   /* a row that the query gives is of the record that it pulled last */
+	bool dedup;			   /* keys were seen twice in one batch: look for that first */
+	bool mostly_unchanged; /* the last batch hardly changed anything */
+
+	/* watermark */
+	FmgrInfo compare;
+	bool has_watermark;
+	Datum watermark; /* the highest of this scan and those before, in context */
+	bool has_max;
+	Datum watermark_max;
+
+	EtlRunCounters counters; /* committed */
+	int64 rejected;			 /* the same: dead letters of this run */
+	bool parked;			 /* some of them only waited for rows that may have come since */
+} EtlRun;
+
+/* fill.c */
+extern void EtlOpenSource(EtlRun *run);
+extern void EtlFillBatch(EtlRun *run);
+extern void EtlStartBatch(EtlRun *run);
+extern EtlKept *EtlAddRecord(EtlRun *run);
+
+/* load.c */
+extern void EtlLoadInit(EtlRun *run);
+extern void EtlConvertBatch(EtlRun *run, int from);
+/* Takes the records between two numbers through the query into the target; raises whatever goes wrong. */
+extern void EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome);
+/* After an error in an attempt: the record to suspect; -1: any of them. */
+extern int EtlSuspect(const EtlRun *run);
+/* Whether an error lies in a row: its kind says so, and a row had been pulled when it came. */
+extern bool EtlLiesInRow(const EtlRun *run, const ErrorData *error);
+
+/* isolate.c */
+/*
+ * Loads the batch from record "from" on in attempts, until all of it is done or it is time to commit; returns the
+ * record to go on with.
+ */
+extern int EtlIsolate(EtlRun *run, int from, EtlLoadOutcome *outcome);
+extern void EtlAddOutcome(EtlRun *run, EtlLoadOutcome *to, const EtlLoadOutcome *more);
+
+/* watermark.c */
+extern void EtlWatermarkInit(EtlRun *run);
+extern bool EtlBeyondMax(const EtlRun *run, Datum value);
+extern void
+EtlRaiseWatermark(EtlRun *run, bool *has, Datum *highest, Datum value, MemoryContext context);
+extern void EtlSavePendingWatermark(EtlRun *run, const EtlLoadOutcome *outcome);
+
+/* dead_letter.c */
+extern void EtlAddReject(EtlRun *run, EtlReject *reject);
+extern void EtlRejectError(EtlRun *run, int record, const ErrorData *error);
+extern void EtlSettleRejects(EtlRun *run, int from, int to, EtlRunCounters *counters);
+extern bool EtlNextLetters(EtlRun *run, int64 *after, int64 of_run, const char *sqlstate);
+
+/* engine.c */
+extern void EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id));
+
+#endif /* ETL_ENGINE_H */

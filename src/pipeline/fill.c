@@ -1,0 +1,224 @@
+/*
+ * fill.c
+ *		Raw records into a batch, outside transactions.
+ *
+ * The source is opened in a short transaction: its call is planned and started as a statement would, only to
+ * check rights and to evaluate its arguments.  Then it is read without any plan, and no snapshot is held
+ * while files or networks keep us waiting.
+ *
+ * A mark says how far a part of the source (a file) has been read, and before which record of the batch that
+ * was.  So a transaction that commits only the first records of a batch knows the position as well: the
+ * last mark at or before the next record, and the number of records in between.
+ */
+#include "etl.h"
+
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "pipeline/engine.h"
+#include "scan/scan.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#define MAX_BATCH_BYTES (16 * 1024 * 1024)
+
+/* ----------------------------------------------------------------
+ *	Where earlier runs stopped
+ * ---------------------------------------------------------------- */
+
+static const EtlCheckpoint *
+find_checkpoint(const EtlRun *run, const char *part)
+{
+	ListCell *lc;
+
+	foreach (lc, run->checkpoints)
+	{
+		const EtlCheckpoint *checkpoint = lfirst(lc);
+
+		if (strcmp(checkpoint->part, part) == 0)
+			return checkpoint;
+	}
+	return NULL;
+}
+
+static const char *
+find_position(void *arg, const char *part)
+{
+	const EtlCheckpoint *checkpoint = find_checkpoint(arg, part);
+
+	return checkpoint != NULL ? checkpoint->position : NULL;
+}
+
+/* A part is begun, or was read this far. */
+static void
+take_mark(void *arg, const char *part, const char *position)
+{
+	EtlRun *run = arg;
+	EtlBatch *batch = &run->batch;
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+	EtlMark *mark;
+
+	if (run->part == NULL || strcmp(run->part, part) != 0)
+	{
+		const EtlCheckpoint *checkpoint = find_checkpoint(run, part);
+
+		run->part = pstrdup(part);
+		/* what is done behind a position is done as long as reading starts at that position */
+		run->to_skip = checkpoint != NULL && strcmp(checkpoint->position, position) == 0
+						   ? checkpoint->skipped
+						   : 0;
+	}
+	MemoryContextSwitchTo(batch->context);
+	mark = palloc(sizeof(EtlMark));
+	mark->record = batch->n;
+	mark->part = pstrdup(part);
+	mark->position = pstrdup(position);
+	mark->skipped = run->to_skip;
+	batch->marks = lappend(batch->marks, mark);
+	MemoryContextSwitchTo(old);
+}
+
+/* ----------------------------------------------------------------
+ *	Opening
+ * ---------------------------------------------------------------- */
+
+/* Plans the call of the source, and evaluates its arguments as its statement would. */
+static void
+evaluate_source(EtlRun *run, const EtlScanKind **kind, EtlArgs **args, TupleDesc *desc)
+{
+	List *parsed = pg_parse_query(run->statements->open);
+	List *queries = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, parsed),
+													   run->statements->open, NULL, 0, NULL);
+	PlannedStmt *plan = pg_plan_query(linitial_node(Query, queries), run->statements->open,
+									  CURSOR_OPT_NO_SCROLL, NULL);
+	QueryDesc *query = CreateQueryDesc(plan, run->statements->open, GetActiveSnapshot(),
+									   InvalidSnapshot, None_Receiver, NULL, NULL, 0);
+
+	ExecutorStart(query, 0);
+	MemoryContextSwitchTo(run->context);
+	EtlScanDetach(query->planstate, kind, args, desc);
+	MemoryContextSwitchTo(CurTransactionContext);
+	ExecutorEnd(query);
+	FreeQueryDesc(query);
+}
+
+/* In a transaction. */
+void
+EtlOpenSource(EtlRun *run)
+{
+	const EtlScanKind *kind;
+	EtlArgs *args;
+	TupleDesc desc;
+	MemoryContext old;
+
+	evaluate_source(run, &kind, &args, &desc);
+	run->resume.find = find_position;
+	run->resume.mark = take_mark;
+	run->resume.arg = run;
+	run->resume.no_source = run->retry;
+	run->resume.settle_ms = EtlSettleTime;
+	old = MemoryContextSwitchTo(run->context);
+	run->checkpoints = EtlCatalogCheckpoints(run->pipeline->id);
+	run->rows = EtlRowsOpenForPipeline(kind, args, desc, &run->resume);
+	MemoryContextSwitchTo(old);
+}
+
+/* ----------------------------------------------------------------
+ *	Filling
+ * ---------------------------------------------------------------- */
+
+/* Empties the batch.  Its last mark is where the next one begins. */
+void
+EtlStartBatch(EtlRun *run)
+{
+	EtlBatch *batch = &run->batch;
+	EtlMark last = {0};
+
+	if (batch->marks != NIL)
+	{
+		last = *(EtlMark *) llast(batch->marks);
+		last.part = MemoryContextStrdup(run->context, last.part);
+		last.position = MemoryContextStrdup(run->context, last.position);
+	}
+	MemoryContextReset(batch->context);
+	MemoryContextReset(batch->loading);
+	batch->n = 0;
+	batch->nbytes = 0;
+	batch->marks = NIL;
+	if (last.part != NULL)
+	{
+		run->to_skip = 0;
+		take_mark(run, last.part, last.position);
+		pfree(last.part);
+		pfree(last.position);
+	}
+}
+
+EtlKept *
+EtlAddRecord(EtlRun *run)
+{
+	EtlBatch *batch = &run->batch;
+
+	if (batch->n == batch->size)
+	{
+		batch->size *= 2;
+		batch->records = repalloc_huge(batch->records, sizeof(EtlKept) * batch->size);
+	}
+	memset(&batch->records[batch->n], 0, sizeof(EtlKept));
+	return &batch->records[batch->n++];
+}
+
+static bool
+is_full(const EtlRun *run, TimestampTz deadline)
+{
+	const EtlBatch *batch = &run->batch;
+
+	if (batch->n >= run->pipeline->batch_size || batch->nbytes >= MAX_BATCH_BYTES)
+		return true;
+	return batch->n > 0 && batch->n % 64 == 0 && GetCurrentTimestamp() >= deadline;
+}
+
+static void
+keep_record(EtlRun *run, EtlAdvance advance)
+{
+	EtlBatch *batch = &run->batch;
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
+	EtlKept *kept = EtlAddRecord(run);
+
+	run->rows->kind->keep(run->rows, kept);
+	kept->advance = advance;
+	if (advance != ETL_ROW)
+	{
+		kept->fault = run->rows->fault;
+		kept->fault.message = pstrdup(kept->fault.message);
+		kept->fault.detail = kept->fault.detail != NULL ? pstrdup(kept->fault.detail) : NULL;
+	}
+	batch->nbytes += kept->len;
+	MemoryContextSwitchTo(old);
+}
+
+void
+EtlFillBatch(EtlRun *run)
+{
+	EtlBatch *batch = &run->batch;
+	TimestampTz deadline;
+
+	deadline = TimestampTzPlusMilliseconds(
+		GetCurrentTimestamp(), run->pipeline->flush_ms > 0 ? run->pipeline->flush_ms : 5000);
+	while (!is_full(run, deadline))
+	{
+		EtlAdvance advance = EtlRowsAdvance(run->rows);
+
+		if (advance == ETL_NO_MORE_ROWS)
+		{
+			batch->reached_end = true;
+			return;
+		}
+		if (run->to_skip > 0)
+			run->to_skip--;
+		else
+			keep_record(run, advance);
+	}
+	run->rows->kind->tell(run->rows);
+}

@@ -1,0 +1,493 @@
+/*
+ * load.c
+ *		One attempt to take a range of a batch into the target.
+ *
+ *		kept records -> converted rows		once per transaction, faults of values aside
+ *		-> the query -> receive_row			rules, keys and watermark are looked at
+ *		-> chunk -> the INSERT				when the query is done or has given a chunk full
+ *
+ * Each row that the query gives is of the record that it pulled last, if the plan streams: no node between
+ * the scan of the batch and the result collects rows.  Where that is not so, a row that breaks a rule is
+ * raised as an error, and isolation finds its record.
+ */
+#include "etl.h"
+
+#include "access/htup_details.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "pipeline/engine.h"
+#include "scan/input.h"
+#include "scan/scan.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#define FEW_ROWS 100 /* for which the plan for few is taken */
+#define MAX_CHUNK_BYTES (16 * 1024 * 1024)
+
+/* ----------------------------------------------------------------
+ *	Conversion
+ * ---------------------------------------------------------------- */
+
+static void
+reject_fault(EtlRun *run, int record, const EtlFault *fault, const char *stage)
+{
+	EtlReject *reject = palloc0(sizeof(EtlReject));
+
+	reject->record = record;
+	reject->stage = stage;
+	reject->sqlstate = fault->sqlstate;
+	reject->message = reject->safe_message = fault->message;
+	reject->detail = fault->detail;
+	EtlAddReject(run, reject);
+}
+
+static void
+reject_value(EtlRun *run, int record)
+{
+	const EtlRows *rows = run->rows;
+	EtlReject *reject = palloc0(sizeof(EtlReject));
+
+	reject->record = record;
+	reject->stage = "convert";
+	reject->column = rows->columns[rows->fault_column].name;
+	reject->value = rows->converting_null ? NULL : pstrdup(rows->text.data);
+	reject->sqlstate = rows->fault.sqlstate;
+	reject->message = rows->fault.message;
+	reject->safe_message = psprintf("column \"%s\": invalid value for type %s", reject->column,
+									format_type_be(rows->columns[rows->fault_column].type));
+	reject->detail = rows->fault.detail;
+	EtlAddReject(run, reject);
+}
+
+/* Converts the records from a number on.  What they become lasts for the transaction. */
+void
+EtlConvertBatch(EtlRun *run, int from)
+{
+	EtlBatch *batch = &run->batch;
+	EtlRows *rows = run->rows;
+	int natts = rows->desc->natts;
+	MemoryContext old;
+
+	MemoryContextReset(batch->loading);
+	old = MemoryContextSwitchTo(batch->loading);
+	batch->rejects = NIL;
+	batch->nrows = 0;
+	batch->record_of = palloc(sizeof(int) * (batch->n + 1));
+	batch->row_of = palloc(sizeof(int) * (batch->n + 1));
+	batch->values = MemoryContextAllocHuge(batch->loading, sizeof(Datum) * natts * (batch->n + 1));
+	batch->isnull = MemoryContextAllocHuge(batch->loading, sizeof(bool) * natts * (batch->n + 1));
+	for (int i = from; i < batch->n; i++)
+	{
+		const EtlKept *kept = &batch->records[i];
+		size_t place = (size_t) batch->nrows * natts;
+
+		CHECK_FOR_INTERRUPTS();
+		batch->row_of[i] = batch->nrows;
+		if (kept->advance != ETL_ROW)
+		{
+			reject_fault(run, i, &kept->fault, "parse");
+			continue;
+		}
+		rows->kind->use(rows, kept);
+		rows->kind->fetch(rows, rows->wanted, rows->nwanted, batch->values + place,
+						  batch->isnull + place);
+		if (rows->faulty)
+			reject_value(run, i);
+		else
+			batch->record_of[batch->nrows++] = i;
+	}
+	batch->row_of[batch->n] = batch->nrows;
+	MemoryContextSwitchTo(old);
+}
+
+/* ----------------------------------------------------------------
+ *	Plans
+ * ---------------------------------------------------------------- */
+
+/* The plan of a statement for a number of rows in "window".  Between SPI_connect and SPI_finish. */
+static SPIPlanPtr
+plan_for(EtlPlans *plans, EtlWindow *window, int nrows, int batch_size)
+{
+	bool few = nrows <= FEW_ROWS;
+	SPIPlanPtr *plan = few ? &plans->point : &plans->bulk;
+
+	window->expected = few ? 1 : batch_size;
+	if (*plan == NULL)
+	{
+		SPIPlanPtr prepared = SPI_prepare(plans->text, 0, NULL);
+
+		if (prepared == NULL || SPI_keepplan(prepared) != 0)
+			elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
+		*plan = prepared;
+	}
+	return *plan;
+}
+
+static uint64
+execute_plan(SPIPlanPtr plan, DestReceiver *dest)
+{
+	SPIExecuteOptions options = {0};
+	int result;
+
+	options.dest = dest;
+	result = SPI_execute_plan_extended(plan, &options);
+	if (result < 0)
+		elog(ERROR, "could not execute a statement: %s", SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+static bool
+is_our_scan(const Plan *plan)
+{
+	return IsA(plan, CustomScan) && ((const CustomScan *) plan)->methods == &EtlScanMethods;
+}
+
+/* Whether a plan gives, for each row that it takes from the one scan at its bottom, all rows at once. */
+static bool
+streams(const Plan *plan)
+{
+	switch (nodeTag(plan))
+	{
+		case T_CustomScan:
+			return is_our_scan(plan);
+		case T_Result:
+		case T_ProjectSet:
+		case T_NestLoop:
+			return plan->lefttree != NULL && streams(plan->lefttree);
+		case T_SubqueryScan:
+			return streams(((const SubqueryScan *) plan)->subplan);
+		default:
+			return false;
+	}
+}
+
+/* Whether a nested loop's inner side, or a subplan, reads the batch a second time. */
+static int
+count_scans(const Plan *plan)
+{
+	int n;
+
+	if (plan == NULL)
+		return 0;
+	n = is_our_scan(plan) + count_scans(plan->lefttree) + count_scans(plan->righttree);
+	if (IsA(plan, SubqueryScan))
+		n += count_scans(((const SubqueryScan *) plan)->subplan);
+	return n;
+}
+
+static bool
+plan_streams(SPIPlanPtr plan)
+{
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+	PlannedStmt *stmt;
+	bool result = false;
+
+	if (cached == NULL)
+		return false;
+	stmt = linitial_node(PlannedStmt, cached->stmt_list);
+	if (stmt->planTree != NULL)
+		result =
+			stmt->subplans == NIL && streams(stmt->planTree) && count_scans(stmt->planTree) == 1;
+	ReleaseCachedPlan(cached, CurrentResourceOwner);
+	return result;
+}
+
+/* ----------------------------------------------------------------
+ *	The load
+ * ---------------------------------------------------------------- */
+
+typedef struct Receiver
+{
+	DestReceiver dest;
+	EtlRun *run;
+	EtlLoadOutcome *outcome;
+} Receiver;
+
+static void
+receiver_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static void
+receiver_done(DestReceiver *self)
+{
+}
+
+static void
+set_up_receiver(Receiver *receiver, bool (*receive)(TupleTableSlot *, DestReceiver *), EtlRun *run,
+				EtlLoadOutcome *outcome)
+{
+	memset(receiver, 0, sizeof(*receiver));
+	receiver->dest.receiveSlot = receive;
+	receiver->dest.rStartup = receiver_startup;
+	receiver->dest.rShutdown = receiver->dest.rDestroy = receiver_done;
+	receiver->dest.mydest = DestNone;
+	receiver->run = run;
+	receiver->outcome = outcome;
+}
+
+/* RETURNING of the load: whether the row was inserted. */
+static bool
+receive_inserted(TupleTableSlot *slot, DestReceiver *self)
+{
+	bool isnull;
+
+	if (DatumGetBool(slot_getattr(slot, 1, &isnull)) && !isnull)
+		((Receiver *) self)->outcome->inserted++;
+	return true;
+}
+
+/* An ordinal of a row that is the last of its key. */
+static bool
+receive_winner(TupleTableSlot *slot, DestReceiver *self)
+{
+	bool isnull;
+	int64 ordinal = DatumGetInt64(slot_getattr(slot, 1, &isnull));
+
+	((Receiver *) self)->run->superseded[ordinal - 1] = false;
+	return true;
+}
+
+/* Marks the rows of the chunk which a later one of the same key makes void. */
+static void
+find_superseded(EtlRun *run, EtlLoadOutcome *outcome)
+{
+	Receiver receiver;
+	uint64 nwinners;
+
+	run->emitted.left_out = NULL;
+	memset(run->superseded, true, run->ntuples);
+	set_up_receiver(&receiver, receive_winner, run, outcome);
+	nwinners = execute_plan(
+		plan_for(&run->winners, &run->emitted, run->ntuples, run->pipeline->batch_size),
+		&receiver.dest);
+	run->emitted.left_out = run->superseded;
+	outcome->superseded += run->ntuples - nwinners;
+}
+
+/* Takes the chunk to the target. */
+static void
+load_chunk(EtlRun *run, EtlLoadOutcome *outcome)
+{
+	EtlPlans *plans = run->mostly_unchanged ? &run->refresh : &run->load;
+	MemoryContext old = CurrentMemoryContext;
+	Receiver receiver;
+	uint64 n;
+
+	if (run->ntuples == 0)
+		return;
+	run->loading = true;
+	run->emitted.tuples = run->tuples;
+	run->emitted.end = run->ntuples;
+	run->emitted.pulled = -1;
+	run->emitted.left_out = NULL;
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (run->dedup)
+		find_superseded(run, outcome);
+	set_up_receiver(&receiver, receive_inserted, run, outcome);
+	n = execute_plan(plan_for(plans, &run->emitted, run->ntuples, run->pipeline->batch_size),
+					 run->statements->tells_inserted ? &receiver.dest : None_Receiver);
+	outcome->loaded += n;
+	if (!run->statements->updates)
+		outcome->inserted += n;
+	SPI_finish();
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(run->chunk);
+	run->ntuples = 0;
+	run->loading = false;
+}
+
+/* ----------------------------------------------------------------
+ *	The query
+ * ---------------------------------------------------------------- */
+
+static void
+reject_row(EtlRun *run, int record, const char *rule, const char *message, EtlLoadOutcome *outcome)
+{
+	EtlReject *reject;
+	MemoryContext old;
+
+	if (record < 0)
+		ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errmsg_internal("%s", message)));
+	old = MemoryContextSwitchTo(run->batch.loading);
+	reject = palloc0(sizeof(EtlReject));
+	reject->record = record;
+	reject->stage = "rule";
+	reject->rule = rule;
+	reject->sqlstate = ERRCODE_CHECK_VIOLATION;
+	reject->message = reject->safe_message = pstrdup(message);
+	EtlAddReject(run, reject);
+	MemoryContextSwitchTo(old);
+	outcome->invalid++;
+}
+
+/* Holds a row that the query gave against rules, key and watermark; false if it is rejected. */
+static bool
+check_row(EtlRun *run, TupleTableSlot *slot, int record, EtlLoadOutcome *outcome)
+{
+	const EtlStatements *s = run->statements;
+	int n = s->emitted->natts;
+	ListCell *lc;
+
+	foreach (lc, run->pipeline->rules)
+	{
+		const EtlRule *rule = lfirst(lc);
+		int i = n + foreach_current_index(lc);
+
+		if (slot->tts_isnull[i] || DatumGetBool(slot->tts_values[i]))
+			continue;
+		reject_row(run, record, rule->name,
+				   psprintf("the row does not fulfil rule \"%s\"", rule->name), outcome);
+		return false;
+	}
+	for (int i = 0; i < s->nkeys && EtlIsUpsert(run->pipeline) && !s->key_takes_null; i++)
+	{
+		if (!slot->tts_isnull[s->keys[i]])
+			continue;
+		reject_row(run, record, "key",
+				   psprintf("null value in key column \"%s\"",
+							NameStr(TupleDescAttr(s->emitted, s->keys[i])->attname)),
+				   outcome);
+		return false;
+	}
+	if (s->watermark < 0 || slot->tts_isnull[s->watermark])
+		return true;
+	if (EtlBeyondMax(run, slot->tts_values[s->watermark]))
+	{
+		reject_row(run, record, "watermark_max",
+				   psprintf("watermark \"%s\" is beyond watermark_max", run->pipeline->watermark),
+				   outcome);
+		return false;
+	}
+	EtlRaiseWatermark(run, &outcome->has_watermark, &outcome->watermark,
+					  slot->tts_values[s->watermark], run->batch.loading);
+	return true;
+}
+
+static void
+grow_chunk(EtlRun *run)
+{
+	run->max_tuples = Max(1024, run->max_tuples * 2);
+	run->tuples = repalloc_huge(run->tuples, sizeof(MinimalTuple) * run->max_tuples);
+	run->tuple_records = repalloc_huge(run->tuple_records, sizeof(int) * run->max_tuples);
+	run->superseded = repalloc_huge(run->superseded, sizeof(bool) * run->max_tuples);
+}
+
+/* The record that the row in hand is of; -1: one of several. */
+static int
+current_record(const EtlRun *run)
+{
+	const EtlWindow *w = &run->converted;
+
+	if (w->end - w->begin == 1)
+		return run->batch.record_of[w->begin];
+	if (!run->query_streams || w->pulled < 0)
+		return -1;
+	return run->batch.record_of[w->pulled];
+}
+
+static bool
+receive_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	Receiver *receiver = (Receiver *) self;
+	EtlRun *run = receiver->run;
+	int record = current_record(run);
+	MemoryContext old;
+
+	slot_getallattrs(slot);
+	receiver->outcome->emitted++;
+	if (!check_row(run, slot, record, receiver->outcome))
+		return true;
+	if (run->ntuples == run->max_tuples)
+		grow_chunk(run);
+	old = MemoryContextSwitchTo(run->chunk);
+	run->tuple_records[run->ntuples] = record;
+	run->tuples[run->ntuples++] =
+		heap_form_minimal_tuple(run->statements->emitted, slot->tts_values, slot->tts_isnull);
+	MemoryContextSwitchTo(old);
+	if (run->ntuples % 1024 == 0 &&
+		(run->ntuples >= run->pipeline->batch_size + 1024 ||
+		 MemoryContextMemAllocated(run->chunk, false) >= MAX_CHUNK_BYTES))
+		load_chunk(run, receiver->outcome);
+	return true;
+}
+
+/* What is deferred to the end of the transaction is checked now, while it is known whose fault it is. */
+static void
+check_deferred(void)
+{
+	ConstraintsSetStmt *stmt = makeNode(ConstraintsSetStmt);
+
+	AfterTriggerSetState(stmt);
+}
+
+void
+EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
+{
+	EtlWindow *w = &run->converted;
+	Receiver receiver;
+	SPIPlanPtr plan;
+
+	memset(outcome, 0, sizeof(*outcome));
+	MemoryContextReset(run->chunk);
+	run->ntuples = 0;
+	run->loading = false;
+	w->values = run->batch.values;
+	w->isnull = run->batch.isnull;
+	w->begin = run->batch.row_of[begin];
+	w->end = run->batch.row_of[end];
+	w->pulled = -1;
+	if (w->begin == w->end)
+		return;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	plan = plan_for(&run->transform, w, w->end - w->begin, run->pipeline->batch_size);
+	run->query_streams = plan_streams(plan);
+	set_up_receiver(&receiver, receive_row, run, outcome);
+	(void) execute_plan(plan, &receiver.dest);
+	SPI_finish();
+	load_chunk(run, outcome);
+	check_deferred();
+}
+
+int
+EtlSuspect(const EtlRun *run)
+{
+	const EtlWindow *w = &run->converted;
+
+	if (run->loading)
+		return run->emitted.pulled >= 0 ? run->tuple_records[run->emitted.pulled] : -1;
+	return w->pulled >= w->begin && w->pulled < w->end ? run->batch.record_of[w->pulled] : -1;
+}
+
+bool
+EtlLiesInRow(const EtlRun *run, const ErrorData *error)
+{
+	const EtlWindow *w = run->loading ? &run->emitted : &run->converted;
+
+	return !run->fatal && EtlIsRowFault(error->sqlerrcode) && w->pulled >= 0;
+}
+
+void
+EtlLoadInit(EtlRun *run)
+{
+	const EtlStatements *s = run->statements;
+
+	run->counters.loaded_only = s->updates && !s->tells_inserted;
+	run->converted.desc = s->batch;
+	run->emitted.desc = s->emitted;
+	EtlBatchWindow = &run->converted;
+	EtlEmittedWindow = &run->emitted;
+	run->transform.text = s->transform;
+	run->load.text = s->load;
+	run->refresh.text = s->refresh;
+	run->winners.text = s->winners;
+	run->chunk = AllocSetContextCreate(run->context, "etl chunk", ALLOCSET_DEFAULT_SIZES);
+	run->tuples = MemoryContextAlloc(run->context, sizeof(MinimalTuple));
+	run->tuple_records = MemoryContextAlloc(run->context, sizeof(int));
+	run->superseded = MemoryContextAlloc(run->context, sizeof(bool));
+}

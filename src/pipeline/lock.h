@@ -1,0 +1,19 @@
+/*
+ * lock.h
+ *		The lock of a pipeline: whoever holds it runs the pipeline.
+ */
+#ifndef ETL_LOCK_H
+#define ETL_LOCK_H
+
+#include "pipeline/pipeline.h"
+
+/* Takes the lock for the session or the transaction, without waiting; false if somebody has it. */
+extern bool EtlLockPipeline(int64 pipeline, bool session);
+
+/* Whether somebody else holds it. */
+extern bool EtlPipelineIsLocked(int64 pipeline);
+
+/* A pipeline that the current user may change; an error if there is none, or not for this user. */
+extern EtlPipeline *EtlFindOwnPipeline(const char *name);
+
+#endif /* ETL_LOCK_H */

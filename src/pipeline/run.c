@@ -1,0 +1,297 @@
+/*
+ * run.c
+ *		SQL functions that start a run, and wait for it.
+ *
+ * The run is done by a dynamic background worker, so nothing has to be preloaded.  Whoever starts it waits on
+ * the latch for the worker's answer, the number of the run or the reason why there is none; CALL etl_run
+ * also waits for its end.  It has committed by then, and holds no snapshot.
+ */
+#include "etl.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "pipeline/catalog.h"
+#include "pipeline/lock.h"
+#include "pipeline/worker.h"
+#include "postmaster/bgworker.h"
+#include "storage/dsm.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(etl_start);
+PG_FUNCTION_INFO_V1(etl_run);
+PG_FUNCTION_INFO_V1(etl_retry_dead_letters);
+
+/* ----------------------------------------------------------------
+ *	Starting
+ * ---------------------------------------------------------------- */
+
+/* What would keep the worker from connecting, said here, where it can be read. */
+static void
+check_owner_can_connect(const EtlPipeline *pipeline)
+{
+	HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(pipeline->owner));
+	bool can_login;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the owner of pipeline \"%s\" does not exist any more", pipeline->name)));
+	can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+	ReleaseSysCache(tuple);
+	if (!can_login)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+						errmsg("pipeline \"%s\" cannot run as role \"%s\", which may not log in",
+							   pipeline->name, GetUserNameFromId(pipeline->owner, false)),
+						errhint("A run is a session of its owner: ALTER ROLE ... LOGIN.")));
+	if (object_aclcheck(DatabaseRelationId, MyDatabaseId, pipeline->owner, ACL_CONNECT) !=
+		ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("pipeline \"%s\" cannot run as role \"%s\", which may not connect to this "
+						"database",
+						pipeline->name, GetUserNameFromId(pipeline->owner, false)),
+				 errhint("A run is a session of its owner: GRANT CONNECT ON DATABASE ...")));
+}
+
+/* The pipeline of a name, if the current user may run it, here and now. */
+static EtlPipeline *
+find_to_run(const char *name)
+{
+	EtlPipeline *pipeline;
+
+	if (RecoveryInProgress())
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("cannot run a pipeline on a standby"),
+						errhint("Run it on the primary server.")));
+	pipeline = EtlFindOwnPipeline(name);
+	check_owner_can_connect(pipeline);
+	return pipeline;
+}
+
+static BackgroundWorkerHandle *
+register_worker(const EtlPipeline *pipeline, dsm_segment *segment)
+{
+	BackgroundWorker worker = {0};
+	BackgroundWorkerHandle *handle;
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker.bgw_library_name, "etl", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "EtlWorkerMain", sizeof(worker.bgw_function_name));
+	snprintf(worker.bgw_name, BGW_MAXLEN, "etl pipeline %s", pipeline->name);
+	strlcpy(worker.bgw_type, "etl pipeline", sizeof(worker.bgw_type));
+	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
+	worker.bgw_notify_pid = MyProcPid;
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not start a worker for pipeline \"%s\"", pipeline->name),
+				 errdetail("All background worker slots of the server are in use."),
+				 errhint("Wait for other workers to end, or raise \"max_worker_processes\".")));
+	return handle;
+}
+
+static EtlStart *
+create_start(const EtlPipeline *pipeline, bool retry, dsm_segment **segment)
+{
+	EtlStart *start;
+
+	*segment = dsm_create(sizeof(EtlStart), 0);
+	dsm_pin_mapping(*segment); /* until we detach it; it outlives the transaction */
+	start = dsm_segment_address(*segment);
+	memset(start, 0, sizeof(*start));
+	start->database = MyDatabaseId;
+	start->owner = pipeline->owner;
+	start->pipeline = pipeline->id;
+	start->retry = retry;
+	start->starter = &MyProc->procLatch;
+	SpinLockInit(&start->mutex);
+	return start;
+}
+
+/* ----------------------------------------------------------------
+ *	Waiting
+ * ---------------------------------------------------------------- */
+
+typedef struct Waiting
+{
+	dsm_segment *segment;
+	BackgroundWorkerHandle *handle;
+} Waiting;
+
+/* We are cancelled or end: so does the run. */
+static void
+stop_worker(int code, Datum arg)
+{
+	Waiting *waiting = (Waiting *) DatumGetPointer(arg);
+	pid_t pid;
+
+	if (waiting->handle == NULL)
+		return;
+	if (GetBackgroundWorkerPid(waiting->handle, &pid) == BGWH_STARTED)
+		(void) kill(pid, SIGINT);
+	else
+		TerminateBackgroundWorker(waiting->handle);
+}
+
+static bool
+has_answered(EtlStart *start)
+{
+	bool answered;
+
+	SpinLockAcquire(&start->mutex);
+	answered = start->answered;
+	SpinLockRelease(&start->mutex);
+	return answered;
+}
+
+/* Waits for the worker's answer, or for its end. */
+static void
+wait_for_worker(EtlStart *start, BackgroundWorkerHandle *handle, bool until_end)
+{
+	for (;;)
+	{
+		pid_t pid;
+
+		if (!until_end && has_answered(start))
+			return;
+		if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED)
+			return;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static void
+raise_not_started(const EtlStart *start, const EtlPipeline *pipeline)
+{
+	if (!start->answered)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("the worker for pipeline \"%s\" ended before it began", pipeline->name),
+				 errhint("The server's log tells why.")));
+	ereport(ERROR, (errcode(start->sqlstate), errmsg_internal("%s", start->message),
+					start->hint[0] != '\0' ? errhint("%s", start->hint) : 0));
+}
+
+/* Starts a run and gives its number; until_end waits for its end, too. */
+static int64
+run_worker(const EtlPipeline *pipeline, bool retry, bool until_end)
+{
+	Waiting waiting = {0};
+	EtlStart *start = create_start(pipeline, retry, &waiting.segment);
+	int64 run;
+
+	PG_ENSURE_ERROR_CLEANUP(stop_worker, PointerGetDatum(&waiting));
+	{
+		waiting.handle = register_worker(pipeline, waiting.segment);
+		wait_for_worker(start, waiting.handle, until_end);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(stop_worker, PointerGetDatum(&waiting));
+	if (!has_answered(start) || start->run == 0)
+		raise_not_started(start, pipeline);
+	run = start->run;
+	dsm_detach(waiting.segment);
+	return run;
+}
+
+/* ----------------------------------------------------------------
+ *	SQL
+ * ---------------------------------------------------------------- */
+
+/* etl_start(name text) returns bigint: starts a run and does not wait for its end */
+Datum
+etl_start(PG_FUNCTION_ARGS)
+{
+	if (IsTransactionBlock())
+		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+						errmsg("etl_start cannot run inside a transaction block"),
+						errdetail("The run would not see what the transaction has done so far.")));
+	PG_RETURN_INT64(run_worker(find_to_run(text_to_cstring(PG_GETARG_TEXT_PP(0))), false, false));
+}
+
+static void
+raise_failed(int64 run, const EtlPipeline *pipeline, const char *state, const char *sqlstate,
+			 const char *message)
+{
+	ereport(ERROR, (errcode(sqlstate != NULL ? MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2],
+															 sqlstate[3], sqlstate[4])
+											 : ERRCODE_INTERNAL_ERROR),
+					strcmp(state, "running") == 0
+						? errmsg("the worker of run %lld of pipeline \"%s\" died", (long long) run,
+								 pipeline->name)
+						: errmsg("run %lld of pipeline \"%s\": %s", (long long) run, pipeline->name,
+								 state),
+					message != NULL ? errdetail("%s", message) : 0,
+					errdetail_log("The view etl_runs has the reason.")));
+}
+
+/* The common part of the procedures: commits, runs, waits, and gives what the run counted. */
+static Datum
+run_and_wait(FunctionCallInfo fcinfo, bool retry)
+{
+	CallContext *context = (CallContext *) fcinfo->context;
+	Datum values[ETL_RUN_RESULTS];
+	bool isnull[ETL_RUN_RESULTS];
+	char *sqlstate, *message, *state;
+	EtlPipeline *pipeline;
+	TupleDesc desc;
+	int64 run;
+	Datum result;
+	MemoryContext old = CurrentMemoryContext;
+
+	if (context == NULL || !IsA(context, CallContext) || context->atomic)
+		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+						errmsg("a pipeline cannot be run inside a transaction block"),
+						errdetail("The run would not see what the transaction has done so far.")));
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("the name of a pipeline must not be null or empty")));
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	desc = BlessTupleDesc(desc);
+	pipeline = find_to_run(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	SPI_commit();
+	run = run_worker(pipeline, retry, true);
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(old);
+	EtlCatalogRunResult(run, values, isnull, &sqlstate, &message);
+	state = TextDatumGetCString(values[1]);
+	if (strcmp(state, "succeeded") != 0)
+		raise_failed(run, pipeline, state, sqlstate, message);
+	result = HeapTupleGetDatum(heap_form_tuple(desc, values, isnull));
+	PopActiveSnapshot();
+	SPI_finish();
+	return result;
+}
+
+/* CALL etl_run(name, OUT ...) */
+Datum
+etl_run(PG_FUNCTION_ARGS)
+{
+	return run_and_wait(fcinfo, false);
+}
+
+/* CALL etl_retry_dead_letters(name, OUT ...) */
+Datum
+etl_retry_dead_letters(PG_FUNCTION_ARGS)
+{
+	return run_and_wait(fcinfo, true);
+}

@@ -1,0 +1,40 @@
+/*
+ * statements.h
+ *		The texts of a definition as the statements that a run executes, checked against each other.
+ */
+#ifndef ETL_STATEMENTS_H
+#define ETL_STATEMENTS_H
+
+#include "access/tupdesc.h"
+#include "pipeline/pipeline.h"
+
+typedef struct EtlStatements
+{
+	TupleDesc batch;   /* the source's columns */
+	TupleDesc emitted; /* the query's */
+	Oid target;
+
+	char *open;		 /* SELECT * FROM source */
+	char *transform; /* the query over the batch, with a boolean column for each rule */
+	char *load;		 /* INSERT ... SELECT ... ON CONFLICT over what the query gave */
+	char *refresh; /* the same for batches most of whose rows are in the target already; or NULL */
+	char *winners; /* the ordinals of the last row of each key; NULL: no upsert */
+
+	int nkeys;
+	int *keys; /* columns of emitted, from 0 */
+	bool key_takes_null;
+	int watermark;		 /* the same; -1: none */
+	bool updates;		 /* load may update rows, and */
+	bool tells_inserted; /* load returns a boolean for each row: whether it was inserted */
+} EtlStatements;
+
+/*
+ * Makes the statements of a definition for the current user under the current search_path, in the current
+ * memory context.  Everything that can be seen to be wrong with it is an error here.
+ */
+extern EtlStatements *EtlMakeStatements(const EtlPipeline *pipeline);
+
+/* The target as it is known for ever: qualified and quoted. */
+extern char *EtlQualifiedTarget(const char *name);
+
+#endif /* ETL_STATEMENTS_H */

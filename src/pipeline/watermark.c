@@ -1,0 +1,211 @@
+/*
+ * watermark.c
+ *		How far the data goes: the highest value of a column that grows.
+ *
+ * Each batch leaves the highest value so far as "pending"; it is published when the scan is complete, since a
+ * source need not give its rows in that order.
+ */
+#include "etl.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "datatype/timestamp.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "pipeline/engine.h"
+#include "pipeline/lock.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datum.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(etl_watermark);
+PG_FUNCTION_INFO_V1(etl_watermark_typed);
+
+static Form_pg_attribute
+watermark_attribute(const EtlRun *run)
+{
+	return TupleDescAttr(run->statements->emitted, run->statements->watermark);
+}
+
+static Datum
+from_text(Oid type, int32 typmod, const char *text)
+{
+	Oid input, ioparam;
+
+	getTypeInputInfo(type, &input, &ioparam);
+	return OidInputFunctionCall(input, pstrdup(text), ioparam, typmod);
+}
+
+/* ISO 8601, whatever the session's DateStyle. */
+static char *
+to_text(Oid type, Datum value)
+{
+	int guc_level = NewGUCNestLevel();
+	Oid output;
+	bool varlena;
+	char *text;
+
+	(void) set_config_option("datestyle", "ISO, YMD", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+	getTypeOutputInfo(type, &output, &varlena);
+	text = OidOutputFunctionCall(output, value);
+	AtEOXact_GUC(true, guc_level);
+	return text;
+}
+
+static Datum
+copy_value(const EtlRun *run, Datum value, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Form_pg_attribute attr = watermark_attribute(run);
+	Datum copy = datumCopy(value, attr->attbyval, attr->attlen);
+
+	MemoryContextSwitchTo(old);
+	return copy;
+}
+
+static bool
+is_higher(const EtlRun *run, Datum a, Datum b)
+{
+	return DatumGetInt32(FunctionCall2Coll((FmgrInfo *) &run->compare,
+										   watermark_attribute(run)->attcollation, a, b)) > 0;
+}
+
+/* Beyond it a value must be a mistake, and would keep the watermark from moving for ever. */
+static void
+set_max(EtlRun *run, Form_pg_attribute attr)
+{
+	Datum tomorrow = TimestampTzGetDatum(GetCurrentTimestamp() + USECS_PER_DAY);
+
+	run->has_max = true;
+	if (run->pipeline->watermark_max != NULL)
+		run->watermark_max = from_text(attr->atttypid, -1, run->pipeline->watermark_max);
+	else if (attr->atttypid == TIMESTAMPTZOID)
+		run->watermark_max = tomorrow;
+	else if (attr->atttypid == TIMESTAMPOID)
+		run->watermark_max = DirectFunctionCall1(timestamptz_timestamp, tomorrow);
+	else if (attr->atttypid == DATEOID)
+		run->watermark_max = DirectFunctionCall1(timestamptz_date, tomorrow);
+	else
+		run->has_max = false;
+	if (run->has_max)
+		run->watermark_max = copy_value(run, run->watermark_max, run->context);
+}
+
+void
+EtlWatermarkInit(EtlRun *run)
+{
+	Form_pg_attribute attr;
+	char *pending;
+
+	if (run->statements->watermark < 0)
+		return;
+	attr = watermark_attribute(run);
+	fmgr_info_cxt(lookup_type_cache(attr->atttypid, TYPECACHE_CMP_PROC)->cmp_proc, &run->compare,
+				  run->context);
+	set_max(run, attr);
+	pending = EtlCatalogWatermark(run->pipeline->id, true);
+	if (pending == NULL)
+		return;
+	run->has_watermark = true;
+	run->watermark = copy_value(run, from_text(attr->atttypid, -1, pending), run->context);
+}
+
+bool
+EtlBeyondMax(const EtlRun *run, Datum value)
+{
+	return run->has_max && is_higher(run, value, run->watermark_max);
+}
+
+void
+EtlRaiseWatermark(EtlRun *run, bool *has, Datum *highest, Datum value, MemoryContext context)
+{
+	if (*has && !is_higher(run, value, *highest))
+		return;
+	if (*has && !watermark_attribute(run)->attbyval)
+		pfree(DatumGetPointer(*highest));
+	*highest = copy_value(run, value, context);
+	*has = true;
+}
+
+void
+EtlSavePendingWatermark(EtlRun *run, const EtlLoadOutcome *outcome)
+{
+	Form_pg_attribute attr;
+
+	if (!outcome->has_watermark ||
+		(run->has_watermark && !is_higher(run, outcome->watermark, run->watermark)))
+		return;
+	attr = watermark_attribute(run);
+	EtlCatalogSetPending(run->pipeline->id,
+						 format_type_extended(attr->atttypid, -1, FORMAT_TYPE_FORCE_QUALIFY),
+						 to_text(attr->atttypid, outcome->watermark));
+}
+
+/* ----------------------------------------------------------------
+ *	For users
+ * ---------------------------------------------------------------- */
+
+/* etl_watermark(name text) returns text: the highest value of complete scans */
+Datum
+etl_watermark(PG_FUNCTION_ARGS)
+{
+	EtlPipeline *pipeline = EtlFindOwnPipeline(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	char *value = EtlCatalogWatermark(pipeline->id, false);
+
+	if (value == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(value));
+}
+
+/* value - lag, by an operator of pg_catalog, where lag is an interval or a number. */
+static Datum
+less_lag(Oid type, Datum value, const char *lag)
+{
+	const Oid lag_types[] = {INTERVALOID, type};
+	List *minus = list_make2(makeString("pg_catalog"), makeString("-"));
+
+	if (type == DATEOID) /* minus an interval it is a timestamp */
+		return DirectFunctionCall1(
+			timestamp_date,
+			DirectFunctionCall2(date_mi_interval, value, from_text(INTERVALOID, -1, lag)));
+	for (int i = 0; i < lengthof(lag_types); i++)
+	{
+		Oid oper = OpernameGetOprid(minus, type, lag_types[i]);
+
+		if (OidIsValid(oper) && get_op_rettype(oper) == type)
+			return OidFunctionCall2(get_opcode(oper), value, from_text(lag_types[i], -1, lag));
+	}
+	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					errmsg("cannot subtract a watermark_lag from type %s", format_type_be(type)),
+					errhint("Give the default of etl_watermark the type of the watermark.")));
+	return (Datum) 0;
+}
+
+/* etl_watermark(name text, "default" anyelement) returns anyelement: typed, and less watermark_lag */
+Datum
+etl_watermark_typed(PG_FUNCTION_ARGS)
+{
+	Oid type = get_fn_expr_argtype(fcinfo->flinfo, 1);
+	EtlPipeline *pipeline;
+	char *highest;
+	Datum value;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	pipeline = EtlFindOwnPipeline(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	highest = EtlCatalogWatermark(pipeline->id, false);
+	if (highest == NULL)
+	{
+		if (PG_ARGISNULL(1))
+			PG_RETURN_NULL();
+		return PG_GETARG_DATUM(1);
+	}
+	value = from_text(type, -1, highest);
+	if (pipeline->watermark_lag != NULL)
+		value = less_lag(type, value, pipeline->watermark_lag);
+	return value;
+}
