@@ -119,6 +119,7 @@ commit_records(EtlRun *run, int from, int to, const EtlOutcome *outcome)
 {
 	EtlRunCounters counters = run->counters;
 	int64 faults = counters.malformed + counters.convert_failed;
+	int64 skipped = counters.skipped;
 
 	count(&counters, outcome, to - from);
 	EtlSettleRejects(run, from, to, &counters);
@@ -134,6 +135,8 @@ commit_records(EtlRun *run, int from, int to, const EtlOutcome *outcome)
 	if (outcome->has_watermark)
 		EtlRaiseWatermark(run, &run->has_watermark, &run->watermark, outcome->watermark,
 						  run->context);
+	run->all_new = run->insert.text != NULL && outcome->loaded > 0 &&
+				   outcome->inserted == outcome->loaded && counters.skipped == skipped;
 	run->mostly_unchanged =
 		run->refresh.text != NULL && outcome->emitted - outcome->loaded > outcome->emitted / 2;
 }
@@ -190,7 +193,7 @@ load_records(EtlRun *run, int from, bool isolate)
 	run->converted.pulled = run->emitted.pulled = -1;
 	run->loading = false;
 	begin(run);
-	EtlConvertBatch(run, from);
+	EtlConvertBatch(run);
 	if (isolate)
 		to = EtlIsolate(run, from, &outcome);
 	else
@@ -210,12 +213,8 @@ judge_error(EtlRun *run, ErrorData *error, bool *isolate, int *tries)
 		ReThrowError(error);
 	if (EtlLiesInRow(run, error))
 	{
-		if (error->sqlerrcode == ERRCODE_CARDINALITY_VIOLATION && !run->dedup &&
-			run->statements->winners != NULL)
-		{
-			run->dedup = true;
+		if (EtlTakeOtherStatement(run, error))
 			return;
-		}
 		if (*isolate)
 			ReThrowError(
 				error); /* it came from no attempt: at commit, or from our own statements */
