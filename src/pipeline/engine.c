@@ -36,15 +36,15 @@
  *	Transactions
  * ---------------------------------------------------------------- */
 
+/* What is allocated from here to the commit goes with the transaction. */
 static void
-begin(EtlRun *run)
+begin(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (StatementTimeout > 0)
 		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
-	MemoryContextSwitchTo(run->context);
 }
 
 static void
@@ -62,7 +62,7 @@ abort_transaction(EtlRun *run)
 {
 	ErrorData *error;
 
-	MemoryContextSwitchTo(run->context);
+	MemoryContextSwitchTo(run->batch.loading);
 	error = CopyErrorData();
 	FlushErrorState();
 	disable_timeout(STATEMENT_TIMEOUT, false);
@@ -192,7 +192,7 @@ load_records(EtlRun *run, int from, bool isolate)
 
 	run->converted.pulled = run->emitted.pulled = -1;
 	run->loading = false;
-	begin(run);
+	begin();
 	EtlConvertBatch(run);
 	if (isolate)
 		to = EtlIsolate(run, from, &outcome);
@@ -286,8 +286,12 @@ check_may_run(const EtlPipeline *pipeline)
 static void
 start(EtlRun *run, int64 pipeline)
 {
-	begin(run);
+	MemoryContext old;
+
+	begin();
+	old = MemoryContextSwitchTo(run->context);
 	run->pipeline = EtlCatalogGet(pipeline);
+	MemoryContextSwitchTo(old);
 	if (run->pipeline == NULL)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the pipeline does not exist")));
 	if (!EtlLockPipeline(pipeline, true))
@@ -301,9 +305,13 @@ start(EtlRun *run, int64 pipeline)
 static void
 open_run(EtlRun *run)
 {
-	begin(run);
+	MemoryContext old;
+
+	begin();
 	SetConfigOption("search_path", run->pipeline->search_path, PGC_USERSET, PGC_S_SESSION);
+	old = MemoryContextSwitchTo(run->context);
 	run->statements = EtlMakeStatements(run->pipeline);
+	MemoryContextSwitchTo(old);
 	EtlLoadInit(run);
 	EtlWatermarkInit(run);
 	EtlOpenSource(run);
@@ -319,7 +327,7 @@ retry_parked_rows(EtlRun *run)
 
 	while (run->parked && found)
 	{
-		begin(run);
+		begin();
 		found =
 			EtlNextLetters(run, &after, run->id, unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION));
 		commit(run);
@@ -350,7 +358,7 @@ load_letters(EtlRun *run)
 
 	while (found)
 	{
-		begin(run);
+		begin();
 		found = EtlNextLetters(run, &after, 0, NULL);
 		commit(run);
 		if (found)
@@ -362,7 +370,7 @@ load_letters(EtlRun *run)
 static void
 finish(EtlRun *run)
 {
-	begin(run);
+	begin();
 	if (!run->retry)
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &run->counters);
@@ -396,7 +404,7 @@ fail(EtlRun *run, const ErrorData *error)
 		appendStringInfo(&message, "\n%s", error->hint);
 	if (run->fatal && error->context != NULL)
 		appendStringInfo(&message, "\n%s", error->context);
-	begin(run);
+	begin();
 	EtlCatalogEndRun(run->id, state_after(error), unpack_sql_state(error->sqlerrcode),
 					 message.data);
 	commit(run);
