@@ -269,6 +269,18 @@ is($explained{next}, 'paging.next.after', 'where the reference is');
 is($explained{columns}, 'id bigint, name text', 'and which columns there are');
 is(query($node, "SELECT count(*) FROM ($explained{call}" =~ s/;$//r . ') AS s'), '25', 'its call can be pasted');
 
+# -- etl_json over http ---------------------------------------------------------------------------
+
+my $quakes = "etl_json(" . sql_quote(fixture_url('/files/real/earthquakes.json')) . ", items => 'features')";
+is(query($node, "SELECT count(*), sum(\"properties.mag\") FROM $quakes AS t(\"properties.mag\" numeric)"),
+	'1707|2616.39', 'etl_json reads a URL');
+is(query($node, "SELECT count(*) FROM " . $quakes =~ s/\.json'/.json?drop=300000&times=1'/r . ' AS t(id text)'),
+	'1707', 'and goes on where it broke off');
+is(query($node, "SELECT count(*) FROM etl_json('open', items => 'features', path => '/files/real/earthquakes.json?gzip=1') AS t(id text)"),
+	'1707', 'also of a server, and compressed');
+like(query($node, 'SELECT count(*) FROM ' . $quakes =~ s/\.json'/.json?end=300000&length=0&close=1'/r . ' AS t(id text)'),
+	qr/the JSON file ends inside a value/, 'half a body is an error');
+
 # -- a dialect of one's own -----------------------------------------------------------------------
 
 query($node, qq{SELECT etl_set_dialect('mine', '{"pagination": "cursor", "items": "items", "next": "next_cursor", "next_param": "cursor"}')});
