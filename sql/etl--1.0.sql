@@ -446,9 +446,13 @@ REVOKE EXECUTE ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, te
 /*
  * etl_import: loads a CSV file into a table, which it creates if there is none.
  *
- * target        the table, with its schema if need be; one that exists must have a column for each of the file's
+ * target        the table, with its schema if need be; one that exists must have a column for each of the file's, by
+ *               name, or, for a file without a header, as many columns, by position
  * sample_rows   how many records the types of a new table are proposed from (see etl_csv_columns); where a
- *               later value does not fit, the column gets a type that fits all, text in the end (NOTICE).  NULL: all
+ *               later value is not one that the type would be proposed for, the column gets a type that fits all, text
+ *               in the end (NOTICE), and the load starts again.  NULL: all.  So it is where faulty rows are skipped
+ * union_by_name is as if it were true: several files make one table; if their headers differ, they must tell the columns
+ *               apart
  * The other arguments are those of etl_csv.
  *
  * Returns the number of rows loaded.  pg_stat_progress_copy shows how far it is.  Errors: those of etl_csv; those
@@ -706,7 +710,7 @@ INSERT INTO etl_catalog.dialects (name, preset, options, remarks) VALUES
     ('graphql', true, '{"pagination": "cursor", "method": "POST", "repeatable": "true", "next_param": "body:variables.after", "answers": "200 errors fail"}', 'Relay connections; set items to data.....nodes, next to ...pageInfo.endCursor and stop to ...pageInfo.hasNextPage=false'),
     ('notion', true, '{"pagination": "cursor", "items": "results", "next": "next_cursor", "next_param": "start_cursor", "stop": "has_more=false", "limit_param": "page_size"}', 'for POST searches set next_param to body:start_cursor'),
     ('hubspot', true, '{"pagination": "cursor", "items": "results", "next": "paging.next.after", "next_param": "after"}', 'lists'),
-    ('hubspot_search', true, '{"pagination": "cursor", "items": "results", "next": "paging.next.after", "next_param": "body:after", "limit_param": "body:limit", "method": "POST", "repeatable": "true", "cap": "10000"}', 'searches end at 10,000'),
+    ('hubspot_search', true, '{"pagination": "cursor", "items": "results", "next": "paging.next.after", "next_param": "body:after", "limit_param": "body:limit", "method": "POST", "repeatable": "true", "cap": "10000"}', 'searches end at 10,000: sort by hs_object_id, filter for GT {key}, and set rekey to last:id and key to 0'),
     ('salesforce', true, '{"pagination": "next_url", "items": "records", "next": "nextRecordsUrl", "stop": "done=true"}', 'queries'),
     ('zendesk', true, '{"pagination": "next_url", "next": "links.next", "stop": "meta.has_more=false"}', 'lists; set items to the resource''s name'),
     ('zendesk_export', true, '{"pagination": "cursor", "next": "after_cursor", "next_param": "cursor", "carry": "none", "stop": "end_of_stream=true"}', 'incremental exports by cursor; set items to the resource''s name'),
@@ -791,7 +795,10 @@ REVOKE EXECUTE ON FUNCTION etl_drop_dialect(text) FROM PUBLIC;
  * carry         what of params and body goes along with later requests: 'all', 'none' or names with commas.  A URL needs
  *               nothing
  * max_pages     after so many the scan ends
- * cap           number of items at which the server falls silent, which makes an error
+ * cap           number of items at which the server falls silent: an error, but with rekey
+ * rekey, key    rekey: where the key of the last item of a page is, as in next (last:id); after cap items a new search
+ *               begins behind it, in which that key takes the place of {key} in params and body.  key: what stands
+ *               there first
  * method, body, headers       of the request; a body is sent by POST
  * repeatable    a POST may be sent again
  * wait          where the server says how long to wait, beside Retry-After: header:NAME or PATH, with =delta, =epoch_s,
@@ -832,6 +839,8 @@ CREATE FUNCTION etl_api(
     carry text DEFAULT NULL,
     max_pages bigint DEFAULT NULL,
     cap bigint DEFAULT NULL,
+    rekey text DEFAULT NULL,
+    key text DEFAULT NULL,
     method text DEFAULT NULL,
     repeatable boolean DEFAULT NULL,
     body jsonb DEFAULT NULL,
@@ -869,6 +878,8 @@ CREATE FUNCTION etl_api(
     carry text DEFAULT NULL,
     max_pages bigint DEFAULT NULL,
     cap bigint DEFAULT NULL,
+    rekey text DEFAULT NULL,
+    key text DEFAULT NULL,
     method text DEFAULT NULL,
     repeatable boolean DEFAULT NULL,
     body jsonb DEFAULT NULL,
@@ -885,12 +896,12 @@ RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'etl_api'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
 
-COMMENT ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
+COMMENT ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
     IS 'items of a paged API, with the columns given in a column definition list';
-COMMENT ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
+COMMENT ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
     IS 'items of a paged API, with the columns of a composite type';
-REVOKE EXECUTE ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
 
 /*
  * etl_api_explain: one request, and what was concluded from its answer: dialect, items, the next page, how the end is
@@ -917,6 +928,8 @@ CREATE FUNCTION etl_api_explain(
     carry text DEFAULT NULL,
     max_pages bigint DEFAULT NULL,
     cap bigint DEFAULT NULL,
+    rekey text DEFAULT NULL,
+    key text DEFAULT NULL,
     method text DEFAULT NULL,
     repeatable boolean DEFAULT NULL,
     body jsonb DEFAULT NULL,
@@ -931,6 +944,6 @@ RETURNS TABLE(property text, value text)
 AS 'MODULE_PATHNAME', 'etl_api_explain'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20;
 
-COMMENT ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text)
+COMMENT ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text)
     IS 'what one answer of a paged API shows, and how to read it all';
-REVOKE EXECUTE ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text) FROM PUBLIC;

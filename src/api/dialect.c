@@ -367,6 +367,19 @@ set_cap(EtlDialect *dialect, const char *value)
 }
 
 static const char *
+set_rekey(EtlDialect *dialect, const char *value)
+{
+	return parse_signal(value, &dialect->rekey);
+}
+
+static const char *
+set_key(EtlDialect *dialect, const char *value)
+{
+	dialect->key = value;
+	return NULL;
+}
+
+static const char *
 set_concurrency(EtlDialect *dialect, const char *value)
 {
 	int64 n = 1;
@@ -509,6 +522,8 @@ static const struct
 	{"guard", set_guard},
 	{"max_pages", set_max_pages},
 	{"cap", set_cap},
+	{"rekey", set_rekey},
+	{"key", set_key},
 	{"wait", set_wait},
 	{"answers", set_answers},
 	{"concurrency", set_concurrency},
@@ -638,6 +653,9 @@ check(const EtlDialect *dialect)
 		return dialect->next.kind != ETL_NO_SIGNAL
 				   ? "\"next\" needs a pagination that says what it is: next_url, cursor or link"
 				   : NULL;
+	if (dialect->rekey.kind != ETL_NO_SIGNAL && (dialect->cap == 0 || dialect->key == NULL))
+		return "\"rekey\" needs \"cap\", the number of items after which to begin again, and \"key\", the "
+			   "first value of {key}";
 	if (dialect->page_size > 0 && dialect->limit_to.kind == ETL_NO_PLACE)
 		return "\"page_size\" needs limit_param, the name of the parameter";
 	if (dialect->pagination == ETL_PAGING_PAGE || dialect->pagination == ETL_PAGING_OFFSET)

@@ -16,6 +16,7 @@
  */
 #include "etl.h"
 
+#include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "common/int.h"

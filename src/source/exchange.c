@@ -230,6 +230,12 @@ raise_fault(EtlExchange *exchange)
 	const char *purpose = EtlHttpPurpose(exchange->http);
 
 	mask(exchange, text);
+	/* It may quote what the server sent, in whatever encoding. */
+	for (char *p = text; *p; p++)
+	{
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	}
 	ereport(ERROR,
 			(errcode(fault_sqlstate(fault)),
 			 errmsg("could not read \"%s\": %s%s", shown_url(exchange), fault_clause(fault),
