@@ -39,6 +39,7 @@ my %api = (
 	'/v1/charges' => "/api/stripe/$knobs",
 	'/api/users.list' => "/api/slack/$knobs",
 	'/graphql' => "/api/graphql/$knobs",
+	'/crm/v3/objects/contacts/search' => '/api/hubspot_search/n=65/cap=10000',
 	'/log/_search' => "/api/elasticsearch/$knobs",
 	'/orders.csv.zst' => '/files/web/orders.csv?encoding=zstd',
 	'/export.csv' => '/files/web/export.csv',
