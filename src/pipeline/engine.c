@@ -100,7 +100,7 @@ save_checkpoint(EtlRun *run, int to)
 }
 
 static void
-count(EtlRunCounters *c, const EtlOutcome *o, int64 read)
+count(EtlRunCounters *c, const EtlLoadOutcome *o, int64 read)
 {
 	c->batches++;
 	c->read += read;
@@ -115,7 +115,7 @@ count(EtlRunCounters *c, const EtlOutcome *o, int64 read)
 
 /* Commits the records between two numbers, with all that is to be known of them. */
 static void
-commit_records(EtlRun *run, int from, int to, const EtlOutcome *outcome)
+commit_records(EtlRun *run, int from, int to, const EtlLoadOutcome *outcome)
 {
 	EtlRunCounters counters = run->counters;
 	int64 faults = counters.malformed + counters.convert_failed;
@@ -143,7 +143,7 @@ commit_records(EtlRun *run, int from, int to, const EtlOutcome *outcome)
 
 /* Rows whose foreign key was missing, again at the end of the run: they were counted already. */
 static void
-commit_parked(EtlRun *run, const EtlOutcome *outcome)
+commit_parked(EtlRun *run, const EtlLoadOutcome *outcome)
 {
 	EtlRunCounters counters = run->counters;
 	EtlRunCounters ignored = {0};
@@ -187,7 +187,7 @@ static int
 load_records(EtlRun *run, int from, bool isolate)
 {
 	int n = run->batch.n;
-	EtlOutcome outcome = {0};
+	EtlLoadOutcome outcome = {0};
 	int to = n;
 
 	run->converted.pulled = run->emitted.pulled = -1;

@@ -62,7 +62,7 @@ typedef struct EtlBatch
 } EtlBatch;
 
 /* What one attempt, or all those of one transaction, did to the target. */
-typedef struct EtlOutcome
+typedef struct EtlLoadOutcome
 {
 	int64 emitted;
 	int64 invalid;
@@ -72,7 +72,7 @@ typedef struct EtlOutcome
 	int64 inserted;
 	bool has_watermark;
 	Datum watermark; /* the highest, in batch->loading */
-} EtlOutcome;
+} EtlLoadOutcome;
 
 /* A statement with a plan for many rows and one for few. */
 typedef struct EtlPlans
@@ -139,7 +139,7 @@ extern EtlKept *EtlAddRecord(EtlRun *run);
 extern void EtlLoadInit(EtlRun *run);
 extern void EtlConvertBatch(EtlRun *run);
 /* Takes the records between two numbers through the query into the target; raises whatever goes wrong. */
-extern void EtlAttempt(EtlRun *run, int begin, int end, EtlOutcome *outcome);
+extern void EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome);
 /* After an error in an attempt: the record to suspect; -1: any of them. */
 extern int EtlSuspect(const EtlRun *run);
 /* Whether an error lies in a row: its kind says so, and a row had been pulled when it came. */
@@ -152,15 +152,15 @@ extern bool EtlTakeOtherStatement(EtlRun *run, const ErrorData *error);
  * Loads the batch from record "from" on in attempts, until all of it is done or it is time to commit; returns the
  * record to go on with.
  */
-extern int EtlIsolate(EtlRun *run, int from, EtlOutcome *outcome);
-extern void EtlAddOutcome(EtlRun *run, EtlOutcome *to, const EtlOutcome *more);
+extern int EtlIsolate(EtlRun *run, int from, EtlLoadOutcome *outcome);
+extern void EtlAddOutcome(EtlRun *run, EtlLoadOutcome *to, const EtlLoadOutcome *more);
 
 /* watermark.c */
 extern void EtlWatermarkInit(EtlRun *run);
 extern bool EtlBeyondMax(const EtlRun *run, Datum value);
 extern void
 EtlRaiseWatermark(EtlRun *run, bool *has, Datum *highest, Datum value, MemoryContext context);
-extern void EtlSavePendingWatermark(EtlRun *run, const EtlOutcome *outcome);
+extern void EtlSavePendingWatermark(EtlRun *run, const EtlLoadOutcome *outcome);
 
 /* dead_letter.c */
 extern void EtlAddReject(EtlRun *run, EtlReject *reject);

@@ -26,7 +26,7 @@
 #define MIN_RANGE 16
 
 void
-EtlAddOutcome(EtlRun *run, EtlOutcome *to, const EtlOutcome *more)
+EtlAddOutcome(EtlRun *run, EtlLoadOutcome *to, const EtlLoadOutcome *more)
 {
 	to->emitted += more->emitted;
 	to->invalid += more->invalid;
@@ -41,7 +41,7 @@ EtlAddOutcome(EtlRun *run, EtlOutcome *to, const EtlOutcome *more)
 
 /* Tries a range in a subtransaction; NULL, or the error if it lies in a row. */
 static ErrorData *
-try_range(EtlRun *run, int begin, int end, EtlOutcome *outcome)
+try_range(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
 {
 	ResourceOwner owner = CurrentResourceOwner;
 	MemoryContext context = CurrentMemoryContext;
@@ -75,7 +75,7 @@ try_range(EtlRun *run, int begin, int end, EtlOutcome *outcome)
 
 /* The same, with the statement that turns out to be the right one. */
 static ErrorData *
-try_statements(EtlRun *run, int begin, int end, EtlOutcome *outcome)
+try_statements(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
 {
 	ErrorData *error;
 
@@ -87,8 +87,8 @@ try_statements(EtlRun *run, int begin, int end, EtlOutcome *outcome)
 
 /* A record that fails alone. */
 static void
-reject_record(EtlRun *run, int record, const ErrorData *error, const EtlOutcome *attempt,
-			  EtlOutcome *outcome)
+reject_record(EtlRun *run, int record, const ErrorData *error, const EtlLoadOutcome *attempt,
+			  EtlLoadOutcome *outcome)
 {
 	int64 rows = Max(attempt->emitted, 1); /* a record that the query fails on counts as one row */
 
@@ -102,14 +102,14 @@ reject_record(EtlRun *run, int record, const ErrorData *error, const EtlOutcome 
  * come last go first: what a row waited for stands behind it.
  */
 static void
-retry_parked(EtlRun *run, EtlOutcome *outcome)
+retry_parked(EtlRun *run, EtlLoadOutcome *outcome)
 {
 	List *rejects = list_copy(run->batch.rejects);
 
 	for (int i = list_length(rejects) - 1; i >= 0; i--)
 	{
 		EtlReject *reject = list_nth(rejects, i);
-		EtlOutcome attempt;
+		EtlLoadOutcome attempt;
 
 		if (reject->sqlstate != ERRCODE_FOREIGN_KEY_VIOLATION || strcmp(reject->stage, "load") != 0)
 			continue;
@@ -123,7 +123,7 @@ retry_parked(EtlRun *run, EtlOutcome *outcome)
 }
 
 int
-EtlIsolate(EtlRun *run, int from, EtlOutcome *outcome)
+EtlIsolate(EtlRun *run, int from, EtlLoadOutcome *outcome)
 {
 	int n = run->batch.n;
 	int suspect = run->suspect; /* -1: none */
@@ -142,7 +142,7 @@ EtlIsolate(EtlRun *run, int from, EtlOutcome *outcome)
 	while (at < n && successes < MAX_SUBTRANSACTIONS)
 	{
 		int end = suspect > at ? suspect : suspect == at ? at + 1 : Min(n, at + length);
-		EtlOutcome attempt;
+		EtlLoadOutcome attempt;
 		ErrorData *error;
 
 		CHECK_FOR_INTERRUPTS();

@@ -210,7 +210,7 @@ typedef struct Receiver
 {
 	DestReceiver dest;
 	EtlRun *run;
-	EtlOutcome *outcome;
+	EtlLoadOutcome *outcome;
 } Receiver;
 
 static void
@@ -225,7 +225,7 @@ receiver_done(DestReceiver *self)
 
 static void
 set_up_receiver(Receiver *receiver, bool (*receive)(TupleTableSlot *, DestReceiver *), EtlRun *run,
-				EtlOutcome *outcome)
+				EtlLoadOutcome *outcome)
 {
 	memset(receiver, 0, sizeof(*receiver));
 	receiver->dest.receiveSlot = receive;
@@ -260,7 +260,7 @@ receive_winner(TupleTableSlot *slot, DestReceiver *self)
 
 /* Marks the rows of the chunk which a later one of the same key makes void. */
 static void
-find_superseded(EtlRun *run, EtlOutcome *outcome)
+find_superseded(EtlRun *run, EtlLoadOutcome *outcome)
 {
 	Receiver receiver;
 	uint64 nwinners;
@@ -277,7 +277,7 @@ find_superseded(EtlRun *run, EtlOutcome *outcome)
 
 /* Takes the chunk to the target. */
 static void
-load_chunk(EtlRun *run, EtlOutcome *outcome)
+load_chunk(EtlRun *run, EtlLoadOutcome *outcome)
 {
 	bool insert = run->all_new && !run->conflicts;
 	EtlPlans *plans = insert ? &run->insert : run->mostly_unchanged ? &run->refresh : &run->load;
@@ -314,7 +314,7 @@ load_chunk(EtlRun *run, EtlOutcome *outcome)
  * ---------------------------------------------------------------- */
 
 static void
-reject_row(EtlRun *run, int record, const char *rule, const char *message, EtlOutcome *outcome)
+reject_row(EtlRun *run, int record, const char *rule, const char *message, EtlLoadOutcome *outcome)
 {
 	EtlReject *reject;
 	MemoryContext old;
@@ -335,7 +335,7 @@ reject_row(EtlRun *run, int record, const char *rule, const char *message, EtlOu
 
 /* Holds a row that the query gave against rules, key and watermark; false if it is rejected. */
 static bool
-check_row(EtlRun *run, TupleTableSlot *slot, int record, EtlOutcome *outcome)
+check_row(EtlRun *run, TupleTableSlot *slot, int record, EtlLoadOutcome *outcome)
 {
 	const EtlStatements *s = run->statements;
 	int n = s->emitted->natts;
@@ -415,7 +415,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	old = MemoryContextSwitchTo(run->chunk);
 	run->tuple_records[run->ntuples] = record;
 	run->tuples[run->ntuples++] =
-		heap_form_minimal_tuple(run->statements->emitted, slot->tts_values, slot->tts_isnull);
+		EtlFormMinimalTuple(run->statements->emitted, slot->tts_values, slot->tts_isnull);
 	MemoryContextSwitchTo(old);
 	if (run->ntuples % 1024 == 0 &&
 		(run->ntuples >= run->pipeline->batch_size + 1024 ||
@@ -434,7 +434,7 @@ check_deferred(void)
 }
 
 void
-EtlAttempt(EtlRun *run, int begin, int end, EtlOutcome *outcome)
+EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
 {
 	EtlWindow *w = &run->converted;
 	Receiver receiver;
