@@ -15,7 +15,7 @@ typedef struct EtlRetryPolicy
 {
 	int max_attempts;
 	int max_wait; /* what a server may ask for at most */
-	int64 budget; /* no attempt starts later than this after the first one */
+	int64 budget; /* no attempt starts later than this after the first failure */
 } EtlRetryPolicy;
 
 typedef enum EtlRetryVerdict
@@ -48,7 +48,7 @@ extern bool EtlRetryFault(EtlHttpFault fault);
 extern bool EtlRetryMethod(const char *method);
 
 /*
- * Decides what follows attempt number "attempt" (from 1), which ended "elapsed" after the first one began.
+ * Decides what follows attempt number "attempt" (from 1), which failed "elapsed" after the first failure.
  * asked is what the server wants, or ETL_NO_WAIT_ASKED; random is in [0, 1).
  */
 extern EtlRetryVerdict EtlRetryDecide(const EtlRetryPolicy *policy, int attempt, int64 elapsed,
