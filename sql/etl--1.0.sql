@@ -521,3 +521,29 @@ COMMENT ON FUNCTION etl_purge(text, interval) IS 'removes old runs and dead lett
 REVOKE EXECUTE ON FUNCTION etl_watermark(text), etl_watermark(text, anyelement), etl_start(text),
     etl_purge(text, interval) FROM PUBLIC;
 REVOKE EXECUTE ON PROCEDURE etl_run, etl_retry_dead_letters FROM PUBLIC;
+
+/*
+ * etl_next_runs: the next n times of a schedule.
+ *
+ * schedule      five fields, minute (0-59), hour (0-23), day of the month (1-31), month (1-12 or names) and day of
+ *               the week (0-7 or names, 0 and 7 are Sunday), each *, a number, a range (1-5), a list of those (1,3),
+ *               with a step (star/15, 8-18/2).  If both days are restricted, one of them is enough.  Or @hourly,
+ *               @daily, @midnight, @weekly, @monthly, @yearly, @annually.  Or an interval of a second or more, such
+ *               as '5 minutes', in which a day has 24 hours
+ * timezone      of the five fields; NULL: the session's.  Times that do not exist because the clock is put forward
+ *               come once at the moment after; of those that come twice only the first counts, unless the
+ *               schedule is for every hour
+ * n             how many
+ * after         the time after which to look; an interval counts from there
+ *
+ * Errors: 22023 for a schedule or time zone that is none, with the place.
+ */
+CREATE FUNCTION etl_next_runs(
+    schedule text,
+    timezone text DEFAULT NULL,
+    n int DEFAULT 5,
+    after timestamptz DEFAULT now())
+RETURNS SETOF timestamptz
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 5;
+
+COMMENT ON FUNCTION etl_next_runs(text, text, int, timestamptz) IS 'the next times of a schedule';
