@@ -86,4 +86,15 @@
 #define EtlLockHeldByMe(tag, mode) LockHeldByMe(tag, mode)
 #endif
 
+#ifndef FRONTEND
+#include "utils/wait_event.h"
+
+/* Extensions name their wait events from 17 on. */
+#if PG_VERSION_NUM >= 170000
+#define EtlWaitEventNew(name) WaitEventExtensionNew(name)
+#else
+#define EtlWaitEventNew(name) PG_WAIT_EXTENSION
+#endif
+#endif /* !FRONTEND */
+
 #endif /* ETL_COMPAT_H */

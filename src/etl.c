@@ -10,6 +10,7 @@
 #include "pipeline/pipeline.h"
 #include "scan/csv_records.h"
 #include "scan/scan.h"
+#include "scheduler/scheduler.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
@@ -23,5 +24,6 @@ _PG_init(void)
 	EtlPlanInit();
 	EtlNodeInit();
 	EtlPipelineInit();
+	EtlSchedulerInit();
 	MarkGUCPrefixReserved("etl");
 }
