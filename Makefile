@@ -77,9 +77,9 @@ include $(PGXS)
 $(OBJS:.o=.bc): %.bc: %.o
 
 # In a VPATH build the layers' folders are not there yet.
-$(OBJS): | $(sort $(dir $(OBJS)))
-$(sort $(dir $(OBJS))):
-	mkdir -p $@
+ifneq ($(srcdir),.)
+$(shell mkdir -p $(sort $(dir $(OBJS))))
+endif
 
 endif
 endif

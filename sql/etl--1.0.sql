@@ -5,10 +5,11 @@ CREATE FUNCTION etl_scan_support(internal) RETURNS internal
 COMMENT ON FUNCTION etl_scan_support(internal) IS 'planner support of functions that stream rows';
 
 /*
- * etl_csv: the rows of a CSV file on the server.
+ * etl_csv: the rows of a CSV file on the server, or behind a URL.
  *
  * source        path of the file, relative to the data directory, or a pattern of *, ? and [...] for several, read
- *               in the order of their names.  gzip and zstd are decompressed
+ *               in the order of their names; or an http or https URL; or, with a path, the name of a foreign server
+ *               of the wrapper etl.  gzip and zstd are decompressed
  * header        whether the first record names the columns
  * match         'name': a declared column is the one of that name, exactly or when both are folded to snake
  *               case; 'position': declared columns are the file's in their order.  Without a header:
@@ -24,9 +25,11 @@ COMMENT ON FUNCTION etl_scan_support(internal) IS 'planner support of functions 
  *               it; 'pad' given NULL for what is missing, while too many stay a fault; 'reject' skipped and
  *               counted, whatever on_error says
  * on_error      a row with a fault: 'fail' is an error, 'skip' is left out and counted in a NOTICE, 'return'
- *               comes with NULLs and the reason in _etl_error
+ *               comes with NULLs and the reason in _etl_error.  The structure of a row counts always, a
+ *               value only if the query reads its column, or _etl_error
  * reject_limit  more rows with a fault than this are an error
  * union_by_name of several files, a column that is missing in some is NULL there; missing in all is an error
+ * path          what to read below the URL of the server that is the source; '' is that URL itself
  *
  * Further columns that may be declared: _etl_source text, _etl_line bigint (the physical line on which the
  * record starts), _etl_raw text (the record as it is written), _etl_error text.
@@ -34,7 +37,10 @@ COMMENT ON FUNCTION etl_scan_support(internal) IS 'planner support of functions 
  * Errors: 42501 without pg_read_server_files; 58P01 and kin if the file cannot be opened; 42809 if it is not a
  * regular file; 58030 if it shrinks while it is read; 42703, 42702 for a column that the file does not
  * have, or has twice; 22P04 for broken structure; 22021, 22P05 for bytes that are no text; 54000 beyond
- * etl.max_field_size; 22023 for an option; and what the type of a column makes of its text.
+ * etl.max_field_size; 22023 for an option; and what the type of a column makes of its text.  Over http: 42501 for
+ * a host or server that the user may not reach, 401 and 403; 58P01 for 404 and 410; 53400 for 429, and where the
+ * server asks for a longer wait than is allowed; 58030 for other statuses; 08006 without an answer, or with half of
+ * one that cannot be resumed.
  */
 CREATE FUNCTION etl_csv(
     source text,
@@ -50,7 +56,8 @@ CREATE FUNCTION etl_csv(
     ragged text DEFAULT 'error',
     on_error text DEFAULT 'fail',
     reject_limit bigint DEFAULT NULL,
-    union_by_name boolean DEFAULT false)
+    union_by_name boolean DEFAULT false,
+    path text DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_csv'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
@@ -70,19 +77,20 @@ CREATE FUNCTION etl_csv(
     ragged text DEFAULT 'error',
     on_error text DEFAULT 'fail',
     reject_limit bigint DEFAULT NULL,
-    union_by_name boolean DEFAULT false)
+    union_by_name boolean DEFAULT false,
+    path text DEFAULT NULL)
 RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'etl_csv'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
 
-COMMENT ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
+COMMENT ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     IS 'rows of a CSV file, with the columns given in a column definition list';
-COMMENT ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
+COMMENT ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     IS 'rows of a CSV file, with the columns of a composite type';
 
-REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
+REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean)
+REVOKE EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     FROM PUBLIC;
 
 /* ------------------------------------------------------------------------------------------------
@@ -358,7 +366,7 @@ CREATE FUNCTION etl_create_pipeline(
     timezone text DEFAULT NULL,
     after text[] DEFAULT NULL,
     max_failures int DEFAULT NULL)
-RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE;
+RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 /* The same arguments: what is given changes.  An empty text, array or object takes an option away. */
 CREATE FUNCTION etl_alter_pipeline(
@@ -385,18 +393,18 @@ CREATE FUNCTION etl_alter_pipeline(
     timezone text DEFAULT NULL,
     after text[] DEFAULT NULL,
     max_failures int DEFAULT NULL)
-RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE;
+RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 CREATE FUNCTION etl_drop_pipeline(name text) RETURNS void
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 CREATE FUNCTION etl_pause(name text) RETURNS void
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 CREATE FUNCTION etl_resume(name text) RETURNS void
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 CREATE FUNCTION etl_reset(name text) RETURNS void
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 CREATE FUNCTION etl_adopt() RETURNS bigint
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION etl_create_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean, text, text, text[], int)
     IS 'defines a pipeline';
@@ -445,14 +453,15 @@ CREATE FUNCTION etl_peek(
     null_string text DEFAULT '',
     encoding text DEFAULT NULL,
     skip_lines int DEFAULT 0,
-    comment text DEFAULT NULL)
+    comment text DEFAULT NULL,
+    path text DEFAULT NULL)
 RETURNS TABLE(line bigint, record jsonb)
 AS 'MODULE_PATHNAME', 'etl_peek'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10;
 
-COMMENT ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text)
+COMMENT ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text, text)
     IS 'the first records of a source, without naming a column';
-REVOKE EXECUTE ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
 
 /*
  * etl_csv_columns: names and types to declare for a CSV file.
@@ -474,14 +483,15 @@ CREATE FUNCTION etl_csv_columns(
     null_string text DEFAULT '',
     encoding text DEFAULT NULL,
     skip_lines int DEFAULT 0,
-    comment text DEFAULT NULL)
+    comment text DEFAULT NULL,
+    path text DEFAULT NULL)
 RETURNS TABLE("position" int, header_name text, name text, data_type text, declaration text)
 AS 'MODULE_PATHNAME', 'etl_csv_columns'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20;
 
-COMMENT ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text)
+COMMENT ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text)
     IS 'names and types to declare for the columns of a CSV file';
-REVOKE EXECUTE ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
 
 /*
  * etl_import: loads a CSV file into a table, which it creates if there is none.
@@ -508,14 +518,15 @@ CREATE FUNCTION etl_import(
     comment text DEFAULT NULL,
     ragged text DEFAULT 'error',
     on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL)
+    reject_limit bigint DEFAULT NULL,
+    path text DEFAULT NULL)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'etl_import'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint)
+COMMENT ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
     IS 'loads a CSV file into a table, which it creates if there is none';
-REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint)
+REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
     FROM PUBLIC;
 
 /*
@@ -523,9 +534,9 @@ REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, t
  * default, typed as that and less the watermark_lag of the pipeline.
  */
 CREATE FUNCTION etl_watermark(name text) RETURNS text
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
 CREATE FUNCTION etl_watermark(name text, "default" anyelement) RETURNS anyelement
-    AS 'MODULE_PATHNAME', 'etl_watermark_typed' LANGUAGE C STABLE;
+    AS 'MODULE_PATHNAME', 'etl_watermark_typed' LANGUAGE C STABLE PARALLEL UNSAFE;
 COMMENT ON FUNCTION etl_watermark(text) IS 'how far the data of a pipeline goes';
 COMMENT ON FUNCTION etl_watermark(text, anyelement)
     IS 'how far the data of a pipeline goes, less its watermark_lag; the default if it has none yet';
@@ -536,6 +547,7 @@ COMMENT ON FUNCTION etl_watermark(text, anyelement)
  *     read = malformed + convert_failed + converted
  *     emitted = invalid + superseded + load_failed + loaded + skipped,  loaded = inserted + updated
  *
+ * (inserted and updated are NULL where only their sum is known, as with partitioned targets).
  * superseded: a later row of the batch has the same key.  skipped: unchanged, older than what is there, there already
  * (on_conflict 'ignore'), or suppressed by a trigger.  A run that does not succeed is an error.
  *
@@ -543,7 +555,7 @@ COMMENT ON FUNCTION etl_watermark(text, anyelement)
  * and without a free background worker (53000).  Cancelling the CALL cancels the run.
  */
 CREATE FUNCTION etl_start(name text) RETURNS bigint
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 CREATE PROCEDURE etl_run(name text, INOUT run bigint DEFAULT NULL, INOUT state text DEFAULT NULL, INOUT read bigint DEFAULT NULL, INOUT malformed bigint DEFAULT NULL,
     INOUT convert_failed bigint DEFAULT NULL, INOUT converted bigint DEFAULT NULL, INOUT emitted bigint DEFAULT NULL, INOUT invalid bigint DEFAULT NULL,
     INOUT superseded bigint DEFAULT NULL, INOUT load_failed bigint DEFAULT NULL, INOUT loaded bigint DEFAULT NULL, INOUT inserted bigint DEFAULT NULL, INOUT updated bigint DEFAULT NULL,
@@ -565,12 +577,66 @@ COMMENT ON PROCEDURE etl_retry_dead_letters IS 'loads the dead letters of a pipe
 
 /* Removes runs and dead letters older than an interval, and returns how many; etl.retention does so by itself. */
 CREATE FUNCTION etl_purge(name text, older_than interval) RETURNS bigint
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT;
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION etl_purge(text, interval) IS 'removes old runs and dead letters of a pipeline';
 
 REVOKE EXECUTE ON FUNCTION etl_watermark(text), etl_watermark(text, anyelement), etl_start(text),
     etl_purge(text, interval) FROM PUBLIC;
 REVOKE EXECUTE ON PROCEDURE etl_run, etl_retry_dead_letters FROM PUBLIC;
+
+/*
+ * The wrapper of the servers that are read over http, and the check of their options.
+ *
+ * Servers: url; auth (none, bearer, basic, header, query, oauth2), auth_name (of the header or parameter); token_url,
+ * token_auth (basic, body), scope; headers (a JSON object); rate_limit ('10/s', '5000/h'); connect_timeout,
+ * read_timeout, max_attempts, max_wait, retry_budget; allowed_origins; dialect.  Only superusers may set
+ * allow_private and proxy, only members of pg_read_server_files ca_file, client_cert and client_key.
+ *
+ * User mappings: token, user, password, key, client_id, client_secret, refresh_token; or the same with _file, which
+ * names a file that holds the value and is read for each scan; only members of pg_read_server_files may set those.
+ *
+ * Errors: HV00D for an option that does not exist; HV024 for a value that cannot be; HV00J, when it is read,
+ * for one that is needed and not there; 42501 for an option that the user may not set.
+ */
+CREATE FUNCTION etl_server_validator(options text[], catalog oid) RETURNS void
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION etl_server_validator(text[], oid) IS 'checks the options of servers and user mappings';
+
+CREATE FOREIGN DATA WRAPPER etl VALIDATOR etl_server_validator;
+COMMENT ON FOREIGN DATA WRAPPER etl IS 'servers that etl reads over http';
+
+/*
+ * etl_breakers: each origin (scheme://host:port) that was sent a request lately, and its circuit breaker.
+ *
+ * state         'closed': requests are sent; 'open': none is, until probe_at; 'half-open': one is under way that
+ *               finds out whether the service is back
+ * failures      without a success between them
+ * opened_at, probe_at    unless closed; when open
+ * probe_pid     of the backend whose request it is, if half-open
+ *
+ * All backends share them if the library is in shared_preload_libraries; else each backend has its own.
+ */
+CREATE FUNCTION etl_list_breakers(
+    OUT origin text, OUT state text, OUT failures int, OUT opened_at timestamptz, OUT probe_at timestamptz,
+    OUT probe_pid int)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION etl_list_breakers() IS 'what the view etl_breakers shows';
+REVOKE EXECUTE ON FUNCTION etl_list_breakers() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION etl_list_breakers() TO pg_monitor;
+
+CREATE VIEW etl_breakers WITH (security_barrier) AS SELECT * FROM etl_list_breakers();
+COMMENT ON VIEW etl_breakers IS 'circuit breakers of the origins that were sent requests';
+GRANT SELECT ON etl_breakers TO pg_monitor;
+
+/*
+ * etl_breaker_reset: closes the circuit breaker of an origin, so that requests are sent to it again; false if nothing
+ * is known of it.
+ */
+CREATE FUNCTION etl_breaker_reset(origin text) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION etl_breaker_reset(text) IS 'closes the circuit breaker of an origin';
+REVOKE EXECUTE ON FUNCTION etl_breaker_reset(text) FROM PUBLIC;
 
 /*
  * etl_next_runs: the next n times of a schedule.

@@ -33,11 +33,12 @@
  * are functions, databases and foreign servers.
  */
 #if PG_VERSION_NUM < 160000 && !defined(FRONTEND)
-#include "catalog/pg_database_d.h"
-#include "catalog/pg_proc_d.h"
-#define object_aclcheck(classid, objectid, roleid, mode)                                           \
-	((classid) == ProcedureRelationId  ? pg_proc_aclcheck(objectid, roleid, mode)                  \
-	 : (classid) == DatabaseRelationId ? pg_database_aclcheck(objectid, roleid, mode)              \
+#include "catalog/pg_database.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_proc.h"
+#define object_aclcheck(classid, objectid, roleid, mode)                              \
+	((classid) == ProcedureRelationId  ? pg_proc_aclcheck(objectid, roleid, mode)     \
+	 : (classid) == DatabaseRelationId ? pg_database_aclcheck(objectid, roleid, mode) \
 									   : pg_foreign_server_aclcheck(objectid, roleid, mode))
 #endif
 
@@ -87,7 +88,18 @@
 #endif
 
 #ifndef FRONTEND
+#include "storage/latch.h"
 #include "utils/wait_event.h"
+
+/*
+ * From 17 on a wait event set belongs to a resource owner rather than to a memory context.  Ours belong to
+ * the backend.
+ */
+#if PG_VERSION_NUM >= 170000
+#define EtlCreateWaitEventSet(nevents) CreateWaitEventSet(NULL, nevents)
+#else
+#define EtlCreateWaitEventSet(nevents) CreateWaitEventSet(TopMemoryContext, nevents)
+#endif
 
 /* Extensions name their wait events from 17 on. */
 #if PG_VERSION_NUM >= 170000
@@ -95,6 +107,7 @@
 #else
 #define EtlWaitEventNew(name) PG_WAIT_EXTENSION
 #endif
+
 #endif /* !FRONTEND */
 
 #endif /* ETL_COMPAT_H */

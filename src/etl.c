@@ -11,6 +11,9 @@
 #include "scan/csv_records.h"
 #include "scan/scan.h"
 #include "scheduler/scheduler.h"
+#include "source/http.h"
+#include "source/origins.h"
+#include "source/target.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
@@ -20,6 +23,9 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	EtlHttpInit();
+	EtlOriginsInit();
+	EtlTargetInit();
 	EtlCsvRecordsInit();
 	EtlPlanInit();
 	EtlNodeInit();

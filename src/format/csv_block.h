@@ -104,7 +104,10 @@ NAME(note_lines)(BlockState *state, uint64 ends, uint64 marks, uint32 nmarks, ui
 	}
 }
 
-/* Takes the 64 bytes at bytes, which are at pos in the buffer, and of which len count. */
+/*
+ * Takes the 64 bytes at bytes, which are at pos in the buffer.  If only len of them count, the others are NUL:
+ * that raises a suspicion, but nothing more.
+ */
 static pg_attribute_always_inline TARGET void
 NAME(scan_block)(EtlCsvTokens *tokens, BlockState *state, const NEEDLES *needles, const char *bytes,
 				 uint32 pos, int len)
@@ -113,7 +116,6 @@ NAME(scan_block)(EtlCsvTokens *tokens, BlockState *state, const NEEDLES *needles
 	uint64 quotes;
 	uint64 cr;
 	uint64 lf;
-	uint64 nul;
 	uint64 inside;
 	uint64 marks;
 	uint32 seen = 0;
@@ -126,11 +128,9 @@ NAME(scan_block)(EtlCsvTokens *tokens, BlockState *state, const NEEDLES *needles
 	lf = NAME(find)(block, needles->lf);
 	inside = PREFIX_XOR(quotes) ^ state->inside;
 
-	/* Behind the last byte the block is filled with NULs, which are none. */
-	nul = NAME(find)(block, FILL('\0')) & (~UINT64CONST(0) >> (64 - len));
 	seen |= quotes ? ETL_CSV_SEEN_QUOTE : 0;
 	seen |= NAME(find_high_bits)(block) ? ETL_CSV_SEEN_HIGH_BIT : 0;
-	seen |= nul ? ETL_CSV_SEEN_NUL : 0;
+	seen |= NAME(find)(block, FILL('\0')) ? ETL_CSV_SEEN_NUL : 0;
 	seen |= ((cr | lf) & inside) ? ETL_CSV_SEEN_LINE_END : 0;
 
 	cr &= ~inside;

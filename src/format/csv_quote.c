@@ -59,15 +59,12 @@ EtlCsvUnquote(const EtlCsvDialect *dialect, const char *raw, size_t len, char *o
 size_t
 EtlCsvOpenQuote(const EtlCsvDialect *dialect, const char *raw, size_t len)
 {
-	size_t pos = 0;
+	const char *quote;
 	size_t open = 0;
+	size_t pos = 0;
 
-	while (pos < len)
+	while (pos < len && (quote = memchr(raw + pos, dialect->quote, len - pos)) != NULL)
 	{
-		const char *quote = memchr(raw + pos, dialect->quote, len - pos);
-
-		if (quote == NULL)
-			break;
 		open = quote - raw;
 		pos = pass_quoted_run(dialect, raw, open + 1, len, NULL) + 1;
 	}

@@ -9,9 +9,9 @@
  * the tokenizer: a slice is small, so that its bytes and marks are still in the CPU's first cache when its
  * records are handed out.  Each byte is tokenized once, however small the pieces are in which it comes.
  *
- * Room for more is made by moving what is not yet taken to the front, with its marks, and only when that is
- * cheaper than what was taken since; so moving costs at most one copy of the input.  The buffer grows only
- * when one record fills it, and no further than a record may.
+ * Room for more is made by moving what is not yet taken to the front, with its marks, when that is no more
+ * than what was taken since, or when there is no room at all.  The buffer grows only when one record fills
+ * it, and no further than a record may.
  *
  * A record is looked at closely only where the tokenizer suspects something: NUL bytes, bytes beyond ASCII,
  * line ends inside quotes (which count as lines), or more bytes than the smallest limit.
@@ -29,7 +29,8 @@
 #define repalloc_huge(pointer, size) repalloc(pointer, size)
 #endif
 
-#define SLACK MAXIMUM_ALIGNOF /* before the buffer, for the writable byte of the very first field */
+/* Bytes before the buffer: the very first field also has one that the caller may write on. */
+#define SLACK MAXIMUM_ALIGNOF
 
 struct EtlCsvReader
 {
@@ -83,6 +84,9 @@ EtlCsvReaderCreateTuned(const EtlCsvDialect *dialect, const EtlCsvReaderTuning *
 	EtlCsvReader *reader = palloc0(sizeof(EtlCsvReader));
 
 	Assert(dialect->delimiter_len >= 1 && dialect->delimiter_len <= ETL_CSV_MAX_DELIMITER);
+
+	/* Where the tokenizer waits at the beginning of a delimiter or comment, it must see the rest some day. */
+	Assert(tuning->buffer_size > ETL_CSV_MAX_DELIMITER + dialect->comment_len);
 	Assert(tuning->slice_size > ETL_CSV_MAX_DELIMITER + dialect->comment_len);
 
 	reader->dialect = dialect;
@@ -330,24 +334,23 @@ start_after(EtlCsvReader *reader, size_t end)
 	}
 }
 
-/*
- * Takes the next line off the tokenizer's list.  Gives NEED_DATA if that was a comment: there is nothing to
- * hand out, yet.
- */
+static void
+pass_comment(EtlCsvReader *reader)
+{
+	const EtlCsvLine *line = &reader->tokens.lines[reader->next_line++];
+
+	reader->next_mark = line->end_mark;
+	start_after(reader, reader->tokens.marks[line->end_mark - 1]);
+}
+
+/* Takes the next record off the tokenizer's list. */
 static EtlCsvStatus
-take_line(EtlCsvReader *reader, EtlCsvRecord *record)
+take_record(EtlCsvReader *reader, EtlCsvRecord *record)
 {
 	const EtlCsvLine *line = &reader->tokens.lines[reader->next_line++];
 	const uint32 *ends = reader->tokens.marks + reader->next_mark;
 	uint32 nfields = line->end_mark - reader->next_mark;
 	size_t end = ends[nfields - 1];
-
-	if (line->seen & ETL_CSV_IS_COMMENT)
-	{
-		reader->next_mark = line->end_mark;
-		start_after(reader, end);
-		return ETL_CSV_NEED_DATA;
-	}
 
 	record->data = reader->buf + reader->start;
 	record->len = end - reader->start;
@@ -502,19 +505,16 @@ EtlCsvReaderNext(EtlCsvReader *reader, EtlCsvRecord *record)
 {
 	for (;;)
 	{
-		EtlCsvStatus status;
+		if (reader->next_line == reader->tokens.nlines)
+		{
+			EtlCsvStatus status = find_lines(reader);
 
-		if (reader->next_line < reader->tokens.nlines)
-		{
-			status = take_line(reader, record);
-			if (status != ETL_CSV_NEED_DATA)
-				return status;
-		}
-		else
-		{
-			status = find_lines(reader);
 			if (status != ETL_CSV_RECORD)
 				return status;
 		}
+		else if (reader->tokens.lines[reader->next_line].seen & ETL_CSV_IS_COMMENT)
+			pass_comment(reader);
+		else
+			return take_record(reader, record);
 	}
 }

@@ -149,14 +149,14 @@ scan_unquoted(EtlCsvTokens *tokens, ScalarScan *scan)
 		char c = scan->buf[scan->pos];
 		Match match;
 
+		if (!IS_HIGHBIT_SET(c))
+			tokens->char_left = 0;
 		if (c == '\n' || c == '\r')
 		{
 			end_line(tokens, scan, tokens->seen);
 			break;
 		}
 		tokens->seen |= tokens->unquoted[(uint8) c] & ~STOP;
-		if (!IS_HIGHBIT_SET(c))
-			tokens->char_left = 0;
 		if (dialect->has_quote && c == dialect->quote)
 		{
 			tokens->place = ETL_CSV_QUOTED;

@@ -35,9 +35,9 @@ check_columns(const EtlRows *rows, const EtlWindow *window)
 	for (int i = 0; same && i < rows->desc->natts; i++)
 		same = TupleDescAttr(rows->desc, i)->atttypid == TupleDescAttr(window->desc, i)->atttypid;
 	if (!same)
-		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-						errmsg("function %s has other columns than the batch has",
-							   rows->kind->function)));
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("function %s has other columns than the batch has", rows->kind->function)));
 }
 
 static void
@@ -46,10 +46,10 @@ open_window(EtlRows *rows, EtlWindow *window)
 	WindowRows *w = (WindowRows *) rows;
 
 	if (window == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("there is no batch"),
-						errdetail("Function %s works in the statements of a running pipeline only.",
-								  rows->kind->function)));
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("there is no batch"),
+				 errdetail("Function %s works in the statements of a running pipeline only.",
+						   rows->kind->function)));
 	check_columns(rows, window);
 	w->window = window;
 	w->next = window->begin;
@@ -101,7 +101,8 @@ locate(WindowRows *w, const Datum **values, const bool **isnull)
 		HeapTupleData tuple;
 
 		tuple.t_len = window->tuples[w->current]->t_len + MINIMAL_TUPLE_OFFSET;
-		tuple.t_data = (HeapTupleHeader) ((char *) window->tuples[w->current] - MINIMAL_TUPLE_OFFSET);
+		tuple.t_data =
+			(HeapTupleHeader) ((char *) window->tuples[w->current] - MINIMAL_TUPLE_OFFSET);
 		heap_deform_tuple(&tuple, window->desc, w->values, w->isnull);
 		w->deformed = true;
 	}
@@ -110,7 +111,7 @@ locate(WindowRows *w, const Datum **values, const bool **isnull)
 }
 
 static void
-window_fetch(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull)
+window_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
 	const Datum *row_values;
 	const bool *row_isnull;

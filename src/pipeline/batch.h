@@ -19,8 +19,8 @@ typedef struct EtlWindow
 	TupleDesc desc;
 	int begin;
 	int end;
-	int pulled;		   /* the row that was handed out last; -1: none */
-	double expected;   /* for the planner: how many rows there will be */
+	int pulled;			  /* the row that was handed out last; -1: none */
+	double expected;	  /* for the planner: how many rows there will be */
 	const bool *left_out; /* rows that are not handed out; NULL: all are */
 
 	/* the rows: values in their columns, or tuples */

@@ -245,16 +245,16 @@ result_list(const Entered *entered, int row, int column)
  *	Definitions
  * ---------------------------------------------------------------- */
 
-#define PIPELINE_COLUMNS                                                                           \
-	"id, name, owner::oid::bigint, search_path, source, query, target, key, mode, on_conflict, "   \
-	"watermark, watermark_lag, watermark_max, rules::text, "                                       \
-	"ARRAY(SELECT key FROM jsonb_each_text(rules) WITH ORDINALITY AS r(key, value, n) "            \
-	"ORDER BY n), "                                                                                \
-	"ARRAY(SELECT value FROM jsonb_each_text(rules) WITH ORDINALITY AS r(key, value, n) "          \
-	"ORDER BY n), "                                                                                \
-	"redact, batch_size::bigint, flush_interval, "                                                 \
-	"(extract(epoch FROM flush_interval) * 1000)::bigint, on_error, reject_limit, on_shutdown, "   \
-	"max_runtime, (extract(epoch FROM max_runtime) * 1000)::bigint, enabled::int::bigint, "        \
+#define PIPELINE_COLUMNS                                                                         \
+	"id, name, owner::oid::bigint, search_path, source, query, target, key, mode, on_conflict, " \
+	"watermark, watermark_lag, watermark_max, rules::text, "                                     \
+	"ARRAY(SELECT key FROM jsonb_each_text(rules) WITH ORDINALITY AS r(key, value, n) "          \
+	"ORDER BY n), "                                                                              \
+	"ARRAY(SELECT value FROM jsonb_each_text(rules) WITH ORDINALITY AS r(key, value, n) "        \
+	"ORDER BY n), "                                                                              \
+	"redact, batch_size::bigint, flush_interval, "                                               \
+	"(extract(epoch FROM flush_interval) * 1000)::bigint, on_error, reject_limit, on_shutdown, " \
+	"max_runtime, (extract(epoch FROM max_runtime) * 1000)::bigint, enabled::int::bigint, "      \
 	"etl_catalog.is_at_home(system_identifier, database)::int::bigint "
 
 static EtlPipeline *
@@ -327,9 +327,9 @@ EtlCatalogFind(const char *name, bool missing_ok)
 	add_text(&values, name);
 	pipeline = find_pipeline(&statement, &values);
 	if (pipeline == NULL && !missing_ok)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("pipeline \"%s\" does not exist", name),
-						errhint("The view etl_pipelines lists the pipelines that you may see.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("pipeline \"%s\" does not exist", name),
+				 errhint("The view etl_pipelines lists the pipelines that you may see.")));
 	return pipeline;
 }
 
@@ -437,14 +437,13 @@ EtlCatalogSetEnabled(int64 id, bool enabled)
 void
 EtlCatalogDelete(int64 id)
 {
-	static Statement statement = {
-		"WITH p AS (DELETE FROM etl_catalog.pipelines WHERE id = $1), "
-		"c AS (DELETE FROM etl_catalog.checkpoints WHERE pipeline = $1), "
-		"w AS (DELETE FROM etl_catalog.watermarks WHERE pipeline = $1), "
-		"r AS (DELETE FROM etl_catalog.runs WHERE pipeline = $1) "
-		"DELETE FROM etl_catalog.dead_letters WHERE pipeline = $1",
-		1,
-		{INT8OID}};
+	static Statement statement = {"WITH p AS (DELETE FROM etl_catalog.pipelines WHERE id = $1), "
+								  "c AS (DELETE FROM etl_catalog.checkpoints WHERE pipeline = $1), "
+								  "w AS (DELETE FROM etl_catalog.watermarks WHERE pipeline = $1), "
+								  "r AS (DELETE FROM etl_catalog.runs WHERE pipeline = $1) "
+								  "DELETE FROM etl_catalog.dead_letters WHERE pipeline = $1",
+								  1,
+								  {INT8OID}};
 	Values values = {0};
 
 	add_bigint(&values, id);
@@ -533,10 +532,9 @@ EtlCatalogUpdateRun(int64 run_id, const EtlRunCounters *c)
 		13,
 		{INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
 		 INT8OID, INT8OID, INT8OID}};
-	const int64 counters[] = {c->batches,	   c->read,		 c->malformed,
-							  c->convert_failed, c->converted, c->emitted,
-							  c->invalid,	   c->superseded, c->load_failed,
-							  c->loaded};
+	const int64 counters[] = {c->batches,	  c->read,	  c->malformed, c->convert_failed,
+							  c->converted,	  c->emitted, c->invalid,	c->superseded,
+							  c->load_failed, c->loaded};
 	Values values = {0};
 
 	add_bigint(&values, run_id);
@@ -548,10 +546,10 @@ EtlCatalogUpdateRun(int64 run_id, const EtlRunCounters *c)
 		add_bigint(&values, c->inserted);
 	add_bigint(&values, c->skipped);
 	if (run(&statement, &values) != 1)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("run %lld is no longer the one that runs the pipeline",
-							   (long long) run_id),
-						errdetail("Another run has started, or the pipeline was dropped.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("run %lld is no longer the one that runs the pipeline", (long long) run_id),
+				 errdetail("Another run has started, or the pipeline was dropped.")));
 }
 
 void

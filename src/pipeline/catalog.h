@@ -28,13 +28,13 @@ extern void EtlCatalogDo(void (*work)(void *arg), void *arg);
 extern int64 EtlCatalogStartRun(int64 pipeline, const char *kind);
 /* Writes the counters; an error if the run is no longer the one that counts. */
 extern void EtlCatalogUpdateRun(int64 run, const EtlRunCounters *counters);
-extern void EtlCatalogEndRun(int64 run, const char *state, const char *sqlstate,
-							 const char *message);
+extern void
+EtlCatalogEndRun(int64 run, const char *state, const char *sqlstate, const char *message);
 
 /* What CALL etl_run shows: the row of a run, in the order of its OUT parameters. */
 #define ETL_RUN_RESULTS 14
-extern void EtlCatalogRunResult(int64 run, Datum *values, bool *isnull, char **sqlstate,
-								char **message);
+extern void
+EtlCatalogRunResult(int64 run, Datum *values, bool *isnull, char **sqlstate, char **message);
 
 /* checkpoints */
 typedef struct EtlCheckpoint
@@ -74,8 +74,8 @@ typedef struct EtlDeadLetter
 
 extern void EtlCatalogAddDeadLetter(int64 pipeline, int64 run, const EtlDeadLetter *letter);
 /* The open, replayable ones behind "after": all, or only those of a run with an SQLSTATE. */
-extern List *EtlCatalogDeadLetters(int64 pipeline, int64 after, int n, int64 run,
-								   const char *sqlstate);
+extern List *
+EtlCatalogDeadLetters(int64 pipeline, int64 after, int n, int64 run, const char *sqlstate);
 extern void EtlCatalogResolve(int64 letter, int64 run);
 extern void EtlCatalogFailedAgain(int64 letter, const char *stage, const char *sqlstate,
 								  const char *message, const char *detail);

@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "parser/parser.h"
 #include "parser/parsetree.h"
 #include "pipeline/check.h"
@@ -90,7 +91,9 @@ static void
 check_source_options(const FuncExpr *call)
 {
 	bool complete;
-	EtlArgs *args = EtlArgsOfExpr(call, &complete);
+	/* named arguments in their places, and what is constant as constants */
+	FuncExpr *simple = castNode(FuncExpr, eval_const_expressions(NULL, (Node *) copyObject(call)));
+	EtlArgs *args = EtlArgsOfExpr(simple, &complete);
 	char *on_error = EtlArgText(args, "on_error");
 
 	if ((on_error != NULL && strcmp(on_error, "fail") != 0) ||
@@ -113,10 +116,11 @@ EtlCheckSource(const EtlPipeline *pipeline, const char *text)
 		select->whereClause != NULL || select->groupClause != NIL || select->sortClause != NIL ||
 		select->limitCount != NULL || select->limitOffset != NULL || select->op != SETOP_NONE ||
 		select->lockingClause != NIL || select->windowClause != NIL || select->havingClause != NULL)
-		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
-						errmsg("the source of a pipeline must be one function call with its columns"),
-						errhint("As in etl_csv('orders.csv') AS t(id bigint, name text). What is "
-								"to be done with the rows goes into the query.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("the source of a pipeline must be one function call with its columns"),
+				 errhint("As in etl_csv('orders.csv') AS t(id bigint, name text). What is "
+						 "to be done with the rows goes into the query.")));
 	planned = plan_statement(text);
 	rte = linitial_node(RangeTblEntry, planned.query->rtable);
 	if (rte->rtekind == RTE_FUNCTION && list_length(rte->functions) == 1)
@@ -147,8 +151,7 @@ refers_to_batch(Node *node, void *context)
 		return rte->rtekind == RTE_CTE && strcmp(rte->ctename, "batch") == 0;
 	}
 	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, refers_to_batch, context,
-								 QTW_EXAMINE_RTES_BEFORE);
+		return query_tree_walker((Query *) node, refers_to_batch, context, QTW_EXAMINE_RTES_BEFORE);
 	return expression_tree_walker(node, refers_to_batch, context);
 }
 
@@ -193,10 +196,9 @@ check_query_tree(Node *node, void *context)
 	if (!IsA(node, Query))
 		return expression_tree_walker(node, check_query_tree, context);
 	if (query->hasModifyingCTE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("the query of a pipeline cannot modify data"),
-				 errhint("Write to other tables from a trigger on the target.")));
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("the query of a pipeline cannot modify data"),
+						errhint("Write to other tables from a trigger on the target.")));
 	if (query->rowMarks != NIL)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("the query of a pipeline cannot lock rows (FOR UPDATE and kin)")));
@@ -246,11 +248,10 @@ EtlCheckRule(const EtlRule *rule, const char *text)
 	Planned planned = plan_statement(text);
 
 	if (planned.desc->natts != 1 || TupleDescAttr(planned.desc, 0)->atttypid != BOOLOID)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("rule \"%s\" must be of type %s, not %s", rule->name, "boolean",
-						format_type_be(TupleDescAttr(planned.desc, 0)->atttypid)),
-				 errhint("Write what is true of a good row, such as email IS NOT NULL.")));
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("rule \"%s\" must be of type %s, not %s", rule->name, "boolean",
+							   format_type_be(TupleDescAttr(planned.desc, 0)->atttypid)),
+						errhint("Write what is true of a good row, such as email IS NOT NULL.")));
 }
 
 /* ----------------------------------------------------------------
@@ -349,9 +350,9 @@ index_fits(const EtlPipeline *pipeline, Relation target, Oid indexid, bool *take
 		   heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
 		   heap_attisnull(tuple, Anum_pg_index_indexprs, NULL);
 	for (int i = 0; fits && i < index->indnkeyatts; i++)
-		fits = is_key_column(pipeline, NameStr(TupleDescAttr(RelationGetDescr(target),
-															  index->indkey.values[i] - 1)
-												   ->attname));
+		fits = is_key_column(
+			pipeline,
+			NameStr(TupleDescAttr(RelationGetDescr(target), index->indkey.values[i] - 1)->attname));
 	*takes_null = index->indnullsnotdistinct;
 	ReleaseSysCache(tuple);
 	return fits;
@@ -370,13 +371,14 @@ check_index(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 	foreach (lc, pipeline->key)
 		appendStringInfo(&columns, "%s%s", columns.len > 0 ? ", " : "",
 						 quote_identifier(lfirst(lc)));
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
-			 errmsg("\"%s\" has no unique index on (%s)", RelationGetRelationName(target),
-					columns.data),
-			 errdetail("An upsert needs a valid, immediate, non-partial unique index on exactly the "
-					   "columns of the key."),
-			 errhint("CREATE UNIQUE INDEX ON %s (%s);", pipeline->target, columns.data)));
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+		 errmsg("\"%s\" has no unique index on (%s)", RelationGetRelationName(target),
+				columns.data),
+		 errdetail("An upsert needs a valid, immediate, non-partial unique index on exactly the "
+				   "columns of the key."),
+		 errhint("CREATE UNIQUE INDEX ON %s (%s);", pipeline->target, columns.data)));
 }
 
 static void

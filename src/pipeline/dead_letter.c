@@ -22,6 +22,8 @@
 
 PG_FUNCTION_INFO_V1(etl_purge);
 
+#define LETTERS_AT_ONCE 10000 /* rows that wait for each other should come together */
+
 int EtlDeadLetterMaxBytes = 64 * 1024;
 
 /* ----------------------------------------------------------------
@@ -42,12 +44,12 @@ fail_run(EtlRun *run, const EtlReject *reject)
 	const char *message = must_redact(run) ? reject->safe_message : reject->message;
 
 	run->fatal = true;
-	ereport(ERROR,
-			(errcode(reject->sqlstate),
-			 errmsg_internal("%s", message != NULL ? message : "a record could not be loaded"),
-			 reject->detail != NULL && !must_redact(run) ? errdetail_internal("%s", reject->detail)
-														 : 0,
-			 errcontext("file \"%s\", line %llu", kept->source, (unsigned long long) kept->line)));
+	ereport(
+		ERROR,
+		(errcode(reject->sqlstate),
+		 errmsg_internal("%s", message != NULL ? message : "a record could not be loaded"),
+		 reject->detail != NULL && !must_redact(run) ? errdetail_internal("%s", reject->detail) : 0,
+		 errcontext("file \"%s\", line %llu", kept->source, (unsigned long long) kept->line)));
 }
 
 /* Everything in "reject" lasts as long as the transaction. */
@@ -172,8 +174,8 @@ set_reason(const EtlRun *run, const EtlReject *reject, EtlDeadLetter *letter)
 		letter->value = reject->value != NULL ? capped(reject->value, &whole) : NULL;
 		return;
 	}
-	letter->message = reject->safe_message != NULL ? reject->safe_message
-												   : "a record could not be loaded";
+	letter->message =
+		reject->safe_message != NULL ? reject->safe_message : "a record could not be loaded";
 	if (reject->value != NULL && !is_redacted(run, reject->column))
 		letter->value = capped(reject->value, &whole);
 }
@@ -265,8 +267,7 @@ EtlNextLetters(EtlRun *run, int64 *after, int64 of_run, const char *sqlstate)
 
 	EtlStartBatch(run);
 	old = MemoryContextSwitchTo(batch->context);
-	letters =
-		EtlCatalogDeadLetters(run->pipeline->id, *after, run->pipeline->batch_size, of_run, sqlstate);
+	letters = EtlCatalogDeadLetters(run->pipeline->id, *after, LETTERS_AT_ONCE, of_run, sqlstate);
 	batch->letters = palloc(sizeof(int64) * (list_length(letters) + 1));
 	foreach (lc, letters)
 	{

@@ -107,9 +107,9 @@ rules_of(Jsonb *jsonb)
 	JsonbValue v;
 
 	if (!JB_ROOT_IS_OBJECT(jsonb))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("rules must be a JSON object"),
-						errhint("As in {\"email required\": \"email IS NOT NULL\"}.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("rules must be a JSON object"),
+				 errhint("As in {\"email required\": \"email IS NOT NULL\"}.")));
 	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{
 		if (token == WJB_KEY)
@@ -247,11 +247,10 @@ EtlFindOwnPipeline(const char *name)
 	EtlPipeline *pipeline = EtlCatalogFind(name, false);
 
 	if (!has_privs_of_role(GetUserId(), pipeline->owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for pipeline \"%s\"", name),
-				 errdetail("Only members of role \"%s\", which owns it, may do that.",
-						   GetUserNameFromId(pipeline->owner, false))));
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied for pipeline \"%s\"", name),
+						errdetail("Only members of role \"%s\", which owns it, may do that.",
+								  GetUserNameFromId(pipeline->owner, false))));
 	return pipeline;
 }
 

@@ -130,13 +130,13 @@ commit_records(EtlRun *run, int from, int to, const EtlOutcome *outcome)
 	commit(run);
 
 	run->counters = counters;
-	run->rejected = counters.malformed + counters.convert_failed + counters.invalid +
-					counters.load_failed;
+	run->rejected =
+		counters.malformed + counters.convert_failed + counters.invalid + counters.load_failed;
 	if (outcome->has_watermark)
 		EtlRaiseWatermark(run, &run->has_watermark, &run->watermark, outcome->watermark,
 						  run->context);
-	run->mostly_unchanged = run->refresh.text != NULL &&
-							outcome->emitted - outcome->loaded > outcome->emitted / 2;
+	run->mostly_unchanged =
+		run->refresh.text != NULL && outcome->emitted - outcome->loaded > outcome->emitted / 2;
 }
 
 /* Rows whose foreign key was missing, again at the end of the run: they were counted already. */
@@ -216,7 +216,8 @@ judge_error(EtlRun *run, ErrorData *error, bool *isolate, int *tries)
 			return;
 		}
 		if (*isolate)
-			ReThrowError(error); /* it came from no attempt: at commit, or from our own statements */
+			ReThrowError(
+				error); /* it came from no attempt: at commit, or from our own statements */
 		run->suspect = EtlSuspect(run);
 		*isolate = true;
 		return;
@@ -270,10 +271,11 @@ static void
 check_may_run(const EtlPipeline *pipeline)
 {
 	if (!pipeline->at_home)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("pipeline \"%s\" belongs to another database, of which this is a copy",
-							   pipeline->name),
-						errhint("If the copy is to run its pipelines, call etl_adopt().")));
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("pipeline \"%s\" belongs to another database, of which this is a copy",
+						pipeline->name),
+				 errhint("If the copy is to run its pipelines, call etl_adopt().")));
 	if (!pipeline->enabled)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("pipeline \"%s\" is paused", pipeline->name),
@@ -318,8 +320,8 @@ retry_parked_rows(EtlRun *run)
 	while (run->parked && found)
 	{
 		begin(run);
-		found = EtlNextLetters(run, &after, run->id,
-							   unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION));
+		found =
+			EtlNextLetters(run, &after, run->id, unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION));
 		commit(run);
 		if (found)
 			load_batch(run);
@@ -376,7 +378,7 @@ state_after(const ErrorData *error)
 	if (EtlShutdownRequested())
 		return "stopped";
 	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && !EtlRuntimeExceeded() ? "cancelled"
-																				 : "failed";
+																				: "failed";
 }
 
 /* Writes how the run ended; the server's log gets no more than that it did. */
@@ -398,9 +400,8 @@ fail(EtlRun *run, const ErrorData *error)
 	EtlCatalogEndRun(run->id, state_after(error), unpack_sql_state(error->sqlerrcode),
 					 message.data);
 	commit(run);
-	ereport(LOG, (errmsg("run %lld of pipeline \"%s\" failed with SQLSTATE %s",
-						 (long long) run->id, run->pipeline->name,
-						 unpack_sql_state(error->sqlerrcode)),
+	ereport(LOG, (errmsg("run %lld of pipeline \"%s\" failed with SQLSTATE %s", (long long) run->id,
+						 run->pipeline->name, unpack_sql_state(error->sqlerrcode)),
 				  errhidestmt(true), errhidecontext(true)));
 }
 

@@ -47,7 +47,7 @@ typedef struct EtlBatch
 	EtlKept *records;
 	int64 *letters; /* in a retry: the dead letter that each record was */
 	size_t nbytes;
-	List *marks;	 /* of EtlMark *, by record */
+	List *marks;	  /* of EtlMark *, by record */
 	bool reached_end; /* of the source */
 
 	/* of one transaction */
@@ -101,17 +101,17 @@ typedef struct EtlRun
 	EtlWindow converted;
 	EtlWindow emitted;
 	EtlPlans transform, load, refresh, winners;
-	bool loading;		/* an error would be one of the load, not of the query */
-	bool fatal;			/* the error under way ends the run, whatever it is */
-	int suspect;		/* record that failed when the whole batch was tried; -1: not known */
+	bool loading;		 /* an error would be one of the load, not of the query */
+	bool fatal;			 /* the error under way ends the run, whatever it is */
+	int suspect;		 /* record that failed when the whole batch was tried; -1: not known */
 	MemoryContext chunk; /* of what the query gave and was not loaded yet */
 	MinimalTuple *tuples;
 	int *tuple_records; /* the record of each */
 	bool *superseded;
 	int ntuples;
 	int max_tuples;
-	bool query_streams; /* a row that the query gives is of the record that it pulled last */
-	bool dedup;			/* keys were seen twice in one batch: look for that first */
+	bool query_streams;	   /* a row that the query gives is of the record that it pulled last */
+	bool dedup;			   /* keys were seen twice in one batch: look for that first */
 	bool mostly_unchanged; /* the last batch hardly changed anything */
 
 	/* watermark */
@@ -151,8 +151,8 @@ extern void EtlAddOutcome(EtlRun *run, EtlOutcome *to, const EtlOutcome *more);
 /* watermark.c */
 extern void EtlWatermarkInit(EtlRun *run);
 extern bool EtlBeyondMax(const EtlRun *run, Datum value);
-extern void EtlRaiseWatermark(EtlRun *run, bool *has, Datum *highest, Datum value,
-							  MemoryContext context);
+extern void
+EtlRaiseWatermark(EtlRun *run, bool *has, Datum *highest, Datum value, MemoryContext context);
 extern void EtlSavePendingWatermark(EtlRun *run, const EtlOutcome *outcome);
 
 /* dead_letter.c */

@@ -98,16 +98,18 @@ reject_record(EtlRun *run, int record, const ErrorData *error, const EtlOutcome 
 	outcome->failed += rows;
 }
 
-/* Gives rows whose foreign key was missing a second chance, now that the rest of the batch is there. */
+/*
+ * Gives rows whose foreign key was missing a second chance, now that the rest of the batch is there.  Those that
+ * come last go first: what a row waited for stands behind it.
+ */
 static void
 retry_parked(EtlRun *run, EtlOutcome *outcome)
 {
 	List *rejects = list_copy(run->batch.rejects);
-	ListCell *lc;
 
-	foreach (lc, rejects)
+	for (int i = list_length(rejects) - 1; i >= 0; i--)
 	{
-		EtlReject *reject = lfirst(lc);
+		EtlReject *reject = list_nth(rejects, i);
 		EtlOutcome attempt;
 
 		if (reject->sqlstate != ERRCODE_FOREIGN_KEY_VIOLATION || strcmp(reject->stage, "load") != 0)

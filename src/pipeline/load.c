@@ -187,8 +187,8 @@ plan_streams(SPIPlanPtr plan)
 		return false;
 	stmt = linitial_node(PlannedStmt, cached->stmt_list);
 	if (stmt->planTree != NULL)
-		result = stmt->subplans == NIL && streams(stmt->planTree) &&
-				 count_scans(stmt->planTree) == 1;
+		result =
+			stmt->subplans == NIL && streams(stmt->planTree) && count_scans(stmt->planTree) == 1;
 	ReleaseCachedPlan(cached, CurrentResourceOwner);
 	return result;
 }
@@ -290,7 +290,7 @@ load_chunk(EtlRun *run, EtlOutcome *outcome)
 	n = execute_plan(plan_for(plans, &run->emitted, run->ntuples, run->pipeline->batch_size),
 					 run->statements->tells_inserted ? &receiver.dest : None_Receiver);
 	outcome->loaded += n;
-	if (!run->statements->tells_inserted)
+	if (!run->statements->updates)
 		outcome->inserted += n;
 	SPI_finish();
 	MemoryContextSwitchTo(old);
@@ -468,6 +468,7 @@ EtlLoadInit(EtlRun *run)
 {
 	const EtlStatements *s = run->statements;
 
+	run->counters.loaded_only = s->updates && !s->tells_inserted;
 	run->converted.desc = s->batch;
 	run->emitted.desc = s->emitted;
 	EtlBatchWindow = &run->converted;

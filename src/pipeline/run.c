@@ -45,17 +45,16 @@ check_owner_can_connect(const EtlPipeline *pipeline)
 	bool can_login;
 
 	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("the owner of pipeline \"%s\" does not exist any more",
-							   pipeline->name)));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the owner of pipeline \"%s\" does not exist any more", pipeline->name)));
 	can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
 	ReleaseSysCache(tuple);
 	if (!can_login)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg("pipeline \"%s\" cannot run as role \"%s\", which may not log in",
-						pipeline->name, GetUserNameFromId(pipeline->owner, false)),
-				 errhint("A run is a session of its owner: ALTER ROLE ... LOGIN.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+						errmsg("pipeline \"%s\" cannot run as role \"%s\", which may not log in",
+							   pipeline->name, GetUserNameFromId(pipeline->owner, false)),
+						errhint("A run is a session of its owner: ALTER ROLE ... LOGIN.")));
 	if (object_aclcheck(DatabaseRelationId, MyDatabaseId, pipeline->owner, ACL_CONNECT) !=
 		ACLCHECK_OK)
 		ereport(ERROR,
@@ -97,10 +96,11 @@ register_worker(const EtlPipeline *pipeline, dsm_segment *segment)
 	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
 	worker.bgw_notify_pid = MyProcPid;
 	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-						errmsg("could not start a worker for pipeline \"%s\"", pipeline->name),
-						errdetail("All background worker slots of the server are in use."),
-						errhint("Wait for other workers to end, or raise \"max_worker_processes\".")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not start a worker for pipeline \"%s\"", pipeline->name),
+				 errdetail("All background worker slots of the server are in use."),
+				 errhint("Wait for other workers to end, or raise \"max_worker_processes\".")));
 	return handle;
 }
 
@@ -180,10 +180,10 @@ static void
 raise_not_started(const EtlStart *start, const EtlPipeline *pipeline)
 {
 	if (!start->answered)
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
-						errmsg("the worker for pipeline \"%s\" ended before it began",
-							   pipeline->name),
-						errhint("The server's log tells why.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("the worker for pipeline \"%s\" ended before it began", pipeline->name),
+				 errhint("The server's log tells why.")));
 	ereport(ERROR, (errcode(start->sqlstate), errmsg_internal("%s", start->message),
 					start->hint[0] != '\0' ? errhint("%s", start->hint) : 0));
 }
@@ -228,16 +228,16 @@ static void
 raise_failed(int64 run, const EtlPipeline *pipeline, const char *state, const char *sqlstate,
 			 const char *message)
 {
-	ereport(ERROR,
-			(errcode(sqlstate != NULL ? MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2],
-													  sqlstate[3], sqlstate[4])
-									  : ERRCODE_INTERNAL_ERROR),
-			 strcmp(state, "running") == 0
-				 ? errmsg("the worker of run %lld of pipeline \"%s\" died", (long long) run,
-						  pipeline->name)
-				 : errmsg("run %lld of pipeline \"%s\": %s", (long long) run, pipeline->name, state),
-			 message != NULL ? errdetail("%s", message) : 0,
-			 errdetail_log("The view etl_runs has the reason.")));
+	ereport(ERROR, (errcode(sqlstate != NULL ? MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2],
+															 sqlstate[3], sqlstate[4])
+											 : ERRCODE_INTERNAL_ERROR),
+					strcmp(state, "running") == 0
+						? errmsg("the worker of run %lld of pipeline \"%s\" died", (long long) run,
+								 pipeline->name)
+						: errmsg("run %lld of pipeline \"%s\": %s", (long long) run, pipeline->name,
+								 state),
+					message != NULL ? errdetail("%s", message) : 0,
+					errdetail_log("The view etl_runs has the reason.")));
 }
 
 /* The common part of the procedures: commits, runs, waits, and gives what the run counted. */

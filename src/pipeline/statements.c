@@ -43,7 +43,8 @@ column_name(TupleDesc desc, int i)
 static char *
 type_name(Oid type, int32 typmod)
 {
-	return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+	return format_type_extended(type, typmod,
+								FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 }
 
 /* A column definition list.  With generic names no column can be mistaken for one of provenance. */
@@ -156,9 +157,8 @@ rows_differ(const EtlStatements *s, Relation target, const char *alias, bool exc
 		char *other = excluded ? psprintf("excluded.%s", name)
 							   : psprintf("e.c%d::%s", i + 1, type_name(type, -1));
 
-		appendStringInfo(
-			&ours, "%s%s", ours.len > 0 ? ", " : "",
-			comparable(target, s->emitted, i, psprintf("%s.%s", alias, name)));
+		appendStringInfo(&ours, "%s%s", ours.len > 0 ? ", " : "",
+						 comparable(target, s->emitted, i, psprintf("%s.%s", alias, name)));
 		appendStringInfo(&theirs, "%s%s", theirs.len > 0 ? ", " : "",
 						 comparable(target, s->emitted, i, other));
 	}
@@ -204,6 +204,9 @@ add_on_conflict(StringInfo text, const EtlPipeline *pipeline, EtlStatements *s, 
 		return;
 	}
 	add_do_update(text, s, target);
+	s->updates = true;
+	if (target->rd_rel->relkind != RELKIND_RELATION)
+		return; /* rows that are routed to partitions need not have their system columns at hand */
 	/* a row that was not there before has no deleter */
 	appendStringInfoString(text, " RETURNING target.xmax OPERATOR(pg_catalog.=) 0");
 	s->tells_inserted = true;
@@ -300,9 +303,9 @@ EtlQualifiedTarget(const char *name)
 	Oid relid = RangeVarGetRelid(makeRangeVarFromNameList(names), NoLock, true);
 
 	if (!OidIsValid(relid))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("target \"%s\" does not exist", name),
-						errhint("Create the table first; a pipeline creates none.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target \"%s\" does not exist", name),
+				 errhint("Create the table first; a pipeline creates none.")));
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
 									  get_rel_name(relid));
 }
@@ -323,7 +326,7 @@ make_all(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 		return;
 	s->winners = make_winners(s, target, schema);
 	EtlCheckLoad(s->winners);
-	if (s->tells_inserted)
+	if (s->updates)
 		s->refresh = make_load(pipeline, s, target, schema, true);
 }
 

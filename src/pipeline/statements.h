@@ -17,14 +17,15 @@ typedef struct EtlStatements
 	char *open;		 /* SELECT * FROM source */
 	char *transform; /* the query over the batch, with a boolean column for each rule */
 	char *load;		 /* INSERT ... SELECT ... ON CONFLICT over what the query gave */
-	char *refresh;	 /* the same for batches most of whose rows are in the target already; or NULL */
-	char *winners;	 /* the ordinals of the last row of each key; NULL: no upsert */
+	char *refresh; /* the same for batches most of whose rows are in the target already; or NULL */
+	char *winners; /* the ordinals of the last row of each key; NULL: no upsert */
 
 	int nkeys;
 	int *keys; /* columns of emitted, from 0 */
 	bool key_takes_null;
-	int watermark;		  /* the same; -1: none */
-	bool tells_inserted;  /* load returns a boolean for each row: whether it was inserted */
+	int watermark;		 /* the same; -1: none */
+	bool updates;		 /* load may update rows, and */
+	bool tells_inserted; /* load returns a boolean for each row: whether it was inserted */
 } EtlStatements;
 
 /*

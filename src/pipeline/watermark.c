@@ -140,10 +140,9 @@ EtlSavePendingWatermark(EtlRun *run, const EtlOutcome *outcome)
 		(run->has_watermark && !is_higher(run, outcome->watermark, run->watermark)))
 		return;
 	attr = watermark_attribute(run);
-	EtlCatalogSetPending(
-		run->pipeline->id,
-		format_type_extended(attr->atttypid, -1, FORMAT_TYPE_FORCE_QUALIFY),
-		to_text(attr->atttypid, outcome->watermark));
+	EtlCatalogSetPending(run->pipeline->id,
+						 format_type_extended(attr->atttypid, -1, FORMAT_TYPE_FORCE_QUALIFY),
+						 to_text(attr->atttypid, outcome->watermark));
 }
 
 /* ----------------------------------------------------------------
@@ -166,9 +165,13 @@ etl_watermark(PG_FUNCTION_ARGS)
 static Datum
 less_lag(Oid type, Datum value, const char *lag)
 {
-	const Oid lag_types[] = {INTERVALOID, type, INT4OID};
+	const Oid lag_types[] = {INTERVALOID, type};
 	List *minus = list_make2(makeString("pg_catalog"), makeString("-"));
 
+	if (type == DATEOID) /* minus an interval it is a timestamp */
+		return DirectFunctionCall1(
+			timestamp_date,
+			DirectFunctionCall2(date_mi_interval, value, from_text(INTERVALOID, -1, lag)));
 	for (int i = 0; i < lengthof(lag_types); i++)
 	{
 		Oid oper = OpernameGetOprid(minus, type, lag_types[i]);

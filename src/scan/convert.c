@@ -2,10 +2,11 @@
  * convert.c
  *		Which types have a fast converter.
  *
- * The scan asks once per column and then calls what it got for each field; a field that the converter
- * leaves alone, and every field of a type that is not listed here, goes through the type's input function.
- * A converter that is slow to say no is worth nothing, so each of them knows one shape of text, the one
- * that programs write; test/modules/convert_test holds all of them against the input functions.
+ * The scan asks once per column and then calls what it got for each field; a field that the
+ * converter leaves alone, and every field of a type that is not listed here, goes through the
+ * type's input function.  A converter must be quick to say no, so each of them knows one shape of
+ * text, the one that programs write.  test/modules/convert_test holds all of them against the
+ * input functions.
  */
 #include "etl.h"
 
@@ -14,8 +15,8 @@
 #include "scan/convert_types.h"
 
 /*
- * Part of the answer may rest on the session's settings (see convert_datetime.c): ask at the start of a
- * scan, not once for a session.
+ * Part of the answer may rest on the session's settings (see convert_datetime.c): ask at the start
+ * of a scan, not once for a session.
  */
 EtlFastConverter
 EtlFastConverterFor(Oid typid, int32 typmod)

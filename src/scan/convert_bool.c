@@ -2,9 +2,9 @@
  * convert_bool.c
  *		bool.
  *
- * Canonical form: the whole lower-case words true, false, yes, no, on, off and the single characters t, f,
- * y, n, 1, 0.  boolin reads these the same under every setting; other cases of letters, prefixes such as
- * "tru" and blanks are left to it.
+ * Canonical form: the whole lower-case words true, false, yes, no, on, off and the single
+ * characters t, f, y, n, 1, 0.  boolin reads these the same under every setting; other cases of
+ * letters, prefixes such as "tru" and blanks are left to it.
  */
 #include "etl.h"
 

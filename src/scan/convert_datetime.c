@@ -7,23 +7,24 @@
  *		date			YYYY-MM-DD
  *		timestamp(tz)	YYYY-MM-DD[(T| )HH:MM[:SS[.ffffff]][Z|+HH|+HHMM|+HH:MM]]
  *
- * with a year from 0001 to 9999, hours to 23, seconds to 59, 1 to 6 digits of fraction and never more than
- * the typmod keeps (so that nothing is rounded), and an offset, east (+) or west (-), below 16 hours.  All
- * else, from 24:00:00, leap seconds, BC and names of zones and months to 'now' and 'infinity', is left to
- * the input function.
+ * with a year from 0001 to 9999, hours to 23, seconds to 59, 1 to 6 digits of fraction and never
+ * more than the typmod keeps (so that nothing is rounded), and an offset, east (+) or west (-),
+ * below 16 hours.  All else, from 24:00:00, leap seconds, BC and names of zones and months to 'now'
+ * and 'infinity', is left to the input function.
  *
  * Why no setting changes what these mean (datetime.c):
- * - DecodeNumber takes a first date field of three or more digits for the year and then expects month and
- *   day, whatever DateStyle says; IntervalStyle is not looked at.
+ * - DecodeNumber takes a first date field of three or more digits for the year and then expects
+ *   month and day, whatever DateStyle says; IntervalStyle is not looked at.
  * - A fraction of up to 6 digits comes out of strtod, times 10^6 and rint, as those very digits.
- * - The letters are not constants: the list of time zone abbreviations (timezone_abbreviations, and from
- *   version 18 the session's zone) is asked before the keywords, and Z is known only from there.  Every
- *   list that comes with PostgreSQL has Z as UTC and no T, but a list is a file that anybody may write.
- *   letters_mean_iso() asks, when a scan looks for its converters.
- * - A timestamp checks its offset and then forgets it.  A timestamptz without one is local time of the
- *   session's TimeZone; DetermineTimeZoneOffset says what that means, also where clocks jump.
+ * - The letters are not constants: the list of time zone abbreviations (timezone_abbreviations, and
+ *   from version 18 the session's zone) is asked before the keywords, and Z is known only from
+ *   there.  Every list that comes with PostgreSQL has Z as UTC and no T, but a list is a file that
+ *   anybody may write. letters_mean_iso() asks, when a scan looks for its converters.
+ * - A timestamp checks its offset and then forgets it.  A timestamptz without one is local time of
+ *   the session's TimeZone; DetermineTimeZoneOffset says what that means, also where clocks jump.
  *
- * Day numbers (date2j), the lengths of months (day_tab) and leap years (isleap) are PostgreSQL's own.
+ * Day numbers (date2j), the lengths of months (day_tab) and leap years (isleap) are PostgreSQL's
+ * own.
  */
 #include "etl.h"
 

@@ -2,8 +2,9 @@
  * convert_digits.h
  *		Decimal digits, eight at a time, for the fast converters.
  *
- * A word of eight bytes is loaded so that the first byte of the text is the lowest one, on every machine.
- * Only '0' to '9' count as digits, whatever the locale; nothing at or behind "end" is read.
+ * A word of eight bytes is loaded so that the first byte of the text is the lowest one, on every
+ * machine.  Only '0' to '9' count as digits, whatever the locale; nothing at or behind "end" is
+ * read.
  */
 #ifndef ETL_CONVERT_DIGITS_H
 #define ETL_CONVERT_DIGITS_H
@@ -33,10 +34,11 @@ load_eight(const char *s)
 /*
  * The value of eight digits; false if one of the bytes is not a digit.
  *
- * A byte is a digit if its own high half and that after adding 6 are both 3; a carry out of a byte can
- * start only at one that fails by itself.  Then neighbours are joined, tens and ones into bytes below 100,
- * those into words below 10^4, those into the result: the multiplier 10 * 2^8 + 1 leaves, in the byte
- * above each pair, ten times the lower byte plus the higher one, and so on with 100 and 10^4.
+ * A byte is a digit if its own high half and that after adding 6 are both 3; a carry out of a byte
+ * can start only at one that fails by itself.  Then neighbours are joined, tens and ones into bytes
+ * below 100, those into words below 10^4, those into the result: the multiplier 10 * 2^8 + 1
+ * leaves, in the byte above each pair, ten times the lower byte plus the higher one, and so on with
+ * 100 and 10^4.
  */
 static inline bool
 eight_digits(uint64 word, uint32 *value)
@@ -67,8 +69,8 @@ four_digits(const char *s)
 }
 
 /*
- * Appends the digits at p to *value and returns where they end.  The value is taken modulo 2^64: a caller
- * that cares allows 19 digits at most, which always fit.
+ * Appends the digits at p to *value and returns where they end.  The value is taken modulo 2^64: a
+ * caller that cares allows 19 digits at most, which always fit.
  */
 static inline const char *
 scan_digits(const char *p, const char *end, uint64 *value)

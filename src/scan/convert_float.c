@@ -2,22 +2,23 @@
  * convert_float.c
  *		float4 and float8.
  *
- * Canonical form: an optional '-', digits, optionally '.' and digits, optionally 'e' or 'E', a sign and
- * one or two digits; 19 digits before the exponent at most, and a power of ten of at most 27 either way.
- * No setting has a say: the server runs with LC_NUMERIC "C", and extra_float_digits is for output only.
- * NaN, infinities, hexadecimal, '+', blanks, a point without digits on both sides and all that is longer or
- * farther away from 1 are left to the input function.
+ * Canonical form: an optional '-', digits, optionally '.' and digits, optionally 'e' or 'E', a sign
+ * and one or two digits; 19 digits before the exponent at most, and a power of ten of at most 27
+ * either way.  No setting has a say: the server runs with LC_NUMERIC "C", and extra_float_digits is
+ * for output only.  NaN, infinities, hexadecimal, '+', blanks, a point without digits on both sides
+ * and all that is longer or farther away from 1 are left to the input function.
  *
- * The input functions rely on strtod and strtof, which round the exact decimal value once, to nearest even.
- * So do these, in one of two ways.
+ * The input functions rely on strtod and strtof, which round the exact decimal value once, to
+ * nearest even.  So do these, in one of two ways.
  *
- * - The fast path of W. D. Clinger, "How to read floating point numbers accurately" (1990): an integer up
- *   to 2^53 and a power of ten up to 10^22 are doubles without error, hence one multiplication or division
- *   rounds the exact value once.
- * - Otherwise integers of 128 bits: m * 5^e fits in 127 bits, and of m / 5^e we take a quotient of at least
- *   63 bits.  Cut to 64 bits, with the lowest set if anything was lost, it converts to double with a single
- *   rounding, as 53 bits and one to round on lie above that lowest bit.  The power of two left over is
- *   applied without error, since the result is far from the ends of the range.
+ * - The fast path of W. D. Clinger, "How to read floating point numbers accurately" (1990): an
+ *   integer up to 2^53 and a power of ten up to 10^22 are doubles without error, hence one
+ *   multiplication or division rounds the exact value once.
+ * - Otherwise integers of 128 bits: m * 5^e fits in 127 bits, and of m / 5^e we take a quotient of
+ *   at least 63 bits.  Cut to 64 bits, with the lowest set if anything was lost, it converts to
+ *   double with a single rounding, as 53 bits and one to round on lie above that lowest bit.  The
+ *   power of two left over is applied without error, since the result is far from the ends of the
+ *   range.
  */
 #include "etl.h"
 
@@ -208,10 +209,11 @@ decimal_to_double(const Decimal *decimal, double *result)
 }
 
 /*
- * Rounds a correctly rounded double once more, to float; false where that might differ from rounding the
- * exact value at once.  Rounding never moves a value across a double, so the double is on the same side of
- * the middle between two floats as the exact value, unless it is that middle itself: then the bits that
- * float lacks are a one and zeros.
+ * Rounds a correctly rounded double once more, to float; false where that might differ from
+ * rounding the exact value at once.  Rounding never moves a value across a double, so the double is
+ * on the same side of the middle between two floats as the exact value, unless it is that middle
+ * itself: then the bits that float lacks are a one and zeros.  What we take is never as small as
+ * FLT_MIN.
  */
 static inline bool
 double_to_float(double wide, float *narrow)
@@ -221,9 +223,7 @@ double_to_float(double wide, float *narrow)
 	uint64 bits;
 
 	memcpy(&bits, &wide, sizeof(bits));
-	if ((bits & lost) == middle)
-		return false;
-	if (wide != 0 && (fabs(wide) < FLT_MIN || fabs(wide) > FLT_MAX))
+	if ((bits & lost) == middle || fabs(wide) > FLT_MAX)
 		return false;
 
 	*narrow = (float) wide;

@@ -2,10 +2,11 @@
  * convert_int.c
  *		int2, int4 and int8.
  *
- * Canonical form: an optional '-' and 1 to 19 decimal digits, nothing around them.  No setting has a say
- * in it: the input functions read plain digits as decimal in every version (leading zeros too; the other
- * bases of version 16 need a letter behind the 0, its digit groups an underscore).  '+', blanks, other
- * bases, more digits and every value out of range are left to the input function.
+ * Canonical form: an optional '-' and 1 to 19 decimal digits, nothing around them.  No setting has
+ * a say in it: the input functions read plain digits as decimal in every version (leading zeros
+ * too; the other bases of version 16 need a letter behind the 0, its digit groups an underscore).
+ * '+', blanks, other bases, more digits and every value out of range are left to the input
+ * function.
  */
 #include "etl.h"
 

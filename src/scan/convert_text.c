@@ -2,9 +2,10 @@
  * convert_text.c
  *		text, varchar(n) and bpchar(n).
  *
- * Every text that is valid in the server's encoding is canonical, so the only question is its length in
- * characters.  What is longer than n is left to the input function, which cuts blanks off or complains; so
- * is what no varlena can hold.  bpchar is padded with blanks to n characters, as bpcharin does it.
+ * Every text that is valid in the server's encoding is canonical, so the only question is its
+ * length in characters.  What is longer than n is left to the input function, which cuts blanks off
+ * or complains; so is what no varlena can hold.  bpchar is padded with blanks to n characters, as
+ * bpcharin does it.
  */
 #include "etl.h"
 
@@ -32,8 +33,9 @@ make_varlena(const char *s, size_t len, size_t blanks, Datum *value)
 }
 
 /*
- * How many characters the len bytes are.  In UTF-8 all bytes start one but those of the form 10xxxxxx; eight
- * at a time, their marks are moved to the lowest bit of each byte and summed up in the highest byte.
+ * How many characters the len bytes are.  In UTF-8 all bytes start one but those of the form
+ * 10xxxxxx; eight at a time, their marks are moved to the lowest bit of each byte and summed up in
+ * the highest byte.
  */
 static size_t
 count_characters(const char *s, size_t len)

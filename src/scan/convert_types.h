@@ -2,8 +2,8 @@
  * convert_types.h
  *		The fast converters one by one, for the table in convert.c (and nobody else).
  *
- * Each does what EtlFastConverter in convert.h promises.  The two families whose canonical form hangs on
- * more than the type hand out a converter by a function of their own.
+ * Each does what EtlFastConverter in convert.h promises.  The two families whose canonical form
+ * hangs on more than the type hand out a converter by a function of their own.
  */
 #ifndef ETL_CONVERT_TYPES_H
 #define ETL_CONVERT_TYPES_H

@@ -2,9 +2,9 @@
  * convert_uuid.c
  *		uuid.
  *
- * Canonical form: 36 characters, hexadecimal digits of either case in groups of 8-4-4-4-12.  uuid_in reads
- * it byte by byte, the first two digits first, and asks no setting; braces and other groupings are left to
- * it.
+ * Canonical form: 36 characters, hexadecimal digits of either case in groups of 8-4-4-4-12.
+ * uuid_in reads it byte by byte, the first two digits first, and asks no setting; braces and other
+ * groupings are left to it.
  */
 #include "etl.h"
 

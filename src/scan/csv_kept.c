@@ -26,9 +26,9 @@
 struct EtlCsvKeptFile
 {
 	char *name;
-	char *header; /* as it is written, or NULL */
-	int *fields;  /* [natts] of the columns */
-	bool *shared; /* [natts] */
+	char *header;	/* as it is written, or NULL */
+	int *fields;	/* [natts] of the columns */
+	bool *in_place; /* [natts] */
 };
 
 typedef struct KeptFields
@@ -57,11 +57,11 @@ kept_file(EtlCsvRows *csv)
 	file->name = pstrdup(csv->records.source->name);
 	file->header = csv->records.header != NULL ? pstrdup(csv->records.header) : NULL;
 	file->fields = palloc(sizeof(int) * rows->desc->natts);
-	file->shared = palloc(sizeof(bool) * rows->desc->natts);
+	file->in_place = palloc(sizeof(bool) * rows->desc->natts);
 	for (int i = 0; i < rows->desc->natts; i++)
 	{
 		file->fields[i] = rows->columns[i].field;
-		file->shared[i] = rows->columns[i].field_shared;
+		file->in_place[i] = rows->columns[i].in_place;
 	}
 	MemoryContextSwitchTo(old);
 	return csv->kept_file = csv->mapped_file = file;
@@ -100,7 +100,7 @@ map_as_in(EtlCsvRows *csv, const EtlCsvKeptFile *file)
 	for (int i = 0; i < csv->base.desc->natts; i++)
 	{
 		csv->base.columns[i].field = file->fields[i];
-		csv->base.columns[i].field_shared = file->shared[i];
+		csv->base.columns[i].in_place = file->in_place[i];
 	}
 	csv->mapped_file = file;
 }
@@ -202,8 +202,8 @@ typedef struct Position
 	EtlFileState file;
 } Position;
 
-#define POSITION_FORMAT                                                                            \
-	"offset=" UINT64_FORMAT " line=" UINT64_FORMAT " finished=%d size=" INT64_FORMAT               \
+#define POSITION_FORMAT                                                              \
+	"offset=" UINT64_FORMAT " line=" UINT64_FORMAT " finished=%d size=" INT64_FORMAT \
 	" mtime=" INT64_FORMAT " head=%016" INT64_MODIFIER "x tail=%016" INT64_MODIFIER "x"
 
 static bool
@@ -223,11 +223,11 @@ file_of(const EtlCsvRecords *records)
 	return source;
 }
 
-/* Whether bytes of the stream are bytes of the file. */
+/* Whether bytes of the stream are bytes of the file: then its size is known, too. */
 static bool
 is_plain(const EtlCsvRecords *records)
 {
-	return records->source->size >= 0 && records->source->inner->inner == NULL;
+	return records->source->size >= 0;
 }
 
 static void
@@ -319,6 +319,11 @@ EtlCsvResume(EtlCsvRows *csv)
 	EtlFileState now;
 	Position position;
 
+	if (!EtlSourceIsFile(file_of(records)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a pipeline cannot read \"%s\": only files on the server can be resumed",
+						records->source->name)));
 	EtlFileGetState(file_of(records), -1, &now);
 	records->growing = (GetCurrentTimestamp() - time_t_to_timestamptz(now.mtime / 1000000000)) <
 					   (int64) resume->settle_ms * 1000;

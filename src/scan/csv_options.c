@@ -68,8 +68,6 @@ read_quoting(const EtlArgs *args, EtlCsvDialect *dialect)
 	}
 	if (memchr(dialect->delimiter, dialect->quote, dialect->delimiter_len) != NULL)
 		invalid("delimiter and quote must be different");
-	if (memchr(dialect->delimiter, dialect->escape, dialect->delimiter_len) != NULL)
-		invalid("delimiter and escape must be different");
 }
 
 static void

@@ -176,13 +176,8 @@ EtlCsvQuotedFieldText(EtlCsvRecords *records, const char *raw, size_t *len, bool
  * ---------------------------------------------------------------- */
 
 void
-EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool no_source)
+EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args)
 {
-	char *source = EtlArgText(args, "source");
-
-	if (source == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
 	memset(records, 0, sizeof(*records));
 	records->context = CurrentMemoryContext;
 	initStringInfo(&records->scratch);
@@ -190,9 +185,18 @@ EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool no_source)
 	records->options.dialect.max_field_size = (size_t) max_field_size_kb * 1024;
 	records->reader = EtlCsvReaderCreate(&records->options.dialect);
 	records->size = -1;
-	if (no_source)
-		return;
-	records->files = EtlSourceSetOpen(source);
+}
+
+void
+EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable)
+{
+	char *source = EtlArgText(args, "source");
+
+	if (source == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
+	EtlCsvRecordsPrepare(records, args);
+	records->files = EtlSourceSetOpen(source, EtlArgText(args, "path"), rewindable);
 	records->size = EtlSourceSetSize(records->files);
 }
 
@@ -244,6 +248,8 @@ EtlCsvRecordsNextFile(EtlCsvRecords *records)
 		source = EtlSourceSetNext(records->files);
 		if (source == NULL)
 			break;
+		if (records->size < 0) /* what is far away has a size only now */
+			records->size = EtlSourceSetSize(records->files);
 		MemoryContextSwitchTo(EtlSourceSetContext(records->files));
 		records->source = EtlDecodeOpen(source, records->options.encoding);
 		EtlCsvReaderReset(records->reader);

@@ -46,9 +46,12 @@ extern void EtlCsvRecordsInit(void);
 
 /*
  * Takes the source and the options from the arguments; what it needs stays in the current memory context.
- * no_source: the options only.
+ * Only with rewindable may Rewind be called.
  */
-extern void EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool no_source);
+extern void EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable);
+
+/* The same without the source: for records that EtlCsvRecordsUse gives. */
+extern void EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args);
 
 /* Reads another source, up to its header, as if it were a file; false if it has no record. */
 extern bool EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source);

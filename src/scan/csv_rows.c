@@ -98,14 +98,26 @@ match_column(const EtlCsvRows *csv, const EtlColumn *column)
 	return match.index;
 }
 
-/* Marks columns that read the same field: none of them may write on the byte before it. */
+/*
+ * Marks the texts that may be made where they stand: not if another column reads the same field, whose opening
+ * quote may be the byte to be written on, nor if _etl_raw wants the record as it was.
+ */
 static void
-mark_shared_fields(EtlRows *rows)
+mark_in_place(EtlRows *rows)
 {
+	bool keep_bytes = false;
+
 	for (int i = 0; i < rows->desc->natts; i++)
-		for (int j = 0; j < i; j++)
-			if (rows->columns[i].field >= 0 && rows->columns[i].field == rows->columns[j].field)
-				rows->columns[i].field_shared = rows->columns[j].field_shared = true;
+		keep_bytes |= rows->columns[i].kind == ETL_FROM_RAW;
+	for (int i = 0; i < rows->desc->natts; i++)
+	{
+		EtlColumn *column = &rows->columns[i];
+
+		column->in_place = column->takes_bytes && !keep_bytes;
+		for (int j = 0; j < rows->desc->natts; j++)
+			if (i != j && column->field == rows->columns[j].field)
+				column->in_place = false;
+	}
 }
 
 static void
@@ -118,9 +130,6 @@ map_columns(EtlCsvRows *csv)
 	{
 		EtlColumn *column = &rows->columns[i];
 
-		column->field_shared = false;
-		if (column->kind == ETL_FROM_RAW)
-			csv->keep_bytes = true;
 		if (column->kind != ETL_FIELD)
 			continue;
 		column->field = csv->records.options.by_position ? n++ : match_column(csv, column);
@@ -131,7 +140,7 @@ map_columns(EtlCsvRows *csv)
 		csv->nfields = csv->records.nnames;
 	else
 		csv->nfields = n > 0 ? n : -1;
-	mark_shared_fields(rows);
+	mark_in_place(rows);
 }
 
 /* ----------------------------------------------------------------
@@ -201,9 +210,13 @@ csv_open(EtlRows *rows)
 {
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
 
-	EtlCsvRecordsOpen(&csv->records, rows->args, rows->resume != NULL && rows->resume->no_source);
-	if (csv->records.files != NULL)
-		(void) next_file(csv);
+	if (rows->resume != NULL && rows->resume->no_source)
+	{
+		EtlCsvRecordsPrepare(&csv->records, rows->args);
+		return;
+	}
+	EtlCsvRecordsOpen(&csv->records, rows->args, rows->rewindable);
+	(void) next_file(csv);
 }
 
 static void
@@ -242,7 +255,10 @@ csv_advance(EtlRows *rows)
 
 	while (unlikely(csv->records.source == NULL || !EtlCsvRecordsNext(&csv->records)))
 		if (csv->records.source == NULL || !next_file(csv))
+		{
+			rows->counters.bytes = csv->records.nbytes;
 			return ETL_NO_MORE_ROWS;
+		}
 	rows->counters.bytes = csv->records.nbytes;
 	return judge_record(csv);
 }
@@ -275,8 +291,7 @@ text_value(const EtlCsvRows *csv, const EtlColumn *column, const char *s, size_t
 {
 	char *start = (char *) s - 1;
 
-	if (len + 1 > VARATT_SHORT_MAX || csv->keep_bytes || column->field_shared ||
-		s == csv->records.scratch.data)
+	if (len >= VARATT_SHORT_MAX || !column->in_place || s == csv->records.scratch.data)
 		return PointerGetDatum(cstring_to_text_with_len(s, len));
 	SET_VARSIZE_SHORT(start, len + 1);
 	return PointerGetDatum(start);
@@ -307,24 +322,26 @@ fetch_provenance(EtlCsvRows *csv, const EtlColumn *column, Datum *value, bool *i
 	}
 }
 
-/* may_quote is a constant where this is inlined: false takes the look for quotes out of the loop. */
-static inline void
-fetch_field(EtlCsvRows *csv, int number, bool may_quote, Datum *value, bool *isnull)
+/* A column of any kind, of a record that may hold quotes. */
+static void
+fetch_column(EtlCsvRows *csv, int number, Datum *value, bool *isnull)
 {
 	const EtlColumn *column = &csv->base.columns[number];
 	const char *s;
 	size_t len;
-	bool quoted = false;
+	bool quoted;
 
+	if (column->kind != ETL_FIELD)
+	{
+		fetch_provenance(csv, column, value, isnull);
+		return;
+	}
 	if ((unsigned int) column->field >= (unsigned int) csv->records.record.nfields)
 	{
 		EtlColumnNull(&csv->base, number, value, isnull); /* ragged => 'pad', union_by_name */
 		return;
 	}
-	if (may_quote)
-		s = EtlCsvFieldText(&csv->records, column->field, &len, &quoted);
-	else
-		s = EtlCsvFieldRaw(&csv->records.record, column->field, &len);
+	s = EtlCsvFieldText(&csv->records, column->field, &len, &quoted);
 	if (EtlCsvIsNull(&csv->records, s, len, quoted))
 	{
 		EtlColumnNull(&csv->base, number, value, isnull);
@@ -335,33 +352,61 @@ fetch_field(EtlCsvRows *csv, int number, bool may_quote, Datum *value, bool *isn
 								 : EtlColumnConvert(&csv->base, number, s, len);
 }
 
-static inline void
-fetch_targets(EtlCsvRows *csv, const EtlTarget *targets, int n, bool may_quote, Datum *values,
-			  bool *isnull)
+/*
+ * The same for a record without quotes, and the fields that most are: not NULL, and made in place or by a fast
+ * converter.  The record is copied so that no store below makes the compiler load it again.
+ */
+static void
+fetch_plain(EtlCsvRows *csv, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
+	const EtlColumn *columns = csv->base.columns;
+	const EtlCsvRecord record = csv->records.record;
+	size_t null_len = csv->records.options.null_len;
+
 	for (int i = 0; i < n; i++)
 	{
-		int number = targets[i].column;
-		int place = targets[i].place;
+		const EtlColumn *column = &columns[targets[i].column];
+		Datum *value = &values[targets[i].place];
+		char *s;
+		size_t len;
 
-		if (likely(csv->base.columns[number].kind == ETL_FIELD))
-			fetch_field(csv, number, may_quote, &values[place], &isnull[place]);
-		else
-			fetch_provenance(csv, &csv->base.columns[number], &values[place], &isnull[place]);
+		if (likely((unsigned int) column->field < (unsigned int) record.nfields))
+		{
+			s = (char *) EtlCsvFieldRaw(&record, column->field, &len);
+			isnull[targets[i].place] = false;
+			if (len == null_len)
+				; /* perhaps a NULL */
+			else if (column->in_place && len < VARATT_SHORT_MAX)
+			{
+				SET_VARSIZE_SHORT(s - 1, len + 1);
+				*value = PointerGetDatum(s - 1);
+				continue;
+			}
+			else if (column->fast != NULL && column->fast(s, len, column->typmod, value))
+				continue;
+		}
+		fetch_column(csv, targets[i].column, value, &isnull[targets[i].place]);
 		if (unlikely(csv->base.faulty))
 			break;
 	}
 }
 
 static void
-csv_fetch(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull)
+csv_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
 
-	if (csv->records.record.maybe_quoted)
-		fetch_targets(csv, targets, n, true, values, isnull);
-	else
-		fetch_targets(csv, targets, n, false, values, isnull);
+	if (!csv->records.record.maybe_quoted)
+	{
+		fetch_plain(csv, targets, n, values, isnull);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		fetch_column(csv, targets[i].column, &values[targets[i].place], &isnull[targets[i].place]);
+		if (unlikely(rows->faulty))
+			break;
+	}
 }
 
 /* ----------------------------------------------------------------
@@ -372,6 +417,22 @@ static void
 csv_where(const EtlRows *rows, StringInfo buf)
 {
 	EtlCsvWhere(&((const EtlCsvRows *) rows)->records, buf);
+}
+
+static void
+csv_explain(const EtlRows *rows, ExplainState *es)
+{
+	const EtlCsvRows *csv = (const EtlCsvRows *) rows;
+	const EtlHttpStats *http = EtlSourceSetHttpStats(csv->records.files);
+
+	if (EtlSourceSetCount(csv->records.files) > 1)
+		ExplainPropertyInteger("Files", NULL, EtlSourceSetCount(csv->records.files), es);
+	if (http != NULL)
+	{
+		ExplainPropertyUInteger("Requests", NULL, http->requests, es);
+		ExplainPropertyUInteger("Retries", NULL, http->retries, es);
+		ExplainPropertyInteger("Waited", "ms", http->waited, es);
+	}
 }
 
 #define LINE_GUESS 100 /* bytes, where nothing can be seen */
@@ -388,7 +449,8 @@ csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 	char *path = EtlArgText(args, "source");
 	int lines = 0;
 
-	if (path == NULL || !EtlSourceSample(path, buf, &len, nbytes))
+	if (path == NULL || EtlArgFind(args, "path") != NULL ||
+		!EtlSourceSample(path, buf, &len, nbytes))
 		return false;
 	for (size_t i = 0; i < len; i++)
 		lines += buf[i] == '\n' || (buf[i] == '\r' && (i + 1 == len || buf[i + 1] != '\n'));
@@ -408,6 +470,7 @@ const EtlScanKind EtlCsvKind = {
 	.fetch = csv_fetch,
 	.rewind = csv_rewind,
 	.where = csv_where,
+	.explain = csv_explain,
 	.estimate = csv_estimate,
 	.keep = EtlCsvKeep,
 	.use = EtlCsvUse,

@@ -16,7 +16,6 @@ typedef struct EtlCsvRows
 	EtlCsvRecords records;
 	int nfields;			 /* what a record should have; -1: anything goes */
 	Bitmapset *found;		 /* columns that any file had so far */
-	bool keep_bytes;		 /* _etl_raw wants the record as it was */
 	const char *used_source; /* name of the file of the current record */
 
 	/* for pipelines (csv_kept.c) */

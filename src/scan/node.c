@@ -23,7 +23,9 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
+#include "scan/rescan.h"
 #include "scan/scan.h"
+#include "source/url.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -43,14 +45,15 @@ typedef struct EtlScanState
 
 	/* the scan tuple */
 	int nfirst, nrest;
-	EtlTarget *first;  /* columns of desc that the filter reads, and their places in the tuple */
-	EtlTarget *rest;   /* the others that the query reads */
+	EtlWanted *first;  /* columns of desc that the filter reads, and their places in the tuple */
+	EtlWanted *rest;   /* the others that the query reads */
 	Bitmapset *wanted; /* both, by their numbers in desc */
 	int row_place;	   /* of the whole row, which is made of the entries before it; -1: none */
 	int ordinal_place; /* of the ordinality column; -1: none */
 	bool filter_reads_row;
 
-	EtlRows *rows; /* NULL: not open */
+	bool rewindable; /* it may be read again */
+	EtlRows *rows;	 /* NULL: not open */
 	int64 ordinal;
 	EtlCounters counters;	/* of the scans that were closed */
 	TupleTableSlot *marked; /* what the row mark holds; made when it is needed */
@@ -60,11 +63,26 @@ typedef struct EtlScanState
  *	Start and end
  * ---------------------------------------------------------------- */
 
-/* What the function returns, as it is declared now. */
+/* The first n columns of desc, and room for others behind them. */
+static TupleDesc
+first_columns(TupleDesc desc, int n, int others)
+{
+	TupleDesc copy = CreateTemplateTupleDesc(n + others);
+
+	for (int i = 1; i <= n; i++)
+		TupleDescCopyEntry(copy, i, desc, i);
+	return copy;
+}
+
+/*
+ * What the function returns, as it is declared now.  If the row type was given more columns after the plan was
+ * made, these are left out, and what is left is a record without a name.
+ */
 static TupleDesc
 result_desc(const EtlScanState *state, List *private)
 {
 	List *names = list_nth(private, ETL_SCAN_COLNAMES);
+	int ncolumns = intVal(list_nth(private, ETL_SCAN_NCOLUMNS));
 	TupleDesc desc;
 	Oid type;
 
@@ -72,7 +90,7 @@ result_desc(const EtlScanState *state, List *private)
 	{
 		if (get_expr_result_type((Node *) state->call, &type, &desc) != TYPEFUNC_COMPOSITE)
 			EtlRefuseRowType(type);
-		return desc;
+		return desc->natts > ncolumns ? first_columns(desc, ncolumns, 0) : desc;
 	}
 	return BlessTupleDesc(BuildDescFromLists(names, list_nth(private, ETL_SCAN_COLTYPES),
 											 list_nth(private, ETL_SCAN_COLTYPMODS),
@@ -82,10 +100,8 @@ result_desc(const EtlScanState *state, List *private)
 static TupleDesc
 add_ordinality(TupleDesc desc)
 {
-	TupleDesc whole = CreateTemplateTupleDesc(desc->natts + 1);
+	TupleDesc whole = first_columns(desc, desc->natts, 1);
 
-	for (int i = 1; i <= desc->natts; i++)
-		TupleDescCopyEntry(whole, i, desc, i);
 	TupleDescInitEntry(whole, desc->natts + 1, "ordinality", INT8OID, -1, 0);
 	return BlessTupleDesc(whole);
 }
@@ -96,7 +112,7 @@ check_entry(const EtlScanState *state, const Var *var)
 {
 	Form_pg_attribute attr;
 
-	if (var->varattno == 0)
+	if (var->varattno == 0 && var->vartype == state->whole->tdtypeid)
 		return;
 	if (var->varattno > 0 && var->varattno <= state->whole->natts)
 	{
@@ -106,7 +122,7 @@ check_entry(const EtlScanState *state, const Var *var)
 	}
 	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 					errmsg("row type of function %s changed", state->kind->function),
-					errhint("Run the statement again.")));
+					errhint("Run DISCARD PLANS, then the statement again.")));
 }
 
 /* Which entries of the scan tuple, from 0, the filter reads; all, if it reads whole rows. */
@@ -133,8 +149,8 @@ set_up_columns(EtlScanState *state, CustomScan *scan)
 	Bitmapset *in_filter;
 	ListCell *lc;
 
-	state->first = palloc(sizeof(EtlTarget) * (n + 1));
-	state->rest = palloc(sizeof(EtlTarget) * (n + 1));
+	state->first = palloc(sizeof(EtlWanted) * (n + 1));
+	state->rest = palloc(sizeof(EtlWanted) * (n + 1));
 	state->row_place =
 		n > 0 && ((Var *) llast_node(TargetEntry, scan->custom_scan_tlist)->expr)->varattno == 0
 			? n - 1
@@ -145,7 +161,7 @@ set_up_columns(EtlScanState *state, CustomScan *scan)
 	{
 		Var *var = (Var *) lfirst_node(TargetEntry, lc)->expr;
 		int place = foreach_current_index(lc);
-		EtlTarget target = {var->varattno - 1, place};
+		EtlWanted target = {var->varattno - 1, place};
 
 		if (!IsA(var, Var))
 			continue; /* a dropped column */
@@ -187,6 +203,8 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	if (state->kind == NULL)
 		elog(ERROR, "function %u is not a streaming scan", state->call->funcid);
 	check_may_execute(state);
+	state->rewindable =
+		(eflags & EXEC_FLAG_REWIND) != 0 || EtlMayRescan(estate->es_plannedstmt, &scan->scan.plan);
 	state->rti = bms_singleton_member(scan->custom_relids);
 	state->args = ExecInitExprList(state->call->args, &node->ss.ps);
 	state->arg_params = pull_paramids((Expr *) state->call);
@@ -222,7 +240,7 @@ open_scan(EtlScanState *state)
 	EtlArgs *args = evaluate_args(state);
 
 	MemoryContextSwitchTo(state->css.ss.ps.state->es_query_cxt);
-	state->rows = EtlRowsOpen(state->kind, args, state->desc, state->wanted, true);
+	state->rows = EtlRowsOpen(state->kind, args, state->desc, state->wanted, state->rewindable);
 	state->ordinal = 0;
 	MemoryContextSwitchTo(old);
 }
@@ -299,7 +317,7 @@ next_row(EtlScanState *state, TupleTableSlot *slot)
 }
 
 static inline void
-fetch(EtlScanState *state, const EtlTarget *targets, int n, TupleTableSlot *slot)
+fetch(EtlScanState *state, const EtlWanted *targets, int n, TupleTableSlot *slot)
 {
 	if (n > 0)
 		EtlRowsFetch(state->rows, targets, n, slot->tts_values, slot->tts_isnull);
@@ -360,6 +378,7 @@ recheck(ScanState *node, TupleTableSlot *slot)
 {
 	EtlScanState *state = (EtlScanState *) node;
 	EPQState *epq = node->ps.state->es_epq_active;
+	MemoryContext old;
 
 	if (epq->relsubs_rowmark[state->rti - 1] == NULL)
 		return read_row(state, slot);
@@ -373,7 +392,9 @@ recheck(ScanState *node, TupleTableSlot *slot)
 	if (!EvalPlanQualFetchRowMark(epq, state->rti, state->marked))
 		return false;
 	slot_getallattrs(state->marked);
+	old = MemoryContextSwitchTo(node->ps.ps_ExprContext->ecxt_per_tuple_memory);
 	store_kept_row(state, state->marked, slot);
+	MemoryContextSwitchTo(old);
 	return true;
 }
 
@@ -427,7 +448,16 @@ exec_scan(CustomScanState *node)
  *	EXPLAIN
  * ---------------------------------------------------------------- */
 
-/* The source as the call has it: the text of a constant, or the expression. */
+/* URLs hold secrets, written out or as parts of an expression. */
+static void
+explain_argument(const char *label, const char *text, ExplainState *es)
+{
+	bool is_path = strcmp(label, "Path") == 0;
+
+	ExplainPropertyText(label, is_path || strstr(text, "://") ? EtlUrlRedact(text) : text, es);
+}
+
+/* Source, and path if there is one, as the call has them: the text of a constant, or the expression. */
 static void
 explain_source(const EtlScanState *state, List *ancestors, ExplainState *es)
 {
@@ -437,17 +467,18 @@ explain_source(const EtlScanState *state, List *ancestors, ExplainState *es)
 	for (int i = 0; i < args->n; i++)
 	{
 		Node *expr = list_nth(state->call->args, i);
+		bool is_path = strcmp(args->arg[i].name, "path") == 0;
+		const char *label = is_path ? "Path" : "Source";
 
-		if (strcmp(args->arg[i].name, "source") != 0)
+		if (!is_path && strcmp(args->arg[i].name, "source") != 0)
 			continue;
 		if (IsA(expr, Const) && !castNode(Const, expr)->constisnull)
+			explain_argument(label, TextDatumGetCString(castNode(Const, expr)->constvalue), es);
+		else if (!is_path || !IsA(expr, Const))
 		{
-			ExplainPropertyText("Source", TextDatumGetCString(castNode(Const, expr)->constvalue),
-								es);
-			return;
+			context = set_deparse_context_plan(es->deparse_cxt, state->css.ss.ps.plan, ancestors);
+			explain_argument(label, deparse_expression(expr, context, es->verbose, false), es);
 		}
-		context = set_deparse_context_plan(es->deparse_cxt, state->css.ss.ps.plan, ancestors);
-		ExplainPropertyText("Source", deparse_expression(expr, context, es->verbose, false), es);
 	}
 }
 
@@ -456,8 +487,7 @@ explain_counters(const EtlScanState *state, ExplainState *es)
 {
 	EtlCounters sum = state->counters;
 
-	if (state->rows != NULL)
-		add_counters(&sum, &state->rows->counters);
+	add_counters(&sum, &state->rows->counters);
 	ExplainPropertyUInteger("Records Read", NULL, sum.records, es);
 	if (sum.rejected > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyUInteger("Records Rejected", NULL, sum.rejected, es);
@@ -482,8 +512,11 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 		columns = lappend(columns, NameStr(TupleDescAttr(state->desc, i)->attname));
 	if (columns != NIL)
 		ExplainPropertyList("Columns", columns, es);
-	if (es->analyze)
-		explain_counters(state, es);
+	if (!es->analyze || state->rows == NULL)
+		return;
+	explain_counters(state, es);
+	if (state->kind->explain != NULL)
+		state->kind->explain(state->rows, es);
 }
 
 static const CustomExecMethods exec_methods = {

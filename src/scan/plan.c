@@ -154,7 +154,8 @@ plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 	scan->flags = path->flags;
 	scan->custom_exprs = list_make1(copyObject(function->funcexpr));
 	scan->custom_private = list_concat(
-		list_make2(makeBoolean(rte->funcordinality), function->funccolnames),
+		list_make3(makeBoolean(rte->funcordinality), makeInteger(function->funccolcount),
+				   function->funccolnames),
 		list_make3(function->funccoltypes, function->funccoltypmods, function->funccolcollations));
 	scan->methods = &EtlScanMethods;
 	return &scan->scan.plan;

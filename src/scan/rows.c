@@ -20,6 +20,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#define ROWS_PER_RESET 32
 #define SHOWN_VALUE_BYTES 100 /* of a faulty value in CONTEXT, as COPY has it */
 
 static void push_error_context(EtlRows *rows, ErrorContextCallback *callback);
@@ -110,6 +111,23 @@ set_error_policy(EtlRows *rows)
 						errmsg("reject_limit must not be negative")));
 }
 
+/*
+ * A query that reads _etl_error wants to know of any fault, so all columns are converted for it, also those
+ * that it does not read.
+ */
+static void
+set_wanted(EtlRows *rows, const Bitmapset *wanted)
+{
+	bool all = false;
+
+	for (int i = 0; i < rows->desc->natts; i++)
+		all |= rows->on_error == ETL_ON_ERROR_RETURN && bms_is_member(i, wanted) &&
+			   rows->columns[i].kind == ETL_FROM_ERROR;
+	for (int i = 0; i < rows->desc->natts; i++)
+		if (all || bms_is_member(i, wanted))
+			rows->wanted[rows->nwanted++] = (EtlWanted){i, i};
+}
+
 static EtlRows *
 open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
 		  bool rewindable, const EtlResume *resume)
@@ -131,16 +149,13 @@ open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bi
 	rows->columns = palloc0(sizeof(EtlColumn) * desc->natts);
 	rows->values = palloc0(sizeof(Datum) * desc->natts);
 	rows->isnull = palloc0(sizeof(bool) * desc->natts);
-	rows->wanted = palloc(sizeof(EtlTarget) * desc->natts);
+	rows->wanted = palloc(sizeof(EtlWanted) * desc->natts);
 	initStringInfo(&rows->text);
 	initStringInfo(&rows->first_skipped);
 	for (int i = 0; i < desc->natts; i++)
-	{
 		set_up_column(rows, i);
-		if (bms_is_member(i, wanted))
-			rows->wanted[rows->nwanted++] = (EtlTarget){i, i};
-	}
 	set_error_policy(rows);
+	set_wanted(rows, wanted);
 	push_error_context(rows, &callback);
 	kind->open(rows);
 	error_context_stack = callback.previous;
@@ -164,8 +179,8 @@ EtlRows *
 EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
 					   const EtlResume *resume)
 {
-	EtlRows *rows = open_rows(kind, args, desc, bms_add_range(NULL, 0, desc->natts - 1), false,
-							  resume);
+	EtlRows *rows =
+		open_rows(kind, args, desc, bms_add_range(NULL, 0, desc->natts - 1), false, resume);
 
 	/* what "fail" would raise is a fault now; the pipeline decides what becomes of it */
 	rows->on_error = ETL_ON_ERROR_SKIP;
@@ -295,6 +310,20 @@ convert_all(EtlRows *rows)
 	return !rows->faulty;
 }
 
+/*
+ * Frees what rows before took.  A reset costs more than the few values of a row, so a number of rows share one,
+ * unless they are large.
+ */
+static inline void
+reset_row_context(EtlRows *rows)
+{
+	if (++rows->rows_in_context < ROWS_PER_RESET &&
+		rows->row_context->mem_allocated <= ALLOCSET_DEFAULT_INITSIZE)
+		return;
+	MemoryContextReset(rows->row_context);
+	rows->rows_in_context = 0;
+}
+
 EtlAdvance
 EtlRowsAdvance(EtlRows *rows)
 {
@@ -326,7 +355,7 @@ EtlRowsNext(EtlRows *rows)
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(rows->row_context);
+		reset_row_context(rows);
 		rows->faulty = false;
 		advance = rows->kind->advance(rows);
 		if (advance == ETL_NO_MORE_ROWS)
@@ -344,7 +373,7 @@ EtlRowsNext(EtlRows *rows)
 
 /* Gives the values of some wanted columns. */
 void
-EtlRowsFetch(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull)
+EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
 	MemoryContext old;
 	ErrorContextCallback callback;

@@ -23,6 +23,7 @@
 #define ETL_ROWS_H
 
 #include "access/tupdesc.h"
+#include "commands/explain.h"
 #include "etl.h"
 #include "lib/stringinfo.h"
 #include "nodes/bitmapset.h"
@@ -55,9 +56,9 @@ typedef struct EtlColumn
 	int field;			   /* the kind's number of the field */
 	int32 typmod;
 	EtlColumnKind kind;
-	bool takes_bytes;  /* text or varchar without a length: a copy of the bytes is its value */
-	bool field_shared; /* another column has the same field */
-	bool pure;		   /* an input function that can be left by an error without a subtransaction */
+	bool takes_bytes; /* text or varchar without a length: a copy of the bytes is its value */
+	bool in_place;	  /* for the kind: that value may be made in its buffer */
+	bool pure;		  /* an input function that can be left by an error without a subtransaction */
 	Oid type;
 	Oid ioparam;
 	const char *name;
@@ -73,11 +74,11 @@ typedef struct EtlCounters
 } EtlCounters;
 
 /* A column to be fetched, and the place in "values" and "isnull" where it goes. */
-typedef struct EtlTarget
+typedef struct EtlWanted
 {
 	int column;
 	int place;
-} EtlTarget;
+} EtlWanted;
 
 /* Why a row is faulty. */
 typedef struct EtlFault
@@ -122,7 +123,7 @@ typedef struct EtlResume
 	void (*mark)(void *arg, const char *part, const char *position);
 	void *arg;
 	bool no_source; /* records are only revived */
-	int settle_ms;	/* for how long a file must be still before its unterminated last record counts */
+	int settle_ms; /* for how long a file must be still before its unterminated last record counts */
 } EtlResume;
 
 typedef struct EtlScanKind
@@ -136,11 +137,13 @@ typedef struct EtlScanKind
 	/*
 	 * Fetches columns of the current row, in row_context; stops at the first that makes the row faulty.
 	 */
-	void (*fetch)(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull);
+	void (*fetch)(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 	/* Starts again at the first row of the same bytes. */
 	void (*rewind)(EtlRows *rows);
 	/* Where the reader is, for CONTEXT: file "a.csv", line 3 */
 	void (*where)(const EtlRows *rows, StringInfo buf);
+	/* What EXPLAIN ANALYZE shows besides the counters; or NULL. */
+	void (*explain)(const EtlRows *rows, ExplainState *es);
 	/* For the planner; false if nothing is known.  Never an error. */
 	bool (*estimate)(const EtlArgs *args, double *nrows, double *nbytes);
 
@@ -165,12 +168,13 @@ struct EtlRows
 	const EtlScanKind *kind;
 	const EtlArgs *args;
 	MemoryContext context;	   /* holds this struct and all that belongs to the scan */
-	MemoryContext row_context; /* below it, reset for each record */
+	MemoryContext row_context; /* below it, for values: reset every so many rows */
+	int rows_in_context;
 	TupleDesc desc;
 	EtlColumn *columns; /* [desc->natts] */
 	int nwanted;
-	EtlTarget *wanted; /* the columns that anybody will fetch, each at its own number */
-	bool rewindable;   /* Rewind may be called */
+	EtlWanted *wanted;		 /* the columns that anybody will fetch, each at its own number */
+	bool rewindable;		 /* Rewind may be called */
 	const EtlResume *resume; /* a pipeline's; NULL: an ordinary scan */
 
 	EtlOnError on_error;
@@ -183,7 +187,7 @@ struct EtlRows
 	bool *isnull;
 	int converting; /* column whose input function is running, -1: none */
 	bool converting_null;
-	int fault_column; /* the one whose value made the row faulty */
+	int fault_column;	 /* the one whose value made the row faulty */
 	StringInfoData text; /* its input, NUL-terminated */
 
 	/* faulty rows that did not end the scan, since Open or Rewind */
@@ -204,7 +208,7 @@ extern EtlRows *EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *a
 extern EtlAdvance EtlRowsAdvance(EtlRows *rows);
 extern bool EtlRowsNext(EtlRows *rows);
 extern void
-EtlRowsFetch(EtlRows *rows, const EtlTarget *targets, int n, Datum *values, bool *isnull);
+EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 extern void EtlRowsRewind(EtlRows *rows);
 extern void EtlRowsClose(EtlRows *rows);
 

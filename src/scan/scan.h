@@ -24,7 +24,7 @@ extern void EtlPlanInit(void);
 extern void EtlNodeInit(void);
 
 /* support.c */
-extern void EtlScanAddKind(const EtlScanKind *kind); /* for kinds of later layers */
+extern void EtlScanAddKind(const EtlScanKind *kind);		   /* for kinds of later layers */
 extern const EtlScanKind *EtlScanKindOf(const FuncExpr *call); /* NULL: not one of our functions */
 extern bool EtlScanEstimate(const FuncExpr *call, double *nrows, double *nbytes);
 
@@ -32,6 +32,7 @@ extern bool EtlScanEstimate(const FuncExpr *call, double *nrows, double *nbytes)
 typedef enum EtlScanPrivate
 {
 	ETL_SCAN_ORDINALITY,   /* Boolean */
+	ETL_SCAN_NCOLUMNS,	   /* Integer: how many columns the function had for the plan */
 	ETL_SCAN_COLNAMES,	   /* List of String: all columns, if there is a column definition list */
 	ETL_SCAN_COLTYPES,	   /* OidList */
 	ETL_SCAN_COLTYPMODS,   /* IntList */
@@ -45,10 +46,11 @@ extern const CustomScanMethods EtlScanMethods;
  * What a scan whose node has been started would open; the results are in the current memory context.  A
  * pipeline opens it itself, to read it outside of any plan.
  */
-extern void EtlScanDetach(PlanState *node, const EtlScanKind **kind, EtlArgs **args, TupleDesc *desc);
+extern void
+EtlScanDetach(PlanState *node, const EtlScanKind **kind, EtlArgs **args, TupleDesc *desc);
 
 /* srf.c */
 extern Datum EtlScanFunction(FunctionCallInfo fcinfo, const EtlScanKind *kind);
-extern void EtlRefuseRowType(Oid type) pg_attribute_noreturn();
+pg_noreturn extern void EtlRefuseRowType(Oid type);
 
 #endif /* ETL_SCAN_H */

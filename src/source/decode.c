@@ -90,6 +90,8 @@ fill_raw(Decoder *d, size_t want)
 {
 	Buffer *raw = &d->raw;
 
+	if (left(raw) >= want)
+		return;
 	if (raw->pos > 0)
 	{
 		memmove(raw->data, raw->data + raw->pos, left(raw));
@@ -370,8 +372,8 @@ utf16_unit(const Decoder *d, const unsigned char *s)
 
 /*
  * Decodes raw UTF-16 into "to", which has room for RAW_SIZE * 2 bytes: two bytes of UTF-16 become at most
- * three of UTF-8, or a NUL if they are half of a surrogate pair.  A NUL in "text" is found again, as an
- * invalid character, by the conversion behind it.
+ * three of UTF-8.  Half of a surrogate pair is a fault; one in "text" is found by the conversion behind it,
+ * as no UTF-8 is made of surrogates.
  */
 static void
 decode_utf16(Decoder *d, Buffer *to)
@@ -394,8 +396,6 @@ decode_utf16(Decoder *d, Buffer *to)
 		}
 		if (c >= 0xD800 && c <= 0xDFFF && to == &d->out)
 			note_fault(d, s, used, false);
-		else if (c >= 0xD800 && c <= 0xDFFF)
-			to->data[to->len++] = '\0';
 		else
 		{
 			unicode_to_utf8(c, to->data + to->len);

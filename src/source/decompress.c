@@ -4,7 +4,8 @@
  *
  *		inner source  ->  input buffer  ->  library  ->  caller's buffer
  *
- * The first bytes, not the name, tell what a file is: names lie, and URLs often have none.
+ * The first bytes, not the name, tell what a file is: names lie, and URLs often have none.  Other formats that
+ * people compress or archive by are known too, so that their error says what they are.
  *
  * The libraries allocate with malloc and never call back, so no error passes through them.  What they
  * hold is given back by a callback of the memory context.
@@ -13,13 +14,14 @@
 
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "miscadmin.h"
 #include "source/decompress.h"
 #include "utils/memutils.h"
 
 #define INPUT_SIZE 65536
-#define MAGIC_LEN 4
+#define MAGIC_LEN 10 /* the longest of those below */
 
 typedef struct Codec Codec;
 
@@ -30,10 +32,11 @@ typedef struct Decompressor
 	const Codec *codec; /* NULL: the bytes are handed on */
 	z_stream z;
 	ZSTD_DStream *zstd;
-	bool begun;	   /* the library holds something */
-	bool at_start; /* between members, or before the first: here the input may end */
-	bool ended;	   /* inner has no more */
-	size_t pos;	   /* of input: what is before it was used */
+	bool begun;		 /* the library holds something */
+	bool at_start;	 /* between members, or before the first: here the input may end */
+	bool any_member; /* one was read to its end */
+	bool ended;		 /* inner has no more */
+	size_t pos;		 /* of input: what is before it was used */
 	size_t len;
 	char *input; /* [INPUT_SIZE] */
 } Decompressor;
@@ -41,8 +44,6 @@ typedef struct Decompressor
 struct Codec
 {
 	const char *name;
-	const char *magic;
-	size_t magic_len;
 	void (*begin)(Decompressor *d);
 	/* Unpacks from input to buf; returns how many bytes that gave.  Sets at_start at the end of a member. */
 	size_t (*step)(Decompressor *d, char *buf, size_t len);
@@ -94,7 +95,7 @@ gzip_step(Decompressor *d, char *buf, size_t len)
 {
 	int status;
 
-	if (d->at_start && d->base.bytes_read > 0 && !gzip_skip_padding(d))
+	if (d->at_start && d->any_member && !gzip_skip_padding(d))
 		return 0;
 	d->at_start = false;
 	d->z.next_in = (Bytef *) d->input + d->pos;
@@ -105,7 +106,7 @@ gzip_step(Decompressor *d, char *buf, size_t len)
 	d->pos = d->len - d->z.avail_in;
 	if (status == Z_STREAM_END)
 	{
-		d->at_start = true;
+		d->at_start = d->any_member = true;
 		(void) inflateReset(&d->z);
 	}
 	else if (status == Z_MEM_ERROR)
@@ -133,6 +134,29 @@ zstd_begin(Decompressor *d)
 		raise_out_of_memory();
 }
 
+/*
+ * The window is what the library holds of the output, since later data refers to it; its own limit of 128 MB,
+ * which is also that of the program zstd, bounds the memory that a file can ask for.
+ */
+static void
+raise_zstd_error(const Decompressor *d, size_t result)
+{
+	ZSTD_ErrorCode code = ZSTD_getErrorCode(result);
+
+	if (code == ZSTD_error_memory_allocation)
+		raise_out_of_memory();
+	if (code == ZSTD_error_frameParameter_windowTooLarge)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("compressed data of \"%s\" needs a window of more than 128 MB",
+							   d->base.name),
+						errhint("Compress it without the option --long, or with --long=27.")));
+	if (code == ZSTD_error_dictionary_wrong)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("compressed data of \"%s\" needs a dictionary", d->base.name),
+						errhint("Compress it without a dictionary.")));
+	raise_damaged(d, ZSTD_getErrorName(result));
+}
+
 static size_t
 zstd_step(Decompressor *d, char *buf, size_t len)
 {
@@ -142,7 +166,7 @@ zstd_step(Decompressor *d, char *buf, size_t len)
 
 	d->pos = in.pos;
 	if (ZSTD_isError(left))
-		raise_damaged(d, ZSTD_getErrorName(left));
+		raise_zstd_error(d, left);
 	d->at_start = (left == 0);
 	return out.pos;
 }
@@ -155,28 +179,43 @@ zstd_end(Decompressor *d)
 
 /* ---------------------------------------------------------------- */
 
-static const Codec codecs[] = {
-	{"gzip", "\x1f\x8b", 2, gzip_begin, gzip_step, gzip_end},
-	{"zstd", "\x28\xb5\x2f\xfd", 4, zstd_begin, zstd_step, zstd_end},
+static const Codec gzip = {"gzip", gzip_begin, gzip_step, gzip_end};
+static const Codec zstd = {"zstd", zstd_begin, zstd_step, zstd_end};
+
+typedef struct Magic
+{
+	const char *bytes;
+	size_t len;
+	unsigned char mask; /* of the bits of the first byte that count */
+	const Codec *codec; /* NULL: it is known only to be refused */
+	const char *what;
+} Magic;
+
+static const Magic magics[] = {
+	{"\x1f\x8b", 2, 0xff, &gzip, "compressed by gzip"},
+	{"\x28\xb5\x2f\xfd", 4, 0xff, &zstd, "compressed by zstd"},
+	{"\x50\x2a\x4d\x18", 4, 0xf0, &zstd, "compressed by zstd"}, /* a skippable frame, as of pzstd */
+	{"PK\x03\x04", 4, 0xff, NULL, "a zip archive"},
+	{"\xfd\x37zXZ", 5, 0xff, NULL, "compressed by xz"},
+	{"BZh91AY&SY", 10, 0xff, NULL, "compressed by bzip2"},
 };
 
-static const Codec *
-find_codec(const char *bytes, size_t len)
+static const Magic *
+find_magic(const char *bytes, size_t len)
 {
-	for (int i = 0; i < lengthof(codecs); i++)
-		if (len >= codecs[i].magic_len && memcmp(bytes, codecs[i].magic, codecs[i].magic_len) == 0)
-			return &codecs[i];
+	for (int i = 0; i < lengthof(magics); i++)
+		if (len >= magics[i].len &&
+			(bytes[0] & magics[i].mask) == (magics[i].bytes[0] & magics[i].mask) &&
+			memcmp(bytes + 1, magics[i].bytes + 1, magics[i].len - 1) == 0)
+			return &magics[i];
 	return NULL;
 }
 
-const char *
-EtlCompressionOf(const char *bytes, size_t len)
+bool
+EtlIsCompressed(const char *bytes, size_t len)
 {
-	const Codec *codec = find_codec(bytes, len);
-
-	return codec != NULL ? codec->name : NULL;
+	return find_magic(bytes, len) != NULL;
 }
-
 /* Gets more input behind what is left; false if inner has no more. */
 static bool
 fill(Decompressor *d)
@@ -284,8 +323,22 @@ decompress_rewind(EtlSource *source)
 	begin(d);
 }
 
+static uint64
+decompress_skip(EtlSource *source, uint64 n)
+{
+	Decompressor *d = (Decompressor *) source;
+	uint64 done;
+
+	if (d->codec != NULL || d->pos < d->len || source->inner->ops->skip == NULL)
+		return 0;
+	done = source->inner->ops->skip(source->inner, n);
+	source->bytes_read += done;
+	return done;
+}
+
 static const EtlSourceOps decompress_ops = {
 	.read = decompress_read,
+	.skip = decompress_skip,
 	.close = decompress_close,
 	.rewind = decompress_rewind,
 };
@@ -294,6 +347,22 @@ static void
 close_callback(void *arg)
 {
 	decompress_close((EtlSource *) arg);
+}
+
+/* Settles d->codec from the first bytes. */
+static void
+settle_codec(Decompressor *d)
+{
+	const Magic *magic = find_magic(d->input, d->len);
+
+	if (magic == NULL)
+		return;
+	if (magic->codec == NULL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("\"%s\" is %s, which is not supported", d->base.name, magic->what),
+						errhint("Unpack it, or compress it by gzip or zstd; save a spreadsheet as "
+								"CSV.")));
+	d->codec = magic->codec;
 }
 
 EtlSource *
@@ -310,7 +379,7 @@ EtlDecompressOpen(EtlSource *inner)
 	d->callback.arg = d;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &d->callback);
 	fill_magic(d);
-	d->codec = find_codec(d->input, d->len);
+	settle_codec(d);
 	if (d->codec == NULL)
 		d->base.size = inner->size;
 	begin(d);

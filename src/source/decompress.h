@@ -12,12 +12,13 @@
  * zstd (RFC 8878); other data comes as it is.  Members or frames that follow each other are one stream, as
  * their tools have it, and zeros behind the last member of a gzip file are padding.
  *
- * Data that ends too early, or is damaged, is an error (22P04) that says so.  However much it unpacks to, it
+ * Data that ends too early, or is damaged, is an error (22P04) that says so, as is what another program has
+ * compressed (0A000), or zstd with a window of more than 128 MB (54000).  However much it unpacks to, it
  * is unpacked into the caller's buffer and no further.
  */
 extern EtlSource *EtlDecompressOpen(EtlSource *inner);
 
-/* The name of the compression that data beginning with these bytes has, NULL for none. */
-extern const char *EtlCompressionOf(const char *bytes, size_t len);
+/* Whether data that begins with these bytes is compressed. */
+extern bool EtlIsCompressed(const char *bytes, size_t len);
 
 #endif /* ETL_DECOMPRESS_H */

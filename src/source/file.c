@@ -26,12 +26,14 @@
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
+#define MAX_READ (1024 * 1024) /* bytes at a time, so that a cancel need not wait for more */
+
 typedef struct FileSource
 {
 	EtlSource base;
 	MemoryContextCallback callback; /* closes fd when the context goes */
 	int fd;							/* -1: closed */
-	struct stat opened;				/* the file as it was opened */
+	EtlFileIdentity opened;			/* the file as it was opened */
 } FileSource;
 
 static size_t file_read(EtlSource *source, char *buf, size_t len);
@@ -65,11 +67,11 @@ EtlFileCheckMayRead(const char *path)
 
 /* Only a regular file has an end that can be waited for without blocking, and a size. */
 static void
-check_is_regular(const FileSource *file)
+check_is_regular(const FileSource *file, mode_t mode)
 {
-	if (S_ISREG(file->opened.st_mode))
+	if (S_ISREG(mode))
 		return;
-	if (S_ISDIR(file->opened.st_mode))
+	if (S_ISDIR(mode))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is a directory", file->base.name), errhint("Name a file in it.")));
@@ -83,6 +85,19 @@ static void
 close_callback(void *arg)
 {
 	file_close((EtlSource *) arg);
+}
+
+/* What the descriptor refers to, as it is now. */
+static EtlFileIdentity
+identify(const FileSource *file)
+{
+	struct stat st;
+
+	if (fstat(file->fd, &st) < 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not stat file \"%s\": %m", file->base.name)));
+	check_is_regular(file, st.st_mode);
+	return (EtlFileIdentity){st.st_dev, st.st_ino, st.st_size, st.st_mtim};
 }
 
 /* Opens the descriptor and looks at what it opened. */
@@ -113,9 +128,7 @@ open_descriptor(FileSource *file)
 							   "\\copy.")
 					 : 0));
 	}
-	if (fstat(file->fd, &file->opened) < 0)
-		ereport(ERROR, (errcode_for_file_access(), errmsg("could not stat file \"%s\": %m", path)));
-	check_is_regular(file);
+	file->opened = identify(file);
 #ifdef POSIX_FADV_SEQUENTIAL
 	(void) posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 #endif
@@ -135,8 +148,31 @@ EtlFileOpen(const char *path)
 
 	EtlFileCheckMayRead(path);
 	open_descriptor(file);
-	file->base.size = file->opened.st_size;
+	file->base.size = file->opened.size;
 	return &file->base;
+}
+
+static bool
+same_file(const EtlFileIdentity *before, const EtlFileIdentity *now)
+{
+	return before->device == now->device && before->inode == now->inode &&
+		   before->size == now->size && before->modified.tv_sec == now->modified.tv_sec &&
+		   before->modified.tv_nsec == now->modified.tv_nsec;
+}
+
+/*
+ * All bytes were read that there were at first.  If the file has no more, nobody has appended to it, so a new
+ * time of modification means that other bytes were written in the place of these.
+ */
+static void
+check_not_written_over(const FileSource *file)
+{
+	EtlFileIdentity now = identify(file);
+
+	if (now.size <= file->opened.size && !same_file(&file->opened, &now))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("file \"%s\" was written to while it was read", file->base.name),
+						errhint("Write a new file beside it, then rename that.")));
 }
 
 /*
@@ -152,13 +188,16 @@ file_read(EtlSource *source, char *buf, size_t len)
 	if (source->size > 0)
 		len = Min(len, (uint64) source->size - source->bytes_read);
 	if (len == 0)
+	{
+		check_not_written_over(file);
 		return 0;
+	}
 
 	CHECK_FOR_INTERRUPTS();
 	do
 	{
 		pgstat_report_wait_start(WAIT_EVENT_COPY_FILE_READ);
-		n = read(file->fd, buf, len);
+		n = read(file->fd, buf, Min(len, MAX_READ));
 		pgstat_report_wait_end();
 	} while (n < 0 && errno == EINTR);
 
@@ -187,6 +226,22 @@ file_close(EtlSource *source)
 	ReleaseExternalFD();
 }
 
+/* One statement sees one answer: a second reading of a file that is not what it was is refused. */
+void
+EtlFileCheckSame(EtlSource *source, EtlFileIdentity *identity)
+{
+	FileSource *file = (FileSource *) source;
+
+	Assert(source->ops == &file_ops);
+	if (identity->inode == 0)
+		*identity = file->opened;
+	else if (!same_file(identity, &file->opened))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("file \"%s\" changed while a statement was reading it again", source->name),
+				 errhint("Read the file once, in a WITH query that is MATERIALIZED.")));
+}
+
 static uint64
 file_skip(EtlSource *source, uint64 n)
 {
@@ -201,30 +256,26 @@ file_skip(EtlSource *source, uint64 n)
 	return n;
 }
 
-static bool
-same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-		   a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-/* One statement sees one answer: a second reading of a file that is not what it was is refused. */
 static void
 file_rewind(EtlSource *source)
 {
 	FileSource *file = (FileSource *) source;
-	struct stat before = file->opened;
+	EtlFileIdentity before = file->opened;
 
 	if (file->fd < 0)
 		open_descriptor(file);
-	else if (fstat(file->fd, &file->opened) < 0 || lseek(file->fd, 0, SEEK_SET) < 0)
+	else if (lseek(file->fd, 0, SEEK_SET) < 0)
 		ereport(ERROR, (errcode_for_file_access(),
 						errmsg("could not read file \"%s\" again: %m", source->name)));
-	if (!same_file(&file->opened, &before))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("file \"%s\" changed while a statement was reading it again", source->name),
-				 errhint("Read the file once, in a WITH query that is MATERIALIZED.")));
+	else
+		file->opened = identify(file);
+	EtlFileCheckSame(source, &before);
+}
+
+bool
+EtlSourceIsFile(const EtlSource *source)
+{
+	return source->ops == &file_ops;
 }
 
 #define STATE_BYTES 4096 /* at either end that are looked at */
@@ -249,9 +300,9 @@ EtlFileGetState(EtlSource *source, int64 at, EtlFileState *state)
 
 	Assert(source->ops == &file_ops);
 	memset(state, 0, sizeof(*state));
-	state->size = file->opened.st_size;
+	state->size = file->opened.size;
 	state->mtime =
-		(int64) file->opened.st_mtim.tv_sec * 1000000000 + file->opened.st_mtim.tv_nsec;
+		(int64) file->opened.modified.tv_sec * 1000000000 + file->opened.modified.tv_nsec;
 	if (at < 0)
 		return;
 	state->head = hash_of_range(file, 0, at);

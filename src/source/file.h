@@ -5,19 +5,37 @@
 #ifndef ETL_FILE_H
 #define ETL_FILE_H
 
+#include <sys/types.h>
+#include <time.h>
+
 #include "source/source.h"
 
 /*
- * Opens a regular file for reading, as it is at this moment: bytes appended later are not read, and a file
- * that loses bytes while it is read is an error (58030).  It may be rewound also after it was closed; another
- * file in its place is an error then (55000).  A relative path counts from the data directory,
- * as it does for COPY.
+ * Opens a regular file for reading, as it is at this moment: bytes appended later are not read.  A file that
+ * loses bytes while it is read is an error (58030), and so is one that was written over without growing
+ * (55000).  It may be rewound also after it was closed; another file in its place is an error then (55000).  A
+ * relative path counts from the data directory, as it does for COPY.
  *
  * The current user needs the privileges of pg_read_server_files (42501).  A directory, FIFO, socket or
  * device is refused (42809); whatever else keeps the file from being opened has the SQLSTATE that COPY
  * gives it.
  */
 extern EtlSource *EtlFileOpen(const char *path);
+
+/* Which file it is, and in which state. */
+typedef struct EtlFileIdentity
+{
+	dev_t device;
+	ino_t inode; /* 0: not known yet */
+	int64 size;
+	struct timespec modified;
+} EtlFileIdentity;
+
+/*
+ * Notes in *identity which file was opened, if that is not known yet; another one, or the same one changed, is an
+ * error (55000).
+ */
+extern void EtlFileCheckSame(EtlSource *file, EtlFileIdentity *identity);
 
 /* What tells whether a file is still the one that was read up to byte "at", and has only grown. */
 typedef struct EtlFileState
@@ -30,6 +48,9 @@ typedef struct EtlFileState
 
 /* The state of a file that is open; only the size and time if at is -1. */
 extern void EtlFileGetState(EtlSource *file, int64 at, EtlFileState *state);
+
+/* Whether a source is a file. */
+extern bool EtlSourceIsFile(const EtlSource *source);
 
 /* Whether the current user may read files on the server; and the error if not. */
 extern bool EtlFileMayRead(void);

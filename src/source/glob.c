@@ -7,6 +7,8 @@
 #include <glob.h>
 #include <sys/stat.h>
 
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "source/file.h"
 #include "source/glob.h"
 
@@ -72,9 +74,37 @@ find_matches(const char *path, int *status)
 	return names;
 }
 
+static char *
+escape_name(const char *name)
+{
+	StringInfoData escaped;
+
+	initStringInfo(&escaped);
+	for (const char *s = name; *s != '\0'; s++)
+		if (*s >= ' ' && *s <= '~')
+			appendStringInfoChar(&escaped, *s);
+		else
+			appendStringInfo(&escaped, "\\x%02x", (unsigned char) *s);
+	return escaped.data;
+}
+
+/* The name of a file becomes text of the database, in messages and in _etl_source. */
+static void
+check_is_text(const char *path, const char *name)
+{
+	if (!pg_verifymbstr(name, strlen(name), true))
+		ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+						errmsg("the name of a file that matches \"%s\" is not valid in encoding "
+							   "\"%s\"",
+							   path, GetDatabaseEncodingName()),
+						errdetail("Written with escapes, it is \"%s\".", escape_name(name)),
+						errhint("Rename the file, or give a pattern that does not match it.")));
+}
+
 List *
 EtlGlob(const char *path)
 {
+	ListCell *lc;
 	List *names;
 	int status;
 
@@ -93,6 +123,8 @@ EtlGlob(const char *path)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FILE), errmsg("no file matches \"%s\"", path),
 						errhint("Files are read on the database server, and a relative path counts "
 								"from its data directory.")));
+	foreach (lc, names)
+		check_is_text(path, lfirst(lc));
 	return names;
 }
 

@@ -11,7 +11,7 @@
 /*
  * The files that a path names: itself, or, if no file is called so and it holds *, ? or [, those that match
  * it (POSIX glob), in the order of their names' bytes.  Directories are not files.  A pattern without a match is an error
- * (58P01), as is a directory that cannot be read.
+ * (58P01), as is a directory that cannot be read, or a name that is no text in the database's encoding (22021).
  *
  * The current user needs the privileges of pg_read_server_files (42501).
  */

@@ -2,9 +2,9 @@
  * set.c
  *		One source of bytes, or several, one after the other.
  *
- * Of each file that was opened its descriptor's owner is kept, closed, so that a second reading can tell
- * whether it finds the same file.  What is built on top of a file (decompression, decoding) lives in a
- * context of its own, which is reset with the next file: a pattern may match thousands.
+ * A pattern may match very many files, so little is kept of each: its name, and which file it was when it was
+ * read, so that a second reading can tell whether it finds the same.  The file in hand and what is built on top
+ * of it (decompression, decoding) live in a context of their own, which is reset with the next.
  */
 #include "etl.h"
 
@@ -13,13 +13,15 @@
 #include "source/decompress.h"
 #include "source/file.h"
 #include "source/glob.h"
+#include "source/http_source.h"
 #include "source/set.h"
+#include "source/spool.h"
 #include "utils/memutils.h"
 
 typedef struct Member
 {
 	char *name;
-	EtlSource *raw; /* NULL: not opened yet */
+	EtlFileIdentity identity; /* of one of several files, once it was read */
 } Member;
 
 struct EtlSourceSet
@@ -31,34 +33,111 @@ struct EtlSourceSet
 	int next;		 /* number of the one to open next */
 	EtlSource *raw;	 /* of the source in hand; NULL: none */
 	uint64 finished_bytes;
+	int64 size;		 /* of all files when the set was opened; -1: not known */
+	EtlSource *only; /* of a single member: what it gives, once it was opened */
+
+	EtlTarget *target; /* of a URL or server, which is the only member; NULL: files */
+	const char *path;
+	bool rewindable;
+	bool encoded; /* compressed for the way, whatever it is */
+	EtlHttpStats stats;
 };
 
+static int64
+size_of_files(const EtlSourceSet *set)
+{
+	int64 size = 0;
+	struct stat st;
+
+	if (set->target != NULL)
+		return -1;
+	for (int i = 0; i < set->n; i++)
+	{
+		if (stat(set->members[i].name, &st) != 0)
+			return -1; /* an error when it is opened */
+		size += st.st_size;
+	}
+	return size;
+}
+
 EtlSourceSet *
-EtlSourceSetOpen(const char *source)
+EtlSourceSetOpen(const char *source, const char *path, bool rewindable)
 {
 	EtlSourceSet *set = palloc0(sizeof(EtlSourceSet));
-	List *names = EtlGlob(source);
+	List *names = NIL;
 	ListCell *lc;
 
 	set->context = CurrentMemoryContext;
 	set->member_context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl source", ALLOCSET_DEFAULT_SIZES);
+	set->rewindable = rewindable;
+	if (path != NULL)
+	{
+		set->target = EtlTargetOfServer(source);
+		set->path = pstrdup(path);
+		names = list_make1(pstrdup(source));
+	}
+	else if (EtlUrlIsHttp(source))
+	{
+		set->target = EtlTargetOfUrl(source);
+		names = list_make1(EtlUrlRedact(source));
+	}
+	else
+		names = EtlGlob(source);
 	set->members = palloc0(sizeof(Member) * list_length(names));
 	foreach (lc, names)
 		set->members[set->n++].name = lfirst(lc);
+	list_free(names);
+	set->size = size_of_files(set);
 	return set;
 }
 
-/* Closes the source in hand, if there is one. */
+/*
+ * Closes the source in hand, if there is one.  The only one stays open: a second reading finds what the first
+ * one read, also if another file has taken its name since.
+ */
 static void
 finish(EtlSourceSet *set)
 {
 	if (set->raw == NULL)
 		return;
 	set->finished_bytes += set->raw->bytes_read;
-	EtlSourceClose(set->raw);
 	set->raw = NULL;
 	MemoryContextReset(set->member_context);
+}
+
+static EtlSource *
+open_http(EtlSourceSet *set)
+{
+	EtlSource *source = EtlHttpOpen(set->target, set->path, &set->stats);
+
+	set->encoded = EtlHttpIsEncoded(source);
+	return set->rewindable ? EtlSpoolOpen(source) : source;
+}
+
+/* Opens the single member, or starts it again. */
+static EtlSource *
+open_only(EtlSourceSet *set)
+{
+	MemoryContext old = MemoryContextSwitchTo(set->context);
+
+	if (set->only != NULL)
+		EtlSourceRewind(set->only);
+	else if (set->target != NULL)
+		set->only = open_http(set);
+	else
+		set->only = EtlFileOpen(set->members[0].name);
+	MemoryContextSwitchTo(old);
+	return set->only;
+}
+
+static EtlSource *
+open_one_of_several(Member *member)
+{
+	EtlSource *file = EtlFileOpen(member->name);
+
+	EtlFileCheckSame(file, &member->identity);
+	return file;
 }
 
 EtlSource *
@@ -72,14 +151,11 @@ EtlSourceSetNext(EtlSourceSet *set)
 	if (set->next == set->n)
 		return NULL;
 	member = &set->members[set->next++];
-	old = MemoryContextSwitchTo(set->context);
-	if (member->raw == NULL)
-		member->raw = EtlFileOpen(member->name);
-	else
-		EtlSourceRewind(member->raw);
-	set->raw = member->raw;
-	MemoryContextSwitchTo(set->member_context);
+	old = MemoryContextSwitchTo(set->member_context);
+	set->raw = set->n > 1 ? open_one_of_several(member) : open_only(set);
 	source = EtlDecompressOpen(set->raw);
+	if (set->encoded)
+		source = EtlDecompressOpen(source);
 	MemoryContextSwitchTo(old);
 	return source;
 }
@@ -109,19 +185,16 @@ EtlSourceSetBytesRead(const EtlSourceSet *set)
 	return set->finished_bytes + (set->raw != NULL ? set->raw->bytes_read : 0);
 }
 
+const EtlHttpStats *
+EtlSourceSetHttpStats(const EtlSourceSet *set)
+{
+	return set->target != NULL ? &set->stats : NULL;
+}
+
 int64
 EtlSourceSetSize(const EtlSourceSet *set)
 {
-	int64 size = 0;
-	struct stat st;
-
-	for (int i = 0; i < set->n; i++)
-	{
-		if (stat(set->members[i].name, &st) != 0)
-			return -1;
-		size += st.st_size;
-	}
-	return size;
+	return set->target != NULL && set->raw != NULL ? set->raw->size : set->size;
 }
 
 /* ----------------------------------------------------------------
@@ -137,7 +210,8 @@ EtlSourceSample(const char *source, char *buf, size_t *len, double *size)
 	int64 first;
 	struct stat st;
 
-	if (!EtlFileMayRead())
+	/* Planning sends nothing over the network. */
+	if (EtlUrlIsHttp(source) || !EtlFileMayRead())
 		return false;
 	names = EtlGlobQuietly(source);
 	if (names == NIL || !EtlFileSample(linitial(names), buf, len, &first))
@@ -146,7 +220,7 @@ EtlSourceSample(const char *source, char *buf, size_t *len, double *size)
 	for (int i = 1; i < list_length(names); i++)
 		if (stat(list_nth(names, i), &st) == 0)
 			*size += st.st_size;
-	if (EtlCompressionOf(buf, *len) != NULL)
+	if (EtlIsCompressed(buf, *len))
 	{
 		*size *= COMPRESSION_GUESS;
 		*len = 0;

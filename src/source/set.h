@@ -5,17 +5,20 @@
 #ifndef ETL_SET_H
 #define ETL_SET_H
 
+#include "source/exchange.h"
 #include "source/source.h"
 
 typedef struct EtlSourceSet EtlSourceSet;
 
 /*
- * Finds out what "source" names: a file, or the files that match a pattern (see glob.h).  Compressed ones
- * are read decompressed.  Raises what the kind of source raises for a user who may not read it.
+ * Finds out what "source" names: an http or https URL; with a path (NULL: none) a foreign server; else a
+ * file, or the files that match a pattern (see glob.h).  Compressed ones are read decompressed.  Raises what
+ * the kind of source raises for a user who may not read it.
  *
- * The set belongs to the current memory context.
+ * The set belongs to the current memory context.  If it may be rewound, what can be read only once is kept
+ * in a temporary file.
  */
-extern EtlSourceSet *EtlSourceSetOpen(const char *source);
+extern EtlSourceSet *EtlSourceSetOpen(const char *source, const char *path, bool rewindable);
 
 /* Closes the source in hand, and opens the next; NULL when there is none. */
 extern EtlSource *EtlSourceSetNext(EtlSourceSet *set);
@@ -30,6 +33,7 @@ extern int EtlSourceSetCount(const EtlSourceSet *set);
 /* As stored, perhaps compressed; all readings taken together. */
 extern uint64 EtlSourceSetBytesRead(const EtlSourceSet *set);
 extern int64 EtlSourceSetSize(const EtlSourceSet *set); /* the same; -1: not known */
+extern const EtlHttpStats *EtlSourceSetHttpStats(const EtlSourceSet *set); /* NULL: not of http */
 
 /*
  * For the planner: how large "source" is, and up to *len bytes from its start (none if it is compressed: then

@@ -30,8 +30,8 @@ EtlSourceCanRewind(EtlSource *source)
 void
 EtlSourceRewind(EtlSource *source)
 {
-	Assert(EtlSourceCanRewind(source));
-
+	if (!EtlSourceCanRewind(source))
+		elog(ERROR, "\"%s\" cannot be read again", source->name);
 	if (source->inner != NULL)
 		EtlSourceRewind(source->inner);
 	source->ops->rewind(source);

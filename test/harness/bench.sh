@@ -7,7 +7,13 @@
 . "$(dirname "$0")/packages.sh"
 . "$(dirname "$0")/server.sh"
 
+if command -v apt-cache >/dev/null && apt-cache show zsv >/dev/null 2>&1; then
+	need_command zsv zsv
+fi
+need_command python3 python3
 need_packages build
+# The peer of count(*); not every release of Debian has it.
+command -v zsv >/dev/null || as_root apt-get install -y -q zsv >/dev/null 2>&1 || true
 make_scratch
 
 say "Build for $("$PG_CONFIG" --version), $PG_CONFIG"

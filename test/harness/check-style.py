@@ -105,11 +105,18 @@ def check_foreign_libraries():
 
 
 def check_versions():
+    """What depends on the major of PostgreSQL is in compat.h; the rest is written for the newest."""
+    words = {
+        "PG_VERSION_NUM": "belongs into compat.h",
+        "PG_MAJORVERSION": "belongs into compat.h",
+        "pg_attribute_noreturn": "is gone in 18: write pg_noreturn before the declaration",
+    }
     for path in sources():
+        if path == Path("src/compat.h"):
+            continue
         text = without_comments(read(path))
-        for match in re.finditer(r"PG_VERSION_NUM|PG_MAJORVERSION", text):
-            if path != Path("src/compat.h"):
-                breach(path, line_of(text, match.start()), f"{match.group()} belongs into compat.h")
+        for match in re.finditer(r"\b(" + "|".join(words) + r")", text):
+            breach(path, line_of(text, match.start()), f"{match.group()} {words[match.group()]}")
 
 
 def call_at(text, opening):

@@ -2,8 +2,7 @@
 # make check: builds etl, installs it into a private copy of PostgreSQL and runs every test there; then
 # the same with AddressSanitizer and UndefinedBehaviorSanitizer.  The machine's PostgreSQL is only read.
 #
-# The last line adds up what ran; check-style counts as one test, and so does each program of test/unit
-# that gives no count of its own.
+# The last line adds up what ran; check-style counts as one test.
 
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/common.sh"
@@ -39,16 +38,13 @@ build "$scratch/sanitized" CC=gcc COPT="${sanitizers[*]}" all
 build "$scratch/sanitized" CC=gcc COPT="${sanitizers[*]}" DESTDIR="$scratch/install" install
 
 say "Tests under the sanitizers"
-reports=$scratch/reports
-as_worker mkdir "$reports"
-options="abort_on_error=1:log_path=$reports/report"
-export ASAN_OPTIONS="detect_leaks=0:$options" UBSAN_OPTIONS="print_stacktrace=1:$options"
+export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
 run_units "$scratch/sanitized" "${sanitizers[@]}"
 start_server "$scratch/pg_sanitized" "$private_pg_config" LD_PRELOAD="$(preload_asan)"
 run_regress "$scratch/sanitized"
 run_isolation "$scratch/sanitized"
 run_modules "$scratch/sanitized" CC=gcc COPT="${sanitizers[*]}"
 stop_server
-count_reports "$reports"
+count_findings "$scratch/pg_sanitized/log" 'ERROR: AddressSanitizer|runtime error:'
 
 say_result

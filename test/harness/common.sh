@@ -58,7 +58,8 @@ make_scratch() {
 
 leave() {
 	local status=$?
-	trap - EXIT INT TERM HUP
+	trap - EXIT
+	trap '' INT TERM HUP # make passes on to us the signal that the terminal has sent us already
 	if declare -F stop_server >/dev/null; then
 		stop_server
 	fi

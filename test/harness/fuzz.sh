@@ -1,5 +1,6 @@
 #!/bin/bash
-# make fuzz: each test/fuzz/NAME.c under libFuzzer for FUZZ_SECONDS, from test/fuzz/corpus/NAME.
+# make fuzz: each test/fuzz/NAME.c under libFuzzer for FUZZ_SECONDS, from test/fuzz/corpus/NAME; as many at
+# once as there are processors.
 #
 # An input that breaks something is kept in the folder that is named at the end.
 
@@ -10,32 +11,42 @@
 
 seconds=${FUZZ_SECONDS:-60}
 
-run_fuzzer() { # SOURCE
-	local name program findings
-	name=$(basename "$1" .c)
-	program=$scratch/$name
-	findings=$scratch/findings/$name
-	as_worker mkdir -p "$findings" "$scratch/found/$name" "$scratch/etl/test/fuzz/corpus/$name"
-	compile_frontend clang "$scratch/etl" "$program" "$1" -O1 -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all
-	say "$name for $seconds seconds"
-	if as_worker "$program" -max_total_time="$seconds" -print_final_stats=1 -verbosity=0 \
-		-artifact_prefix="$findings/" "$scratch/found/$name" \
-		"$scratch/etl/test/fuzz/corpus/$name" 2>"$program.log"; then
-		grep -E '^stat::(number_of_executed_units|average_exec_per_sec|new_units_added)' "$program.log"
+# Runs the fuzzer of its name in a folder of its own, and leaves its exit status there.
+# shellcheck disable=SC2016
+fuzz_one='
+	cd "$1/$3" && ./fuzz -max_total_time="$2" -verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=findings/ found "$1/etl/test/fuzz/corpus/$3" >log 2>&1
+	echo $? >"$1/$3/status"'
+
+report() { # NAME
+	say "$1"
+	if [ "$(cat "$scratch/$1/status")" = 0 ]; then
+		grep -E '^stat::(number_of_executed_units|average_exec_per_sec|new_units_added)' "$scratch/$1/log"
 		count 1 0
 	else
-		tail -n 60 "$program.log"
+		tail -n 60 "$scratch/$1/log"
+		say "The input is in $scratch/$1/findings"
 		count 0 1
-		say "The input is in $findings"
 	fi
 }
 
 need_packages fuzz
 make_scratch
 copy_project "$scratch/etl"
+
+names=()
 for source in "$scratch"/etl/test/fuzz/*.c; do
-	[ -e "$source" ] || break
-	run_fuzzer "$source"
+	name=$(basename "$source" .c)
+	as_worker mkdir -p "$scratch/$name/findings" "$scratch/$name/found" "$scratch/etl/test/fuzz/corpus/$name"
+	compile_frontend clang "$scratch/etl" "$scratch/$name/fuzz" "$source" -O1 \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+	names+=("$name")
+done
+
+say "Fuzzing ${#names[@]} programs for $seconds seconds each"
+printf '%s\n' "${names[@]}" |
+	as_worker xargs -P "$(nproc)" -I '{}' sh -c "$fuzz_one" sh "$scratch" "$seconds" '{}'
+for name in "${names[@]}"; do
+	report "$name"
 done
 say_result

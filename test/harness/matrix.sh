@@ -3,6 +3,7 @@
 # that has it.  Needs root, since debootstrap and chroot do.
 #
 #	MAJORS="17 18"		which of them
+#	GOAL=check			what to make there
 #	MATRIX_CACHE=...	where the chroots stay for the next time (~/.cache/etl-matrix)
 
 # shellcheck source-path=SCRIPTDIR
@@ -11,10 +12,11 @@
 
 declare -A release=([15]=bookworm [17]=trixie [18]=forky)
 majors=${MAJORS:-17 18}
+goal=${GOAL:-check}
 export MATRIX_CACHE=${MATRIX_CACHE:-$HOME/.cache/etl-matrix}
 
 if [ "$(id -u)" != 0 ]; then
-	as_root env MATRIX_CACHE="$MATRIX_CACHE" MAJORS="$majors" bash "$0"
+	as_root env MATRIX_CACHE="$MATRIX_CACHE" MAJORS="$majors" GOAL="$goal" bash "$0"
 	exit
 fi
 
@@ -44,15 +46,15 @@ make_chroot() { # RELEASE FOLDER
 }
 
 # In a mount namespace of its own, so that nothing stays mounted whatever happens.
-check_in_chroot() { # FOLDER
+make_in_chroot() { # FOLDER GOAL
 	cp /etc/resolv.conf "$1/etc/resolv.conf"
 	rm -rf "$1/root/etl"
 	worker=root copy_project "$1/root/etl"
 	# shellcheck disable=SC2016
 	unshare --mount --pid --fork -- bash -c '
 		mount -t proc proc "$1/proc"
-		exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root make -C /root/etl check
-	' bash "$1"
+		exec chroot "$1" env -u PG_CONFIG PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root make --no-print-directory -C /root/etl "$2"
+	' bash "$1" "$2"
 }
 
 need_command debootstrap debootstrap
@@ -66,8 +68,8 @@ for major in $majors; do
 	folder=$MATRIX_CACHE/${release[$major]}
 	make_chroot "${release[$major]}" "$folder"
 	say "PostgreSQL $major on Debian ${release[$major]}"
-	check_in_chroot "$folder" 2>&1 | tee "$folder.log" || status=1
-	results+=("PostgreSQL $major: $(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$folder.log" || echo 'did not get to the end')")
+	make_in_chroot "$folder" "$goal" 2>&1 | tee "$folder.log" || status=1
+	results+=("PostgreSQL $major: $(grep -A 1 '^== Result' "$folder.log" | tail -n 1)")
 done
 
 say "Result"

@@ -35,8 +35,10 @@ start_server() { # FOLDER PG_CONFIG [NAME=VALUE…, the postmaster's environment
 	export PGHOST=$folder PGPORT=5432 PGUSER=postgres
 }
 
+# A clean stop, so that what a server reports at its end is seen; whatever hangs is killed.
 stop_server() {
 	[ -n "$server" ] || return 0
-	as_worker "$server_bin/pg_ctl" stop -s -w -m immediate -D "$server/data" || true
+	as_worker "$server_bin/pg_ctl" stop -s -m fast -t 30 -D "$server/data" ||
+		as_worker "$server_bin/pg_ctl" stop -s -m immediate -D "$server/data" || true
 	server=
 }

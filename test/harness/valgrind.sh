@@ -19,12 +19,10 @@ build "$scratch/etl" COPT=-Werror all
 copy_postgresql "$scratch/install"
 build "$scratch/etl" COPT=-Werror DESTDIR="$scratch/install" install
 
-reports=$scratch/reports
-as_worker mkdir "$reports"
 as_worker tee "$scratch/postgres" >/dev/null <<EOF
 #!/bin/sh
 exec valgrind --quiet --leak-check=no --num-callers=30 --gen-suppressions=all \\
-	--suppressions='$scratch/etl/test/harness/valgrind.supp' --log-file='$reports/%p' \\
+	--suppressions='$scratch/etl/test/harness/valgrind.supp' \\
 	'$("$private_pg_config" --bindir)/postgres' "\$@"
 EOF
 as_worker chmod 755 "$scratch/postgres"
@@ -33,5 +31,5 @@ export postmaster=$scratch/postgres
 start_server "$scratch/pg" "$private_pg_config"
 run_regress "$scratch/etl"
 stop_server
-count_reports "$reports"
+count_findings "$scratch/pg/log" '^==[0-9]+== [A-Z]'
 say_result

@@ -29,6 +29,20 @@ END $$;
 CREATE FUNCTION csv_file(name text, content text) RETURNS text
 LANGUAGE sql AS $$ SELECT csv_file(name, convert_to(content, 'UTF8')) $$;
 
+-- EXPLAIN, without what differs between the major versions of PostgreSQL.
+CREATE FUNCTION explain(query text, options text DEFAULT 'COSTS OFF') RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE format('EXPLAIN (%s) %s', options, query) LOOP
+		line := regexp_replace(line, '(actual rows=\d+)\.00', '\1');
+		line := regexp_replace(line, '\(InitPlan 1\)\.col1|\$0', 'InitPlan 1');
+		RETURN NEXT regexp_replace(line, ' \(returns .*\)', '');
+	END LOOP;
+END $$;
+CREATE FUNCTION explain_analyze(query text) RETURNS SETOF text LANGUAGE sql AS
+	$$ SELECT explain(query, 'ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF') $$;
+
 SELECT size > 0 AS fixture_is_there FROM pg_stat_file('etl_fixtures/real/birdstrikes.csv');
 SELECT csv_file('setup.csv', E'a,b\n1,"x"\n') AS path;
 SELECT pg_read_binary_file('etl_tmp/setup.csv') = '\x612c620a312c2278220a' AS bytes_are_exact;

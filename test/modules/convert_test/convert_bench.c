@@ -2,9 +2,9 @@
  * convert_bench.c
  *		How long a value takes, by the fast converter and by the input function.
  *
- * Both read the same thousand texts over and over, in a memory context that is reset after each thousand,
- * so that the allocation of the result counts as it does in a scan.  The input function gets what a scan
- * must give it: a NUL-terminated string and a call through the function manager.
+ * Both read the same thousand texts over and over, in a memory context that is reset after each
+ * thousand, so that the allocation of the result counts as it does in a scan.  The input function
+ * gets what a scan must give it: a NUL-terminated string and a call through the function manager.
  */
 #include "postgres.h"
 
@@ -39,7 +39,8 @@ read_texts(EtlFastConverter convert, FmgrInfo *input, Oid ioparam, int32 typmod,
 }
 
 /*
- * convert_nanoseconds(type regtype, typmod int, fast boolean, texts text[], rounds int) returns float8
+ * convert_nanoseconds(type regtype, typmod int, fast boolean, texts text[], rounds int) returns
+ * float8
  */
 Datum
 convert_nanoseconds(PG_FUNCTION_ARGS)

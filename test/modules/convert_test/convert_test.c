@@ -2,13 +2,14 @@
  * convert_test.c
  *		The fast converters against the input functions.
  *
- * Whatever a fast converter takes, the input function must take too, and give the same bytes; what it
- * leaves alone goes to the input function anyway, so there is nothing to compare.  An error of the input
- * function is a mismatch like another one: it is caught in a subtransaction, which spans all texts up to
- * it, as errors are not expected.
+ * Whatever a fast converter takes, the input function must take too, and give the same bytes; what
+ * it leaves alone goes to the input function anyway, so there is nothing to compare.  An error of
+ * the input function is a mismatch like another one: it is caught in a subtransaction, which spans
+ * all texts up to it, as errors are not expected.
  *
- * Each text is handed to the converter between two pages that cannot be read, alternately at the very end
- * and at the very start of the readable one: to look at a byte outside the text ends the server process.
+ * Each text is handed to the converter between two pages that cannot be read, alternately at the
+ * very end and at the very start of the readable one: to look at a byte outside the text ends the
+ * server process.
  */
 #include "postgres.h"
 
@@ -107,8 +108,8 @@ fence(const char *text, size_t len, bool at_end)
 }
 
 /*
- * Reads one text both ways and says what differs, NULL if nothing does.  May raise the error of the input
- * function, after *taken is set.
+ * Reads one text both ways and says what differs, NULL if nothing does.  May raise the error of the
+ * input function, after *taken is set.
  */
 static const char *
 judge(Subject *subject, char *text, size_t len, bool at_end, bool *taken)

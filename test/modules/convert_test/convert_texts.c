@@ -2,10 +2,10 @@
  * convert_texts.c
  *		Random texts for the fast converters.
  *
- * A maker writes one text of a type.  A canonical one is inside every limit that the converter states, so
- * that the test can demand that all of them are taken; a boundary one has the same shape but digits,
- * values and lengths around and beyond the limits.  Mutation then puts small edits on either, from an
- * alphabet of all characters that mean something to some input function.
+ * A maker writes one text of a type.  A canonical one is inside every limit that the converter
+ * states, so that the test can demand that all of them are taken; a boundary one has the same shape
+ * but digits, values and lengths around and beyond the limits.  Mutation then puts small edits on
+ * either, from an alphabet of all characters that mean something to some input function.
  */
 #include "convert_texts.h"
 
@@ -197,8 +197,9 @@ put_decimal(StringInfo buf, int total, bool canonical, pg_prng_state *rng)
 }
 
 /*
- * A decimal in the middle between two neighbours of a binary format, or one unit of its last place beside
- * it: an odd integer of one bit more than fits, over 2^k, is that integer times 5^k over 10^k.
+ * A decimal in the middle between two neighbours of a binary format, or one unit of its last place
+ * beside it: an odd integer of one bit more than fits, over 2^k, is that integer times 5^k over
+ * 10^k.
  */
 static void
 make_middle(StringInfo buf, int bits, pg_prng_state *rng)
@@ -226,7 +227,10 @@ make_middle(StringInfo buf, int bits, pg_prng_state *rng)
 	}
 }
 
-/* Canonical are what the head of convert_float.c says, and less for float4, as texts in the middle are not. */
+/*
+ * Canonical is what the head of convert_float.c says, but for float4 only numbers of up to 7
+ * digits over a power of ten up to 10^10, none of which is in the middle between two floats.
+ */
 static void
 make_float(StringInfo buf, int bits, bool canonical, pg_prng_state *rng)
 {
@@ -483,8 +487,8 @@ make_timestamp(StringInfo buf, int32 typmod, bool canonical, pg_prng_state *rng)
 }
 
 /*
- * One of sixty-four characters beyond ASCII of this process's database: random bytes that happen to be one.
- * Where there are none, as good as all of them are ASCII.
+ * One of sixty-four characters beyond ASCII of this process's database: random bytes that happen to
+ * be one.  Where there are none, as good as all of them are ASCII.
  */
 static void
 put_foreign(StringInfo buf, pg_prng_state *rng)

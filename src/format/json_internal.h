@@ -1,0 +1,256 @@
+/*
+ * json_internal.h
+ *		What the parts of the JSON reader share.
+ *
+ *		json_reader.c	bytes -> slices that end between two tokens; the items' queue; what callers see
+ *		json_yajl.c		a slice -> events, each a token with its place in the body (all that knows yajl)
+ *		json_token.c	what jsonb asks of a token, and yajl does not
+ *		json_track.c	events -> where we are on the paths -> items with their tokens, captures
+ *
+ * All places are bytes of the body, as uint64, until an item is handed out: the buffer may move under them.
+ */
+#ifndef ETL_JSON_INTERNAL_H
+#define ETL_JSON_INTERNAL_H
+
+#include "etl.h"
+
+#ifndef FRONTEND
+#include "utils/memutils.h"
+#endif
+
+#include "format/json.h"
+
+/*
+ * yajl parses all that it is given, so the items of one slice are queued.  A slice has this many bytes and
+ * at most one token more; so it has at most one event more.
+ */
+#define ETL_JSON_SLICE 4096
+#define ETL_JSON_SLICE_EVENTS (ETL_JSON_SLICE + 1)
+
+#define ETL_JSON_NOWHERE PG_UINT64_MAX
+
+/*
+ * What is followed while parsing: the items path, a capture's path, or the way to what a test looks at,
+ * which has a track of its own, from the root.
+ */
+typedef struct EtlJsonTrackStep
+{
+	EtlJsonStepKind kind;
+	bool tested;
+	EtlJsonName name;
+} EtlJsonTrackStep;
+
+/* How the element that a track goes through fares in its test. */
+typedef enum EtlJsonVerdict
+{
+	ETL_JSON_PASSED, /* also where there is no test */
+	ETL_JSON_UNDECIDED,
+	ETL_JSON_FAILED,
+} EtlJsonVerdict;
+
+typedef struct EtlJsonTrack
+{
+	int nsteps;
+	EtlJsonTrackStep *steps;
+	EtlJsonVerdict verdict;
+	int capture;		 /* it is the path of this one; -1 if not */
+	int owner;			 /* it is what the test of this track looks at; -1 if not */
+	EtlJsonName literal; /* that the test compares with */
+} EtlJsonTrack;
+
+/* A set of tracks.  The items path is the first one. */
+typedef uint64 EtlJsonSet;
+
+#define ETL_JSON_MAX_TRACKS (2 * (1 + ETL_JSON_MAX_CAPTURES))
+#define ETL_JSON_MAX_TRACK_STEPS (2 * ETL_JSON_MAX_STEPS)
+#define ETL_JSON_SET(i) (UINT64CONST(1) << (i))
+#define ETL_JSON_ITEMS ETL_JSON_SET(0)
+
+/* An array or object that is open. */
+typedef struct EtlJsonFrame
+{
+	EtlJsonSet inside;	 /* tracks that go on in it */
+	EtlJsonSet seen;	 /* tracks whose next name it had already */
+	EtlJsonSet captures; /* tracks that capture it */
+	EtlJsonSet tested;	 /* tracks whose test is about it */
+	uint64 start;
+	uint32 token; /* its own, if it has one */
+	bool has_token;
+	bool has_tokens; /* what it holds gets tokens */
+	bool object;
+	bool holds_items; /* its elements are the items */
+} EtlJsonFrame;
+
+/* A piece of text in the body, or, if it had escapes, in decoded. */
+typedef struct EtlJsonSpan
+{
+	bool decoded;
+	uint64 at;
+	uint32 len;
+} EtlJsonSpan;
+
+/* An item that is complete. */
+typedef struct EtlJsonQueued
+{
+	uint64 start;
+	uint32 len;
+	uint32 token; /* its first */
+	uint32 ntokens;
+	uint32 decoded; /* where its decoded text starts */
+	uint32 key_len;
+	bool has_key; /* key_len bytes of decoded are the name that it stood under */
+	EtlJsonVerdict verdict;
+} EtlJsonQueued;
+
+/* A value that was met on a capture's path: first a span of the slice, then a copy of its own. */
+typedef struct EtlJsonHeld
+{
+	bool present;
+	bool copied;
+	EtlJsonSpan span;
+	EtlJsonValue value; /* text points to copy */
+	char *copy;
+	size_t copy_size;
+} EtlJsonHeld;
+
+typedef struct EtlJsonCaptured
+{
+	EtlJsonHeld value;
+	EtlJsonHeld candidate; /* will be the value if its element passes the test */
+} EtlJsonCaptured;
+
+typedef struct EtlJsonYajl EtlJsonYajl;
+
+struct EtlJsonReader
+{
+	EtlJsonOptions options;
+
+	/* The buffer, and what has become of its bytes: base <= fed <= scanned <= filled. */
+	char *buffer;
+	size_t buffer_size;
+	uint64 base;	/* byte of the body that buffer[0] is */
+	uint64 filled;	/* end of what has come */
+	uint64 scanned; /* end of what was searched for a place to cut */
+	uint64 cut;		/* last place between two tokens */
+	uint64 fed;		/* end of what yajl has seen */
+	bool in_string; /* at scanned */
+	bool escaped;	/* at scanned: the next byte belongs to a backslash */
+	bool bad_byte;	/* scanning ended at a byte that can be nowhere */
+	bool began;		/* the byte order mark was looked for */
+	bool at_end;	/* no more bytes will come; a space was put behind the last one */
+	uint64 end;		/* with at_end: length of the body */
+	bool complete;	/* yajl agrees that this is the end */
+	EtlJsonFault fault;
+	char fault_detail[128];
+
+	/* Events */
+	EtlJsonYajl *yajl;
+	uint64 token_end; /* of the last token that gave an event */
+	uint64 mark;	  /* from here to the next token there is nothing but separators */
+
+	/* Paths */
+	EtlJsonTrack tracks[ETL_JSON_MAX_TRACKS];
+	int ntracks;
+	EtlJsonSet capture_tracks;
+	EtlJsonSet test_tracks;
+	EtlJsonSet end_at[ETL_JSON_MAX_TRACK_STEPS + 1]; /* tracks with that many steps */
+	EtlJsonSet any_at[ETL_JSON_MAX_TRACK_STEPS + 1]; /* tracks with "*" as that step */
+	EtlJsonCaptured captured[ETL_JSON_MAX_CAPTURES];
+
+	/* Where we are */
+	EtlJsonFrame *frames; /* [max_depth] */
+	int depth;			  /* how many are open */
+	EtlJsonSet on_key;	  /* tracks that the last name is on */
+	EtlJsonSpan key;	  /* the last name, if the value gets a token */
+	uint64 capture_start; /* the outermost open value that is captured, or nowhere */
+	int capture_depth;	  /* its depth */
+	uint64 nvalues;		  /* at depth 0 */
+	bool many;			  /* another one may follow */
+	bool elements;		  /* an array at the end of the items path means its elements */
+	bool found_items;
+
+	/* The item that is being read */
+	bool in_item;
+	int item_depth;
+	uint64 item_start; /* nowhere if there is none */
+	uint32 item_token;
+	uint32 item_decoded;
+	bool has_item_key; /* the name of the next item is in decoded, from item_key on */
+	uint32 item_key;
+	uint32 item_key_len;
+
+	/* Items that are complete, and the tokens and decoded text of these and of the one being read */
+	EtlJsonQueued *queue;
+	uint32 queue_size;
+	uint32 queue_first;
+	uint32 queue_end;
+	uint64 undecided_start; /* the first one that waits for a test, or nowhere */
+	EtlJsonToken *tokens;
+	uint32 tokens_size;
+	uint32 ntokens;
+	char *decoded;
+	uint32 decoded_size;
+	uint32 decoded_len;
+
+	int64 nitems; /* handed out */
+	uint64 hash;
+};
+
+static inline const char *
+EtlJsonBytes(const EtlJsonReader *reader, uint64 at)
+{
+	return reader->buffer + (at - reader->base);
+}
+
+/*
+ * The first byte of what has to stay in the buffer because it is not complete yet, or not decided; or, if that
+ * is nothing, at.  What is between there and the end of a token at at must not be more than max_item_size.
+ */
+static inline uint64
+EtlJsonHeldFrom(const EtlJsonReader *reader, uint64 at)
+{
+	uint64 from = Min(reader->item_start, reader->capture_start);
+
+	from = Min(from, reader->undecided_start);
+	return Min(from, at);
+}
+
+/* Records what is wrong, unless something already is; returns false. */
+extern bool
+EtlJsonFail(EtlJsonReader *reader, EtlJsonStatus status, uint64 offset, const char *detail);
+
+/* json_yajl.c */
+extern EtlJsonYajl *EtlJsonYajlCreate(EtlJsonReader *reader);
+extern void EtlJsonYajlReset(EtlJsonYajl *yajl);
+extern void EtlJsonYajlFree(EtlJsonYajl *yajl);
+
+/*
+ * Parses n bytes from place at on, which must be whole tokens (the last call may end inside one, if the
+ * reader goes no further).  EtlJsonYajlFinish says that there are no more.  false: see the fault.
+ */
+extern bool EtlJsonYajlParse(EtlJsonYajl *yajl, uint64 at, size_t n);
+extern bool EtlJsonYajlFinish(EtlJsonYajl *yajl);
+
+/* json_token.c */
+extern EtlJsonStatus EtlJsonCheckEscapes(const char *raw, uint32 len, uint32 *at);
+extern bool EtlJsonNumberInRange(const char *text, uint32 len);
+
+/* json_track.c.  Events allocate nothing: the reader has made room for all that a slice can have. */
+typedef struct EtlJsonEvent
+{
+	EtlJsonType type;
+	uint64 start; /* of the token */
+	uint64 end;
+	uint64 before;	  /* end of the one before */
+	const char *text; /* a string's text, anything else as it stands */
+	uint32 len;
+	bool decoded; /* text is not a part of the body */
+} EtlJsonEvent;
+
+extern void EtlJsonTrackPaths(EtlJsonReader *reader);
+extern bool EtlJsonTrackKey(EtlJsonReader *reader, const EtlJsonEvent *event);
+extern bool EtlJsonTrackScalar(EtlJsonReader *reader, const EtlJsonEvent *event);
+extern bool EtlJsonTrackOpen(EtlJsonReader *reader, const EtlJsonEvent *event);
+extern bool EtlJsonTrackClose(EtlJsonReader *reader, const EtlJsonEvent *event);
+
+#endif /* ETL_JSON_INTERNAL_H */

@@ -1,0 +1,558 @@
+/*
+ * json_reader.c
+ *		The bytes of a JSON body, and the items that were found in them.
+ *
+ * Bytes arrive in one buffer.  A scan that knows only strings, brackets and white space finds where a slice
+ * of a few KB can end between two tokens; yajl is given no other pieces.  So it never has to keep half a
+ * token: it would read that again, from its start, with every block that arrives, and a string of 16 MB
+ * that comes in blocks of 16 KB would be read 500 times.  It also means that all it points at stays in our
+ * buffer.
+ *
+ *		base ... what must be kept ... fed ... cut ... scanned ... filled
+ *
+ * A slice leaves its items in a queue, with their tokens; the next slice is parsed when the queue is empty.
+ * What must be kept is the item that is being read, or one that waits for a test, or an array or object that
+ * is captured; how far that may reach back is max_item_size.
+ */
+#include "etl.h"
+
+#include "common/hashfn.h"
+#include "mb/pg_wchar.h"
+
+#include "format/json_internal.h"
+
+#define FIRST_BUFFER_SIZE (64 * 1024)
+#define MIN_ROOM (16 * 1024)
+
+/*
+ * Create, reset, free
+ */
+
+/* At byte 0 of a body.  Everything not set here is set before it is read. */
+static void
+start_body(EtlJsonReader *reader)
+{
+	const EtlJsonPath *items = reader->options.items;
+
+	reader->base = reader->filled = reader->scanned = reader->cut = reader->fed = 0;
+	reader->in_string = reader->escaped = reader->bad_byte = false;
+	reader->began = reader->at_end = reader->complete = false;
+	memset(&reader->fault, 0, sizeof(reader->fault));
+	reader->mark = reader->token_end = 0;
+
+	for (int i = 0; i < reader->ntracks; i++)
+		reader->tracks[i].verdict = ETL_JSON_PASSED;
+	for (int i = 0; i < reader->options.ncaptures; i++)
+	{
+		reader->captured[i].value.present = false;
+		reader->captured[i].candidate.present = false;
+	}
+	reader->depth = 0;
+	reader->capture_start = ETL_JSON_NOWHERE;
+	reader->nvalues = 0;
+	reader->many = reader->options.many;
+	reader->elements = items == NULL ? !reader->options.many : EtlJsonPathEndsInName(items);
+	reader->found_items = false;
+
+	reader->in_item = reader->has_item_key = false;
+	reader->item_start = reader->undecided_start = ETL_JSON_NOWHERE;
+	reader->queue_first = reader->queue_end = 0;
+	reader->ntokens = reader->decoded_len = 0;
+	reader->nitems = 0;
+	reader->hash = 0;
+}
+
+EtlJsonReader *
+EtlJsonReaderCreate(const EtlJsonOptions *options)
+{
+	EtlJsonReader *reader = palloc0(sizeof(EtlJsonReader));
+
+	Assert(options->ncaptures <= ETL_JSON_MAX_CAPTURES);
+	Assert(options->max_depth >= 1 && options->max_depth <= ETL_JSON_MAX_DEPTH);
+	Assert(options->max_item_size <= ETL_JSON_MAX_ITEM_SIZE);
+
+	reader->options = *options;
+	reader->buffer_size = FIRST_BUFFER_SIZE;
+	reader->buffer = palloc(reader->buffer_size);
+	reader->frames = palloc(options->max_depth * sizeof(EtlJsonFrame));
+	reader->queue_size = reader->tokens_size = 2 * ETL_JSON_SLICE_EVENTS;
+	reader->queue = palloc(reader->queue_size * sizeof(EtlJsonQueued));
+	reader->tokens = palloc(reader->tokens_size * sizeof(EtlJsonToken));
+	reader->decoded_size = 2 * ETL_JSON_SLICE;
+	reader->decoded = palloc(reader->decoded_size);
+	for (int i = 0; i < options->ncaptures; i++)
+	{
+		EtlJsonCaptured *captured = &reader->captured[i];
+
+		captured->value.copy_size = captured->candidate.copy_size = 64;
+		captured->value.copy = palloc(captured->value.copy_size);
+		captured->candidate.copy = palloc(captured->candidate.copy_size);
+	}
+	EtlJsonTrackPaths(reader);
+	reader->yajl = EtlJsonYajlCreate(reader);
+	start_body(reader);
+	return reader;
+}
+
+void
+EtlJsonReaderReset(EtlJsonReader *reader)
+{
+	EtlJsonYajlReset(reader->yajl);
+	start_body(reader);
+}
+
+void
+EtlJsonReaderFree(EtlJsonReader *reader)
+{
+	EtlJsonYajlFree(reader->yajl);
+	for (int i = 0; i < reader->ntracks; i++)
+		pfree(reader->tracks[i].steps);
+	for (int i = 0; i < reader->options.ncaptures; i++)
+	{
+		pfree(reader->captured[i].value.copy);
+		pfree(reader->captured[i].candidate.copy);
+	}
+	pfree(reader->decoded);
+	pfree(reader->tokens);
+	pfree(reader->queue);
+	pfree(reader->frames);
+	pfree(reader->buffer);
+	pfree(reader);
+}
+
+bool
+EtlJsonFail(EtlJsonReader *reader, EtlJsonStatus status, uint64 offset, const char *detail)
+{
+	EtlJsonFault *fault = &reader->fault;
+
+	if (fault->status != ETL_JSON_ITEM)
+		return false;
+	fault->status = status;
+	fault->offset = offset;
+	fault->in_item = reader->in_item;
+	fault->detail = detail;
+	return false;
+}
+
+/*
+ * Bytes in
+ */
+
+char *
+EtlJsonReaderRoom(EtlJsonReader *reader, size_t *len)
+{
+	uint64 from = EtlJsonHeldFrom(reader, reader->fed);
+	size_t kept = reader->filled - from;
+
+	if (from > reader->base)
+		memmove(reader->buffer, EtlJsonBytes(reader, from), kept);
+	reader->base = from;
+	if (reader->buffer_size - kept < MIN_ROOM)
+	{
+		reader->buffer_size *= 2;
+		reader->buffer = repalloc(reader->buffer, reader->buffer_size);
+	}
+	*len = reader->buffer_size - kept - 1; /* the last one is for the space at the end */
+	return reader->buffer + kept;
+}
+
+void
+EtlJsonReaderFed(EtlJsonReader *reader, size_t n)
+{
+	reader->filled += n;
+	if (n > 0 || reader->at_end)
+		return;
+	reader->at_end = true;
+	reader->end = reader->filled;
+	reader->buffer[reader->filled - reader->base] = ' ';
+	reader->filled++;
+}
+
+/*
+ * Slices
+ */
+
+/* What a byte outside of strings is.  PART is of a number or a word, or else yajl's to refuse. */
+typedef enum ByteKind
+{
+	PART,
+	BETWEEN,
+	QUOTE,
+	BAD, /* yajl takes it for white space, and JSON does not */
+} ByteKind;
+
+static const uint8 byte_kind[256] = {
+	[' '] = BETWEEN, ['\t'] = BETWEEN, ['\n'] = BETWEEN, ['\r'] = BETWEEN, [','] = BETWEEN,
+	[':'] = BETWEEN, ['['] = BETWEEN,  [']'] = BETWEEN,	 ['{'] = BETWEEN,  ['}'] = BETWEEN,
+	['"'] = QUOTE,	 ['\v'] = BAD,	   ['\f'] = BAD,
+};
+
+/* Goes behind the closing quote of a string; or to the end, if that is nearer, and stays in the string. */
+static const char *
+skip_string(EtlJsonReader *reader, const char *p, const char *end)
+{
+	reader->in_string = true;
+	if (reader->escaped && p < end)
+	{
+		reader->escaped = false;
+		p++;
+	}
+	for (;;)
+	{
+		while (p < end && *p != '"' && *p != '\\')
+			p++;
+		if (p < end && *p == '"')
+		{
+			reader->in_string = false;
+			return p + 1;
+		}
+		if (end - p <= 1)
+		{
+			reader->escaped |= p < end;
+			return end;
+		}
+		p += 2;
+	}
+}
+
+/* Looks for the end of the next slice.  Goes on where it stopped, so it sees each byte once. */
+static void
+scan(EtlJsonReader *reader)
+{
+	const char *fed = EtlJsonBytes(reader, reader->fed);
+	const char *p = EtlJsonBytes(reader, reader->scanned);
+	const char *end = EtlJsonBytes(reader, reader->filled);
+	const char *cut = EtlJsonBytes(reader, reader->cut);
+
+	if (reader->in_string)
+		p = skip_string(reader, p, end);
+	while (p < end && !reader->bad_byte && (p - fed < ETL_JSON_SLICE || cut == fed))
+	{
+		switch ((ByteKind) byte_kind[(unsigned char) *p])
+		{
+			case PART:
+				p++;
+				break;
+			case BETWEEN:
+				cut = ++p;
+				break;
+			case QUOTE:
+				p = skip_string(reader, p + 1, end);
+				break;
+			case BAD:
+				reader->bad_byte = true;
+				cut = p;
+				break;
+		}
+	}
+	reader->scanned = reader->base + (p - reader->buffer);
+	reader->cut = reader->base + (cut - reader->buffer);
+}
+
+/* Passes over a byte order mark.  false: there are too few bytes to tell. */
+static bool
+begin(EtlJsonReader *reader)
+{
+	static const char mark[] = {'\xef', '\xbb', '\xbf'};
+	size_t n = Min(reader->filled, sizeof(mark));
+
+	if (memcmp(reader->buffer, mark, n) == 0)
+	{
+		if (n < sizeof(mark))
+			return false;
+		reader->scanned = reader->cut = reader->fed = reader->mark = n;
+	}
+	reader->began = true;
+	return true;
+}
+
+/* Grows an array of size elements to have room for more behind used of them. */
+static void *
+make_room(void *array, uint32 *size, size_t used, size_t more, size_t element)
+{
+	if (used + more > *size)
+	{
+		*size = Max(*size * 2, used + more);
+		array = repalloc(array, *size * element);
+	}
+	return array;
+}
+
+/* Room for all that a slice of n bytes can add; nothing is allocated while it is parsed. */
+static bool
+make_room_for_slice(EtlJsonReader *reader, size_t n)
+{
+	Size ntokens = reader->ntokens + ETL_JSON_SLICE_EVENTS;
+	Size nqueued = reader->queue_end + ETL_JSON_SLICE_EVENTS;
+
+	if (2 * Max(ntokens * sizeof(EtlJsonToken), nqueued * sizeof(EtlJsonQueued)) > MaxAllocSize)
+		return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, EtlJsonHeldFrom(reader, reader->fed),
+						   NULL);
+	reader->tokens = make_room(reader->tokens, &reader->tokens_size, reader->ntokens,
+							   ETL_JSON_SLICE_EVENTS, sizeof(EtlJsonToken));
+	reader->queue = make_room(reader->queue, &reader->queue_size, reader->queue_end,
+							  ETL_JSON_SLICE_EVENTS, sizeof(EtlJsonQueued));
+	reader->decoded = make_room(reader->decoded, &reader->decoded_size, reader->decoded_len, n, 1);
+	return true;
+}
+
+/* With an empty queue, all that the arrays need to hold is the item that is being read. */
+static void
+forget_handed_out(EtlJsonReader *reader)
+{
+	uint32 token = reader->in_item ? reader->item_token : reader->ntokens;
+	uint32 decoded = reader->decoded_len;
+
+	if (reader->queue_first < reader->queue_end)
+		return;
+	if (reader->in_item)
+		decoded = reader->item_decoded;
+	else if (reader->has_item_key)
+		decoded = reader->item_key;
+	reader->queue_first = reader->queue_end = 0;
+	reader->ntokens -= token;
+	memmove(reader->tokens, reader->tokens + token, reader->ntokens * sizeof(EtlJsonToken));
+	reader->item_token = 0;
+	reader->decoded_len -= decoded;
+	memmove(reader->decoded, reader->decoded + decoded, reader->decoded_len);
+	if (reader->key.decoded)
+		reader->key.at -= decoded;
+	reader->item_key -= decoded;
+	reader->item_decoded = 0;
+}
+
+/* Gives what was captured a copy of its text before the slice goes away. */
+static void
+copy_captured(EtlJsonReader *reader, EtlJsonHeld *held, const char *text, size_t len)
+{
+	if (held->copy_size < len)
+	{
+		held->copy_size = Max(held->copy_size * 2, len);
+		held->copy = repalloc(held->copy, held->copy_size);
+	}
+	memcpy(held->copy, text, len);
+	held->value.text = held->copy;
+	held->value.len = len;
+	held->copied = true;
+}
+
+static void
+copy_span(EtlJsonReader *reader, EtlJsonHeld *held)
+{
+	if (held->present && !held->copied)
+		copy_captured(reader, held,
+					  held->span.decoded ? reader->decoded + held->span.at
+										 : EtlJsonBytes(reader, held->span.at),
+					  held->span.len);
+}
+
+/* Has too much been read of something that is not complete?  (See also locate() in json_yajl.c.) */
+static bool
+check_size(EtlJsonReader *reader)
+{
+	uint64 from = EtlJsonHeldFrom(reader, reader->cut);
+
+	if (reader->scanned - from <= reader->options.max_item_size)
+		return true;
+	return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, from, NULL);
+}
+
+/* Parses n bytes, as far as they are UTF-8. */
+static bool
+parse(EtlJsonReader *reader, size_t n)
+{
+	size_t valid = pg_encoding_verifymbstr(PG_UTF8, EtlJsonBytes(reader, reader->fed), n);
+	uint64 invalid = reader->fed + valid;
+
+	if (!EtlJsonYajlParse(reader->yajl, reader->fed, valid))
+		return false;
+	if (valid == n)
+		return true;
+	if (*EtlJsonBytes(reader, invalid) == '\0')
+		return EtlJsonFail(reader, ETL_JSON_SYNTAX, invalid, "There is a NUL byte.");
+	return EtlJsonFail(reader, ETL_JSON_BAD_ENCODING, invalid, NULL);
+}
+
+/* Parses the next slice.  false if there is none yet, or a fault, or all is parsed. */
+static bool
+parse_slice(EtlJsonReader *reader)
+{
+	size_t n;
+	bool parsed;
+
+	scan(reader);
+	n = reader->cut - reader->fed;
+	if (n == 0 && !reader->bad_byte)
+		return check_size(reader) && false;
+	forget_handed_out(reader);
+	if (!make_room_for_slice(reader, n))
+		return false;
+	parsed = parse(reader, n);
+	for (int i = 0; i < reader->options.ncaptures; i++)
+	{
+		copy_span(reader, &reader->captured[i].value);
+		copy_span(reader, &reader->captured[i].candidate);
+	}
+	if (!parsed)
+		return false;
+	reader->fed = reader->cut;
+	if (reader->bad_byte)
+		return EtlJsonFail(reader, ETL_JSON_SYNTAX, reader->cut, "Invalid character in JSON text.");
+	return check_size(reader);
+}
+
+static void
+finish(EtlJsonReader *reader)
+{
+	if (reader->fed < reader->filled)
+		EtlJsonFail(reader, ETL_JSON_TRUNCATED, reader->end, NULL);
+	else
+		reader->complete = EtlJsonYajlFinish(reader->yajl);
+}
+
+/*
+ * Items out
+ */
+
+/* The item may be the last one: picks up what is captured of that. */
+static void
+capture_from_item(EtlJsonReader *reader, const EtlJsonItem *item)
+{
+	for (int i = 0; i < reader->options.ncaptures; i++)
+	{
+		const EtlJsonCapture *capture = &reader->options.captures[i];
+		EtlJsonHeld *held = &reader->captured[i].value;
+		const EtlJsonToken *token;
+		const char *text;
+		size_t len;
+
+		if (!capture->of_last_item)
+			continue;
+		token = EtlJsonFind(item, capture->path);
+		held->present = token != NULL;
+		if (token == NULL)
+			continue;
+		text = EtlJsonTokenText(item, token, &len);
+		held->value.type = token->type;
+		copy_captured(reader, held, text, len);
+	}
+}
+
+static void
+hand_out(EtlJsonReader *reader, const EtlJsonQueued *queued, EtlJsonItem *item)
+{
+	item->data = EtlJsonBytes(reader, queued->start);
+	item->len = queued->len;
+	item->tokens = reader->tokens + queued->token;
+	item->ntokens = queued->ntokens;
+	item->decoded = reader->decoded + queued->decoded;
+	item->key = queued->has_key ? item->decoded : NULL;
+	item->key_len = queued->has_key ? queued->key_len : 0;
+	item->index = reader->nitems++;
+	item->offset = queued->start;
+	reader->hash = hash_bytes_extended((const unsigned char *) item->data, item->len, reader->hash);
+}
+
+/* Takes the next item off the queue, if it is there and no test can refuse it any more. */
+static bool
+take_item(EtlJsonReader *reader, EtlJsonItem *item)
+{
+	while (reader->queue_first < reader->queue_end)
+	{
+		const EtlJsonQueued *queued = &reader->queue[reader->queue_first];
+
+		if (queued->verdict == ETL_JSON_UNDECIDED)
+			return false;
+		reader->queue_first++;
+		if (queued->verdict == ETL_JSON_FAILED)
+			continue;
+		hand_out(reader, queued, item);
+		if (reader->queue_first == reader->queue_end || queued[1].verdict != ETL_JSON_PASSED)
+			capture_from_item(reader, item);
+		return true;
+	}
+	return false;
+}
+
+EtlJsonStatus
+EtlJsonReaderNext(EtlJsonReader *reader, EtlJsonItem *item)
+{
+	for (;;)
+	{
+		if (take_item(reader, item))
+			return ETL_JSON_ITEM;
+		if (reader->fault.status != ETL_JSON_ITEM)
+			return reader->fault.status;
+		if (reader->complete)
+			return ETL_JSON_END;
+		if ((reader->began || begin(reader)) && parse_slice(reader))
+			continue;
+		if (reader->fault.status != ETL_JSON_ITEM)
+			continue;
+		if (!reader->at_end)
+			return ETL_JSON_NEED_DATA;
+		finish(reader);
+	}
+}
+
+/*
+ * What else there is to know
+ */
+
+const EtlJsonValue *
+EtlJsonReaderCaptured(const EtlJsonReader *reader, int i)
+{
+	const EtlJsonHeld *held = &reader->captured[i].value;
+
+	return held->present ? &held->value : NULL;
+}
+
+bool
+EtlJsonReaderFoundItems(const EtlJsonReader *reader)
+{
+	return reader->found_items;
+}
+
+uint64
+EtlJsonReaderHash(const EtlJsonReader *reader)
+{
+	return reader->hash;
+}
+
+const EtlJsonFault *
+EtlJsonReaderFault(const EtlJsonReader *reader)
+{
+	return &reader->fault;
+}
+
+const EtlJsonToken *
+EtlJsonMember(const EtlJsonItem *item, const EtlJsonToken *parent, const char *name, size_t len)
+{
+	const EtlJsonToken *found = NULL;
+
+	if (parent->type != ETL_JSON_OBJECT)
+		return NULL;
+	for (const EtlJsonToken *token = EtlJsonFirstIn(item, parent); token != NULL;
+		 token = EtlJsonNextIn(item, parent, token))
+	{
+		if (token->key_len == len && memcmp(EtlJsonTokenKey(item, token), name, len) == 0)
+			found = token;
+	}
+	return found;
+}
+
+const EtlJsonToken *
+EtlJsonFind(const EtlJsonItem *item, const EtlJsonPath *path)
+{
+	const EtlJsonToken *token = item->tokens;
+
+	for (int i = 0; token != NULL && i < path->nsteps; i++)
+	{
+		const EtlJsonStep *step = &path->steps[i];
+
+		if (step->kind != ETL_JSON_STEP_MEMBER)
+			return NULL;
+		token = EtlJsonMember(item, token, step->name.text, step->name.len);
+	}
+	return token;
+}

@@ -1,0 +1,489 @@
+/*
+ * json_yajl.c
+ *		From slices of a JSON body to events: the only file that knows yajl.
+ *
+ * yajl is handed slices that end between two tokens, and calls back for each value, name and bracket.  It
+ * says how far into the slice it is, and between the token before and this one stand only white space,
+ * commas and colons; so each event knows the bytes that it is made of, and the text of a token is taken
+ * from the reader's buffer.  Only for strings with escapes is yajl's copy used.
+ *
+ * What yajl lets pass and jsonb does not is checked here, on these bytes: escapes that are half a surrogate
+ * pair or NUL, and numbers that numeric cannot hold.  (UTF-8 is checked by the slice, and yajl's own check
+ * of it, which knows neither overlong forms nor surrogates, is turned off.)
+ *
+ * Memory.  yajl does not look at what its allocator returns, so a NULL would be a crash; and an error must
+ * not jump over its frames.  So whatever it may ask for is allocated before it is called, where an error
+ * may be raised, and its allocator only hands that out:
+ *
+ * - from a fixed block: its structs, its stack (at the full depth, once), the first 2 KB of two buffers;
+ * - from two spare blocks: these buffers, one for a token that it keeps, one for a string's text without
+ *   escapes.  Both double while they are too small for the token at hand, and no token is longer than the
+ *   slice that it comes in.
+ */
+#include "etl.h"
+
+#include <yajl/yajl_parse.h>
+
+#include "format/json_internal.h"
+
+#define YAJL_BUFFER_SIZE 2048 /* with which its buffers begin */
+#define FIXED_SIZE (2 * YAJL_BUFFER_SIZE + 2048)
+#define LARGE_BLOCKS 4 /* two in use, two spare */
+
+typedef struct LargeBlock
+{
+	char *memory; /* NULL: none */
+	bool in_use;
+} LargeBlock;
+
+struct EtlJsonYajl
+{
+	EtlJsonReader *reader;
+	yajl_handle handle;
+	yajl_alloc_funcs allocator;
+	uint64 slice;	/* where the bytes start that it parses now */
+	char separator; /* what has to follow the last event, '\0' if nothing */
+	bool separated; /* it was in an earlier slice */
+
+	char *fixed;
+	size_t fixed_size;
+	size_t fixed_used;
+	LargeBlock large[LARGE_BLOCKS];
+	size_t large_size; /* of the newest ones: what a buffer can grow to */
+};
+
+/*
+ * The allocator.  Each piece of memory is preceded by its size.
+ */
+
+#define PIECE_HEADER MAXALIGN(sizeof(size_t))
+
+static size_t
+piece_size(const void *piece)
+{
+	return *(const size_t *) ((const char *) piece - PIECE_HEADER);
+}
+
+static void *
+make_piece(char *memory, size_t size)
+{
+	*(size_t *) memory = size;
+	return memory + PIECE_HEADER;
+}
+
+static void *
+take_fixed(EtlJsonYajl *yajl, size_t size)
+{
+	char *memory = yajl->fixed + yajl->fixed_used;
+
+	size = MAXALIGN(size);
+	Assert(yajl->fixed_used + PIECE_HEADER + size <= yajl->fixed_size);
+	yajl->fixed_used += PIECE_HEADER + size;
+	return make_piece(memory, size);
+}
+
+static void *
+take_spare(EtlJsonYajl *yajl, size_t size)
+{
+	for (int i = 0; i < LARGE_BLOCKS; i++)
+	{
+		LargeBlock *block = &yajl->large[i];
+
+		if (block->memory == NULL || block->in_use)
+			continue;
+		block->in_use = true;
+		Assert(size <= yajl->large_size);
+		return make_piece(block->memory, yajl->large_size);
+	}
+	Assert(false);
+	return NULL;
+}
+
+static void
+free_large(LargeBlock *block)
+{
+	if (block->memory != NULL)
+		pfree(block->memory);
+	block->memory = NULL;
+	block->in_use = false;
+}
+
+static void *
+yajl_gets(void *ctx, size_t size)
+{
+	return take_fixed(ctx, size);
+}
+
+static void
+yajl_drops(void *ctx, void *piece)
+{
+	EtlJsonYajl *yajl = ctx;
+
+	for (int i = 0; piece != NULL && i < LARGE_BLOCKS; i++)
+	{
+		if (yajl->large[i].memory == (char *) piece - PIECE_HEADER)
+			free_large(&yajl->large[i]);
+	}
+}
+
+/* The stack is the only thing that yajl gets by reallocating nothing. */
+static void *
+yajl_grows(void *ctx, void *piece, size_t size)
+{
+	EtlJsonYajl *yajl = ctx;
+	void *larger;
+
+	if (piece == NULL)
+		return take_fixed(yajl, yajl->fixed_size - FIXED_SIZE - PIECE_HEADER);
+	if (size <= piece_size(piece))
+		return piece;
+	larger = take_spare(yajl, size);
+	memcpy(larger, piece, piece_size(piece));
+	yajl_drops(yajl, piece);
+	return larger;
+}
+
+/* palloc, but in the reader's memory context, whichever is current. */
+static char *
+alloc_with_reader(EtlJsonReader *reader, size_t size)
+{
+#ifdef FRONTEND
+	return palloc(size);
+#else
+	return MemoryContextAlloc(GetMemoryChunkContext(reader), size);
+#endif
+}
+
+/* Makes sure that both of yajl's buffers can grow to hold a token of len bytes. */
+static void
+reserve(EtlJsonYajl *yajl, size_t len)
+{
+	size_t size = yajl->large_size;
+	int wanted = 2;
+
+	if (len < size)
+		return;
+	while (size <= len)
+		size *= 2;
+	for (int i = 0; i < LARGE_BLOCKS; i++)
+	{
+		if (!yajl->large[i].in_use)
+			free_large(&yajl->large[i]);
+	}
+	yajl->large_size = size;
+	for (int i = 0; wanted > 0 && i < LARGE_BLOCKS; i++)
+	{
+		if (yajl->large[i].memory != NULL)
+			continue;
+		yajl->large[i].memory = alloc_with_reader(yajl->reader, PIECE_HEADER + size);
+		wanted--;
+	}
+}
+
+/*
+ * The events.  A callback that returns 0 cancels the parse; the reader has the fault then.
+ */
+
+/*
+ * The token of an event: from behind the separators that follow the last one to where yajl is.  It must not
+ * make too large what it belongs to.
+ */
+static bool
+locate(EtlJsonYajl *yajl, EtlJsonEvent *event, char separator)
+{
+	EtlJsonReader *reader = yajl->reader;
+	const char *start = EtlJsonBytes(reader, reader->mark);
+	uint64 from;
+
+	while (*start == ' ' || *start == ',' || *start == ':' || *start == '\n' || *start == '\r' ||
+		   *start == '\t')
+		start++;
+	event->before = reader->token_end;
+	event->start = reader->base + (start - reader->buffer);
+	event->end = yajl->slice + yajl_get_bytes_consumed(yajl->handle);
+	event->text = start;
+	event->len = event->end - event->start;
+	event->decoded = false;
+	Assert(event->start < event->end);
+	reader->mark = reader->token_end = event->end;
+	yajl->separator = separator;
+	yajl->separated = false;
+
+	from = EtlJsonHeldFrom(reader, event->start);
+	if (event->end - from <= reader->options.max_item_size)
+		return true;
+	return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, from, NULL);
+}
+
+static int
+on_plain(EtlJsonYajl *yajl, EtlJsonType type)
+{
+	EtlJsonEvent event = {type};
+
+	return locate(yajl, &event, ',') && EtlJsonTrackScalar(yajl->reader, &event);
+}
+
+static int
+on_null(void *ctx)
+{
+	return on_plain(ctx, ETL_JSON_NULL);
+}
+
+static int
+on_boolean(void *ctx, int value)
+{
+	return on_plain(ctx, value ? ETL_JSON_TRUE : ETL_JSON_FALSE);
+}
+
+static int
+on_number(void *ctx, const char *text, size_t len)
+{
+	EtlJsonYajl *yajl = ctx;
+	EtlJsonEvent event = {ETL_JSON_NUMBER};
+
+	if (!locate(yajl, &event, ','))
+		return false;
+	if (!EtlJsonNumberInRange(event.text, event.len))
+		return EtlJsonFail(yajl->reader, ETL_JSON_NUMBER_RANGE, event.start, NULL);
+	return EtlJsonTrackScalar(yajl->reader, &event);
+}
+
+/* Locates a string, and takes its text from between the quotes, or, if it had escapes, from yajl. */
+static bool
+locate_string(EtlJsonYajl *yajl, EtlJsonEvent *event, char separator, const unsigned char *decoded,
+			  size_t len)
+{
+	EtlJsonStatus status;
+	uint32 at;
+
+	if (!locate(yajl, event, separator))
+		return false;
+	event->text++;
+	event->len -= 2;
+	if (event->len == len)
+		return true;
+	status = EtlJsonCheckEscapes(event->text, event->len, &at);
+	if (status != ETL_JSON_ITEM)
+		return EtlJsonFail(yajl->reader, status, event->start + 1 + at, NULL);
+	event->text = (const char *) decoded;
+	event->len = len;
+	event->decoded = true;
+	return true;
+}
+
+static int
+on_string(void *ctx, const unsigned char *text, size_t len)
+{
+	EtlJsonYajl *yajl = ctx;
+	EtlJsonEvent event = {ETL_JSON_STRING};
+
+	return locate_string(yajl, &event, ',', text, len) && EtlJsonTrackScalar(yajl->reader, &event);
+}
+
+static int
+on_key(void *ctx, const unsigned char *text, size_t len)
+{
+	EtlJsonYajl *yajl = ctx;
+	EtlJsonEvent event = {ETL_JSON_STRING};
+
+	return locate_string(yajl, &event, ':', text, len) && EtlJsonTrackKey(yajl->reader, &event);
+}
+
+static int
+on_open(EtlJsonYajl *yajl, EtlJsonType type)
+{
+	EtlJsonEvent event = {type};
+
+	return locate(yajl, &event, '\0') && EtlJsonTrackOpen(yajl->reader, &event);
+}
+
+static int
+on_open_object(void *ctx)
+{
+	return on_open(ctx, ETL_JSON_OBJECT);
+}
+
+static int
+on_open_array(void *ctx)
+{
+	return on_open(ctx, ETL_JSON_ARRAY);
+}
+
+static int
+on_close(void *ctx)
+{
+	EtlJsonYajl *yajl = ctx;
+	EtlJsonEvent event = {0};
+
+	return locate(yajl, &event, ',') && EtlJsonTrackClose(yajl->reader, &event);
+}
+
+static const yajl_callbacks callbacks = {
+	.yajl_null = on_null,
+	.yajl_boolean = on_boolean,
+	.yajl_number = on_number,
+	.yajl_string = on_string,
+	.yajl_start_map = on_open_object,
+	.yajl_map_key = on_key,
+	.yajl_end_map = on_close,
+	.yajl_start_array = on_open_array,
+	.yajl_end_array = on_close,
+};
+
+/*
+ * The handle.  yajl cannot start again, so a new body gets a new handle in the same memory.
+ */
+
+static void
+open_handle(EtlJsonYajl *yajl)
+{
+	yajl->fixed_used = 0;
+	yajl->separator = '\0';
+	yajl->separated = false;
+	yajl->large_size = YAJL_BUFFER_SIZE;
+	yajl->handle = yajl_alloc(&callbacks, &yajl->allocator, yajl);
+	yajl_config(yajl->handle, yajl_dont_validate_strings, 1);
+	yajl_config(yajl->handle, yajl_allow_multiple_values, 1);
+}
+
+EtlJsonYajl *
+EtlJsonYajlCreate(EtlJsonReader *reader)
+{
+	EtlJsonYajl *yajl = palloc0(sizeof(EtlJsonYajl));
+
+	yajl->reader = reader;
+	yajl->allocator.malloc = yajl_gets;
+	yajl->allocator.realloc = yajl_grows;
+	yajl->allocator.free = yajl_drops;
+	yajl->allocator.ctx = yajl;
+
+	/* one byte of stack for each level, one for the bottom; it grows when it is full, by 128 bytes */
+	yajl->fixed_size = FIXED_SIZE + PIECE_HEADER + MAXALIGN(reader->options.max_depth + 1 + 128);
+	yajl->fixed = palloc(yajl->fixed_size);
+	open_handle(yajl);
+	return yajl;
+}
+
+void
+EtlJsonYajlReset(EtlJsonYajl *yajl)
+{
+	for (int i = 0; i < LARGE_BLOCKS; i++)
+		free_large(&yajl->large[i]);
+	open_handle(yajl);
+}
+
+void
+EtlJsonYajlFree(EtlJsonYajl *yajl)
+{
+	for (int i = 0; i < LARGE_BLOCKS; i++)
+		free_large(&yajl->large[i]);
+	pfree(yajl->fixed);
+	pfree(yajl);
+}
+
+static bool
+is_one_of(char c, const char *set)
+{
+	return c != '\0' && strchr(set, c) != NULL;
+}
+
+static uint64
+skip_space(const EtlJsonReader *reader, uint64 at)
+{
+	while (is_one_of(*EtlJsonBytes(reader, at), " \n\r\t"))
+		at++;
+	return at;
+}
+
+/*
+ * Where an error shows: at the token that cannot be there, or at the byte that spoils it.  yajl may be at
+ * either, or behind, so only of a token that began well does it know better.
+ */
+static uint64
+error_offset(EtlJsonYajl *yajl, bool lexical)
+{
+	EtlJsonReader *reader = yajl->reader;
+	uint64 token = skip_space(reader, reader->mark);
+
+	if (reader->depth > 0 && !yajl->separated && *EtlJsonBytes(reader, token) == yajl->separator)
+		token = skip_space(reader, token + 1);
+	if (lexical && is_one_of(*EtlJsonBytes(reader, token), "\"-0123456789tfn"))
+		return yajl->slice + yajl_get_bytes_consumed(yajl->handle);
+	return token;
+}
+
+/* Says what yajl found wrong, as a sentence. */
+static const char *
+error_detail(EtlJsonYajl *yajl, bool *lexical)
+{
+	EtlJsonReader *reader = yajl->reader;
+	char *text = (char *) yajl_get_error(yajl->handle, 0, NULL, 0);
+	char *reason = strstr(text, ": ");
+
+	*lexical = strncmp(text, "lexical", strlen("lexical")) == 0;
+	reason = reason == NULL ? text : reason + 2;
+	reason[strcspn(reason, "\n")] = '\0';
+	reason[0] = pg_toupper((unsigned char) reason[0]);
+	snprintf(reader->fault_detail, sizeof(reader->fault_detail), "%s%s", reason,
+			 reason[strlen(reason) - 1] == '.' ? "" : ".");
+	return reader->fault_detail;
+}
+
+static bool
+report_error(EtlJsonYajl *yajl)
+{
+	EtlJsonReader *reader = yajl->reader;
+	bool lexical;
+	const char *detail = error_detail(yajl, &lexical);
+	uint64 offset = error_offset(yajl, lexical);
+
+	if (reader->depth == 0 && reader->nvalues > 0 && !reader->many)
+		return EtlJsonFail(reader, ETL_JSON_TRAILING, offset, NULL);
+	if (lexical && reader->at_end && offset >= reader->end)
+		return EtlJsonFail(reader, ETL_JSON_TRUNCATED, reader->end, NULL);
+	return EtlJsonFail(reader, ETL_JSON_SYNTAX, offset, detail);
+}
+
+/* Behind the last event of a slice are only separators, which need not be kept. */
+static void
+pass_separators(EtlJsonYajl *yajl, uint64 end)
+{
+	EtlJsonReader *reader = yajl->reader;
+
+	for (; reader->mark < end; reader->mark++)
+	{
+		if (*EtlJsonBytes(reader, reader->mark) == yajl->separator)
+			yajl->separated = true;
+	}
+}
+
+bool
+EtlJsonYajlParse(EtlJsonYajl *yajl, uint64 at, size_t n)
+{
+	const unsigned char *bytes = (const unsigned char *) EtlJsonBytes(yajl->reader, at);
+
+	reserve(yajl, n);
+	yajl->slice = at;
+	switch (yajl_parse(yajl->handle, bytes, n))
+	{
+		case yajl_status_ok:
+			pass_separators(yajl, at + n);
+			return true;
+		case yajl_status_client_canceled:
+			return false;
+		case yajl_status_error:
+			break;
+	}
+	return report_error(yajl);
+}
+
+bool
+EtlJsonYajlFinish(EtlJsonYajl *yajl)
+{
+	EtlJsonReader *reader = yajl->reader;
+
+	if (yajl_complete_parse(yajl->handle) == yajl_status_ok)
+		return true;
+	return EtlJsonFail(reader, reader->nvalues == 0 ? ETL_JSON_EMPTY : ETL_JSON_TRUNCATED,
+					   reader->end, NULL);
+}

@@ -1,0 +1,740 @@
+/*
+ * exchange.c
+ *		A request to a target, and the response that counts.
+ *
+ *		             not yet: rate limit, back-off
+ *		                +--------+
+ *		                v        |
+ *		  idle -----> due -------+---> sent ------> answered -----> idle
+ *		                ^   \          |  |          body read, closed
+ *		                |    \         |  +-> error
+ *		                |     +-> refused (its breaker is open; an error when it is waited for)
+ *		                |              |
+ *		                +--------------+
+ *		         redirect, new token, another attempt
+ *
+ * A hop is one request to one URL.  An attempt begins at the URL of the call, and follows redirects hop by
+ * hop; each hop is checked (target.c), enters its origin's breaker (origins.c) and leaves it again, at the
+ * latest when the exchange's memory context goes.
+ *
+ * Credentials and the headers of target and call go to origins that the target trusts, and are left behind
+ * for good at the first redirect to another origin.
+ */
+#include "etl.h"
+
+#include "common/pg_prng.h"
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "source/clock.h"
+#include "source/exchange.h"
+#include "source/http.h"
+#include "source/oauth.h"
+#include "source/origins.h"
+
+#define MAX_REDIRECTS 10
+
+/* Of an error's body: bytes read at most, ms waited for them, and bytes shown. */
+#define EXCERPT_READ 8192
+#define EXCERPT_WAIT 1000
+#define EXCERPT_SHOWN 200
+
+typedef enum State
+{
+	IDLE,
+	DUE,	 /* to be sent when not_before has come */
+	REFUSED, /* by the breaker */
+	SENT,
+	ANSWERED,
+} State;
+
+struct EtlExchange
+{
+	const EtlTarget *target; /* borrowed */
+	EtlHttpStats *stats;	 /* borrowed */
+	const EtlCall *call;	 /* borrowed */
+	EtlHttp *http;
+	State state;
+
+	int attempt; /* from 1 */
+	int64 first_attempt_at;
+	int64 not_before;
+
+	/* the hop in hand */
+	MemoryContext hop_context; /* for what follows, emptied with each attempt */
+	EtlUrl url;
+	char origin[ETL_MAX_ORIGIN];
+	EtlHttpRequest request;
+	const char *method;
+	bool with_body;
+	bool trusted; /* credentials and headers go along */
+	bool public_only;
+	int redirects;
+	bool token_renewed;
+
+	bool entered; /* its origin, and has to leave it */
+	uint32 probe;
+	int64 refused_for; /* ms until the breaker may let it in, -1: unknown */
+	uint64 received;   /* bytes of the body */
+	MemoryContextCallback release;
+};
+
+static int64
+wall_clock(void)
+{
+	return (GetCurrentTimestamp() / 1000) +
+		   (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000;
+}
+
+static void
+leave(EtlExchange *exchange, EtlOutcome outcome)
+{
+	if (exchange->entered)
+		EtlOriginLeave(exchange->origin, exchange->probe, outcome);
+	exchange->entered = false;
+}
+
+static void
+release(void *arg)
+{
+	leave(arg, ETL_NO_OUTCOME);
+}
+
+EtlExchange *
+EtlExchangeCreate(const EtlTarget *target, EtlHttpStats *stats)
+{
+	EtlExchange *exchange = palloc0(sizeof(EtlExchange));
+
+	exchange->target = target;
+	exchange->stats = stats;
+	exchange->hop_context =
+		AllocSetContextCreate(CurrentMemoryContext, "etl http hop", ALLOCSET_SMALL_SIZES);
+	exchange->http = EtlHttpCreate();
+	/* Everything that leaving needs is in the struct: child contexts go before the callback is called. */
+	exchange->release.func = release;
+	exchange->release.arg = exchange;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &exchange->release);
+	return exchange;
+}
+
+/*
+ * What goes wrong
+ */
+
+/* Why there is no answer; a clause that follows "could not read ...:". */
+static const char *
+fault_clause(EtlHttpFault fault)
+{
+	switch (fault)
+	{
+		case ETL_HTTP_UNRESOLVED:
+			return "the name of the host could not be resolved";
+		case ETL_HTTP_UNREACHABLE:
+			return "the host could not be reached";
+		case ETL_HTTP_NO_TLS:
+			return "the connection could not be encrypted";
+		case ETL_HTTP_TIMED_OUT:
+			return "the server took too long";
+		case ETL_HTTP_DROPPED:
+			return "the connection was lost";
+		case ETL_HTTP_FORBIDDEN:
+			return "the address is not one of the public internet";
+		case ETL_HTTP_UNTRUSTED:
+			return "the certificate of the server is not trusted";
+		case ETL_HTTP_MALFORMED:
+			return "the response is not one of HTTP";
+		case ETL_HTTP_INTERNAL:
+		case ETL_HTTP_OK:
+			break;
+	}
+	return "the request could not be made";
+}
+
+static int
+fault_sqlstate(EtlHttpFault fault)
+{
+	if (fault == ETL_HTTP_FORBIDDEN)
+		return ERRCODE_INSUFFICIENT_PRIVILEGE;
+	if (fault == ETL_HTTP_INTERNAL)
+		return ERRCODE_FDW_ERROR;
+	return ERRCODE_CONNECTION_FAILURE;
+}
+
+/* The same SQLSTATE as for a file, where there is such a thing. */
+static int
+status_sqlstate(int status)
+{
+	switch (status)
+	{
+		case 401:
+		case 403:
+		case 407:
+			return ERRCODE_INSUFFICIENT_PRIVILEGE;
+		case 404:
+		case 410:
+			return ERRCODE_UNDEFINED_FILE;
+		case 429:
+			return ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
+		default:
+			return ERRCODE_IO_ERROR;
+	}
+}
+
+static char *
+shown_url(const EtlExchange *exchange)
+{
+	return EtlUrlDisplay(&exchange->url);
+}
+
+/* " after 123 bytes", if there was anything before. */
+static const char *
+position(const EtlExchange *exchange)
+{
+	uint64 bytes = exchange->call->offset + exchange->received;
+
+	return bytes == 0 ? "" : psprintf(" after %llu bytes", (unsigned long long) bytes);
+}
+
+/* How often it was tried, if more than once. */
+static const char *
+attempts(const EtlExchange *exchange)
+{
+	return exchange->attempt <= 1 ? "" : psprintf(", in attempt %d", exchange->attempt);
+}
+
+/* Takes everything secret that went out with the request out of a text that came back. */
+static void
+mask(const EtlExchange *exchange, char *text)
+{
+	const EtlHttpRequest *request = &exchange->request;
+
+	for (int i = 0; i < request->nheaders; i++)
+	{
+		const char *value = strstr(request->headers[i], ": ") + 2;
+		const char *blank = strchr(value, ' ');
+
+		EtlTargetMaskText(text, value);
+		/* "Bearer token": the token by itself */
+		if (blank)
+			EtlTargetMaskText(text, blank + 1);
+	}
+	EtlTargetMask(exchange->target, &exchange->url, text);
+}
+
+static void
+raise_fault(EtlExchange *exchange)
+{
+	EtlHttpFault fault = EtlHttpGetFault(exchange->http);
+	char *text = pstrdup(EtlHttpFaultText(exchange->http));
+	const char *purpose = EtlHttpPurpose(exchange->http);
+
+	mask(exchange, text);
+	ereport(ERROR,
+			(errcode(fault_sqlstate(fault)),
+			 errmsg("could not read \"%s\": %s%s", shown_url(exchange), fault_clause(fault),
+					position(exchange)),
+			 fault == ETL_HTTP_FORBIDDEN
+				 ? errdetail("It is set aside for another use: %s.", purpose)
+				 : errdetail("The HTTP library says%s: %s.", attempts(exchange), text),
+			 fault == ETL_HTTP_FORBIDDEN
+				 ? errhint("Only superusers, and servers with the option \"allow_private\", may "
+						   "reach such addresses.")
+				 : 0));
+}
+
+/*
+ * The beginning of an error's body, if it is text that can be shown.  It is read whole before it is masked,
+ * so that a secret is not cut in two, and nobody waits long for it.
+ */
+static char *
+excerpt(EtlExchange *exchange)
+{
+	char *text = palloc(EXCERPT_READ + 1);
+	size_t len = EtlHttpReadUntil(exchange->http, text, EXCERPT_READ, EtlClock() + EXCERPT_WAIT);
+
+	text[len] = '\0';
+	for (size_t i = 0; i < len; i++)
+	{
+		if (strchr("\t\r\n", text[i]) && text[i] != '\0')
+			text[i] = ' ';
+		if ((unsigned char) text[i] < ' ' || text[i] == 0x7f)
+			return NULL;
+	}
+	if (!pg_verify_mbstr(GetDatabaseEncoding(), text, (int) len, true))
+		return NULL;
+	mask(exchange, text);
+	text[pg_mbcliplen(text, (int) strlen(text), EXCERPT_SHOWN)] = '\0';
+	return *text ? text : NULL;
+}
+
+static void
+raise_status(EtlExchange *exchange)
+{
+	int status = EtlHttpStatus(exchange->http);
+	char *text = excerpt(exchange);
+
+	ereport(ERROR, (errcode(status_sqlstate(status)),
+					errmsg("could not read \"%s\": HTTP status %d%s%s", shown_url(exchange), status,
+						   attempts(exchange), position(exchange)),
+					text ? errdetail("The response begins: %s", text) : 0,
+					(status == 401 || status == 403) && exchange->target->server
+						? errhint("Check the options of server \"%s\" and of its user mapping.",
+								  exchange->target->server)
+						: 0));
+}
+
+static void
+raise_redirect(EtlExchange *exchange, int sqlstate, const char *why, const char *detail)
+{
+	ereport(ERROR, (errcode(sqlstate),
+					errmsg("could not follow a redirect of \"%s\": %s", shown_url(exchange), why),
+					detail ? errdetail("%s", detail) : 0));
+}
+
+static void
+raise_refused(EtlExchange *exchange)
+{
+	int64 wait = exchange->refused_for;
+
+	/* What the last attempt met tells more than that there is no further one. */
+	if (exchange->attempt > 1)
+		EtlExchangeRaise(exchange);
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_CONNECTION_FAILURE),
+		 errmsg("requests to \"%s\" are suspended after repeated failures", exchange->origin),
+		 wait < 0 ? errdetail("A request that finds out whether it works again is under way.")
+				  : errdetail("The next one may be sent in %.1f seconds.", wait / 1000.0),
+		 errhint("See the view etl_breakers; etl_breaker_reset() lets requests through at once.")));
+}
+
+/* There will be no further attempt: the error is what the last one met. */
+static void
+raise_verdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked)
+{
+	if (verdict == ETL_RETRY_TOO_LONG)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("could not read \"%s\": the server asks to wait %.3f seconds%s",
+						shown_url(exchange), asked / 1000.0, position(exchange)),
+				 errdetail(
+					 "HTTP status %d. It may be asked again at %s, and the longest wait that is "
+					 "allowed is %.3f seconds.",
+					 EtlHttpStatus(exchange->http),
+					 timestamptz_to_str(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), asked)),
+					 exchange->target->retry.max_wait / 1000.0),
+				 errhint("Run it later, or raise \"%s\".",
+						 exchange->target->server ? "max_wait" : "etl.http_max_wait")));
+	EtlExchangeRaise(exchange);
+}
+
+/*
+ * One hop
+ */
+
+/* Where an attempt begins. */
+static void
+start_attempt(EtlExchange *exchange, const EtlCall *call)
+{
+	EtlHttpStop(exchange->http);
+	MemoryContextReset(exchange->hop_context);
+	exchange->call = call;
+	exchange->url = call->url;
+	exchange->method = call->method ? call->method : "GET";
+	exchange->with_body = call->body != NULL;
+	exchange->trusted = EtlTargetTrusts(exchange->target, &call->url);
+	exchange->public_only = EtlTargetIsPublicOnly(exchange->target);
+	exchange->redirects = 0;
+	exchange->token_renewed = false;
+	exchange->received = 0;
+	exchange->state = DUE;
+}
+
+static void
+add_header(EtlHttpRequest *request, const char *line)
+{
+	request->headers[request->nheaders++] = line;
+}
+
+static void
+add_credentials(EtlExchange *exchange, EtlUrl *url)
+{
+	const EtlTarget *target = exchange->target;
+	EtlHttpRequest *request = &exchange->request;
+
+	switch (target->auth)
+	{
+		case ETL_AUTH_NONE:
+			break;
+		case ETL_AUTH_BEARER:
+			add_header(request, psprintf("Authorization: Bearer %s", target->token));
+			break;
+		case ETL_AUTH_BASIC:
+			add_header(request, psprintf("Authorization: Basic %s",
+										 EtlTargetBasic(target->user, target->password)));
+			break;
+		case ETL_AUTH_HEADER:
+			add_header(request, psprintf("%s: %s", target->auth_name, target->key));
+			break;
+		case ETL_AUTH_QUERY:
+			EtlUrlAddParam(url, target->auth_name, target->key);
+			break;
+		case ETL_AUTH_OAUTH2:
+			add_header(request, psprintf("Authorization: Bearer %s",
+										 EtlOauthToken(target, exchange->stats)));
+			break;
+	}
+}
+
+static void
+build_request(EtlExchange *exchange)
+{
+	const EtlTarget *target = exchange->target;
+	const EtlCall *call = exchange->call;
+	EtlHttpRequest *request = &exchange->request;
+	EtlUrl url = exchange->url;
+	ListCell *lc;
+
+	memset(request, 0, sizeof(*request));
+	request->method = exchange->method;
+	request->headers =
+		palloc((list_length(target->headers) + list_length(call->headers) + 4) * sizeof(char *));
+	add_header(request, psprintf("Accept-Encoding: %s",
+								 call->accept_encoding ? call->accept_encoding : "identity"));
+	if (call->offset > 0)
+		add_header(request, psprintf("Range: bytes=%llu-", (unsigned long long) call->offset));
+	if (call->if_range)
+		add_header(request, psprintf("If-Range: %s", call->if_range));
+	if (exchange->trusted)
+	{
+		foreach (lc, target->headers)
+			add_header(request, lfirst(lc));
+		foreach (lc, call->headers)
+			add_header(request, lfirst(lc));
+		add_credentials(exchange, &url);
+	}
+	request->url = EtlUrlText(&url);
+	request->body = exchange->with_body ? call->body : NULL;
+	request->body_len = exchange->with_body ? call->body_len : 0;
+	request->public_only = exchange->public_only;
+	request->connect_timeout = target->connect_timeout;
+	request->stall_timeout = target->read_timeout;
+	request->proxy = target->proxy;
+	request->ca_file = target->ca_file;
+	request->client_cert = exchange->trusted ? target->client_cert : NULL;
+	request->client_key = exchange->trusted ? target->client_key : NULL;
+}
+
+static void
+check_may_go(const EtlExchange *exchange)
+{
+	const char *refusal = EtlTargetRefusal(exchange->target, &exchange->url);
+
+	if (!refusal)
+		return;
+	if (exchange->redirects > 0)
+		raise_redirect((EtlExchange *) exchange, ERRCODE_INSUFFICIENT_PRIVILEGE,
+					   "permission denied", refusal);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to read \"%s\"", shown_url(exchange)),
+			 errdetail("%s", refusal),
+			 errhint("Only superusers may read any URL; others use a foreign server on which "
+					 "they have USAGE.")));
+}
+
+/* Sends a hop that is due, unless its origin does not take it now. */
+static void
+send_hop(EtlExchange *exchange)
+{
+	static const EtlRate no_limit = {0};
+	MemoryContext old = MemoryContextSwitchTo(exchange->hop_context);
+	int64 wait;
+
+	check_may_go(exchange);
+	build_request(exchange);
+	strlcpy(exchange->origin, EtlUrlOrigin(&exchange->url), sizeof(exchange->origin));
+	switch (EtlOriginEnter(exchange->origin,
+						   exchange->trusted ? &exchange->target->rate : &no_limit,
+						   &exchange->probe, &wait))
+	{
+		case ETL_BREAKER_OPENED:
+			exchange->state = REFUSED;
+			exchange->refused_for = wait;
+			break;
+		case ETL_RATE_LIMITED:
+			exchange->not_before = EtlClock() + wait;
+			break;
+		case ETL_ADMITTED:
+			exchange->entered = true;
+			exchange->state = SENT;
+			exchange->stats->requests++;
+			if (exchange->attempt > 1)
+				exchange->stats->retries++;
+			EtlHttpStart(exchange->http, &exchange->request);
+			break;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Plans another attempt, after the time that the server, or else the policy, wants; or raises an error. */
+static void
+plan_attempt(EtlExchange *exchange, int64 asked)
+{
+	int64 now = EtlClock();
+	int64 wait;
+	EtlRetryVerdict verdict = EtlRetryDecide(&exchange->target->retry, exchange->attempt,
+											 now - exchange->first_attempt_at, asked,
+											 pg_prng_double(&pg_global_prng_state), &wait);
+
+	if (verdict != ETL_RETRY_AGAIN)
+		raise_verdict(exchange, verdict, asked);
+	exchange->attempt++;
+	exchange->not_before = now + wait;
+}
+
+static int64
+asked_wait(const EtlExchange *exchange)
+{
+	char *value = EtlHttpHeader(exchange->http, "Retry-After");
+	char *date = EtlHttpHeader(exchange->http, "Date");
+	int64 wait;
+
+	if (value && EtlRetryParseWait(value, ETL_WAIT_AUTO, date, wall_clock(), &wait))
+		return wait;
+	return ETL_NO_WAIT_ASKED;
+}
+
+/*
+ * Redirects
+ */
+
+static bool
+is_redirect(int status)
+{
+	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* What changes with the origin: nobody there has a right to our secrets. */
+static void
+leave_origin(EtlExchange *exchange, const EtlUrl *next)
+{
+	const EtlTarget *target = exchange->target;
+	bool has_secrets = exchange->trusted && (target->auth != ETL_AUTH_NONE || target->headers ||
+											 exchange->call->headers);
+
+	if (has_secrets && exchange->url.secure && !next->secure)
+		raise_redirect(exchange, ERRCODE_CONNECTION_FAILURE, "it leads from https to http",
+					   "Credentials were sent with the request, and what is read would not be "
+					   "protected.");
+	if (exchange->with_body)
+		raise_redirect(exchange, ERRCODE_CONNECTION_FAILURE,
+					   "it would send the body of the request to another host", NULL);
+	exchange->trusted = false;
+	/* What is public must not lead us into the network that we stand in. */
+	if (!target->allow_private && !target->proxy && !EtlHttpPurpose(exchange->http))
+		exchange->public_only = true;
+}
+
+static void
+follow_redirect(EtlExchange *exchange, const char *location)
+{
+	int status = EtlHttpStatus(exchange->http);
+	MemoryContext old = MemoryContextSwitchTo(exchange->hop_context);
+	EtlUrl next;
+	const char *fault = EtlUrlResolve(&exchange->url, location, &next);
+
+	if (fault)
+		raise_redirect(exchange, ERRCODE_CONNECTION_FAILURE, "it leads nowhere", fault);
+	if (++exchange->redirects > MAX_REDIRECTS)
+		raise_redirect(exchange, ERRCODE_CONNECTION_FAILURE,
+					   psprintf("it is the %dth in a row", exchange->redirects), NULL);
+	if (status == 303 || (status < 303 && strcmp(exchange->method, "GET") != 0 &&
+						  strcmp(exchange->method, "HEAD") != 0))
+	{
+		exchange->method = "GET";
+		exchange->with_body = false;
+	}
+	if (!EtlUrlSameOrigin(&exchange->url, &next))
+		leave_origin(exchange, &next);
+	exchange->url = next;
+	exchange->state = DUE;
+	exchange->not_before = 0;
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Answers
+ */
+
+static bool
+may_repeat(const EtlExchange *exchange)
+{
+	return exchange->call->repeatable || EtlRetryMethod(exchange->method);
+}
+
+static void
+judge_fault(EtlExchange *exchange, EtlHttpFault fault)
+{
+	leave(exchange, EtlRetryFault(fault) ? ETL_FAILED : ETL_NO_OUTCOME);
+	if (!EtlRetryFault(fault) || !may_repeat(exchange))
+		raise_fault(exchange);
+	plan_attempt(exchange, ETL_NO_WAIT_ASKED);
+	start_attempt(exchange, exchange->call);
+}
+
+/* A head has come: is it the answer? */
+static void
+judge_status(EtlExchange *exchange)
+{
+	int status = EtlHttpStatus(exchange->http);
+	EtlOutcome outcome = status >= 500 ? ETL_FAILED : ETL_SUCCEEDED;
+	char *location = is_redirect(status) ? EtlHttpHeader(exchange->http, "Location") : NULL;
+
+	if (location)
+	{
+		leave(exchange, outcome);
+		follow_redirect(exchange, location);
+	}
+	else if (status == 401 && exchange->trusted && exchange->target->auth == ETL_AUTH_OAUTH2 &&
+			 !exchange->token_renewed)
+	{
+		leave(exchange, outcome);
+		EtlOauthForget(exchange->target);
+		exchange->token_renewed = true;
+		exchange->state = DUE;
+	}
+	else if (EtlRetryStatus(status) && may_repeat(exchange))
+	{
+		leave(exchange, outcome);
+		plan_attempt(exchange, asked_wait(exchange));
+		start_attempt(exchange, exchange->call);
+	}
+	else
+	{
+		/* A body that is wanted can take its time; a probe has found out what it was to find out. */
+		if (exchange->probe != 0 || status >= 300)
+			leave(exchange, outcome);
+		exchange->state = ANSWERED;
+	}
+}
+
+void
+EtlExchangeSend(EtlExchange *exchange, const EtlCall *call)
+{
+	EtlExchangeClose(exchange);
+	exchange->not_before = 0;
+	start_attempt(exchange, call);
+	EtlExchangeProgressed(exchange);
+	send_hop(exchange);
+}
+
+void
+EtlExchangeSendAgain(EtlExchange *exchange, const EtlCall *call, int64 asked)
+{
+	plan_attempt(exchange, asked);
+	EtlExchangeClose(exchange);
+	start_attempt(exchange, call);
+}
+
+void
+EtlExchangeProgressed(EtlExchange *exchange)
+{
+	/* A connection that is lost again and again is no reason to stop, as long as each brings something. */
+	if (exchange->entered)
+		EtlOriginLeave(exchange->origin, 0, ETL_SUCCEEDED);
+	exchange->attempt = 1;
+	exchange->first_attempt_at = EtlClock();
+}
+
+int
+EtlExchangeAwait(EtlExchange *exchange)
+{
+	EtlHttpFault fault;
+	int64 now;
+
+	for (;;)
+	{
+		switch (exchange->state)
+		{
+			case DUE:
+				now = EtlClock();
+				if (exchange->not_before > now)
+				{
+					EtlHttpSleep(exchange->not_before);
+					exchange->stats->waited += EtlClock() - now;
+				}
+				send_hop(exchange);
+				break;
+			case REFUSED:
+				raise_refused(exchange);
+				break;
+			case SENT:
+				fault = EtlHttpAwait(exchange->http);
+				if (fault != ETL_HTTP_OK)
+					judge_fault(exchange, fault);
+				else
+					judge_status(exchange);
+				break;
+			case ANSWERED:
+				return EtlHttpStatus(exchange->http);
+			case IDLE:
+				elog(ERROR, "an HTTP exchange waits for nothing");
+		}
+	}
+}
+
+size_t
+EtlExchangeRead(EtlExchange *exchange, char *buf, size_t len)
+{
+	size_t n = EtlHttpRead(exchange->http, buf, len);
+	EtlHttpFault fault = EtlHttpGetFault(exchange->http);
+
+	Assert(exchange->state == ANSWERED);
+	exchange->received += n;
+	exchange->stats->bytes += n;
+	if (n > 0)
+		return n;
+	leave(exchange, fault == ETL_HTTP_OK   ? ETL_SUCCEEDED
+					: EtlRetryFault(fault) ? ETL_FAILED
+										   : ETL_NO_OUTCOME);
+	if (fault != ETL_HTTP_OK && !EtlRetryFault(fault))
+		raise_fault(exchange);
+	return 0;
+}
+
+bool
+EtlExchangeBroke(const EtlExchange *exchange)
+{
+	return EtlRetryFault(EtlHttpGetFault(exchange->http));
+}
+
+void
+EtlExchangeRaise(EtlExchange *exchange)
+{
+	if (EtlHttpGetFault(exchange->http) != ETL_HTTP_OK)
+		raise_fault(exchange);
+	raise_status(exchange);
+	pg_unreachable();
+}
+
+char *
+EtlExchangeHeader(const EtlExchange *exchange, const char *name)
+{
+	return EtlHttpHeader(exchange->http, name);
+}
+
+const EtlUrl *
+EtlExchangeUrl(const EtlExchange *exchange)
+{
+	return &exchange->url;
+}
+
+void
+EtlExchangeClose(EtlExchange *exchange)
+{
+	leave(exchange, exchange->state == ANSWERED ? ETL_SUCCEEDED : ETL_NO_OUTCOME);
+	EtlHttpStop(exchange->http);
+	exchange->state = IDLE;
+}

@@ -1,0 +1,78 @@
+/*
+ * exchange.h
+ *		A request to a target, and the response that counts.
+ *
+ *		exchange = EtlExchangeCreate(target, &stats)
+ *		EtlExchangeSend(exchange, &call)			on its way, if breaker and rate limit let it; does not wait
+ *		EtlExchangeAwait(exchange)					the response's status
+ *		EtlExchangeRead(exchange, buf, len)			its body
+ *
+ * Between the two the request may have been sent several times: after a fault or a status that says "later",
+ * after a redirect, and with a new token.  What Await returns is the answer: 2xx, or a status that another
+ * attempt would not change.  No answer at all is an error.
+ *
+ * Several exchanges can be under way; whoever waits for one moves all of them, but for their back-off.
+ */
+#ifndef ETL_EXCHANGE_H
+#define ETL_EXCHANGE_H
+
+#include "etl.h"
+#include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
+
+#include "source/target.h"
+
+typedef struct EtlExchange EtlExchange;
+
+/* What is asked for.  Borrowed until the exchange is given another call, or closed. */
+typedef struct EtlCall
+{
+	const char *method; /* NULL: GET */
+	EtlUrl url;
+	List *headers; /* "Name: value", beside those of the target */
+	const char *body;
+	size_t body_len;
+	const char *accept_encoding; /* NULL: as it is stored */
+	uint64 offset;				 /* of the first byte that is asked for */
+	const char *if_range;		 /* with an offset: the validator of what its bytes belong to */
+	bool repeatable;			 /* though the method is not idempotent (a search by POST) */
+} EtlCall;
+
+/* What it took, added up over all exchanges that were given the same one. */
+typedef struct EtlHttpStats
+{
+	uint64 requests;
+	uint64 retries; /* of those, sent again */
+	uint64 bytes;	/* of bodies, as they came */
+	int64 waited;	/* ms between attempts, and for the rate limit */
+} EtlHttpStats;
+
+extern EtlExchange *EtlExchangeCreate(const EtlTarget *target, EtlHttpStats *stats);
+extern void EtlExchangeSend(EtlExchange *exchange, const EtlCall *call);
+extern int EtlExchangeAwait(EtlExchange *exchange);
+
+/* Between 1 and len bytes of the body; 0 at its end, or where it broke off (then EtlExchangeBroke). */
+extern size_t EtlExchangeRead(EtlExchange *exchange, char *buf, size_t len);
+extern bool EtlExchangeBroke(const EtlExchange *exchange);
+
+/*
+ * Sends a call after what came of the previous one could not be used: its body broke off, or said "later".
+ * This is another attempt at the same thing: it counts as one, waits as the policy has it and at least
+ * "asked" ms (or ETL_NO_WAIT_ASKED), and is an error if there is none left.
+ */
+extern void EtlExchangeSendAgain(EtlExchange *exchange, const EtlCall *call, int64 asked);
+
+/* The attempts so far have been worth it: starts counting anew. */
+extern void EtlExchangeProgressed(EtlExchange *exchange);
+
+extern char *
+EtlExchangeHeader(const EtlExchange *exchange, const char *name); /* palloc'd or NULL */
+extern const EtlUrl *EtlExchangeUrl(const EtlExchange *exchange); /* where the answer came from */
+
+/* Raises the error that the answer, or its broken body, is. */
+pg_noreturn extern void EtlExchangeRaise(EtlExchange *exchange);
+
+/* Ends what is under way; the exchange can be given another call. */
+extern void EtlExchangeClose(EtlExchange *exchange);
+
+#endif /* ETL_EXCHANGE_H */

@@ -1,0 +1,787 @@
+/*
+ * http.c
+ *		HTTP requests and their responses, as libcurl does them.  The only file that includes curl's headers.
+ *
+ * One multi handle per backend holds all connections.  libcurl tells it which sockets it wants watched and
+ * when it wants to be called at the latest; both go into a WaitEventSet beside the latch, so that a wait
+ * ends at once when the query is cancelled, wherever it stands: resolving a name, connecting, shaking hands,
+ * or in the middle of a body.
+ *
+ *		socket -> libcurl -> on_header -> head		status line and headers, at most MAX_HEAD bytes
+ *						  -> on_body   -> ring		etl.http_buffer_size bytes; when they are used up
+ *													libcurl is told to pause, and the window of the
+ *													connection closes until EtlHttpRead makes room
+ *
+ * libcurl calls us and we call libcurl, but an error never crosses it: callbacks note a fault and return,
+ * and errors are raised when libcurl has returned.  So nothing is pending in it when we longjmp.
+ *
+ * Names are resolved by a thread that libcurl starts.  All signals are blocked while a thread may be
+ * started, and so in the thread, for it must not run PostgreSQL's handlers.  A name server that does not
+ * answer cannot hold a cancelled query: CURLOPT_QUICK_EXIT leaves the thread to itself.
+ *
+ * HTTP/1.1 only: on a shared HTTP/2 connection, a paused stream is buffered up to its whole window (32 MB in
+ * libcurl 7.88), and memory here is to be what etl.http_buffer_size says.  For the same reason libcurl never
+ * decompresses: how much comes out of 16 kB is for the sender to say.
+ */
+#include "etl.h"
+
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "source/address.h"
+#include "source/clock.h"
+#include "source/head.h"
+#include "source/http.h"
+#include "source/ring.h"
+
+#define MAX_HEAD (64 * 1024)
+
+/* Connections kept open between requests, per backend. */
+#define MAX_IDLE_CONNECTIONS 8L
+
+#define USER_AGENT "etl/1.0 (PostgreSQL)"
+
+struct EtlHttp
+{
+	CURL *easy;					   /* owned */
+	struct curl_slist *headers;	   /* owned, borrowed by easy */
+	const EtlHttpRequest *request; /* NULL: none under way */
+	bool added;					   /* to the loop */
+
+	char *head; /* [MAX_HEAD + 1] lines of the response's head, each ended by \r\n or \n */
+	size_t head_len;
+	bool head_done;
+	int status;
+
+	EtlRing ring; /* body bytes that nobody has read yet */
+	bool paused;
+
+	uint64 received;		 /* bytes of head and body */
+	int64 stalled;			 /* ms of silence that no byte has made good yet */
+	bool sent;				 /* connected, and the request on its way */
+	const char *purpose;	 /* of the address connected to, NULL: public */
+	const char *refused;	 /* the purpose of an address that was not connected to */
+	const char *local_fault; /* what a callback found wrong */
+
+	bool finished;
+	EtlHttpFault fault;
+	char error[CURL_ERROR_SIZE];
+	MemoryContextCallback release;
+};
+
+typedef struct Watch
+{
+	curl_socket_t fd;
+	int what; /* CURL_POLL_IN, _OUT or _INOUT */
+} Watch;
+
+/* What all requests of this backend share. */
+static struct
+{
+	CURLM *multi;
+	int64 due; /* on the clock: when libcurl wants to be called, -1: not by itself */
+	Watch *watches;
+	int nwatches;
+	int max_watches;
+	WaitEventSet *set; /* of the latch and the watches, unless stale */
+	bool stale;
+	uint32 wait_event;
+} loop = {.due = -1};
+
+static int http_buffer_size = 256; /* kB */
+
+static void finish(EtlHttp *http, CURLcode code);
+void
+EtlHttpInit(void)
+{
+	DefineCustomIntVariable(
+		"etl.http_buffer_size",
+		"Sets the memory that holds bytes of an HTTP response until they are read.",
+		"Each request that is under way has one such buffer.", &http_buffer_size, 256, 32,
+		64 * 1024, PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+}
+
+/*
+ * The loop
+ */
+
+/* CURLMOPT_SOCKETFUNCTION: libcurl says what it wants to know about a socket. */
+static int
+on_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+	int i = 0;
+
+	while (i < loop.nwatches && loop.watches[i].fd != fd)
+		i++;
+	loop.stale = true;
+	if (what == CURL_POLL_REMOVE)
+	{
+		if (i < loop.nwatches)
+			loop.watches[i] = loop.watches[--loop.nwatches];
+		return 0;
+	}
+	if (i == loop.max_watches)
+	{
+		int more = loop.max_watches + 16;
+		Watch *watches =
+			MemoryContextAllocExtended(TopMemoryContext, more * sizeof(Watch), MCXT_ALLOC_NO_OOM);
+
+		if (!watches)
+			return -1;
+		if (loop.watches)
+		{
+			memcpy(watches, loop.watches, loop.nwatches * sizeof(Watch));
+			pfree(loop.watches);
+		}
+		loop.watches = watches;
+		loop.max_watches = more;
+	}
+	if (i == loop.nwatches)
+		loop.nwatches++;
+	loop.watches[i].fd = fd;
+	loop.watches[i].what = what;
+	return 0;
+}
+
+/* CURLMOPT_TIMERFUNCTION */
+static int
+on_timer(CURLM *multi, long timeout, void *arg)
+{
+	loop.due = timeout < 0 ? -1 : EtlClock() + timeout;
+	return 0;
+}
+
+static void
+start_loop(void)
+{
+	if (loop.multi)
+		return;
+	if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK)
+		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not initialize libcurl")));
+	loop.wait_event = EtlWaitEventNew("EtlHttp");
+	loop.multi = curl_multi_init();
+	if (!loop.multi)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	curl_multi_setopt(loop.multi, CURLMOPT_SOCKETFUNCTION, on_watch);
+	curl_multi_setopt(loop.multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(loop.multi, CURLMOPT_MAXCONNECTS, MAX_IDLE_CONNECTIONS);
+}
+
+/* Notes which requests have ended. */
+static void
+collect_finished(void)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(loop.multi, &left)) != NULL)
+	{
+		EtlHttp *http;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		if (curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &http) == CURLE_OK)
+			finish(http, message->data.result);
+	}
+}
+
+/* Around calls of libcurl that may start a thread. */
+static void
+block_signals(sigset_t *saved)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, saved);
+}
+
+static void
+restore_signals(const sigset_t *saved)
+{
+	pthread_sigmask(SIG_SETMASK, saved, NULL);
+}
+
+/* Lets libcurl act on a socket (or, with CURL_SOCKET_TIMEOUT, on its timers). */
+static void
+act(curl_socket_t fd, int ready)
+{
+	CURLMcode code;
+	sigset_t saved;
+	int running;
+
+	if (fd == CURL_SOCKET_TIMEOUT)
+		loop.due = -1;
+	block_signals(&saved);
+	code = curl_multi_socket_action(loop.multi, fd, ready, &running);
+	restore_signals(&saved);
+
+	/* A socket may be closed by what libcurl did for one before it. */
+	if (code != CURLM_OK && code != CURLM_BAD_SOCKET)
+		elog(ERROR, "libcurl: %s", curl_multi_strerror(code));
+	collect_finished();
+}
+
+static void
+rebuild_set(void)
+{
+	if (loop.set)
+	{
+		WaitEventSet *old = loop.set;
+
+		loop.set = NULL;
+		FreeWaitEventSet(old);
+	}
+	loop.set = EtlCreateWaitEventSet(loop.nwatches + 2);
+	AddWaitEventToSet(loop.set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	if (IsUnderPostmaster)
+		AddWaitEventToSet(loop.set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	for (int i = 0; i < loop.nwatches; i++)
+	{
+		uint32 events = 0;
+
+		if (loop.watches[i].what & CURL_POLL_IN)
+			events |= WL_SOCKET_READABLE;
+		if (loop.watches[i].what & CURL_POLL_OUT)
+			events |= WL_SOCKET_WRITEABLE;
+		AddWaitEventToSet(loop.set, events, loop.watches[i].fd, NULL, NULL);
+	}
+	loop.stale = false;
+}
+
+/*
+ * Waits until something happens to a socket or libcurl's timer is due, but not beyond "until" (-1: no
+ * end), and lets libcurl act on it.  Raises an error if the query is cancelled.
+ */
+static void
+turn_loop(int64 until)
+{
+	WaitEvent events[16];
+	int64 wake = until;
+	long timeout = -1;
+	int n;
+
+	if (loop.due >= 0 && (wake < 0 || loop.due < wake))
+		wake = loop.due;
+	if (wake >= 0)
+		timeout = (long) Min(Max(wake - EtlClock(), 0), 60 * 60 * 1000);
+	if (loop.stale || !loop.set)
+		rebuild_set();
+
+	n = WaitEventSetWait(loop.set, timeout, events, lengthof(events), loop.wait_event);
+	for (int i = 0; i < n; i++)
+	{
+		if (events[i].events & WL_LATCH_SET)
+			ResetLatch(MyLatch);
+	}
+	CHECK_FOR_INTERRUPTS();
+	for (int i = 0; i < n; i++)
+	{
+		int ready = 0;
+
+		if (events[i].events & WL_SOCKET_READABLE)
+			ready |= CURL_CSELECT_IN;
+		if (events[i].events & WL_SOCKET_WRITEABLE)
+			ready |= CURL_CSELECT_OUT;
+		if (ready)
+			act(events[i].fd, ready);
+	}
+	if (loop.due >= 0 && loop.due <= EtlClock())
+		act(CURL_SOCKET_TIMEOUT, 0);
+}
+
+void
+EtlHttpSleep(int64 until)
+{
+	start_loop();
+	do
+		turn_loop(until);
+	while (EtlClock() < until);
+}
+
+/*
+ * What libcurl tells us of one request
+ */
+
+/* Which fault a result of libcurl is; what is not named here is nothing that a second try would mend. */
+static EtlHttpFault
+fault_of(CURLcode code)
+{
+	switch (code)
+	{
+		case CURLE_OK:
+			return ETL_HTTP_OK;
+		case CURLE_COULDNT_RESOLVE_HOST:
+		case CURLE_COULDNT_RESOLVE_PROXY:
+			return ETL_HTTP_UNRESOLVED;
+		case CURLE_COULDNT_CONNECT:
+		case CURLE_PROXY:
+			return ETL_HTTP_UNREACHABLE;
+		case CURLE_SSL_CONNECT_ERROR:
+			return ETL_HTTP_NO_TLS;
+		case CURLE_OPERATION_TIMEDOUT:
+			return ETL_HTTP_TIMED_OUT;
+		case CURLE_SEND_ERROR:
+		case CURLE_RECV_ERROR:
+		case CURLE_PARTIAL_FILE:
+		case CURLE_GOT_NOTHING:
+			return ETL_HTTP_DROPPED;
+		case CURLE_PEER_FAILED_VERIFICATION:
+		case CURLE_SSL_ISSUER_ERROR:
+		case CURLE_SSL_INVALIDCERTSTATUS:
+			return ETL_HTTP_UNTRUSTED;
+		case CURLE_UNSUPPORTED_PROTOCOL:
+		case CURLE_WEIRD_SERVER_REPLY:
+		case CURLE_BAD_CONTENT_ENCODING:
+		case CURLE_WRITE_ERROR:
+			return ETL_HTTP_MALFORMED;
+		default:
+			return ETL_HTTP_INTERNAL;
+	}
+}
+
+/* The request is over; what came of the body may still wait in the ring. */
+static void
+finish(EtlHttp *http, CURLcode code)
+{
+	http->finished = true;
+	if (code == CURLE_OK && !http->head_done)
+		code = CURLE_GOT_NOTHING;
+	http->fault = fault_of(code);
+	if (http->refused && (code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK))
+		http->fault = ETL_HTTP_FORBIDDEN;
+	else if (http->local_fault && code == CURLE_COULDNT_CONNECT)
+		http->fault = ETL_HTTP_INTERNAL;
+	if (http->error[0] == '\0')
+		strlcpy(http->error, curl_easy_strerror(code), sizeof(http->error));
+}
+
+/* Whether the body comes as nothing but itself, cut into chunks or not. */
+static bool
+transfer_coding_is_plain(const EtlHttp *http)
+{
+	size_t len;
+	const char *value = EtlHeadNext(http->head, "Transfer-Encoding", NULL, &len);
+
+	return !value || (len == 7 && pg_strncasecmp(value, "chunked", 7) == 0) ||
+		   (len == 8 && pg_strncasecmp(value, "identity", 8) == 0);
+}
+
+/* CURLOPT_HEADERFUNCTION: one whole line of a head (or of a trailer, which nobody needs). */
+static size_t
+on_header(char *line, size_t size, size_t n, void *arg)
+{
+	EtlHttp *http = arg;
+	size_t len = size * n;
+	long status = 0;
+
+	http->received += len;
+	if (http->head_done)
+		return len;
+	/* An interim response (100 Continue, 103 Early Hints) may come before the one that counts. */
+	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
+		http->head_len = 0;
+	if (http->head_len + len > MAX_HEAD)
+	{
+		http->local_fault = "the header of the response is too large";
+		return 0;
+	}
+	memcpy(http->head + http->head_len, line, len);
+	http->head_len += len;
+	http->head[http->head_len] = '\0';
+	if (line[0] != '\r' && line[0] != '\n')
+		return len;
+
+	curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &status);
+	http->status = (int) status;
+	http->head_done = status >= 200;
+	if (http->head_done && !transfer_coding_is_plain(http))
+	{
+		http->local_fault = "the response has a transfer coding that was not asked for";
+		return 0;
+	}
+	return len;
+}
+
+/* CURLOPT_WRITEFUNCTION: takes all of a piece of the body, or none and has libcurl keep it. */
+static size_t
+on_body(char *data, size_t size, size_t n, void *arg)
+{
+	EtlHttp *http = arg;
+	size_t len = size * n;
+
+	if (!EtlRingPut(&http->ring, data, len))
+	{
+		http->paused = true;
+		return CURL_WRITEFUNC_PAUSE;
+	}
+	http->received += len;
+	return len;
+}
+
+/*
+ * CURLOPT_OPENSOCKETFUNCTION: the address is the one that will be connected to, whatever the name was said
+ * to be before, so this is where it is checked.
+ */
+static curl_socket_t
+on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	EtlHttp *http = arg;
+	curl_socket_t fd;
+
+	http->purpose = EtlAddressPurpose(&address->addr);
+	if (http->purpose && http->request->public_only && !http->request->proxy)
+	{
+		http->refused = http->purpose;
+		return CURL_SOCKET_BAD;
+	}
+	if (!AcquireExternalFD())
+	{
+		http->local_fault = "the server process has too many files open";
+		return CURL_SOCKET_BAD;
+	}
+	fd = socket(address->family, address->socktype, address->protocol);
+	if (fd == CURL_SOCKET_BAD)
+	{
+		ReleaseExternalFD();
+		return CURL_SOCKET_BAD;
+	}
+	/* Programs that a backend starts (COPY ... PROGRAM) have no business with it. */
+	(void) fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
+}
+
+/* CURLOPT_CLOSESOCKETFUNCTION: the request that opened the connection may be long gone. */
+static int
+on_close_socket(void *arg, curl_socket_t fd)
+{
+	ReleaseExternalFD();
+	return close(fd);
+}
+
+#if CURL_AT_LEAST_VERSION(7, 80, 0)
+/*
+ * CURLOPT_PREREQFUNCTION: there is a connection, new or used before, and nothing was sent.  A used one may
+ * have been opened for a request that was allowed to go anywhere.
+ */
+static int
+on_connected(void *arg, char *peer, char *local, int peer_port, int local_port)
+{
+	EtlHttp *http = arg;
+	struct sockaddr_storage address;
+
+	http->purpose = EtlAddressParse(peer, &address)
+						? EtlAddressPurpose((struct sockaddr *) &address)
+						: "not the internet";
+	if (http->purpose && http->request->public_only && !http->request->proxy)
+	{
+		http->refused = http->purpose;
+		return CURL_PREREQFUNC_ABORT;
+	}
+	http->sent = true;
+	return CURL_PREREQFUNC_OK;
+}
+#endif
+
+/*
+ * Handles
+ */
+
+static void
+stop(EtlHttp *http)
+{
+	if (http->added)
+		curl_multi_remove_handle(loop.multi, http->easy);
+	http->added = false;
+	http->request = NULL;
+	curl_slist_free_all(http->headers);
+	http->headers = NULL;
+}
+
+/* The handle's memory context goes: the last chance to let libcurl's part go with it. */
+static void
+release(void *arg)
+{
+	EtlHttp *http = arg;
+
+	if (!http->easy)
+		return;
+	stop(http);
+	curl_easy_cleanup(http->easy);
+	http->easy = NULL;
+}
+
+EtlHttp *
+EtlHttpCreate(void)
+{
+	EtlHttp *http;
+
+	start_loop();
+	http = palloc0(sizeof(EtlHttp));
+	http->head = palloc(MAX_HEAD + 1);
+	http->ring.size = (size_t) http_buffer_size * 1024;
+	http->ring.data = palloc(http->ring.size);
+	http->release.func = release;
+	http->release.arg = http;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &http->release);
+	http->easy = curl_easy_init();
+	if (!http->easy)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return http;
+}
+
+void
+EtlHttpFree(EtlHttp *http)
+{
+	release(http);
+	/* The struct stays for its context: the callback cannot be taken back. */
+	pfree(http->head);
+	pfree(http->ring.data);
+}
+
+void
+EtlHttpStop(EtlHttp *http)
+{
+	stop(http);
+}
+
+static void
+append_header(EtlHttp *http, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(http->headers, line);
+
+	if (!longer)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	http->headers = longer;
+}
+
+static CURLcode
+set_method(EtlHttp *http, const EtlHttpRequest *request)
+{
+	CURL *easy = http->easy;
+	const char *method = request->method ? request->method : "GET";
+	CURLcode code;
+
+	if (strcmp(method, "GET") == 0 && !request->body)
+		return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+	if (strcmp(method, "HEAD") == 0)
+		return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_len);
+	if (code == CURLE_OK)
+		code = curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
+	if (code == CURLE_OK)
+		code = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+	return code;
+}
+
+/* A fresh set of options; connections and cached names are kept. */
+static CURLcode
+set_options(EtlHttp *http, const EtlHttpRequest *request)
+{
+	CURL *easy = http->easy;
+	CURLcode code = set_method(http, request);
+
+/* Sets one more if all went well so far. */
+#define SET(option, value) code = code != CURLE_OK ? code : curl_easy_setopt(easy, option, value)
+
+	SET(CURLOPT_URL, request->url);
+	SET(CURLOPT_PATH_AS_IS, 1L);
+	SET(CURLOPT_HTTPHEADER, http->headers);
+	SET(CURLOPT_USERAGENT, USER_AGENT);
+	SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
+#if CURL_AT_LEAST_VERSION(7, 85, 0)
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	SET(CURLOPT_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+
+	SET(CURLOPT_NOSIGNAL, 1L);
+#if CURL_AT_LEAST_VERSION(7, 87, 0)
+	SET(CURLOPT_QUICK_EXIT, 1L);
+#endif
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) request->connect_timeout);
+	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+
+	/* The empty name keeps libcurl from asking the environment for one. */
+	SET(CURLOPT_PROXY, request->proxy ? request->proxy : "");
+	SET(CURLOPT_NOPROXY, "");
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+	if (request->ca_file)
+		SET(CURLOPT_CAINFO, request->ca_file);
+	if (request->client_cert)
+		SET(CURLOPT_SSLCERT, request->client_cert);
+	if (request->client_key)
+		SET(CURLOPT_SSLKEY, request->client_key);
+
+	SET(CURLOPT_PRIVATE, http);
+	SET(CURLOPT_ERRORBUFFER, http->error);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, http);
+	SET(CURLOPT_WRITEFUNCTION, on_body);
+	SET(CURLOPT_WRITEDATA, http);
+	SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	SET(CURLOPT_OPENSOCKETDATA, http);
+	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+#if CURL_AT_LEAST_VERSION(7, 80, 0)
+	SET(CURLOPT_PREREQFUNCTION, on_connected);
+	SET(CURLOPT_PREREQDATA, http);
+#else
+	/* Nobody tells us where a connection that is used again leads to. */
+	SET(CURLOPT_FRESH_CONNECT, 1L);
+#endif
+#undef SET
+	return code;
+}
+
+/* EtlHttpStart sends a request, after ending whatever the handle had under way. */
+void
+EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request)
+{
+	CURLcode code;
+
+	stop(http);
+	http->request = request;
+	http->head_len = 0;
+	http->head_done = false;
+	http->status = 0;
+	http->ring.start = http->ring.used = 0;
+	http->paused = false;
+	http->stalled = 0;
+	http->sent = !CURL_AT_LEAST_VERSION(7, 80, 0);
+	http->purpose = http->refused = http->local_fault = NULL;
+	http->finished = false;
+	http->fault = ETL_HTTP_OK;
+	http->error[0] = '\0';
+
+	for (int i = 0; i < request->nheaders; i++)
+		append_header(http, request->headers[i]);
+	/* libcurl would ask leave to send a large body, and wait a second for servers that do not answer. */
+	append_header(http, "Expect:");
+	curl_easy_reset(http->easy);
+	code = set_options(http, request);
+	if (code != CURLE_OK)
+		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not prepare an HTTP request"),
+						errdetail("libcurl says: %s.", curl_easy_strerror(code))));
+	if (curl_multi_add_handle(loop.multi, http->easy) != CURLM_OK)
+		elog(ERROR, "libcurl does not take a request");
+	http->added = true;
+	act(CURL_SOCKET_TIMEOUT, 0);
+}
+
+/*
+ * Waits for something to come.  Silence counts while we wait here, as only then it is the server's: a byte
+ * pays for a second of it.
+ */
+static void
+wait_for_bytes(EtlHttp *http)
+{
+	int64 before = EtlClock();
+	uint64 received = http->received;
+	int64 limit = http->request->stall_timeout;
+
+	turn_loop(http->sent ? before + limit - http->stalled : -1);
+	/* libcurl itself times what comes before the request is sent. */
+	if (!http->sent)
+		return;
+	received = Min(http->received - received, 1000000);
+	http->stalled += EtlClock() - before;
+	http->stalled -= Min(http->stalled, (int64) received * 1000);
+	if (http->stalled >= limit && !http->finished)
+	{
+		finish(http, CURLE_OPERATION_TIMEDOUT);
+		curl_multi_remove_handle(loop.multi, http->easy);
+		http->added = false;
+	}
+}
+
+EtlHttpFault
+EtlHttpAwait(EtlHttp *http)
+{
+	while (!http->head_done && !http->finished)
+		wait_for_bytes(http);
+	return http->head_done ? ETL_HTTP_OK : http->fault;
+}
+
+/* Lets libcurl go on with a body that it was told to keep. */
+static void
+resume(EtlHttp *http)
+{
+	sigset_t saved;
+
+	http->paused = false;
+	block_signals(&saved);
+	curl_easy_pause(http->easy, CURLPAUSE_CONT);
+	restore_signals(&saved);
+}
+
+/*
+ * EtlHttpRead hands out between 1 and len bytes of the body.  0: it has ended, well or, as EtlHttpGetFault
+ * tells, with a fault; every byte that came before a fault is handed out first.
+ */
+size_t
+EtlHttpRead(EtlHttp *http, char *buf, size_t len)
+{
+	Assert(len > 0);
+	while (http->ring.used == 0 && !http->finished)
+		wait_for_bytes(http);
+	len = EtlRingTake(&http->ring, buf, len);
+	if (http->paused && !http->finished && http->ring.used <= http->ring.size / 2)
+		resume(http);
+	return len;
+}
+
+size_t
+EtlHttpReadUntil(EtlHttp *http, char *buf, size_t len, int64 until)
+{
+	while (http->added && http->ring.used < len && !http->paused && !http->finished &&
+		   EtlClock() < until)
+		turn_loop(until);
+	return EtlRingTake(&http->ring, buf, len);
+}
+
+EtlHttpFault
+EtlHttpGetFault(const EtlHttp *http)
+{
+	return http->fault;
+}
+
+const char *
+EtlHttpFaultText(const EtlHttp *http)
+{
+	return http->local_fault ? http->local_fault : http->error;
+}
+
+bool
+EtlHttpHasHead(const EtlHttp *http)
+{
+	return http->head_done;
+}
+
+const char *
+EtlHttpPurpose(const EtlHttp *http)
+{
+	return http->refused ? http->refused : http->purpose;
+}
+
+int
+EtlHttpStatus(const EtlHttp *http)
+{
+	return http->status;
+}
+
+/* EtlHttpHeader gives a header's value; several of one name are one list. */
+char *
+EtlHttpHeader(const EtlHttp *http, const char *name)
+{
+	return http->head_done ? EtlHeadValue(http->head, name) : NULL;
+}

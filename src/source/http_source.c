@@ -1,0 +1,240 @@
+/*
+ * http_source.c
+ *		What a URL holds, as a source of bytes.
+ *
+ *		exchange (attempts, redirects) -> body -> reader's own buffer
+ *		   ^                               |
+ *		   +--- Range, If-Range -----------+ broken off
+ *
+ * Bytes that were handed out have been parsed, and perhaps loaded: they cannot be taken back.  So the rest
+ * must be the rest of the same thing, and If-Range with a validator that changes whenever a byte does (a
+ * strong ETag, or a Last-Modified that is old enough) has the server itself vouch for that.
+ *
+ * What a response says of its length, or the last of its chunks, tells an end from a lost connection.  A body
+ * that says neither ends where the connection does, and is taken at its word: nobody can know better.
+ *
+ * The body is asked for as it is stored: then a byte has the same number in every answer, and the length is
+ * known.  A server that compresses all the same is understood, and can resume only what it has stored in
+ * compressed form.
+ */
+#include "etl.h"
+
+#include "utils/memutils.h"
+
+#include "source/http_source.h"
+
+typedef struct HttpSource
+{
+	EtlSource base;
+	EtlExchange *exchange;
+	EtlCall call;
+	char *validator; /* for If-Range; NULL: the server gives none that would do */
+	bool encoded;
+	bool resuming; /* another attempt is under way and has brought nothing yet */
+	bool ended;
+} HttpSource;
+
+static size_t http_read(EtlSource *source, char *buf, size_t len);
+static void http_close(EtlSource *source);
+
+static const EtlSourceOps http_ops = {
+	.read = http_read,
+	.close = http_close,
+	.rewind = NULL,
+};
+
+static int64
+parse_length(const char *text)
+{
+	char *end;
+	int64 value;
+
+	if (!text || *text < '0' || *text > '9')
+		return -1;
+	errno = 0;
+	value = strtoi64(text, &end, 10);
+	return errno == 0 && *end == '\0' ? value : -1;
+}
+
+/* Whether a date of the last change is old enough for a later one to differ (RFC 9110, 8.8.2.2). */
+static bool
+is_strong_date(const char *modified, const char *date)
+{
+	int64 modified_at;
+	int64 now;
+
+	return modified && date && EtlRetryParseDate(modified, 0, &modified_at) &&
+		   EtlRetryParseDate(date, 0, &now) && now - modified_at >= 1000;
+}
+
+static char *
+find_validator(const HttpSource *http)
+{
+	char *etag = EtlExchangeHeader(http->exchange, "ETag");
+	char *modified = EtlExchangeHeader(http->exchange, "Last-Modified");
+
+	if (etag)
+		return etag[0] == '"' ? etag : NULL;
+	return is_strong_date(modified, EtlExchangeHeader(http->exchange, "Date")) ? modified : NULL;
+}
+
+static bool
+find_encoding(const HttpSource *http)
+{
+	char *coding = EtlExchangeHeader(http->exchange, "Content-Encoding");
+
+	if (!coding || *coding == '\0' || pg_strcasecmp(coding, "identity") == 0)
+		return false;
+	if (pg_strcasecmp(coding, "gzip") == 0 || pg_strcasecmp(coding, "x-gzip") == 0 ||
+		pg_strcasecmp(coding, "zstd") == 0)
+		return true;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("could not read \"%s\": its content coding is not supported", http->base.name),
+			 errdetail("It was not asked for, and is neither gzip nor zstd.")));
+}
+
+static void
+raise_cannot_resume(const HttpSource *http, const char *detail)
+{
+	ereport(ERROR, (errcode(ERRCODE_CONNECTION_FAILURE),
+					errmsg("could not resume reading \"%s\" after %llu bytes", http->base.name,
+						   (unsigned long long) http->base.bytes_read),
+					errdetail("The connection was lost. %s", detail)));
+}
+
+/* The first answer: what there is to read. */
+static void
+begin(HttpSource *http)
+{
+	int status = EtlExchangeAwait(http->exchange);
+
+	if (status != 200 && status != 203 && status != 204)
+		EtlExchangeRaise(http->exchange);
+	http->base.size = parse_length(EtlExchangeHeader(http->exchange, "Content-Length"));
+	http->validator = find_validator(http);
+	http->encoded = find_encoding(http);
+}
+
+/* Whether the answer is what follows the bytes that we have, and of the same thing. */
+static void
+check_part(const HttpSource *http)
+{
+	char *range = EtlExchangeHeader(http->exchange, "Content-Range");
+	char *etag = EtlExchangeHeader(http->exchange, "ETag");
+	unsigned long long first;
+	unsigned long long last;
+	int end = 0;
+	int64 size;
+
+	if (!range || sscanf(range, "bytes %20llu-%20llu/%n", &first, &last, &end) != 2 || end == 0)
+		raise_cannot_resume(http, "The server did not say which part it sent.");
+	if (first != http->base.bytes_read)
+		raise_cannot_resume(http, "The server sent another part than it was asked for.");
+	size = parse_length(range + end);
+	if (http->base.size >= 0 && size >= 0 && size != http->base.size)
+		raise_cannot_resume(http, "What the URL holds has another size now.");
+	if (etag && http->validator[0] == '"' && strcmp(etag, http->validator) != 0)
+		raise_cannot_resume(http, "What the URL holds has changed since.");
+	if (find_encoding(http) != http->encoded)
+		raise_cannot_resume(http, "The server sent the rest in another coding.");
+}
+
+/* The answer to a request for the rest. */
+static void
+check_answer(const HttpSource *http)
+{
+	int status = EtlExchangeAwait(http->exchange);
+	char *etag = EtlExchangeHeader(http->exchange, "ETag");
+
+	if (status == 206)
+		check_part(http);
+	else if (status == 200 && etag && strcmp(etag, http->validator) == 0)
+		raise_cannot_resume(http, "The server does not send parts.");
+	else if (status == 200)
+		raise_cannot_resume(http, "What the URL holds has changed since, or the server does not "
+								  "send parts.");
+	else if (status == 416)
+		raise_cannot_resume(http, "What the URL holds has become shorter.");
+	else
+		EtlExchangeRaise(http->exchange);
+}
+
+/* The body broke off: asks for what is missing. */
+static void
+resume(HttpSource *http)
+{
+	bool from_start = http->base.bytes_read == 0;
+
+	if (!from_start && !http->validator)
+		raise_cannot_resume(http, "The server gives neither a strong ETag nor a date of the last "
+								  "change, so nobody could tell whether the rest belongs to it.");
+	http->call.offset = http->base.bytes_read;
+	http->call.if_range = from_start ? NULL : http->validator;
+	http->resuming = true;
+	EtlExchangeSendAgain(http->exchange, &http->call, ETL_NO_WAIT_ASKED);
+	if (from_start)
+		begin(http);
+	else
+		check_answer(http);
+}
+
+static size_t
+http_read(EtlSource *source, char *buf, size_t len)
+{
+	HttpSource *http = (HttpSource *) source;
+	size_t n = 0;
+
+	while (!http->ended)
+	{
+		n = EtlExchangeRead(http->exchange, buf, len);
+		if (n > 0)
+			break;
+		if (EtlExchangeBroke(http->exchange))
+			resume(http);
+		else
+		{
+			http->ended = true;
+			EtlExchangeClose(http->exchange);
+		}
+	}
+	if (n > 0 && http->resuming)
+	{
+		EtlExchangeProgressed(http->exchange);
+		http->resuming = false;
+	}
+	source->bytes_read += n;
+	return n;
+}
+
+static void
+http_close(EtlSource *source)
+{
+	HttpSource *http = (HttpSource *) source;
+
+	if (!http->ended)
+		EtlExchangeClose(http->exchange);
+	http->ended = true;
+}
+
+EtlSource *
+EtlHttpOpen(const EtlTarget *target, const char *path, EtlHttpStats *stats)
+{
+	HttpSource *http = palloc0(sizeof(HttpSource));
+
+	http->base.ops = &http_ops;
+	http->base.size = -1;
+	EtlTargetUrl(target, path, &http->call.url);
+	http->base.name = EtlUrlDisplay(&http->call.url);
+	http->exchange = EtlExchangeCreate(target, stats);
+	EtlExchangeSend(http->exchange, &http->call);
+	begin(http);
+	return &http->base;
+}
+
+bool
+EtlHttpIsEncoded(const EtlSource *source)
+{
+	Assert(source->ops == &http_ops);
+	return ((const HttpSource *) source)->encoded;
+}

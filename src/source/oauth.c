@@ -1,0 +1,272 @@
+/*
+ * oauth.c
+ *		Access tokens of OAuth 2.0.
+ *
+ * A token is fetched when a request needs one, and kept in the backend until a minute before it expires or
+ * until it is refused.  It is kept under everything that it was got with, so a changed server or mapping, or
+ * another user, finds none.
+ *
+ * Some services give out a new refresh token with each access token and forget the old one.  The new one is
+ * used by this backend from then on; the mapping is not ours to change.
+ */
+#include "etl.h"
+
+#include "common/hashfn.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+
+#include "source/clock.h"
+#include "source/exchange.h"
+#include "source/oauth.h"
+
+#define MAX_TOKENS 16
+#define MAX_ANSWER (64 * 1024)
+
+/* A token without a lifetime is used for an hour; and none in its last minute. */
+#define DEFAULT_LIFETIME 3600
+#define MARGIN 60
+
+typedef struct Token
+{
+	char *owner;   /* what it was got with; NULL: the slot is free */
+	char *access;  /* NULL: forgotten */
+	char *refresh; /* NULL: that of the mapping */
+	int64 expires; /* on the clock */
+} Token;
+
+static Token tokens[MAX_TOKENS];
+
+static char *
+owner_of(const EtlTarget *target)
+{
+	return psprintf("%s\n%s\n%s\n%s\n%s\n%d", target->token_url, target->client_id,
+					target->client_secret ? target->client_secret : "",
+					target->refresh_token ? target->refresh_token : "",
+					target->scope ? target->scope : "", target->token_auth_in_body);
+}
+
+/* The slot of an owner: its own, or a free one, or the one whose token expires first. */
+static Token *
+find_slot(const char *owner)
+{
+	Token *best = &tokens[0];
+
+	for (int i = 0; i < MAX_TOKENS; i++)
+	{
+		if (tokens[i].owner && strcmp(tokens[i].owner, owner) == 0)
+			return &tokens[i];
+		if (best->owner && (!tokens[i].owner || tokens[i].expires < best->expires))
+			best = &tokens[i];
+	}
+	return best;
+}
+
+static void
+set(char **field, const char *value)
+{
+	char *old = *field;
+
+	*field = value ? MemoryContextStrdup(TopMemoryContext, value) : NULL;
+	if (old)
+		pfree(old);
+}
+
+/*
+ * The request
+ */
+
+static void
+append_field(StringInfo body, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	appendStringInfo(body, "%s%s=", body->len > 0 ? "&" : "", name);
+	EtlUrlEscape(body, value);
+}
+
+static char *
+request_body(const EtlTarget *target, const char *refresh)
+{
+	StringInfoData body;
+
+	initStringInfo(&body);
+	append_field(&body, "grant_type", refresh ? "refresh_token" : "client_credentials");
+	append_field(&body, "refresh_token", refresh);
+	append_field(&body, "scope", target->scope);
+	if (target->token_auth_in_body)
+	{
+		append_field(&body, "client_id", target->client_id);
+		append_field(&body, "client_secret", target->client_secret);
+	}
+	return body.data;
+}
+
+/* id and secret are escaped before they are joined (RFC 6749, 2.3.1). */
+static char *
+client_authorization(const EtlTarget *target)
+{
+	StringInfoData id;
+	StringInfoData secret;
+
+	initStringInfo(&id);
+	initStringInfo(&secret);
+	EtlUrlEscape(&id, target->client_id);
+	EtlUrlEscape(&secret, target->client_secret ? target->client_secret : "");
+	return psprintf("Authorization: Basic %s", EtlTargetBasic(id.data, secret.data));
+}
+
+/* The service that gives tokens: reached as the target is, without the target's own credentials. */
+static EtlTarget *
+token_target(const EtlTarget *target)
+{
+	EtlTarget *service = palloc(sizeof(EtlTarget));
+
+	memcpy(service, target, sizeof(EtlTarget));
+	if (EtlUrlParse(target->token_url, &service->base) != NULL)
+		elog(ERROR, "option token_url was not checked");
+	service->auth = ETL_AUTH_NONE;
+	service->headers = NIL;
+	service->rate.requests = 0;
+	return service;
+}
+
+static char *
+read_answer(EtlExchange *exchange)
+{
+	char *answer = palloc(MAX_ANSWER + 1);
+	size_t len = 0;
+	size_t n;
+
+	while (len < MAX_ANSWER && (n = EtlExchangeRead(exchange, answer + len, MAX_ANSWER - len)) > 0)
+		len += n;
+	if (EtlExchangeBroke(exchange))
+		EtlExchangeRaise(exchange);
+	answer[len] = '\0';
+	return answer;
+}
+
+/*
+ * The answer
+ */
+
+/* A member of the answer as text, NULL if there is none. */
+static char *
+member(Jsonb *json, const char *name)
+{
+	JsonbValue v;
+
+	if (!getKeyJsonValueFromContainer(&json->root, name, strlen(name), &v))
+		return NULL;
+	if (v.type == jbvString)
+		return pnstrdup(v.val.string.val, v.val.string.len);
+	if (v.type == jbvNumeric)
+		return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(v.val.numeric)));
+	return NULL;
+}
+
+static void
+raise_no_token(const EtlTarget *service)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("could not read an access token from \"%s\"", EtlUrlDisplay(&service->base)),
+			 errdetail("The answer is not a JSON object with an \"access_token\".")));
+}
+
+/* An error of jsonb_in quotes its input, which here holds a secret. */
+static Jsonb *
+parse_answer(const EtlTarget *service, char *answer)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Jsonb *volatile json = NULL;
+
+	PG_TRY();
+	{
+		json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(answer)));
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	if (!json || !JB_ROOT_IS_OBJECT(json))
+		raise_no_token(service);
+	return json;
+}
+
+static int64
+lifetime(Jsonb *json)
+{
+	char *text = member(json, "expires_in");
+	int64 seconds = text ? strtoi64(text, NULL, 10) : 0;
+
+	if (seconds <= 0)
+		seconds = DEFAULT_LIFETIME;
+	return Max(Min(seconds, 365 * 24 * 3600) - MARGIN, seconds / 2) * 1000;
+}
+
+static void
+fetch_token(const EtlTarget *target, Token *token, EtlHttpStats *stats)
+{
+	EtlTarget *service = token_target(target);
+	EtlExchange *exchange = EtlExchangeCreate(service, stats);
+	EtlCall call = {.method = "POST", .url = service->base, .repeatable = true};
+	Jsonb *json;
+	char *access;
+
+	call.body = request_body(target, token->refresh ? token->refresh : target->refresh_token);
+	call.body_len = strlen(call.body);
+	call.headers =
+		list_make2("Content-Type: application/x-www-form-urlencoded", "Accept: application/json");
+	if (!target->token_auth_in_body)
+		call.headers = lappend(call.headers, client_authorization(target));
+	EtlExchangeSend(exchange, &call);
+	if (EtlExchangeAwait(exchange) != 200)
+		EtlExchangeRaise(exchange);
+	json = parse_answer(service, read_answer(exchange));
+	access = member(json, "access_token");
+	if (!access || access[strcspn(access, "\r\n")] != '\0')
+		raise_no_token(service);
+	set(&token->access, access);
+	if (target->refresh_token && member(json, "refresh_token"))
+		set(&token->refresh, member(json, "refresh_token"));
+	token->expires = EtlClock() + lifetime(json);
+}
+
+const char *
+EtlOauthToken(const EtlTarget *target, EtlHttpStats *stats)
+{
+	char *owner = owner_of(target);
+	Token *token = find_slot(owner);
+	MemoryContext context;
+	MemoryContext old;
+
+	if (!token->owner || strcmp(token->owner, owner) != 0)
+	{
+		set(&token->access, NULL);
+		set(&token->refresh, NULL);
+		set(&token->owner, owner);
+	}
+	if (token->access && token->expires > EtlClock())
+		return token->access;
+	context = AllocSetContextCreate(CurrentMemoryContext, "etl oauth", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	fetch_token(target, token, stats);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return token->access;
+}
+
+void
+EtlOauthForget(const EtlTarget *target)
+{
+	char *owner = owner_of(target);
+	Token *token = find_slot(owner);
+
+	if (token->owner && strcmp(token->owner, owner) == 0)
+		set(&token->access, NULL);
+}

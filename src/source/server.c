@@ -1,0 +1,549 @@
+/*
+ * server.c
+ *		Foreign servers of the wrapper etl, and user mappings for them: their options.
+ *
+ *		CREATE SERVER / USER MAPPING -> etl_server_validator -> pg_foreign_server, pg_user_mapping
+ *		etl_csv('shop', ...)         -> EtlServerRead        -> EtlTarget
+ *
+ * One table says what an option is called, where it belongs, who may set it and how its value is checked
+ * and stored; validator and reader go through the same one, so that what was accepted can be read.
+ *
+ * An option that makes the server process open a file, or that lifts a restriction on where requests go,
+ * is not for everybody who may create a server: see Privilege.
+ */
+#include "etl.h"
+
+#include <sys/stat.h>
+
+#include "access/htup_details.h"
+#include "access/reloptions.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/jsonb.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
+
+#include "source/hosts.h"
+#include "source/server.h"
+
+PG_FUNCTION_INFO_V1(etl_server_validator);
+
+#define WRAPPER "etl"
+#define MAX_SECRET_FILE (64 * 1024)
+
+typedef enum Privilege
+{
+	ANYBODY,
+	FILE_READER, /* a member of pg_read_server_files: it makes the server open a file */
+	SUPERUSER,	 /* it lets requests go where they otherwise may not */
+} Privilege;
+
+typedef struct Option
+{
+	const char *name;
+	Oid catalog; /* ForeignServerRelationId or UserMappingRelationId */
+	Privilege privilege;
+	/* Checks a value and stores what it means; raises an error if it means nothing. */
+	void (*read)(const struct Option *option, const char *value, EtlTarget *target);
+	size_t offset; /* of the field, for those that store a string or an int */
+	bool secret;   /* has a twin, name_file, that names a file which holds the value */
+} Option;
+
+/*
+ * Values
+ */
+
+static void
+refuse(const Option *option, const char *detail)
+{
+	ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					errmsg("invalid value for option \"%s\"", option->name),
+					detail ? errdetail("%s", detail) : 0));
+}
+
+static void *
+field(const Option *option, EtlTarget *target)
+{
+	return (char *) target + option->offset;
+}
+
+/* A text that goes into a header of a request, or names a file. */
+static void
+read_text(const Option *option, const char *value, EtlTarget *target)
+{
+	if (*value == '\0')
+		refuse(option, "It must not be empty.");
+	for (const char *p = value; *p; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 0x7f)
+			refuse(option, "It must not hold control characters.");
+	}
+	*(const char **) field(option, target) = pstrdup(value);
+}
+
+static void
+read_file_name(const Option *option, const char *value, EtlTarget *target)
+{
+	if (!is_absolute_path(value))
+		refuse(option, "It must be an absolute path.");
+	read_text(option, value, target);
+}
+
+static void
+read_url(const Option *option, const char *value, EtlTarget *target)
+{
+	const char *fault = EtlUrlParse(value, &target->base);
+
+	if (!fault && target->base.user)
+		fault = "User and password belong into a user mapping.";
+	if (fault)
+		refuse(option, fault);
+}
+
+static void
+read_token_url(const Option *option, const char *value, EtlTarget *target)
+{
+	EtlUrl url;
+	const char *fault = EtlUrlParse(value, &url);
+
+	if (fault)
+		refuse(option, fault);
+	target->token_url = pstrdup(value);
+}
+
+static void
+read_auth(const Option *option, const char *value, EtlTarget *target)
+{
+	static const char *const names[] = {
+		[ETL_AUTH_NONE] = "none",	  [ETL_AUTH_BEARER] = "bearer", [ETL_AUTH_BASIC] = "basic",
+		[ETL_AUTH_HEADER] = "header", [ETL_AUTH_QUERY] = "query",	[ETL_AUTH_OAUTH2] = "oauth2",
+	};
+
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		if (strcmp(value, names[i]) == 0)
+		{
+			target->auth = (EtlAuth) i;
+			return;
+		}
+	}
+	refuse(option, "It must be none, bearer, basic, header, query or oauth2.");
+}
+
+static void
+read_token_auth(const Option *option, const char *value, EtlTarget *target)
+{
+	target->token_auth_in_body = strcmp(value, "body") == 0;
+	if (!target->token_auth_in_body && strcmp(value, "basic") != 0)
+		refuse(option, "It must be basic or body.");
+}
+
+static void
+read_rate(const Option *option, const char *value, EtlTarget *target)
+{
+	if (!EtlRateParse(value, &target->rate))
+		refuse(option, "It must be a number of requests and a period, such as 10/s or 5000/h.");
+}
+
+static void
+read_bool(const Option *option, const char *value, EtlTarget *target)
+{
+	if (!parse_bool(value, (bool *) field(option, target)))
+		refuse(option, "It must be true or false.");
+}
+
+static void
+read_count(const Option *option, const char *value, EtlTarget *target)
+{
+	int *number = field(option, target);
+
+	if (!parse_int(value, number, 0, NULL) || *number < 1 || *number > 1000)
+		refuse(option, "It must be a number from 1 to 1000.");
+}
+
+static int
+parse_time(const Option *option, const char *value)
+{
+	int ms;
+
+	if (!parse_int(value, &ms, GUC_UNIT_MS, NULL) || ms < 1)
+		refuse(option, "It must be a time with its unit, such as 500ms, 30s or 2min.");
+	return ms;
+}
+
+static void
+read_time(const Option *option, const char *value, EtlTarget *target)
+{
+	*(int *) field(option, target) = parse_time(option, value);
+}
+
+static void
+read_budget(const Option *option, const char *value, EtlTarget *target)
+{
+	target->retry.budget = parse_time(option, value);
+}
+
+static void
+read_origins(const Option *option, const char *value, EtlTarget *target)
+{
+	char *fault = EtlHostsFault(value, ETL_LIST_OF_ORIGINS);
+
+	if (fault)
+		refuse(option,
+			   psprintf("\"%s\" is not an origin such as https://host:port.", EtlUrlRedact(fault)));
+	target->allowed_origins = pstrdup(value);
+}
+
+/* A header's name is a token (RFC 9110, 5.6.2); its value has no control characters. */
+static const char *
+header_fault(const char *name, const char *value)
+{
+	static const char *const ours[] = {"Host",	"Content-Length", "Transfer-Encoding", "Connection",
+									   "Range", "If-Range",		  "Accept-Encoding"};
+
+	if (*name == '\0' || name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+										   "0123456789!#$%&'*+-.^_`|~")] != '\0')
+		return "A header's name has letters, digits and hyphens only.";
+	for (int i = 0; i < lengthof(ours); i++)
+	{
+		if (pg_strcasecmp(name, ours[i]) == 0)
+			return "Host, Content-Length, Transfer-Encoding, Connection, Range, If-Range and "
+				   "Accept-Encoding are set by etl itself.";
+	}
+	for (const char *p = value; *p; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 0x7f)
+			return "A header's value must not hold control characters.";
+	}
+	return NULL;
+}
+
+static void
+read_headers(const Option *option, const char *value, EtlTarget *target)
+{
+	Jsonb *json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(value)));
+	JsonbIterator *it = JsonbIteratorInit(&json->root);
+	JsonbIteratorToken token;
+	JsonbValue v;
+	char *name = NULL;
+
+	if (!JB_ROOT_IS_OBJECT(json))
+		refuse(option, "It must be a JSON object of names and values.");
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			name = pnstrdup(v.val.string.val, v.val.string.len);
+		else if (token == WJB_VALUE)
+		{
+			char *text;
+			const char *fault;
+
+			if (v.type != jbvString)
+				refuse(option, "The values of headers must be strings.");
+			text = pnstrdup(v.val.string.val, v.val.string.len);
+			fault = header_fault(name, text);
+			if (fault)
+				refuse(option, fault);
+			target->headers = lappend(target->headers, psprintf("%s: %s", name, text));
+		}
+	}
+}
+
+#define SERVER ForeignServerRelationId
+#define MAPPING UserMappingRelationId
+#define FIELD(name) offsetof(EtlTarget, name)
+
+/* clang-format off */
+static const Option options[] = {
+	{"url",				SERVER, ANYBODY,	 read_url},
+	{"auth",			SERVER, ANYBODY,	 read_auth},
+	{"auth_name",		SERVER, ANYBODY,	 read_text,		 FIELD(auth_name)},
+	{"token_url",		SERVER, ANYBODY,	 read_token_url},
+	{"token_auth",		SERVER, ANYBODY,	 read_token_auth},
+	{"scope",			SERVER, ANYBODY,	 read_text,		 FIELD(scope)},
+	{"headers",			SERVER, ANYBODY,	 read_headers},
+	{"rate_limit",		SERVER, ANYBODY,	 read_rate},
+	{"connect_timeout", SERVER, ANYBODY,	 read_time,		 FIELD(connect_timeout)},
+	{"read_timeout",	SERVER, ANYBODY,	 read_time,		 FIELD(read_timeout)},
+	{"max_attempts",	SERVER, ANYBODY,	 read_count,	 FIELD(retry.max_attempts)},
+	{"max_wait",		SERVER, ANYBODY,	 read_time,		 FIELD(retry.max_wait)},
+	{"retry_budget",	SERVER, ANYBODY,	 read_budget},
+	{"dialect",			SERVER, ANYBODY,	 read_text,		 FIELD(dialect)},
+	{"allowed_origins", SERVER, ANYBODY,	 read_origins},
+	{"allow_private",	SERVER, SUPERUSER,	 read_bool,		 FIELD(allow_private)},
+	{"proxy",			SERVER, SUPERUSER,	 read_text,		 FIELD(proxy)},
+	{"ca_file",			SERVER, FILE_READER, read_file_name, FIELD(ca_file)},
+	{"client_cert",		SERVER, FILE_READER, read_file_name, FIELD(client_cert)},
+	{"client_key",		SERVER, FILE_READER, read_file_name, FIELD(client_key)},
+	{"token",			MAPPING, ANYBODY,	 read_text,		 FIELD(token),		   true},
+	{"user",			MAPPING, ANYBODY,	 read_text,		 FIELD(user),		   true},
+	{"password",		MAPPING, ANYBODY,	 read_text,		 FIELD(password),	   true},
+	{"key",				MAPPING, ANYBODY,	 read_text,		 FIELD(key),		   true},
+	{"client_id",		MAPPING, ANYBODY,	 read_text,		 FIELD(client_id),	   true},
+	{"client_secret",	MAPPING, ANYBODY,	 read_text,		 FIELD(client_secret), true},
+	{"refresh_token",	MAPPING, ANYBODY,	 read_text,		 FIELD(refresh_token), true},
+};
+/* clang-format on */
+
+/*
+ * The validator
+ */
+
+/* The option of this name; *is_file if the name is that of its twin. */
+static const Option *
+find_option(const char *name, Oid catalog, bool *is_file)
+{
+	*is_file = false;
+	for (int i = 0; i < lengthof(options); i++)
+	{
+		size_t len = strlen(options[i].name);
+
+		if (options[i].catalog != catalog || strncmp(name, options[i].name, len) != 0)
+			continue;
+		*is_file = options[i].secret && strcmp(name + len, "_file") == 0;
+		if (name[len] == '\0' || *is_file)
+			return &options[i];
+	}
+	return NULL;
+}
+
+/* Remembers name if it is nearer to what was written than the best so far. */
+static void
+consider(const char *written, const char *name, const char **best, int *best_distance)
+{
+	int distance = varstr_levenshtein_less_equal(written, strlen(written), name, strlen(name), 1, 1,
+												 1, *best_distance, true);
+
+	if (distance < *best_distance && distance <= ((int) strlen(written) + 1) / 2)
+	{
+		*best = name;
+		*best_distance = distance;
+	}
+}
+
+/* What somebody may have meant who wrote a name that is no option; NULL: nothing like it. */
+static const char *
+closest_option(const char *written, Oid catalog)
+{
+	const char *best = NULL;
+	int best_distance = 5;
+
+	if (strlen(written) >= NAMEDATALEN)
+		return NULL;
+	for (int i = 0; i < lengthof(options); i++)
+	{
+		if (options[i].catalog != catalog)
+			continue;
+		consider(written, options[i].name, &best, &best_distance);
+		if (options[i].secret)
+			consider(written, psprintf("%s_file", options[i].name), &best, &best_distance);
+	}
+	return best;
+}
+
+static void
+raise_unknown(const char *name, Oid catalog)
+{
+	const char *closest = closest_option(name, catalog);
+	bool is_file;
+	Oid other = catalog == SERVER ? MAPPING : SERVER;
+
+	ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", name),
+					closest ? errhint("Perhaps you meant the option \"%s\".", closest)
+					: find_option(name, other, &is_file)
+						? (other == SERVER ? errhint("It is an option of the server.")
+										   : errhint("It is an option of user mappings."))
+						: 0));
+}
+
+static void
+check_privilege(const char *name, Privilege privilege)
+{
+	if (privilege == FILE_READER && !has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied to set option \"%s\"", name),
+						errdetail("Only roles with privileges of the \"%s\" role may name files on "
+								  "the database server.",
+								  "pg_read_server_files")));
+	if (privilege == SUPERUSER && !superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to set option \"%s\"", name),
+				 errdetail("Only superusers may say that requests can go to private addresses, or "
+						   "through a proxy.")));
+}
+
+/* etl_server_validator(options text[], catalog oid): an error if one of them cannot be. */
+Datum
+etl_server_validator(PG_FUNCTION_ARGS)
+{
+	List *given = untransformRelOptions(PG_GETARG_DATUM(0));
+	Oid catalog = PG_GETARG_OID(1);
+	const Option *seen[lengthof(options)];
+	int nseen = 0;
+	EtlTarget ignored = {0};
+	ListCell *lc;
+
+	foreach (lc, given)
+	{
+		DefElem *element = lfirst_node(DefElem, lc);
+		bool is_file;
+		const Option *option = find_option(element->defname, catalog, &is_file);
+
+		if (!option)
+			raise_unknown(element->defname, catalog);
+		for (int i = 0; i < nseen; i++)
+		{
+			if (seen[i] == option)
+				ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+								errmsg("options \"%s\" and \"%s_file\" exclude each other",
+									   option->name, option->name)));
+		}
+		seen[nseen++] = option;
+		check_privilege(element->defname, is_file ? FILE_READER : option->privilege);
+		if (is_file)
+		{
+			Option twin = *option;
+
+			twin.name = element->defname;
+			read_file_name(&twin, defGetString(element), &ignored);
+		}
+		else
+			option->read(option, defGetString(element), &ignored);
+	}
+	PG_RETURN_VOID();
+}
+
+/*
+ * The reader
+ */
+
+/* What a file holds, without the line end that editors leave. */
+static char *
+read_secret_file(const char *path)
+{
+	FILE *file = AllocateFile(path, PG_BINARY_R);
+	char *text = palloc(MAX_SECRET_FILE + 1);
+	size_t len;
+
+	if (!file)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not open file \"%s\" for reading: %m", path)));
+	len = fread(text, 1, MAX_SECRET_FILE, file);
+	if (ferror(file))
+		ereport(ERROR, (errcode_for_file_access(), errmsg("could not read file \"%s\": %m", path)));
+	FreeFile(file);
+	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+		len--;
+	text[len] = '\0';
+	return text;
+}
+
+static void
+read_options(List *given, Oid catalog, EtlTarget *target)
+{
+	ListCell *lc;
+
+	foreach (lc, given)
+	{
+		DefElem *element = lfirst_node(DefElem, lc);
+		const char *value = defGetString(element);
+		bool is_file;
+		const Option *option = find_option(element->defname, catalog, &is_file);
+
+		if (!option)
+			raise_unknown(element->defname, catalog);
+		if (is_file)
+			value = read_secret_file(value);
+		option->read(option, value, target);
+	}
+}
+
+/* The options of the current user's mapping, or else of PUBLIC's; none if there is neither. */
+static List *
+mapping_options(Oid server)
+{
+	if (!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(GetUserId()),
+							   ObjectIdGetDatum(server)) &&
+		!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+							   ObjectIdGetDatum(server)))
+		return NIL;
+	return GetUserMapping(GetUserId(), server)->options;
+}
+
+static void
+require(const EtlTarget *target, const char *value, const char *option, bool of_mapping)
+{
+	if (value)
+		return;
+	ereport(ERROR, (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+					errmsg("server \"%s\" lacks option \"%s\"", target->server, option),
+					of_mapping ? errhint("Set it in a user mapping of \"%s\".",
+										 GetUserNameFromId(GetUserId(), false))
+							   : errhint("Set it with ALTER SERVER.")));
+}
+
+/* Whether there is everything that the way of authentication needs. */
+static void
+check_complete(EtlTarget *target)
+{
+	require(target, target->base.host, "url", false);
+	switch (target->auth)
+	{
+		case ETL_AUTH_NONE:
+			break;
+		case ETL_AUTH_BEARER:
+			require(target, target->token, "token", true);
+			break;
+		case ETL_AUTH_BASIC:
+			require(target, target->user, "user", true);
+			break;
+		case ETL_AUTH_HEADER:
+		case ETL_AUTH_QUERY:
+			require(target, target->key, "key", true);
+			if (!target->auth_name)
+				target->auth_name = target->auth == ETL_AUTH_HEADER ? "X-API-Key" : "api_key";
+			if (target->auth == ETL_AUTH_HEADER && header_fault(target->auth_name, ""))
+				ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+								errmsg("invalid value for option \"%s\"", "auth_name"),
+								errdetail("%s", header_fault(target->auth_name, ""))));
+			break;
+		case ETL_AUTH_OAUTH2:
+			require(target, target->token_url, "token_url", false);
+			require(target, target->client_id, "client_id", true);
+			break;
+	}
+}
+
+void
+EtlServerRead(const char *name, EtlTarget *target)
+{
+	ForeignServer *server = GetForeignServerByName(name, true);
+	AclResult allowed;
+
+	if (!server)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("server \"%s\" does not exist", name),
+				 errhint("Create it with CREATE SERVER ... FOREIGN DATA WRAPPER %s.", WRAPPER)));
+	if (strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, WRAPPER) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" is not of the foreign data wrapper \"%s\"", name, WRAPPER)));
+	allowed = object_aclcheck(ForeignServerRelationId, server->serverid, GetUserId(), ACL_USAGE);
+	if (allowed != ACLCHECK_OK)
+		aclcheck_error(allowed, OBJECT_FOREIGN_SERVER, name);
+
+	target->server = pstrdup(name);
+	read_options(server->options, SERVER, target);
+	read_options(mapping_options(server->serverid), MAPPING, target);
+	check_complete(target);
+}

@@ -1,0 +1,244 @@
+/*
+ * target.c
+ *		Where requests go, in whose name, and how.
+ *
+ * Who may go where:
+ *
+ *		superuser		anywhere
+ *		others			the origin of a server on which they have USAGE, and its allowed_origins;
+ *						hosts that etl.allowed_hosts admits
+ *
+ * and of those but the superuser nobody to an address that has a purpose (loopback, private, link-local:
+ * the database server's own neighbourhood), unless the server says allow_private.  The name is judged here,
+ * before a request is sent and again for every redirect; the address where it is known, in http.c.
+ */
+#include "etl.h"
+
+#include <limits.h>
+
+#include "common/base64.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "source/address.h"
+#include "source/hosts.h"
+#include "source/server.h"
+#include "source/target.h"
+
+static char *allowed_hosts = "";
+static int connect_timeout = 10 * 1000;
+static int read_timeout = 30 * 1000;
+static int max_attempts = 3;
+static int max_wait = 60 * 1000;
+static int retry_budget = 120 * 1000;
+
+static bool
+check_allowed_hosts(char **value, void **extra, GucSource source)
+{
+	char *fault = EtlHostsFault(*value, ETL_LIST_OF_HOSTS);
+
+	if (fault)
+		GUC_check_errdetail("\"%s\" is not a host, \"*.domain\" or \"*\", with a port or without.",
+							fault);
+	return fault == NULL;
+}
+
+void
+EtlTargetInit(void)
+{
+	DefineCustomStringVariable(
+		"etl.allowed_hosts", "Lists the hosts to which everybody may send requests.",
+		"Separated by commas: host, *.domain, or *, each with :port or :* if need be. Private "
+		"addresses stay closed. Superusers may go anywhere.",
+		&allowed_hosts, "", PGC_SUSET, GUC_LIST_INPUT, check_allowed_hosts, NULL, NULL);
+	DefineCustomIntVariable("etl.http_connect_timeout",
+							"Sets how long a connection may take, its name and TLS included.", NULL,
+							&connect_timeout, 10 * 1000, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL,
+							NULL, NULL);
+	DefineCustomIntVariable(
+		"etl.http_read_timeout", "Sets how long a server may send less than a byte a second.", NULL,
+		&read_timeout, 30 * 1000, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("etl.http_max_attempts",
+							"Sets how often a request is sent until it is given up.", NULL,
+							&max_attempts, 3, 1, 1000, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("etl.http_max_wait",
+							"Sets how long a server may ask to wait before the next attempt.",
+							"If it asks for more, that is an error that names the time.", &max_wait,
+							60 * 1000, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"etl.http_retry_budget", "Sets how long after the first one another attempt may start.",
+		NULL, &retry_budget, 120 * 1000, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
+static EtlTarget *
+make_target(void)
+{
+	EtlTarget *target = palloc0(sizeof(EtlTarget));
+
+	target->anywhere = superuser();
+	target->connect_timeout = connect_timeout;
+	target->read_timeout = read_timeout;
+	target->retry.max_attempts = max_attempts;
+	target->retry.max_wait = max_wait;
+	target->retry.budget = retry_budget;
+	return target;
+}
+
+EtlTarget *
+EtlTargetOfUrl(const char *url)
+{
+	EtlTarget *target = make_target();
+	const char *fault = EtlUrlParse(url, &target->base);
+
+	if (fault)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid URL \"%s\"", EtlUrlRedact(url)), errdetail("%s", fault)));
+	if (target->base.user)
+	{
+		target->auth = ETL_AUTH_BASIC;
+		target->user = target->base.user;
+		target->password = target->base.password;
+	}
+	return target;
+}
+
+EtlTarget *
+EtlTargetOfServer(const char *name)
+{
+	EtlTarget *target = make_target();
+
+	EtlServerRead(name, target);
+	return target;
+}
+
+void
+EtlTargetUrl(const EtlTarget *target, const char *path, EtlUrl *url)
+{
+	const char *fault;
+
+	*url = target->base;
+	if (!path)
+		return;
+	fault = EtlUrlExtend(&target->base, path, url);
+	if (fault)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid path \"%s\"", EtlUrlRedact(path)), errdetail("%s", fault)));
+}
+
+bool
+EtlTargetTrusts(const EtlTarget *target, const EtlUrl *url)
+{
+	return EtlUrlSameOrigin(url, &target->base) ||
+		   (target->allowed_origins &&
+			EtlHostsMatch(target->allowed_origins, ETL_LIST_OF_ORIGINS, url));
+}
+
+bool
+EtlTargetIsPublicOnly(const EtlTarget *target)
+{
+	return !target->anywhere && !target->allow_private;
+}
+
+const char *
+EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url)
+{
+	struct sockaddr_storage address;
+
+	if (target->anywhere)
+		return NULL;
+	if (target->server
+			? !EtlTargetTrusts(target, url) && !EtlHostsMatch(allowed_hosts, ETL_LIST_OF_HOSTS, url)
+			: !EtlHostsMatch(allowed_hosts, ETL_LIST_OF_HOSTS, url))
+		return target->server
+				   ? "The host is neither that of the server nor one of its \"allowed_origins\", "
+					 "and \"etl.allowed_hosts\" does not admit it."
+				   : "The host is not one that \"etl.allowed_hosts\" admits.";
+	/* A proxy would connect to it without our seeing where to. */
+	if (EtlTargetIsPublicOnly(target) && EtlAddressParse(url->host, &address) &&
+		EtlAddressPurpose((struct sockaddr *) &address))
+		return "The address is not one of the public internet.";
+	return NULL;
+}
+
+/* Shorter texts are no secrets, and would be found everywhere. */
+#define MIN_SECRET 4
+
+static void
+mask_exactly(char *text, const char *secret, size_t len)
+{
+	char *p = text;
+
+	while ((p = strstr(p, secret)) != NULL)
+	{
+		memcpy(p, "***", 3);
+		memmove(p + 3, p + len, strlen(p + len) + 1);
+		p += 3;
+	}
+}
+
+/* Masks a secret as it is, and as a JSON writer that escapes slashes shows it. */
+void
+EtlTargetMaskText(char *text, const char *secret)
+{
+	StringInfoData escaped;
+
+	if (!secret || strlen(secret) < MIN_SECRET)
+		return;
+	mask_exactly(text, secret, strlen(secret));
+	if (!strchr(secret, '/'))
+		return;
+	initStringInfo(&escaped);
+	for (const char *p = secret; *p; p++)
+		appendStringInfo(&escaped, "%s%c", *p == '/' ? "\\" : "", *p);
+	mask_exactly(text, escaped.data, escaped.len);
+	pfree(escaped.data);
+}
+
+/* Masks the values of a query, as they are sent and as they are meant. */
+static void
+mask_query(char *text, const char *query)
+{
+	const char *p = query;
+
+	while (p && *p)
+	{
+		size_t len = strcspn(p, "&;");
+		size_t name_len = strcspn(p, "=&;");
+		const char *value = name_len < len ? p + name_len + 1 : p;
+		char *sent = pnstrdup(value, p + len - value);
+		char *meant = EtlUrlUnescape(sent);
+
+		EtlTargetMaskText(text, sent);
+		EtlTargetMaskText(text, meant);
+		p += len;
+		p += *p != '\0';
+	}
+}
+
+void
+EtlTargetMask(const EtlTarget *target, const EtlUrl *url, char *text)
+{
+	const char *const secrets[] = {
+		target->token,		   target->password,	  target->key,	 target->client_id,
+		target->client_secret, target->refresh_token, target->proxy,
+	};
+
+	for (int i = 0; i < lengthof(secrets); i++)
+		EtlTargetMaskText(text, secrets[i]);
+	mask_query(text, url->query);
+}
+
+/* EtlTargetBasic encodes user and password as Basic authentication has them (RFC 7617). */
+char *
+EtlTargetBasic(const char *user, const char *password)
+{
+	char *plain = psprintf("%s:%s", user, password ? password : "");
+	int room = pg_b64_enc_len(strlen(plain));
+	char *encoded = palloc(room + 1);
+	int len = pg_b64_encode((const void *) plain, strlen(plain), encoded, room);
+
+	if (len < 0)
+		elog(ERROR, "could not encode credentials");
+	encoded[len] = '\0';
+	return encoded;
+}

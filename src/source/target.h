@@ -1,0 +1,91 @@
+/*
+ * target.h
+ *		Where requests go, in whose name, and how: a URL by itself, or a foreign server of the wrapper etl
+ *		with the current user's mapping.
+ *
+ * Both are made for the current user and check what that user may do.  A target belongs to the memory
+ * context in which it was made, and holds secrets: nothing of it goes into a message but server and
+ * EtlUrlDisplay() of a URL.
+ */
+#ifndef ETL_TARGET_H
+#define ETL_TARGET_H
+
+#include "etl.h"
+#include "nodes/pg_list.h"
+
+#include "source/breaker.h"
+#include "source/retry.h"
+#include "source/url.h"
+
+typedef enum EtlAuth
+{
+	ETL_AUTH_NONE,
+	ETL_AUTH_BEARER, /* token */
+	ETL_AUTH_BASIC,	 /* user, password */
+	ETL_AUTH_HEADER, /* key, in the header auth_name */
+	ETL_AUTH_QUERY,	 /* key, as parameter auth_name */
+	ETL_AUTH_OAUTH2, /* a token that token_url gives for client_id and client_secret */
+} EtlAuth;
+
+typedef struct EtlTarget
+{
+	const char *server; /* NULL: a URL by itself */
+	EtlUrl base;
+
+	bool anywhere;				 /* the user is a superuser */
+	bool allow_private;			 /* of the server */
+	const char *allowed_origins; /* of the server, beside that of base; NULL: none */
+
+	EtlAuth auth;
+	const char *auth_name;
+	const char *token;
+	const char *user;
+	const char *password;
+	const char *key;
+	const char *token_url;
+	const char *scope;
+	bool token_auth_in_body;
+	const char *client_id;
+	const char *client_secret;
+	const char *refresh_token;
+	List *headers; /* "Name: value" */
+
+	EtlRate rate;
+	EtlRetryPolicy retry;
+	int connect_timeout; /* ms */
+	int read_timeout;	 /* ms */
+	const char *proxy;
+	const char *ca_file;
+	const char *client_cert;
+	const char *client_key;
+	const char *dialect; /* for etl_api */
+} EtlTarget;
+
+extern void EtlTargetInit(void);
+
+/* A URL as a user wrote it; an error if it is none, or the user may not go there. */
+extern EtlTarget *EtlTargetOfUrl(const char *url);
+
+/* A foreign server by name; an error if there is none, or the user lacks USAGE on it. */
+extern EtlTarget *EtlTargetOfServer(const char *name);
+
+/* The URL of a path of the target (NULL, of the target itself), with what its own query has. */
+extern void EtlTargetUrl(const EtlTarget *target, const char *path, EtlUrl *url);
+
+/* Why a request for this target may not go to url (a sentence, for errdetail), NULL if it may. */
+extern const char *EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url);
+
+/* Whether the target's credentials and headers may go to url. */
+extern bool EtlTargetTrusts(const EtlTarget *target, const EtlUrl *url);
+
+/* Whether a connection may only be made to addresses of the public internet. */
+extern bool EtlTargetIsPublicOnly(const EtlTarget *target);
+
+/* user and password as Basic authentication has them (RFC 7617); palloc'd. */
+extern char *EtlTargetBasic(const char *user, const char *password);
+
+/* Puts *** for a secret wherever text holds it, in place; and for all secrets of a target and a URL. */
+extern void EtlTargetMaskText(char *text, const char *secret);
+extern void EtlTargetMask(const EtlTarget *target, const EtlUrl *url, char *text);
+
+#endif /* ETL_TARGET_H */

@@ -1,0 +1,143 @@
+/*
+ * json_reader.c
+ *		Fuzz target: the JSON reader.
+ *
+ * The first byte of an input chooses what to look for, the second one in what pieces the rest is read; then
+ * the same reader reads it whole.  Both must see the same.  Where a limit is set that a body can exceed, one of
+ * two faults may be found before the other: then both must see the same items as far as they get.
+ */
+#include "etl.h"
+
+#include "../unit/json_dump.h"
+
+extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+typedef struct Wish
+{
+	const char *items;
+	bool many;
+	int max_depth;
+	size_t max_item_size;
+	const char *captures[4];
+	const char *last;
+} Wish;
+
+static const Wish wishes[] = {
+	{NULL, false, 100, 1 << 20, {NULL}, NULL},
+	{NULL, true, 100, 1 << 20, {NULL}, "a"},
+	{"$", false, 100, 1 << 20, {"a", "[].a"}, "a.b"},
+	{"a", false, 100, 1 << 20, {"b", "a", "a[].b", "c"}, "$"},
+	{"a[].b", false, 100, 1 << 20, {"a[].b.c", "*.b"}, "c"},
+	{"a[b=c].d", false, 100, 1 << 20, {"a[b=1].d", "d[a.b=c].c", "*[b=true]"}, "b"},
+	{"a.*", true, 100, 1 << 20, {"*.*", "a.b.c.d"}, "a"},
+	{"a[b=c].d", true, 4, 30, {"a[b=1].d", "c"}, "b"},
+};
+
+static EtlJsonPath *
+parse_path(const char *text)
+{
+	EtlJsonPathFault fault;
+
+	return text == NULL ? NULL : EtlJsonPathParse(text, strlen(text), &fault);
+}
+
+static EtlJsonOptions
+options_of(const Wish *wish)
+{
+	EtlJsonOptions options = {0};
+
+	options.items = parse_path(wish->items);
+	options.many = wish->many;
+	options.max_depth = wish->max_depth;
+	options.max_item_size = wish->max_item_size;
+	for (int i = 0; i < lengthof(wish->captures) && wish->captures[i] != NULL; i++)
+		options.captures[options.ncaptures++].path = parse_path(wish->captures[i]);
+	if (wish->last != NULL)
+	{
+		options.captures[options.ncaptures].path = parse_path(wish->last);
+		options.captures[options.ncaptures++].of_last_item = true;
+	}
+	return options;
+}
+
+/* The readers live as long as the program: what one body leaves behind must not change the next. */
+static EtlJsonReader *
+reader_of(int i, EtlJsonOptions **options)
+{
+	static EtlJsonOptions all[lengthof(wishes)];
+	static EtlJsonReader *readers[lengthof(wishes)];
+
+	if (readers[i] == NULL)
+	{
+		all[i] = options_of(&wishes[i]);
+		readers[i] = EtlJsonReaderCreate(&all[i]);
+	}
+	*options = &all[i];
+	return readers[i];
+}
+
+static void
+dump(StringInfo out, int wish, size_t chunk, const uint8_t *data, size_t size)
+{
+	EtlJsonOptions *options;
+	EtlJsonReader *reader = reader_of(wish, &options);
+
+	resetStringInfo(out);
+	EtlJsonReaderReset(reader);
+	dump_body(out, reader, options, chunk, (const char *) data, size);
+	if (strstr(out->data, WRONG) != NULL)
+		abort();
+}
+
+/* Cuts a dump off behind the items, unless it is one of a sound body. */
+static void
+keep_items(StringInfo out)
+{
+	char *end = out->data;
+
+	while (*end >= '0' && *end <= '9' && strchr(end, '\n') != NULL)
+		end = strchr(end, '\n') + 1;
+	if (strncmp(end, "end\n", 4) == 0)
+		return;
+	*end = '\0';
+	out->len = end - out->data;
+}
+
+static bool
+same(StringInfo a, StringInfo b, bool limited)
+{
+	if (strcmp(a->data, b->data) == 0)
+		return true;
+	if (!limited)
+		return false;
+	keep_items(a);
+	keep_items(b);
+	return strncmp(a->data, b->data, Min(a->len, b->len)) == 0;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static StringInfoData whole;
+	static StringInfoData pieces;
+	int wish;
+	size_t chunk;
+
+	if (size < 2)
+		return 0;
+	if (whole.data == NULL)
+	{
+		initStringInfo(&whole);
+		initStringInfo(&pieces);
+	}
+	wish = data[0] % lengthof(wishes);
+	chunk = 1 + data[1];
+	dump(&pieces, wish, chunk, data + 2, size - 2);
+	dump(&whole, wish, SIZE_MAX, data + 2, size - 2);
+	if (!same(&pieces, &whole, wishes[wish].max_item_size < 100))
+	{
+		fprintf(stderr, "--- in pieces of %zu\n%s--- whole\n%s", chunk, pieces.data, whole.data);
+		abort();
+	}
+	return 0;
+}

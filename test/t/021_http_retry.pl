@@ -1,0 +1,236 @@
+# Retries, circuit breakers and rate limits: what is asked again, when, and what is spared.
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use HttpFixture;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+start_fixture();
+my $node = net_node('alone');
+my $columns = 'AS t(id int, name text)';
+my $origin = fixture_url('');
+
+sub rows_of { return "etl_csv(" . sql_quote($_[0]) . ") $columns"; }
+sub read_url { return 'SELECT count(*) FROM ' . rows_of(fixture_url($_[0])); }
+sub requests { return scalar(my @all = fixture_requests()); }
+
+# Seconds between the requests that were made.
+sub gaps
+{
+	my @times = map { $_->{time} } fixture_requests();
+	return map { $times[$_] - $times[ $_ - 1 ] } 1 .. $#times;
+}
+
+# -- which answers are asked again ----------------------------------------------------------------
+
+for my $status (408, 425, 429, 500, 502, 503, 504)
+{
+	fixture_reset();
+	is(query($node, read_url("/rows/3?status=$status&times=2")), '3', "$status twice, then an answer");
+	is(requests(), 3, "$status: three requests");
+}
+fixture_reset();
+query_fails($node, read_url('/rows/3?status=503'), '58030', qr/HTTP status 503, in attempt 3/, '503 for ever');
+is(requests(), 3, 'is given up after three requests');
+for my $status (400, 403, 404, 409, 422, 501, 505)
+{
+	fixture_reset();
+	query_fails($node, read_url("/rows/3?status=$status&times=1"), '\w+', qr/HTTP status $status/, "status $status");
+	is(requests(), 1, "$status is not asked again");
+}
+fixture_reset();
+query_fails($node, read_url('/raw?text='), '08006', qr/the connection was lost/, 'no answer at all');
+is(requests(), 3, 'is asked again');
+fixture_reset();
+query_fails($node, 'SET etl.http_max_attempts = 5; ' . read_url('/rows/3?status=500'), '58030', qr/attempt 5/,
+	'max_attempts');
+is(requests(), 5, 'is obeyed');
+like(
+	query($node, 'EXPLAIN (ANALYZE, COSTS OFF) SELECT * FROM ' . rows_of(fixture_url('/rows/3?status=500&times=2&e'))),
+	qr/Requests: 3\n.*Retries: 2\n/, 'EXPLAIN ANALYZE counts them');
+fixture_reset();
+is(query($node, read_url('/chain/3?e')), '10', 'a redirect');
+is(requests(), 4, 'is not an attempt');
+
+# -- how long it takes ----------------------------------------------------------------------------
+
+fixture_reset();
+query($node, read_url('/rows/3?status=503'));
+my @gaps = gaps();
+cmp_ok($gaps[0], '<', 0.6, "the first back-off is short ($gaps[0])");
+cmp_ok($gaps[1], '<', 0.7, "the second one too ($gaps[1])");
+
+for my $asked ('1', '0.6', '1s')
+{
+	fixture_reset();
+	is(query($node, read_url("/rows/3?status=503&times=1&retry_after=$asked")), '3', "Retry-After: $asked");
+	my ($seconds) = $asked =~ /([\d.]+)/;
+	@gaps = gaps();
+	cmp_ok($gaps[0], '>=', $seconds, "is waited in full ($gaps[0])");
+	cmp_ok($gaps[0], '<', $seconds + 1, 'and not much longer');
+}
+for my $form ('date', 'rfc850', 'asctime', 'epoch')
+{
+	fixture_reset();
+	is(query($node, read_url("/rows/3?status=429&times=1&retry_after=$form:2")), '3', "Retry-After as $form");
+	my @times = map { $_->{time} } fixture_requests();
+	cmp_ok($times[1], '>=', int($times[0]) + 2, 'is waited for');
+	cmp_ok($times[1], '<', $times[0] + 4, 'and not much longer');
+}
+fixture_reset();
+is(query($node, "SET etl.http_max_wait = '5s'; " . read_url('/skewed?times=1')), '3', 'a server whose clock is ahead');
+cmp_ok((gaps())[0], '>=', 1, 'is waited for on its own clock');
+
+fixture_reset();
+my $err = query_fails($node, read_url('/rows/3?status=429&retry_after=3600'), '53400',
+	qr/the server asks to wait 3600\.000 seconds/, 'a long wait');
+like($err, qr/HTTP status 429\. It may be asked again at \d{4}-\d\d-\d\d /, 'is an error that names the time');
+is(requests(), 1, 'at once');
+fixture_reset();
+query_fails($node, "SET etl.http_max_wait = '500ms'; " . read_url('/rows/3?status=503&retry_after=0.6'), '53400',
+	qr/asks to wait 0\.600 seconds/, 'max_wait is obeyed');
+fixture_reset();
+query_fails($node, "SET etl.http_retry_budget = '500ms'; " . read_url('/rows/3?status=503&retry_after=0.6'), '58030',
+	qr/HTTP status 503/, 'the budget is obeyed');
+is(requests(), 1, 'a wait beyond it is not begun');
+
+# -- timeouts -------------------------------------------------------------------------------------
+
+my $quick = "SET etl.http_connect_timeout = '300ms'; SET etl.http_read_timeout = '300ms';"
+  . ' SET etl.http_max_attempts = 1; ';
+for my $silent (
+	[ fixture_url('/', 'full'), 'connecting' ],
+	[ fixture_url('/', 'silent_tls'), 'shaking hands' ],
+	[ 'http://hang.test/', 'resolving the name' ],
+	[ fixture_url('/', 'silent'), 'waiting for a head' ],
+	[ fixture_url('/rows/3?silent=head'), 'waiting for a head as well' ],
+	[ fixture_url('/rows/3?silent=20'), 'waiting for a body' ])
+{
+	my ($url, $phase) = @$silent;
+	query_fails($node, $quick . 'SELECT * FROM ' . rows_of($url), '08006', qr/the server took too long/,
+		"a timeout while $phase");
+}
+fixture_reset();
+is(query($node, "SET etl.http_read_timeout = '300ms'; " . read_url('/rows/10?drip=10')), '10',
+	'a slow body is not a silent one');
+is(query($node, "SET etl.http_read_timeout = '300ms'; " . read_url('/rows/1000?silent=5000&times=1')), '1000',
+	'a body that falls silent goes on with another request');
+
+# -- the breaker ----------------------------------------------------------------------------------
+
+my $breaker = 'SELECT state, failures FROM etl_breakers WHERE origin = ' . sql_quote($origin);
+
+# Statements of one session, of which some fail; what it prints.
+sub session
+{
+	my ($on, @statements) = @_;
+	my ($code, $out, $err) = $on->psql('postgres', join(";\n", @statements), on_error_stop => 0);
+	return wantarray ? ($out, $err) : $out;
+}
+
+my $fail = read_url('/rows/3?status=500');
+my $once = 'SET etl.http_max_attempts = 1';
+
+is(session($node, $once, ($fail) x 4, $breaker), 'closed|4', 'four failures');
+fixture_reset();
+my ($out, $stderr) = session($node, $once, ($fail) x 8, $breaker);
+is($out, 'open|5', 'five failures open the breaker');
+is(requests(), 5, 'and then nothing is sent');
+like($stderr, qr/requests to "\Q$origin\E" are suspended after repeated failures\nDETAIL:  The next one may be sent in (29|30)\.\d seconds/,
+	'but an error that says for how long');
+is(session($node, $once, ($fail) x 4, read_url('/rows/3'), $breaker), "3\nclosed|0", 'a success starts anew');
+is(session($node, $once, (read_url('/status/404')) x 8, $breaker), 'closed|0', '4xx is no failure');
+is(session($node, $once, (read_url('/status/429')) x 8, $breaker), 'closed|0', 'neither is 429');
+is(session($node, $once, ($fail) x 3, (read_url('/status/404')) x 1, $breaker), 'closed|0',
+	'who says 404 is alive');
+is(session($node, $once, (read_url('/rows/1000?drop=100&validator=none')) x 5, $breaker), 'open|5',
+	'a lost connection is a failure');
+is(session($node, $once, "SET statement_timeout = '100ms'", (read_url('/rows/3?silent=head')) x 6,
+		'RESET statement_timeout', $breaker),
+	'closed|0', 'a cancelled request is no failure');
+is(session($node, $once, ($fail) x 5, 'SELECT etl_breaker_reset(' . sql_quote("$origin/x") . ')',
+		read_url('/rows/3'), $breaker),
+	"t\n3\nclosed|0", 'etl_breaker_reset');
+is(session($node, "SELECT etl_breaker_reset('http://nobody.example')"), 'f', 'of an unknown origin');
+is(session($node, 'SELECT * FROM etl_breakers'), '', 'each session has its own breakers');
+is(session($node, $once, "SET etl.breaker_pause = '300ms'", ($fail) x 6,
+		'SELECT pg_sleep_until(probe_at) FROM etl_breakers', read_url('/rows/3'), $breaker),
+	"\n3\nclosed|0", 'after the pause a probe goes out, and closes it');
+is(session($node, $once, "SET etl.breaker_pause = '300ms'", ($fail) x 6,
+		'SELECT pg_sleep_until(probe_at) FROM etl_breakers', $fail, $fail, $breaker),
+	"\nopen|6", 'or leaves it open');
+fixture_reset();
+($out, $stderr) = session($node, 'SET etl.breaker_failures = 2', $fail);
+is(requests(), 2, 'the retries of one query stop when the breaker opens');
+like($stderr, qr/HTTP status 500/, 'and tell what happened');
+
+# -- shared by all backends -----------------------------------------------------------------------
+
+my $shared = net_node('together', preload => 1, conf => "etl.breaker_pause = '500ms'\n");
+my $probe_due = 'SELECT pg_sleep_until(probe_at) FROM etl_breakers WHERE state = \'open\'';
+
+sub open_breaker
+{
+	session($shared, 'SELECT etl_breaker_reset(' . sql_quote($origin) . ')', $once, ($fail) x 5);
+	is(query($shared, $breaker), 'open|5', 'open in all sessions');
+	return;
+}
+
+open_breaker();
+fixture_reset();
+query_fails($shared, $fail, '08006', qr/are suspended/, 'the failures of one session spare the service another');
+is(requests(), 0, 'nothing is sent');
+
+# A probe that hangs keeps everybody else out, until its query is cancelled or its backend is gone.
+for my $end ('pg_cancel_backend', 'pg_terminate_backend')
+{
+	open_breaker();
+	query($shared, $probe_due);
+	my $probe = $shared->background_psql('postgres', on_error_stop => 0);
+	my $pid = $probe->query('SELECT pg_backend_pid()');
+	$probe->query_until(qr/sent/, "\\echo sent\n" . read_url('/rows/3?silent=head') . ";\n");
+	ok(wait_for(sub { query($shared, $breaker) =~ /^half-open/ }, 'the probe'), 'a probe is under way');
+	is(query($shared, 'SELECT probe_pid FROM etl_breakers'), $pid, 'and whose it is');
+	query_fails($shared, read_url('/rows/3'), '08006', qr/whether it works again is under way/, 'nobody else gets through');
+	query($shared, "SELECT $end($pid)");
+	ok(wait_for(sub { query($shared, $breaker) !~ /^half-open/ }, 'its end'), "$end frees its place");
+	is(query($shared, read_url('/rows/3')), '3', 'for the next probe');
+	is(query($shared, $breaker), 'closed|0', 'which closes the breaker');
+	$probe->{run}->kill_kill;
+}
+
+# Exactly one of many that come at the same moment.
+open_breaker();
+query($shared, $probe_due);
+fixture_reset();
+my @crowd = map { start_psql($shared, read_url('/rows/3?silent=head')) } 1 .. 6;
+ok(wait_for(sub { (grep { $_->pumpable && $_->pump_nb } @crowd) == 1 }, 'all but one'),
+	'of six sessions five are refused');
+is(requests(), 1, 'and one request is sent');
+query($shared, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%silent%' AND pid <> pg_backend_pid()");
+$_->finish for @crowd;
+
+# -- rate limits ----------------------------------------------------------------------------------
+
+query($shared, 'SELECT etl_breaker_reset(' . sql_quote($origin) . ')');
+query($shared, "CREATE SERVER slow FOREIGN DATA WRAPPER etl OPTIONS (url '$origin', rate_limit '2/s')");
+my $limited = "SELECT count(*) FROM etl_csv('slow', path => '/rows/3') $columns";
+# Let the requests of the tests above grow old.
+query($shared, 'SELECT pg_sleep(1.1)');
+fixture_reset();
+@crowd = map { start_psql($shared, $limited, $limited) } 1 .. 3;
+$_->finish for @crowd;
+my @times = sort map { $_->{time} } fixture_requests();
+is(scalar @times, 6, 'six requests of three sessions');
+cmp_ok($times[$_] - $times[ $_ - 2 ], '>', 0.95, "never three in a second ($_)") for 2 .. 5;
+cmp_ok($times[5] - $times[0], '<', 4, 'and not slower than need be');
+like(query($shared, "EXPLAIN (ANALYZE, COSTS OFF) SELECT FROM etl_csv('slow', path => '/rows/3') $columns,"
+			. " etl_csv('slow', path => '/rows/3') AS u(id int, name text), etl_csv('slow', path => '/rows/3') AS v(id int, name text)"),
+	qr/Waited: [1-9]\d* ms/, 'EXPLAIN ANALYZE shows the wait');
+
+$node->stop;
+$shared->stop;
+done_testing();
