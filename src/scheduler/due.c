@@ -152,7 +152,8 @@ back_off(Row *row, TimestampTz now)
 	factor = doublings < 3 ? 2 << doublings : MOST_INTERVALS;
 	factor *= 0.75 + 0.25 * pg_prng_double(&pg_global_prng_state);
 	row->not_before = now + (int64) (interval * factor);
-	row->next_run = next_after(row, row->not_before - 1);
+	row->next_run =
+		row->schedule.interval > 0 ? row->not_before : next_after(row, row->not_before - 1);
 }
 
 static void

@@ -93,7 +93,7 @@ becomes("SELECT next_run = (SELECT etl_next_runs('30 2 * * *', 'UTC', 1, now() +
 shift_clock(-86400);
 
 # A changed schedule, a pause, and what comes after.
-value("SELECT etl_alter_pipeline('daily', schedule => '@yearly')");
+value("SELECT etl_alter_pipeline('daily', schedule => '\@yearly')");
 becomes("SELECT next_run FROM etl_status WHERE pipeline = 'daily'", value("SELECT etl_next_runs('\@yearly', 'UTC', 1)"),
 	'a changed schedule is planned anew');
 value("SELECT etl_pause('daily')");
