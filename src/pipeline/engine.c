@@ -21,7 +21,6 @@
 #include "pipeline/lock.h"
 #include "pipeline/worker.h"
 #include "pgstat.h"
-#include "scan/input.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "utils/builtins.h"
@@ -188,6 +187,8 @@ load_records(EtlRun *run, int from, bool isolate)
 	EtlOutcome outcome = {0};
 	int to = n;
 
+	run->converted.pulled = run->emitted.pulled = -1;
+	run->loading = false;
 	begin(run);
 	EtlConvertBatch(run, from);
 	if (isolate)
@@ -207,7 +208,7 @@ judge_error(EtlRun *run, ErrorData *error, bool *isolate, int *tries)
 {
 	if (run->fatal || ProcDiePending)
 		ReThrowError(error);
-	if (EtlIsRowFault(error->sqlerrcode))
+	if (EtlLiesInRow(run, error))
 	{
 		if (error->sqlerrcode == ERRCODE_CARDINALITY_VIOLATION && !run->dedup &&
 			run->statements->winners != NULL)

@@ -139,6 +139,8 @@ extern void EtlConvertBatch(EtlRun *run, int from);
 extern void EtlAttempt(EtlRun *run, int begin, int end, EtlOutcome *outcome);
 /* After an error in an attempt: the record to suspect; -1: any of them. */
 extern int EtlSuspect(const EtlRun *run);
+/* Whether an error lies in a row: its kind says so, and a row had been pulled when it came. */
+extern bool EtlLiesInRow(const EtlRun *run, const ErrorData *error);
 
 /* isolate.c */
 /*

@@ -18,7 +18,6 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pipeline/engine.h"
-#include "scan/input.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
@@ -67,7 +66,7 @@ try_range(EtlRun *run, int begin, int end, EtlOutcome *outcome)
 	CurrentResourceOwner = owner;
 	if (error == NULL)
 		return NULL;
-	if (run->fatal || !EtlIsRowFault(error->sqlerrcode))
+	if (!EtlLiesInRow(run, error))
 		ReThrowError(error);
 	run->batch.rejects = list_truncate(run->batch.rejects, nrejects);
 	return error;

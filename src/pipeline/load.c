@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pipeline/engine.h"
+#include "scan/input.h"
 #include "scan/scan.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -461,6 +462,14 @@ EtlSuspect(const EtlRun *run)
 	if (run->loading)
 		return run->emitted.pulled >= 0 ? run->tuple_records[run->emitted.pulled] : -1;
 	return w->pulled >= w->begin && w->pulled < w->end ? run->batch.record_of[w->pulled] : -1;
+}
+
+bool
+EtlLiesInRow(const EtlRun *run, const ErrorData *error)
+{
+	const EtlWindow *w = run->loading ? &run->emitted : &run->converted;
+
+	return !run->fatal && EtlIsRowFault(error->sqlerrcode) && w->pulled >= 0;
 }
 
 void
