@@ -639,6 +639,19 @@ COMMENT ON FUNCTION etl_breaker_reset(text) IS 'closes the circuit breaker of an
 REVOKE EXECUTE ON FUNCTION etl_breaker_reset(text) FROM PUBLIC;
 
 /*
+ * etl_cancel: ends the run of a pipeline that is under way; false if there is none.  The batch in hand is rolled
+ * back, and the next run goes on behind the one before.  A scheduled pipeline runs again at its next time.
+ */
+CREATE FUNCTION etl_cancel(name text) RETURNS boolean
+LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+BEGIN ATOMIC
+    SELECT coalesce(pg_catalog.bool_or(pg_catalog.pg_cancel_backend(r.pid)), false)
+    FROM etl_runs r WHERE r.pipeline = etl_cancel.name AND r.state = 'running';
+END;
+COMMENT ON FUNCTION etl_cancel(text) IS 'ends the run of a pipeline that is under way';
+REVOKE EXECUTE ON FUNCTION etl_cancel(text) FROM PUBLIC;
+
+/*
  * etl_next_runs: the next n times of a schedule.
  *
  * schedule      five fields, minute (0-59), hour (0-23), day of the month (1-31), month (1-12 or names) and day of

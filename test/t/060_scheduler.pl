@@ -151,7 +151,8 @@ becomes("SELECT count(*) FROM etl_status WHERE next_run IS NOT NULL", 4, 'switch
 shift_clock(40);
 becomes("SELECT count(*) FROM etl_status WHERE state = 'waiting'", 3, 'a full house: the others wait');
 value("SELECT etl_pause('slow')");
-value("SELECT pg_cancel_backend(pid) FROM etl_runs WHERE state = 'running'");
+is(value("SELECT etl_cancel('slow')"), 't', 'etl_cancel ends a run');
+is(value("SELECT etl_cancel('q1')"), 'f', 'or says that there is none');
 becomes("SELECT string_agg(pipeline, ' ' ORDER BY run) FROM (SELECT * FROM etl_runs WHERE pipeline LIKE 'q_' ORDER BY run LIMIT 3) r",
 	'q1 q2 q3', 'and take their turns, the oldest first');
 value("SELECT etl_drop_pipeline(name) FROM etl_pipelines WHERE name LIKE 'q_'");
