@@ -78,11 +78,13 @@ typedef struct Row
 
 	int64 run; /* the latest behind last_run; 0: none */
 	char *run_state;
+	char *run_sqlstate;
 	char *run_message;
 
 	bool changed;
 	bool disable;
-	bool ending; /* its run is over, and its process is not quite */
+	bool alive;	 /* a process runs it */
+	bool unsure; /* or did so a moment ago: look again soon */
 	EtlSchedule schedule;
 	pg_tz *zone;
 	EtlTicket ticket;
@@ -137,6 +139,14 @@ pause_row(Row *row, const char *reason)
 	row->changed = true;
 }
 
+/* The first time of the schedule when the wait is over; an interval starts again there. */
+static void
+plan_behind_wait(Row *row)
+{
+	row->next_run =
+		row->schedule.interval > 0 ? row->not_before : next_after(row, row->not_before - 1);
+}
+
 /* From the second failure in a row on, the next run comes later and later. */
 static void
 back_off(Row *row, TimestampTz now)
@@ -152,8 +162,7 @@ back_off(Row *row, TimestampTz now)
 	factor = doublings < 3 ? 2 << doublings : MOST_INTERVALS;
 	factor *= 0.75 + 0.25 * pg_prng_double(&pg_global_prng_state);
 	row->not_before = now + (int64) (interval * factor);
-	row->next_run =
-		row->schedule.interval > 0 ? row->not_before : next_after(row, row->not_before - 1);
+	plan_behind_wait(row);
 }
 
 static void
@@ -166,6 +175,14 @@ judge_failure(Row *row, TimestampTz now, const char *reason)
 		pause_row(row, psprintf("%d failures in a row, the last: %s", row->failures, reason));
 	else
 		back_off(row, now);
+}
+
+/* Its source asked for a wait, and its worker wrote down for how long: nothing is wrong with it. */
+static bool
+was_parked(const Row *row, TimestampTz now)
+{
+	return strcmp(row->run_state, "failed") == 0 && row->not_before > now &&
+		   strcmp(row->run_sqlstate, unpack_sql_state(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED)) == 0;
 }
 
 /* What its latest run has come to; without any, its worker died before there was one. */
@@ -185,6 +202,11 @@ judge(Row *row, TimestampTz now)
 	}
 	else if (strcmp(row->run_state, "stopped") == 0)
 		row->next_run = Min(row->next_run != 0 ? row->next_run : now, now); /* go on where it was */
+	else if (was_parked(row, now))
+	{
+		row->reason = row->run_message;
+		plan_behind_wait(row);
+	}
 	else if (strcmp(row->run_state, "running") == 0)
 		judge_failure(row, now, "the worker died");
 	else if (strcmp(row->run_state, "cancelled") != 0)
@@ -193,13 +215,13 @@ judge(Row *row, TimestampTz now)
 }
 
 static void
-come_due(Row *row, TimestampTz now, bool alive)
+come_due(Row *row, TimestampTz now)
 {
 	bool by_time = row->next_run != 0 && row->next_run <= now;
 
 	if (!by_time && !row->after_ready)
 		return;
-	if (alive)
+	if (row->alive)
 	{
 		if (by_time)
 		{
@@ -252,7 +274,6 @@ read_schedule(Row *row)
 static void
 advance(Row *row, TimestampTz now)
 {
-	bool alive = EtlHasWorker(MyDatabaseId, row->pipeline) || row->ending;
 	TimestampTz first;
 
 	if (!read_schedule(row))
@@ -260,7 +281,7 @@ advance(Row *row, TimestampTz now)
 		pause_row(row, row->reason);
 		return;
 	}
-	if (!alive && (row->state == RUNNING || row->run != 0))
+	if (!row->alive && (row->state == RUNNING || row->run != 0))
 		judge(row, now);
 	if (!row->enabled)
 	{
@@ -278,7 +299,7 @@ advance(Row *row, TimestampTz now)
 	if (row->next_run == 0 ? first != 0 : row->not_before < now && row->next_run > first)
 		plan_next(row, now); /* it is new, or the clock was put back */
 	if (row->state == IDLE || row->state == RUNNING)
-		come_due(row, now, alive);
+		come_due(row, now);
 }
 
 /* ----------------------------------------------------------------
@@ -333,7 +354,8 @@ static const char *const query =
 	"(p.enabled AND etl_catalog.is_at_home(p.system_identifier, p.database))::int::bigint AS enabled, "
 	"s.schedule, s.timezone, s.max_failures::bigint, s.state, s.next_run, s.not_before, "
 	"s.waiting_since, s.failures::bigint, s.skipped, s.last_run, s.reason, "
-	"r.id AS run, r.state AS run_state, r.message AS run_message, "
+	"r.id AS run, r.state AS run_state, r.sqlstate AS run_sqlstate, r.message AS run_message, "
+	"r.started_at AS run_started, "
 	"etl_catalog.is_running(p.id)::int::bigint AS is_running, "
 	"(cardinality(s.after) > 0 AND NOT EXISTS (SELECT FROM unnest(s.after) AS a(name) "
 	"	WHERE NOT EXISTS (SELECT FROM etl_catalog.runs d JOIN etl_catalog.pipelines o ON o.id = d.pipeline "
@@ -347,7 +369,7 @@ static const char *const query =
 	"		format('its owner, role \"%s\", may not connect to this database', a.rolname) END AS obstacle "
 	"FROM etl_catalog.schedules s JOIN etl_catalog.pipelines p ON p.id = s.pipeline "
 	"LEFT JOIN pg_catalog.pg_roles a ON a.oid = p.owner::oid "
-	"LEFT JOIN LATERAL (SELECT l.id, l.state, l.message FROM etl_catalog.runs l "
+	"LEFT JOIN LATERAL (SELECT l.id, l.state, l.sqlstate, l.message, l.started_at FROM etl_catalog.runs l "
 	"	WHERE l.pipeline = p.id AND l.id > s.last_run AND l.kind = 'load' "
 	"	ORDER BY l.id DESC LIMIT 1) r ON true "
 	"FOR NO KEY UPDATE OF s, p SKIP LOCKED";
@@ -376,20 +398,66 @@ read_row(int i)
 	row->reason = column_text(i, "reason");
 	row->run = column_int64(i, "run");
 	row->run_state = column_text(i, "run_state");
+	row->run_sqlstate = column_text(i, "run_sqlstate");
 	row->run_message = column_text(i, "run_message");
-	row->ending = column_bool(i, "is_running");
 	return row;
+}
+
+/*
+ * Whether a process runs a pipeline.  "since" is when those were listed that had one.  Whoever had none then has
+ * written down how its run ended before the rows were read; but for a run that has begun since, nothing can be
+ * said for sure.
+ */
+static void
+find_process(Row *row, List *listed, TimestampTz since, int i)
+{
+	bool running = column_bool(i, "is_running") || EtlHasWorker(MyDatabaseId, row->pipeline);
+	bool over = row->run == 0 || strcmp(row->run_state, "running") != 0;
+	ListCell *lc;
+
+	foreach (lc, listed)
+		row->alive |= *(int64 *) lfirst(lc) == row->pipeline;
+	row->unsure = running ? over : row->alive || (!over && column_int64(i, "run_started") >= since);
+	row->alive |= running || row->unsure;
+}
+
+/* The pipelines that some process runs. */
+static List *
+list_alive(void)
+{
+	List *alive = NIL;
+
+	if (SPI_execute("SELECT pipeline, etl_catalog.is_running(pipeline)::int::bigint AS is_running "
+					"FROM etl_catalog.schedules",
+					false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the schedules");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		int64 *pipeline = palloc(sizeof(int64));
+
+		*pipeline = column_int64(i, "pipeline");
+		if (column_bool(i, "is_running") || EtlHasWorker(MyDatabaseId, *pipeline))
+			alive = lappend(alive, pipeline);
+	}
+	return alive;
 }
 
 static List *
 read_rows(void)
 {
+	TimestampTz since = GetCurrentTimestamp();
+	List *alive = list_alive();
 	List *rows = NIL;
 
 	if (SPI_execute(query, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the schedules");
 	for (uint64 i = 0; i < SPI_processed; i++)
-		rows = lappend(rows, read_row(i));
+	{
+		Row *row = read_row(i);
+
+		find_process(row, alive, since, i);
+		rows = lappend(rows, row);
+	}
 	return rows;
 }
 
@@ -592,7 +660,7 @@ make_report(List *rows, TimestampTz now, EtlReport *report)
 			if (row->not_before > now)
 				report->next = Min(report->next, row->not_before);
 		}
-		if (row->ending && row->run != 0 && strcmp(row->run_state, "running") != 0)
+		if (row->unsure && row->state != RUNNING)
 			report->next = Min(report->next, now + RETRY_ENDING);
 	}
 }

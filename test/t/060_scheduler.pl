@@ -5,6 +5,9 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use HttpFixture;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -152,7 +155,7 @@ shift_clock(40);
 becomes("SELECT count(*) FROM etl_status WHERE state = 'waiting'", 3, 'a full house: the others wait');
 value("SELECT etl_pause('slow')");
 is(value("SELECT etl_cancel('slow')"), 't', 'etl_cancel ends a run');
-is(value("SELECT etl_cancel('q1')"), 'f', 'or says that there is none');
+is(value("SELECT etl_cancel('nobody')"), 'f', 'or says that there is none');
 becomes("SELECT string_agg(pipeline, ' ' ORDER BY run) FROM (SELECT * FROM etl_runs WHERE pipeline LIKE 'q_' ORDER BY run LIMIT 3) r",
 	'q1 q2 q3', 'and take their turns, the oldest first');
 value("SELECT etl_drop_pipeline(name) FROM etl_pipelines WHERE name LIKE 'q_'");
@@ -181,6 +184,24 @@ $listener->quit;
 is(value("SELECT failures FROM etl_status WHERE pipeline = 'good'"), 0, 'the other pipeline does not mind');
 value("SELECT etl_resume('bad')");
 becomes("SELECT state, failures, next_run IS NOT NULL FROM etl_status WHERE pipeline = 'bad'", 'idle|0|t', 'resumed, it starts anew');
+
+# A source that asks for a long wait
+start_fixture();
+my $url = fixture_url('/rows/3?status=429&retry_after=3600&times=1');
+value("CREATE TABLE names (id int PRIMARY KEY, name text)");
+value("SELECT etl_create_pipeline('parked', \$\$ etl_csv('$url') AS t(id int, name text) \$\$, target => 'names', key => '{id}', schedule => '1 minute')");
+becomes("SELECT next_run IS NOT NULL FROM etl_status WHERE pipeline = 'parked'", 't', 'a pipeline of a source with a limit');
+shift_clock(61);
+becomes("SELECT last_result, failures, reason IS NOT NULL FROM etl_status WHERE pipeline = 'parked'", 'failed|0|t',
+	'a wait that is too long is no failure');
+like(value("SELECT reason FROM etl_status WHERE pipeline = 'parked'"), qr/asks to wait 3600/, 'it is told');
+is(value("SELECT not_before BETWEEN now() + interval '$shift s 59 min' AND now() + interval '$shift s 1 h' AND next_run >= not_before FROM etl_catalog.schedules JOIN etl_catalog.pipelines ON id = pipeline WHERE name = 'parked'"),
+	't', 'and the pipeline is left alone for so long');
+shift_clock(1800);
+becomes("SELECT count(*) > 0 FROM etl_runs WHERE pipeline = 'good' AND started_at > now() - interval '2 s'", 't', 'while others run');
+is(value("SELECT count(*) FROM etl_runs WHERE pipeline = 'parked'"), 1, 'it waits');
+shift_clock(1801);
+becomes("SELECT count(*) FROM etl_runs WHERE pipeline = 'parked'", 2, 'until the time has come');
 
 # An owner that cannot connect
 value("CREATE ROLE nobody; GRANT ALL ON SCHEMA public TO nobody; GRANT pg_read_server_files TO nobody");
