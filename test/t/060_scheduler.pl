@@ -219,5 +219,26 @@ shift_clock(61);
 becomes("SELECT reason FROM etl_status WHERE pipeline = 'owned'", 'its owner, role "nobody", may not connect to this database',
 	'without CONNECT it does not');
 
+value("GRANT CONNECT ON DATABASE postgres TO PUBLIC");
+value("REASSIGN OWNED BY nobody TO CURRENT_USER; DROP OWNED BY nobody; DROP ROLE nobody");
+shift_clock(300);
+becomes("SELECT reason FROM etl_status WHERE pipeline = 'owned'", 'its owner does not exist any more', 'nor without its owner');
+
+# A worker that dies at once
+setting('etl.enabled', 'off');
+becomes("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'etl pipeline'", 0, 'nothing runs when etl.enabled is off');
+value("SELECT etl_drop_pipeline(name) FROM etl_pipelines");
+value("ALTER TABLE etl_catalog.runs ADD CONSTRAINT no_run CHECK (false) NOT VALID");
+value("SELECT make('stillborn', '1 minute')");
+setting('etl.enabled', 'on');
+becomes("SELECT next_run IS NOT NULL FROM etl_status", 't', 'a pipeline whose workers will die');
+my $from = -s $node->logfile;
+shift_clock(61);
+becomes("SELECT failures, reason FROM etl_status", "1|the worker ended before the run began; the server's log tells why", 'that is a failure, too');
+shift_clock(61);
+becomes("SELECT failures, reason IS NOT NULL FROM etl_status", '2|t', 'one for each time');
+my $died = () = slurp_file($node->logfile, $from) =~ /violates check constraint "no_run"/g;
+is($died, 2, 'and no more workers than that were started');
+
 $node->stop('fast');
 done_testing();

@@ -154,6 +154,18 @@ foreach my $type ('etl launcher', 'etl pipeline')
 	becomes("SELECT reason FROM etl_status WHERE pipeline = 'long'", 'the worker died', 'and knows that the run was killed');
 	$node->reload;    # the launcher has its settings from the file again
 }
+my $lock = $node->background_psql('shop');
+$lock->query_safe('BEGIN; LOCK TABLE etl_catalog.schedules');    # a scheduler waits a second for it at most
+$node->reload;
+my $scheduler;
+ok($node->poll_query_until('shop', "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'etl scheduler'"),
+	'a scheduler that waits');
+$scheduler = value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'etl scheduler'", 'postgres');
+kill 'KILL', $scheduler if $scheduler =~ /^\d+$/;
+like($scheduler, qr/^\d+$/, 'is killed');
+$lock->{run}->finish;
+ok($node->poll_query_until('shop', "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'etl launcher'"),
+	'the launcher comes back');
 value("SELECT etl_drop_pipeline('long')");
 
 # A server without room
