@@ -311,7 +311,29 @@ FROM etl_catalog.pipelines p
 WHERE pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER');
 COMMENT ON VIEW etl_status IS 'a line per pipeline: what it does and how its last run ended';
 
-GRANT SELECT ON etl_pipelines, etl_runs, etl_dead_letters, etl_status TO PUBLIC;
+/*
+ * What runs at this moment.  Counters of rows are those of committed batches; bytes and records, what was read of
+ * the source so far, the batch in hand included (NULL for a source whose size is not known).
+ */
+CREATE VIEW etl_progress WITH (security_barrier) AS
+SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
+    CASE s.stage WHEN 1 THEN 'reading' WHEN 2 THEN 'loading' ELSE 'starting' END AS stage,
+    s.records, s.bytes, s.bytes_total,
+    pg_catalog.round(s.bytes / s.seconds) AS bytes_per_second,
+    CASE WHEN s.bytes > 0 AND s.bytes_total >= s.bytes
+        THEN pg_catalog.make_interval(secs => (s.bytes_total - s.bytes) * s.seconds::float8 / s.bytes) END AS time_left,
+    r.batches, r.read, r.malformed, r.convert_failed, r.converted, r.emitted, r.invalid, r.superseded, r.load_failed,
+    r.loaded, r.inserted, r.updated, r.skipped
+FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
+    LEFT JOIN LATERAL (SELECT i.param16 AS stage, nullif(i.param3, 0) AS records, nullif(i.param1, 0) AS bytes,
+            nullif(i.param2, 0) AS bytes_total,
+            greatest(extract(epoch FROM pg_catalog.clock_timestamp() - r.started_at), 0.001) AS seconds
+        FROM pg_catalog.pg_stat_get_progress_info('COPY') i WHERE i.pid = r.pid) s ON true
+WHERE r.state = 'running' AND etl_catalog.is_running(p.id)
+    AND (pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER'));
+COMMENT ON VIEW etl_progress IS 'runs under way, and how far they are';
+
+GRANT SELECT ON etl_progress, etl_pipelines, etl_runs, etl_dead_letters, etl_status TO PUBLIC;
 
 /*
  * etl_create_pipeline: defines a pipeline, which is run by etl_run or etl_start.

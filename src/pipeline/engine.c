@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
+#include "monitor/progress.h"
 #include "pipeline/engine.h"
 #include "pipeline/lock.h"
 #include "pipeline/worker.h"
@@ -254,6 +255,7 @@ load_batch(EtlRun *run)
 	int tries = 0;
 	ErrorData *error;
 
+	EtlProgressStage(ETL_STAGE_LOADING);
 	EtlEnterBatch(strcmp(run->pipeline->on_shutdown, "drain") == 0);
 	do
 	{
@@ -336,6 +338,7 @@ load_source(EtlRun *run)
 	while (!run->batch.reached_end)
 	{
 		EtlStartBatch(run);
+		EtlProgressStage(ETL_STAGE_READING);
 		EtlFillBatch(run);
 		load_batch(run);
 		EtlCheckShutdown();
@@ -436,6 +439,7 @@ EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id))
 	start(run, pipeline);
 	started(run->id);
 	EtlLimitRuntime(run->pipeline->max_runtime_ms);
+	EtlProgressBegin(InvalidOid);
 	PG_TRY();
 	{
 		open_run(run);
