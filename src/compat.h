@@ -70,6 +70,15 @@
 #endif
 
 /*
+ * 18 can leave room in front of a minimal tuple.
+ */
+#if PG_VERSION_NUM >= 180000
+#define EtlFormMinimalTuple(desc, values, nulls) heap_form_minimal_tuple(desc, values, nulls, 0)
+#else
+#define EtlFormMinimalTuple(desc, values, nulls) heap_form_minimal_tuple(desc, values, nulls)
+#endif
+
+/*
  * 16 made the errors of this parser of names ones that can be caught as values.
  */
 #if PG_VERSION_NUM >= 160000

@@ -6,6 +6,7 @@
  */
 #include "etl.h"
 
+#include "api/json_body.h"
 #include "fmgr.h"
 #include "pipeline/pipeline.h"
 #include "scan/csv_records.h"
@@ -26,6 +27,7 @@ _PG_init(void)
 	EtlHttpInit();
 	EtlOriginsInit();
 	EtlTargetInit();
+	EtlJsonBodyInit();
 	EtlCsvRecordsInit();
 	EtlPlanInit();
 	EtlNodeInit();

@@ -73,6 +73,7 @@ typedef struct EtlJsonFrame
 	EtlJsonSet seen;	 /* tracks whose next name it had already */
 	EtlJsonSet captures; /* tracks that capture it */
 	EtlJsonSet tested;	 /* tracks whose test is about it */
+	bool empty;			 /* nothing has begun in it yet */
 	uint64 start;
 	uint32 token; /* its own, if it has one */
 	bool has_token;

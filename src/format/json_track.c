@@ -275,11 +275,12 @@ on_element(const EtlJsonReader *reader, EtlJsonSet tracks, EtlJsonSet *tested)
 static EtlJsonSet
 on_value(EtlJsonReader *reader, EtlJsonSet *tested)
 {
-	const EtlJsonFrame *parent = parent_frame(reader);
+	EtlJsonFrame *parent = parent_frame(reader);
 
 	*tested = 0;
 	if (parent == NULL)
 		return ETL_JSON_SET(reader->ntracks) - 1;
+	parent->empty = false;
 	if (parent->object)
 		return reader->on_key;
 	return on_element(reader, parent->inside, tested);
@@ -523,6 +524,7 @@ EtlJsonTrackOpen(EtlJsonReader *reader, const EtlJsonEvent *event)
 	frame->object = event->type == ETL_JSON_OBJECT;
 	frame->inside = on & ~ends;
 	frame->seen = 0;
+	frame->empty = true;
 	frame->captures = ends & reader->capture_tracks;
 	frame->tested = tested;
 	frame->has_token = wants_token(reader);
@@ -569,6 +571,10 @@ EtlJsonTrackClose(EtlJsonReader *reader, const EtlJsonEvent *event)
 	}
 	if (frame->captures != 0)
 		end_capture(reader, frame, event->end);
+	/* Where a path goes through all elements, an array without any is the end of it. */
+	if (frame->empty && (frame->inside & ETL_JSON_ITEMS) &&
+		reader->tracks[0].steps[reader->depth].kind != ETL_JSON_STEP_MEMBER)
+		reader->found_items = true;
 	if (reader->in_item && reader->depth == reader->item_depth)
 		end_item(reader, event->end);
 	end_tests(reader, frame->tested);

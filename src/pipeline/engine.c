@@ -37,15 +37,15 @@
  *	Transactions
  * ---------------------------------------------------------------- */
 
+/* What is allocated from here to the commit goes with the transaction. */
 static void
-begin(EtlRun *run)
+begin(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (StatementTimeout > 0)
 		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
-	MemoryContextSwitchTo(run->context);
 }
 
 static void
@@ -63,7 +63,7 @@ abort_transaction(EtlRun *run)
 {
 	ErrorData *error;
 
-	MemoryContextSwitchTo(run->context);
+	MemoryContextSwitchTo(run->batch.loading);
 	error = CopyErrorData();
 	FlushErrorState();
 	disable_timeout(STATEMENT_TIMEOUT, false);
@@ -101,7 +101,7 @@ save_checkpoint(EtlRun *run, int to)
 }
 
 static void
-count(EtlRunCounters *c, const EtlOutcome *o, int64 read)
+count(EtlRunCounters *c, const EtlLoadOutcome *o, int64 read)
 {
 	c->batches++;
 	c->read += read;
@@ -116,10 +116,11 @@ count(EtlRunCounters *c, const EtlOutcome *o, int64 read)
 
 /* Commits the records between two numbers, with all that is to be known of them. */
 static void
-commit_records(EtlRun *run, int from, int to, const EtlOutcome *outcome)
+commit_records(EtlRun *run, int from, int to, const EtlLoadOutcome *outcome)
 {
 	EtlRunCounters counters = run->counters;
 	int64 faults = counters.malformed + counters.convert_failed;
+	int64 skipped = counters.skipped;
 
 	count(&counters, outcome, to - from);
 	EtlSettleRejects(run, from, to, &counters);
@@ -135,13 +136,15 @@ commit_records(EtlRun *run, int from, int to, const EtlOutcome *outcome)
 	if (outcome->has_watermark)
 		EtlRaiseWatermark(run, &run->has_watermark, &run->watermark, outcome->watermark,
 						  run->context);
+	run->all_new = run->insert.text != NULL && outcome->loaded > 0 &&
+				   outcome->inserted == outcome->loaded && counters.skipped == skipped;
 	run->mostly_unchanged =
 		run->refresh.text != NULL && outcome->emitted - outcome->loaded > outcome->emitted / 2;
 }
 
 /* Rows whose foreign key was missing, again at the end of the run: they were counted already. */
 static void
-commit_parked(EtlRun *run, const EtlOutcome *outcome)
+commit_parked(EtlRun *run, const EtlLoadOutcome *outcome)
 {
 	EtlRunCounters counters = run->counters;
 	EtlRunCounters ignored = {0};
@@ -185,13 +188,13 @@ static int
 load_records(EtlRun *run, int from, bool isolate)
 {
 	int n = run->batch.n;
-	EtlOutcome outcome = {0};
+	EtlLoadOutcome outcome = {0};
 	int to = n;
 
 	run->converted.pulled = run->emitted.pulled = -1;
 	run->loading = false;
-	begin(run);
-	EtlConvertBatch(run, from);
+	begin();
+	EtlConvertBatch(run);
 	if (isolate)
 		to = EtlIsolate(run, from, &outcome);
 	else
@@ -211,12 +214,8 @@ judge_error(EtlRun *run, ErrorData *error, bool *isolate, int *tries)
 		ReThrowError(error);
 	if (EtlLiesInRow(run, error))
 	{
-		if (error->sqlerrcode == ERRCODE_CARDINALITY_VIOLATION && !run->dedup &&
-			run->statements->winners != NULL)
-		{
-			run->dedup = true;
+		if (EtlTakeOtherStatement(run, error))
 			return;
-		}
 		if (*isolate)
 			ReThrowError(
 				error); /* it came from no attempt: at commit, or from our own statements */
@@ -289,8 +288,12 @@ check_may_run(const EtlPipeline *pipeline)
 static void
 start(EtlRun *run, int64 pipeline)
 {
-	begin(run);
+	MemoryContext old;
+
+	begin();
+	old = MemoryContextSwitchTo(run->context);
 	run->pipeline = EtlCatalogGet(pipeline);
+	MemoryContextSwitchTo(old);
 	if (run->pipeline == NULL)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the pipeline does not exist")));
 	if (!EtlLockPipeline(pipeline, true))
@@ -304,9 +307,13 @@ start(EtlRun *run, int64 pipeline)
 static void
 open_run(EtlRun *run)
 {
-	begin(run);
+	MemoryContext old;
+
+	begin();
 	SetConfigOption("search_path", run->pipeline->search_path, PGC_USERSET, PGC_S_SESSION);
+	old = MemoryContextSwitchTo(run->context);
 	run->statements = EtlMakeStatements(run->pipeline);
+	MemoryContextSwitchTo(old);
 	EtlLoadInit(run);
 	EtlWatermarkInit(run);
 	EtlOpenSource(run);
@@ -322,7 +329,7 @@ retry_parked_rows(EtlRun *run)
 
 	while (run->parked && found)
 	{
-		begin(run);
+		begin();
 		found =
 			EtlNextLetters(run, &after, run->id, unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION));
 		commit(run);
@@ -354,7 +361,7 @@ load_letters(EtlRun *run)
 
 	while (found)
 	{
-		begin(run);
+		begin();
 		found = EtlNextLetters(run, &after, 0, NULL);
 		commit(run);
 		if (found)
@@ -366,7 +373,7 @@ load_letters(EtlRun *run)
 static void
 finish(EtlRun *run)
 {
-	begin(run);
+	begin();
 	if (!run->retry)
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &run->counters);
@@ -400,7 +407,7 @@ fail(EtlRun *run, const ErrorData *error)
 		appendStringInfo(&message, "\n%s", error->hint);
 	if (run->fatal && error->context != NULL)
 		appendStringInfo(&message, "\n%s", error->context);
-	begin(run);
+	begin();
 	EtlCatalogEndRun(run->id, state_after(error), unpack_sql_state(error->sqlerrcode),
 					 message.data);
 	commit(run);

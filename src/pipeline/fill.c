@@ -143,6 +143,8 @@ EtlStartBatch(EtlRun *run)
 	}
 	MemoryContextReset(batch->context);
 	MemoryContextReset(batch->loading);
+	batch->rejects = NIL;
+	batch->nrows = -1;
 	batch->n = 0;
 	batch->nbytes = 0;
 	batch->marks = NIL;

@@ -4,7 +4,8 @@
  *
  * The records of a batch are tried in their order, in ranges, each in a subtransaction.  After an error the
  * record that was pulled last is suspected: what is before it is tried, then it alone, then what is behind
- * it, in ranges that begin at twice the distance between the last two faults and double with each success.
+ * it, in ranges that begin at a quarter of the distance between the last two faults and double with each
+ * success: a range that fails was loaded for nothing, up to the record that failed.
  *
  * A record that is suspected and loads all the same shows that the pointer lies: the plan collects rows, or
  * the error came at the end of the statement, as that of a foreign key does.  From then on a range that
@@ -25,7 +26,7 @@
 #define MIN_RANGE 16
 
 void
-EtlAddOutcome(EtlRun *run, EtlOutcome *to, const EtlOutcome *more)
+EtlAddOutcome(EtlRun *run, EtlLoadOutcome *to, const EtlLoadOutcome *more)
 {
 	to->emitted += more->emitted;
 	to->invalid += more->invalid;
@@ -40,7 +41,7 @@ EtlAddOutcome(EtlRun *run, EtlOutcome *to, const EtlOutcome *more)
 
 /* Tries a range in a subtransaction; NULL, or the error if it lies in a row. */
 static ErrorData *
-try_range(EtlRun *run, int begin, int end, EtlOutcome *outcome)
+try_range(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
 {
 	ResourceOwner owner = CurrentResourceOwner;
 	MemoryContext context = CurrentMemoryContext;
@@ -72,23 +73,22 @@ try_range(EtlRun *run, int begin, int end, EtlOutcome *outcome)
 	return error;
 }
 
-/* The same; the first time that a key is seen twice is no error, but a reason to look out for it. */
+/* The same, with the statement that turns out to be the right one. */
 static ErrorData *
-try_range_deduplicated(EtlRun *run, int begin, int end, EtlOutcome *outcome)
+try_statements(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
 {
-	ErrorData *error = try_range(run, begin, end, outcome);
+	ErrorData *error;
 
-	if (error == NULL || error->sqlerrcode != ERRCODE_CARDINALITY_VIOLATION || run->dedup ||
-		run->statements->winners == NULL)
-		return error;
-	run->dedup = true;
-	return try_range(run, begin, end, outcome);
+	do
+		error = try_range(run, begin, end, outcome);
+	while (error != NULL && EtlTakeOtherStatement(run, error));
+	return error;
 }
 
 /* A record that fails alone. */
 static void
-reject_record(EtlRun *run, int record, const ErrorData *error, const EtlOutcome *attempt,
-			  EtlOutcome *outcome)
+reject_record(EtlRun *run, int record, const ErrorData *error, const EtlLoadOutcome *attempt,
+			  EtlLoadOutcome *outcome)
 {
 	int64 rows = Max(attempt->emitted, 1); /* a record that the query fails on counts as one row */
 
@@ -102,18 +102,18 @@ reject_record(EtlRun *run, int record, const ErrorData *error, const EtlOutcome 
  * come last go first: what a row waited for stands behind it.
  */
 static void
-retry_parked(EtlRun *run, EtlOutcome *outcome)
+retry_parked(EtlRun *run, EtlLoadOutcome *outcome)
 {
 	List *rejects = list_copy(run->batch.rejects);
 
 	for (int i = list_length(rejects) - 1; i >= 0; i--)
 	{
 		EtlReject *reject = list_nth(rejects, i);
-		EtlOutcome attempt;
+		EtlLoadOutcome attempt;
 
 		if (reject->sqlstate != ERRCODE_FOREIGN_KEY_VIOLATION || strcmp(reject->stage, "load") != 0)
 			continue;
-		if (try_range_deduplicated(run, reject->record, reject->record + 1, &attempt) != NULL)
+		if (try_statements(run, reject->record, reject->record + 1, &attempt) != NULL)
 			continue;
 		run->batch.rejects = list_delete_ptr(run->batch.rejects, reject);
 		outcome->emitted -= attempt.emitted;
@@ -123,7 +123,7 @@ retry_parked(EtlRun *run, EtlOutcome *outcome)
 }
 
 int
-EtlIsolate(EtlRun *run, int from, EtlOutcome *outcome)
+EtlIsolate(EtlRun *run, int from, EtlLoadOutcome *outcome)
 {
 	int n = run->batch.n;
 	int suspect = run->suspect; /* -1: none */
@@ -142,11 +142,11 @@ EtlIsolate(EtlRun *run, int from, EtlOutcome *outcome)
 	while (at < n && successes < MAX_SUBTRANSACTIONS)
 	{
 		int end = suspect > at ? suspect : suspect == at ? at + 1 : Min(n, at + length);
-		EtlOutcome attempt;
+		EtlLoadOutcome attempt;
 		ErrorData *error;
 
 		CHECK_FOR_INTERRUPTS();
-		error = try_range_deduplicated(run, at, end, &attempt);
+		error = try_statements(run, at, end, &attempt);
 		if (error == NULL)
 		{
 			EtlAddOutcome(run, outcome, &attempt);
@@ -162,7 +162,7 @@ EtlIsolate(EtlRun *run, int from, EtlOutcome *outcome)
 		else if (end == at + 1)
 		{
 			reject_record(run, at, error, &attempt, outcome);
-			length = Max(MIN_RANGE, 2 * (at - last_failed));
+			length = Max(MIN_RANGE, (at - last_failed) / 4);
 			last_failed = at;
 			suspect = -1;
 			at = end;

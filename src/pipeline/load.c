@@ -61,30 +61,37 @@ reject_value(EtlRun *run, int record)
 	EtlAddReject(run, reject);
 }
 
-/* Converts the records from a number on.  What they become lasts for the transaction. */
+/*
+ * Converts the records, once: what they become lasts as long as the batch, also when the first transaction that
+ * tries to load it is aborted.
+ */
 void
-EtlConvertBatch(EtlRun *run, int from)
+EtlConvertBatch(EtlRun *run)
 {
 	EtlBatch *batch = &run->batch;
 	EtlRows *rows = run->rows;
 	int natts = rows->desc->natts;
+	int nrows = 0;
 	MemoryContext old;
 
-	MemoryContextReset(batch->loading);
+	if (batch->nrows >= 0)
+	{
+		batch->rejects = list_truncate(batch->rejects, batch->nfaulty);
+		return;
+	}
 	old = MemoryContextSwitchTo(batch->loading);
 	batch->rejects = NIL;
-	batch->nrows = 0;
 	batch->record_of = palloc(sizeof(int) * (batch->n + 1));
 	batch->row_of = palloc(sizeof(int) * (batch->n + 1));
 	batch->values = MemoryContextAllocHuge(batch->loading, sizeof(Datum) * natts * (batch->n + 1));
 	batch->isnull = MemoryContextAllocHuge(batch->loading, sizeof(bool) * natts * (batch->n + 1));
-	for (int i = from; i < batch->n; i++)
+	for (int i = 0; i < batch->n; i++)
 	{
 		const EtlKept *kept = &batch->records[i];
-		size_t place = (size_t) batch->nrows * natts;
+		size_t place = (size_t) nrows * natts;
 
 		CHECK_FOR_INTERRUPTS();
-		batch->row_of[i] = batch->nrows;
+		batch->row_of[i] = nrows;
 		if (kept->advance != ETL_ROW)
 		{
 			reject_fault(run, i, &kept->fault, "parse");
@@ -96,9 +103,10 @@ EtlConvertBatch(EtlRun *run, int from)
 		if (rows->faulty)
 			reject_value(run, i);
 		else
-			batch->record_of[batch->nrows++] = i;
+			batch->record_of[nrows++] = i;
 	}
-	batch->row_of[batch->n] = batch->nrows;
+	batch->row_of[batch->n] = batch->nrows = nrows;
+	batch->nfaulty = list_length(batch->rejects);
 	MemoryContextSwitchTo(old);
 }
 
@@ -202,7 +210,7 @@ typedef struct Receiver
 {
 	DestReceiver dest;
 	EtlRun *run;
-	EtlOutcome *outcome;
+	EtlLoadOutcome *outcome;
 } Receiver;
 
 static void
@@ -217,7 +225,7 @@ receiver_done(DestReceiver *self)
 
 static void
 set_up_receiver(Receiver *receiver, bool (*receive)(TupleTableSlot *, DestReceiver *), EtlRun *run,
-				EtlOutcome *outcome)
+				EtlLoadOutcome *outcome)
 {
 	memset(receiver, 0, sizeof(*receiver));
 	receiver->dest.receiveSlot = receive;
@@ -252,7 +260,7 @@ receive_winner(TupleTableSlot *slot, DestReceiver *self)
 
 /* Marks the rows of the chunk which a later one of the same key makes void. */
 static void
-find_superseded(EtlRun *run, EtlOutcome *outcome)
+find_superseded(EtlRun *run, EtlLoadOutcome *outcome)
 {
 	Receiver receiver;
 	uint64 nwinners;
@@ -269,9 +277,10 @@ find_superseded(EtlRun *run, EtlOutcome *outcome)
 
 /* Takes the chunk to the target. */
 static void
-load_chunk(EtlRun *run, EtlOutcome *outcome)
+load_chunk(EtlRun *run, EtlLoadOutcome *outcome)
 {
-	EtlPlans *plans = run->mostly_unchanged ? &run->refresh : &run->load;
+	bool insert = run->all_new && !run->conflicts;
+	EtlPlans *plans = insert ? &run->insert : run->mostly_unchanged ? &run->refresh : &run->load;
 	MemoryContext old = CurrentMemoryContext;
 	Receiver receiver;
 	uint64 n;
@@ -289,9 +298,9 @@ load_chunk(EtlRun *run, EtlOutcome *outcome)
 		find_superseded(run, outcome);
 	set_up_receiver(&receiver, receive_inserted, run, outcome);
 	n = execute_plan(plan_for(plans, &run->emitted, run->ntuples, run->pipeline->batch_size),
-					 run->statements->tells_inserted ? &receiver.dest : None_Receiver);
+					 run->statements->tells_inserted && !insert ? &receiver.dest : None_Receiver);
 	outcome->loaded += n;
-	if (!run->statements->updates)
+	if (insert || !run->statements->updates)
 		outcome->inserted += n;
 	SPI_finish();
 	MemoryContextSwitchTo(old);
@@ -305,7 +314,7 @@ load_chunk(EtlRun *run, EtlOutcome *outcome)
  * ---------------------------------------------------------------- */
 
 static void
-reject_row(EtlRun *run, int record, const char *rule, const char *message, EtlOutcome *outcome)
+reject_row(EtlRun *run, int record, const char *rule, const char *message, EtlLoadOutcome *outcome)
 {
 	EtlReject *reject;
 	MemoryContext old;
@@ -326,7 +335,7 @@ reject_row(EtlRun *run, int record, const char *rule, const char *message, EtlOu
 
 /* Holds a row that the query gave against rules, key and watermark; false if it is rejected. */
 static bool
-check_row(EtlRun *run, TupleTableSlot *slot, int record, EtlOutcome *outcome)
+check_row(EtlRun *run, TupleTableSlot *slot, int record, EtlLoadOutcome *outcome)
 {
 	const EtlStatements *s = run->statements;
 	int n = s->emitted->natts;
@@ -406,7 +415,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	old = MemoryContextSwitchTo(run->chunk);
 	run->tuple_records[run->ntuples] = record;
 	run->tuples[run->ntuples++] =
-		heap_form_minimal_tuple(run->statements->emitted, slot->tts_values, slot->tts_isnull);
+		EtlFormMinimalTuple(run->statements->emitted, slot->tts_values, slot->tts_isnull);
 	MemoryContextSwitchTo(old);
 	if (run->ntuples % 1024 == 0 &&
 		(run->ntuples >= run->pipeline->batch_size + 1024 ||
@@ -425,7 +434,7 @@ check_deferred(void)
 }
 
 void
-EtlAttempt(EtlRun *run, int begin, int end, EtlOutcome *outcome)
+EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
 {
 	EtlWindow *w = &run->converted;
 	Receiver receiver;
@@ -472,6 +481,27 @@ EtlLiesInRow(const EtlRun *run, const ErrorData *error)
 	return !run->fatal && EtlIsRowFault(error->sqlerrcode) && w->pulled >= 0;
 }
 
+/*
+ * ON CONFLICT costs half as much again as a plain INSERT, so while all keys are new it is left out, until one is
+ * there already.  A key that comes twice in a batch makes us look for the last row of each beforehand.
+ */
+bool
+EtlTakeOtherStatement(EtlRun *run, const ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && run->all_new && !run->conflicts)
+	{
+		run->conflicts = true;
+		return true;
+	}
+	if (error->sqlerrcode == ERRCODE_CARDINALITY_VIOLATION && !run->dedup &&
+		run->statements->winners != NULL)
+	{
+		run->dedup = true;
+		return true;
+	}
+	return false;
+}
+
 void
 EtlLoadInit(EtlRun *run)
 {
@@ -484,6 +514,7 @@ EtlLoadInit(EtlRun *run)
 	EtlEmittedWindow = &run->emitted;
 	run->transform.text = s->transform;
 	run->load.text = s->load;
+	run->insert.text = s->insert;
 	run->refresh.text = s->refresh;
 	run->winners.text = s->winners;
 	run->chunk = AllocSetContextCreate(run->context, "etl chunk", ALLOCSET_DEFAULT_SIZES);

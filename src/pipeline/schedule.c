@@ -16,8 +16,10 @@
  */
 #include "etl.h"
 
+#include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "common/int.h"
 #include "pipeline/schedule.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"

@@ -132,7 +132,7 @@ EtlRaiseWatermark(EtlRun *run, bool *has, Datum *highest, Datum value, MemoryCon
 }
 
 void
-EtlSavePendingWatermark(EtlRun *run, const EtlOutcome *outcome)
+EtlSavePendingWatermark(EtlRun *run, const EtlLoadOutcome *outcome)
 {
 	Form_pg_attribute attr;
 

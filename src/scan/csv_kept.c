@@ -16,6 +16,8 @@
  */
 #include "etl.h"
 
+#include <inttypes.h>
+
 #include "scan/csv_kept.h"
 #include "source/decode.h"
 #include "source/file.h"
@@ -204,7 +206,7 @@ typedef struct Position
 
 #define POSITION_FORMAT                                                              \
 	"offset=" UINT64_FORMAT " line=" UINT64_FORMAT " finished=%d size=" INT64_FORMAT \
-	" mtime=" INT64_FORMAT " head=%016" INT64_MODIFIER "x tail=%016" INT64_MODIFIER "x"
+	" mtime=" INT64_FORMAT " head=%016" PRIx64 " tail=%016" PRIx64
 
 static bool
 read_position(const char *text, Position *p)

@@ -204,6 +204,7 @@ EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable)
 static bool
 read_header(EtlCsvRecords *records)
 {
+	uint64 nread = records->nread;
 	EtlFault fault;
 
 	records->nnames = 0;
@@ -212,6 +213,7 @@ read_header(EtlCsvRecords *records)
 		return true;
 	if (!EtlCsvRecordsNext(records))
 		return false;
+	records->nread = nread; /* it is no row */
 	if (records->record.defect != ETL_CSV_SOUND)
 	{
 		EtlCsvDefectFault(records, &fault);
@@ -295,4 +297,24 @@ EtlCsvWhere(const EtlCsvRecords *records, StringInfo buf)
 	appendStringInfo(buf, "file \"%s\"", records->source->name);
 	if (records->record.line > 0)
 		appendStringInfo(buf, ", line %llu", (unsigned long long) records->record.line);
+}
+
+static void
+records_error_context(void *arg)
+{
+	StringInfoData where;
+
+	initStringInfo(&where);
+	EtlCsvWhere(arg, &where);
+	if (where.len > 0)
+		errcontext("%s", where.data);
+}
+
+void
+EtlCsvPushErrorContext(EtlCsvRecords *records, ErrorContextCallback *callback)
+{
+	callback->callback = records_error_context;
+	callback->arg = records;
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
 }

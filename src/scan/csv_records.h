@@ -27,7 +27,7 @@ typedef struct EtlCsvRecords
 	EtlSource *source; /* the file in hand, decoded; NULL: none */
 	EtlCsvReader *reader;
 	EtlCsvRecord record;	/* the current one */
-	uint64 nread;			/* of all files, headers included */
+	uint64 nread;			/* of all files, without their headers */
 	uint64 nbytes;			/* of the files, as they are stored */
 	int nnames;				/* of the header in hand */
 	EtlName *names;			/* [nnames] */
@@ -79,6 +79,9 @@ extern const char *EtlCsvFieldName(const EtlCsvRecords *records, int i);
 
 /* Where the current record is: file "a.csv", line 3 */
 extern void EtlCsvWhere(const EtlCsvRecords *records, StringInfo buf);
+
+/* Says that in the CONTEXT of errors, until the caller sets error_context_stack back to callback->previous. */
+extern void EtlCsvPushErrorContext(EtlCsvRecords *records, ErrorContextCallback *callback);
 
 /* EtlCsvFieldText for a field that holds a quote. */
 extern const char *

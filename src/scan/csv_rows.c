@@ -94,7 +94,11 @@ match_column(const EtlCsvRows *csv, const EtlColumn *column)
 						errmsg("column \"%s\" does not exist in \"%s\"", column->name,
 							   csv->records.source->name),
 						errdetail("The columns of the file are %s.", list_names(csv)),
-						errhint("Declare columns by these names, or use match => 'position'.")));
+						csv->records.files != NULL && EtlSourceSetCount(csv->records.files) > 1
+							? errhint("With union_by_name => true a column that some of the files "
+									  "lack is NULL there.")
+							: errhint("Declare columns by these names, or use match => "
+									  "'position'.")));
 	return match.index;
 }
 
@@ -428,11 +432,7 @@ csv_explain(const EtlRows *rows, ExplainState *es)
 	if (EtlSourceSetCount(csv->records.files) > 1)
 		ExplainPropertyInteger("Files", NULL, EtlSourceSetCount(csv->records.files), es);
 	if (http != NULL)
-	{
-		ExplainPropertyUInteger("Requests", NULL, http->requests, es);
-		ExplainPropertyUInteger("Retries", NULL, http->retries, es);
-		ExplainPropertyInteger("Waited", "ms", http->waited, es);
-	}
+		EtlExplainHttp(http, es);
 }
 
 #define LINE_GUESS 100 /* bytes, where nothing can be seen */
@@ -465,6 +465,8 @@ const EtlScanKind EtlCsvKind = {
 	.function = "etl_csv",
 	.entry = etl_csv,
 	.size = sizeof(EtlCsvRows),
+	.provenance = ETL_COLUMN_SET(ETL_FROM_SOURCE) | ETL_COLUMN_SET(ETL_FROM_LINE) |
+				  ETL_COLUMN_SET(ETL_FROM_RAW) | ETL_COLUMN_SET(ETL_FROM_ERROR),
 	.open = csv_open,
 	.advance = csv_advance,
 	.fetch = csv_fetch,

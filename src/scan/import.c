@@ -5,9 +5,10 @@
  *		EtlPropose	names and types, from a sample
  *		CREATE TABLE, INSERT INTO ... SELECT ... FROM etl_csv(...)
  *
- * If a value behind the sample does not fit, the attempt is rolled back, the whole source is looked at, and
- * the table is made and loaded again with types that take every value: no row is lost to a guess.  What is
- * loaded is always what the file says, since the source is read again rather than converted back.
+ * If a value behind the sample is not one that its type would have been proposed for, the attempt is rolled back,
+ * the whole source is looked at, and the table is made and loaded again with types that fit every value: no row is
+ * lost to a guess, and no value changed by one.  What is loaded is always what the file says, since the source is
+ * read again rather than converted back.
  *
  * A table that exists already is taken as it is: its types are somebody's decision.
  */
@@ -41,6 +42,11 @@ typedef struct Import
 	StringInfoData columns; /* the columns of etl_csv, with their types, in the same order */
 } Import;
 
+/* Why columns cannot go by their names. */
+#define UNFIT_HEADER                                                                                     \
+	"Some name in a header is empty, longer than 63 bytes, reserved (_etl_), or there twice, also when " \
+	"folded to snake case."
+
 /* Arguments of etl_import that etl_csv does not have. */
 static bool
 is_own_argument(const char *name)
@@ -73,54 +79,74 @@ plan_new_table(Import *import)
 	}
 }
 
-/* The header names, as they match the columns of a table; -1 for those that no column matches. */
+/* Adds a column of the table, which etl_csv is to give under the same name. */
 static void
-match_to_table(Import *import, TupleDesc desc, bool *taken)
+add_table_column(Import *import, Form_pg_attribute attr)
+{
+	const char *comma = import->names.len > 0 ? ", " : "";
+	const char *name = quote_identifier(NameStr(attr->attname));
+
+	appendStringInfo(&import->names, "%s%s", comma, name);
+	appendStringInfo(&import->columns, "%s%s %s", comma, name,
+					 format_type_with_typemod(attr->atttypid, attr->atttypmod));
+}
+
+static void
+refuse_generated_column(Relation rel, Form_pg_attribute attr)
+{
+	ereport(ERROR, (errcode(ERRCODE_GENERATED_ALWAYS),
+					errmsg("column \"%s\" of table \"%s\" is a generated column",
+						   NameStr(attr->attname), RelationGetRelationName(rel)),
+					errhint("Use INSERT with SELECT from etl_csv for the other columns of the "
+							"file.")));
+}
+
+/* The columns of a table that the file has.  Sets "taken" for the columns of the file. */
+static void
+match_to_table(Import *import, Relation rel, bool *taken)
 {
 	const EtlProposal *proposal = import->proposal;
+	TupleDesc desc = RelationGetDescr(rel);
 	EtlName *names = palloc(sizeof(EtlName) * (proposal->ncolumns + 1));
 
 	for (int i = 0; i < proposal->ncolumns; i++)
-	{
-		names[i].name = proposal->columns[i].header;
-		names[i].len = strlen(names[i].name);
-	}
+		names[i] = (EtlName){proposal->columns[i].header, strlen(proposal->columns[i].header)};
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 		EtlNameMatch match;
-		const char *comma = import->names.len > 0 ? ", " : "";
-		const char *name;
 
-		if (attr->attisdropped || attr->attgenerated != '\0')
+		if (attr->attisdropped)
 			continue;
 		match = EtlMatchName(NameStr(attr->attname), names, proposal->ncolumns);
 		if (match.index < 0)
 			continue; /* the table's default */
+		if (strcmp(names[match.index].name, NameStr(attr->attname)) != 0 &&
+			get_attnum(RelationGetRelid(rel), names[match.index].name) > 0)
+			continue; /* another column is called just so */
+		if (attr->attgenerated != '\0')
+			refuse_generated_column(rel, attr);
 		taken[match.index] = true;
 		if (match.other >= 0)
 			taken[match.other] = true; /* etl_csv says what is ambiguous */
-		name = quote_identifier(NameStr(attr->attname));
-		appendStringInfo(&import->names, "%s%s", comma, name);
-		appendStringInfo(&import->columns, "%s%s %s", comma, name,
-						 format_type_with_typemod(attr->atttypid, attr->atttypmod));
+		add_table_column(import, attr);
 	}
 }
 
 /* A table that exists gets the columns of the file that it has; it must have all of them. */
 static void
-plan_existing_table(Import *import, Oid relid)
+plan_by_name(Import *import, Relation rel)
 {
-	Relation rel = relation_open(relid, AccessShareLock);
 	const EtlProposal *proposal = import->proposal;
 	bool *taken = palloc0(sizeof(bool) * (proposal->ncolumns + 1));
 
-	if (!proposal->by_name && proposal->ncolumns > 0)
+	if (!proposal->by_name)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("cannot match the columns of the file to table \"%s\" by name",
 							   RelationGetRelationName(rel)),
+						errdetail(UNFIT_HEADER),
 						errhint("Use INSERT with SELECT from etl_csv and match => 'position'.")));
-	match_to_table(import, RelationGetDescr(rel), taken);
+	match_to_table(import, rel, taken);
 	for (int i = 0; i < proposal->ncolumns; i++)
 		if (!taken[i])
 			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
@@ -128,12 +154,70 @@ plan_existing_table(Import *import, Oid relid)
 								   proposal->columns[i].header, RelationGetRelationName(rel)),
 							errhint("Add the column, or use INSERT with SELECT from etl_csv for "
 									"some of the file's columns.")));
-	relation_close(rel, AccessShareLock);
+}
+
+/* Without a header the file has the columns of the table in their order, as COPY would have it. */
+static void
+plan_by_position(Import *import, Relation rel)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+
+		if (!attr->attisdropped && attr->attgenerated == '\0')
+			add_table_column(import, attr);
+	}
+}
+
+/* Keeps the lock, so that the columns are still these when they are loaded. */
+static void
+plan_existing_table(Import *import, Oid relid)
+{
+	Relation rel = relation_open(relid, AccessShareLock);
+
+	if (EtlArgBool(import->args, "header", true))
+		plan_by_name(import, rel);
+	else
+		plan_by_position(import, rel);
+	relation_close(rel, NoLock);
 }
 
 /* ----------------------------------------------------------------
  *	Loading
  * ---------------------------------------------------------------- */
+
+/*
+ * Another session that makes the same table is waited for, and then PostgreSQL speaks of a duplicate key of its
+ * catalog, which reads as if the file had one.
+ */
+static void
+execute_create_table(const Import *import, const char *sql)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		if (SPI_execute(sql, false, 0) != SPI_OK_UTILITY)
+			elog(ERROR, "could not execute \"%s\"", sql);
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION || error->schema_name == NULL ||
+			strcmp(error->schema_name, "pg_catalog") != 0)
+			PG_RE_THROW();
+		FlushErrorState();
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_TABLE),
+						errmsg("another session has created table %s meanwhile", import->target),
+						errhint("To load the rows into that table, try again.")));
+	}
+	PG_END_TRY();
+}
 
 static void
 create_table(const Import *import)
@@ -150,8 +234,7 @@ create_table(const Import *import)
 						 format_type_be(EtlProposedType(column)));
 	}
 	appendStringInfoChar(&sql, ')');
-	if (SPI_execute(sql.data, false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not execute \"%s\"", sql.data);
+	execute_create_table(import, sql.data);
 }
 
 /* INSERT ... SELECT, with the arguments of this call handed on as parameters. */
@@ -181,23 +264,41 @@ insert_rows(const Import *import)
 					 import->proposal->by_name ? "name" : "position",
 					 import->proposal->by_name && import->proposal->nfiles > 1 ? "true" : "false",
 					 import->columns.data);
-	if (SPI_execute_with_args(sql.data, n, types, values, nulls, false, 0) != SPI_OK_INSERT)
+	if (SPI_execute_with_args(sql.data, n, types, values, nulls, false, 0) < 0)
 		elog(ERROR, "could not execute \"%s\"", sql.data);
-	return SPI_processed;
+	return SPI_processed; /* as INSERT would say; a rule may have made anything of it */
 }
 
-static uint64
-load(Import *import)
+/* Says where the row comes from that the table refuses. */
+static void
+load_error_context(void *arg)
 {
+	EtlLoad *load = arg;
+
+	if (load->rows != NULL)
+		EtlRowsErrorContext(load->rows);
+}
+
+/* Loads the table; with guesses for its types, a value that they do not fit is an error. */
+static uint64
+load(const Import *import, bool guesses)
+{
+	EtlLoad load = {.guesses = guesses};
+	EtlLoad *outer = EtlRowsCurrentLoad;
+	ErrorContextCallback callback = {error_context_stack, load_error_context, &load};
 	volatile uint64 n = 0;
 
 	EtlProgressBegin(RangeVarGetRelid(import->relation, NoLock, false));
+	EtlRowsCurrentLoad = &load;
+	error_context_stack = &callback;
 	PG_TRY();
 	{
 		n = insert_rows(import);
 	}
 	PG_FINALLY();
 	{
+		error_context_stack = callback.previous;
+		EtlRowsCurrentLoad = outer;
 		EtlProgressEnd();
 	}
 	PG_END_TRY();
@@ -205,85 +306,113 @@ load(Import *import)
 }
 
 /*
- * Makes the table and loads it, in a subtransaction.  Returns false, with everything as it was before, if a
- * value does not have the proposed type.
+ * Whether a look at all values may propose types that do without the error.  Input functions complain of a value in
+ * these classes; broken structure and bytes that are no text stay what they are.
  */
 static bool
-try_new_table(Import *import, uint64 *n)
+may_be_misfit(const ErrorData *error)
+{
+	return (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_PROGRAM_LIMIT_EXCEEDED) &&
+		   error->sqlerrcode != ERRCODE_BAD_COPY_FILE_FORMAT &&
+		   error->sqlerrcode != ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
+}
+
+/*
+ * Makes the table and loads it, in a subtransaction.  If a value may not have the type that was guessed, everything
+ * is as it was before, and the error is returned; otherwise NULL.
+ */
+static ErrorData *
+try_guesses(Import *import, uint64 *n)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool ok = true;
+	volatile bool made = false;
+	ErrorData *volatile error = NULL;
 
-	plan_new_table(import);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
 		create_table(import);
-		*n = load(import);
+		made = true;
+		*n = load(import, true);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
-		ErrorData *error;
-
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION ||
-			error->sqlerrcode == ERRCODE_BAD_COPY_FILE_FORMAT ||
-			error->sqlerrcode == ERRCODE_CHARACTER_NOT_IN_REPERTOIRE ||
-			error->sqlerrcode == ERRCODE_UNTRANSLATABLE_CHARACTER)
+		if (!made || !may_be_misfit(error))
 			ReThrowError(error);
-		FreeErrorData(error);
-		ok = false;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
-	return ok;
+	return error;
 }
 
-/* Looks at the whole source, and tells which columns the sample was wrong about. */
-static void
+/* Looks at the whole source, and tells which columns the sample was wrong about; false if it was right. */
+static bool
 widen(Import *import)
 {
 	EtlProposal *sampled = import->proposal;
 	EtlProposal *whole = EtlPropose(import->args, -1);
+	bool widened = whole->ncolumns != sampled->ncolumns;
 
 	for (int i = 0; i < Min(sampled->ncolumns, whole->ncolumns); i++)
 	{
 		Oid was = EtlProposedType(&sampled->columns[i]);
 		Oid is = EtlProposedType(&whole->columns[i]);
 
-		if (was != is)
-			ereport(NOTICE,
-					(errmsg("column \"%s\" becomes %s, since not all its values are %s",
-							whole->columns[i].name, format_type_be(is), format_type_be(was))));
+		if (was == is)
+			continue;
+		widened = true;
+		ereport(NOTICE, (errmsg("column \"%s\" becomes %s, since not all its values are %s",
+								whole->columns[i].name, format_type_be(is), format_type_be(was))));
 	}
 	import->proposal = whole;
+	return widened;
+}
+
+/* What the files give must make one table. */
+static void
+check_columns(const Import *import)
+{
+	if (import->proposal->ncolumns == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+				 errmsg("cannot create table %s from a source without columns", import->target)));
+	if (!import->proposal->by_name && !import->proposal->alike)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot match the columns of the files by name"), errdetail(UNFIT_HEADER),
+				 errhint("Import files with the same header together, or use etl_csv.")));
 }
 
 static uint64
 load_new_table(Import *import)
 {
+	ErrorData *error;
 	uint64 n;
 
-	if (import->proposal->ncolumns == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
-				 errmsg("cannot create table %s from a source without columns", import->target)));
-	if (try_new_table(import, &n))
-		return n;
-	widen(import);
-	if (!try_new_table(import, &n))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("the source changed while it was imported")));
-	return n;
+	check_columns(import);
+	plan_new_table(import);
+	if (!import->proposal->complete)
+	{
+		error = try_guesses(import, &n);
+		if (error == NULL)
+			return n;
+		if (!widen(import))
+			ReThrowError(error);
+		plan_new_table(import);
+	}
+	create_table(import);
+	return load(import, false);
 }
 
 /*
@@ -294,10 +423,9 @@ static int64
 sample_size(const EtlArgs *args)
 {
 	static const char *const policies[] = {"fail", "skip"};
+	int64 sample = EtlSampleRows(args);
 
-	if (EtlArgChoice(args, "on_error", policies, lengthof(policies)) != ETL_ON_ERROR_FAIL)
-		return -1;
-	return EtlArgInt(args, "sample_rows", -1);
+	return EtlArgChoice(args, "on_error", policies, lengthof(policies)) == 0 ? sample : -1;
 }
 
 PG_FUNCTION_INFO_V1(etl_import);
@@ -331,13 +459,15 @@ etl_import(PG_FUNCTION_ARGS)
 	import.proposal = EtlPropose(args, OidIsValid(relid) ? 0 : sample_size(args));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (OidIsValid(relid))
+	if (!OidIsValid(relid))
+		n = load_new_table(&import);
+	else if (import.proposal->nfiles == 0)
+		n = 0; /* nothing, not even a header */
+	else
 	{
 		plan_existing_table(&import, relid);
-		n = load(&import);
+		n = load(&import, false);
 	}
-	else
-		n = load_new_table(&import);
 	SPI_finish();
 	PG_RETURN_INT64((int64) n);
 }

@@ -12,9 +12,11 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "scan/convert_types.h"
 #include "scan/csv_records.h"
 #include "scan/infer.h"
 #include "scan/input.h"
+#include "scan/names.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -54,9 +56,10 @@ skip_integer(const char *s, size_t len)
 static bool
 fast_takes(Oid type, const char *s, size_t len)
 {
+	EtlFastConverter convert = EtlFastConverterFor(type, -1);
 	Datum value;
 
-	return EtlFastConverterFor(type, -1)(s, len, -1, &value);
+	return convert != NULL && convert(s, len, -1, &value);
 }
 
 static bool
@@ -116,6 +119,12 @@ is_uuid(const char *s, size_t len)
 }
 
 static bool
+may_be_jsonb(const char *s, size_t len)
+{
+	return len > 0 && (s[0] == '{' || s[0] == '[');
+}
+
+static bool
 is_jsonb(const char *s, size_t len)
 {
 	EtlColumn column = {.type = JSONBOID, .typmod = -1, .pure = true};
@@ -123,7 +132,7 @@ is_jsonb(const char *s, size_t len)
 	Datum value;
 	Oid function;
 
-	if (len == 0 || (s[0] != '{' && s[0] != '['))
+	if (!may_be_jsonb(s, len))
 		return false;
 	getTypeInputInfo(JSONBOID, &function, &column.ioparam);
 	fmgr_info(function, &column.input);
@@ -156,122 +165,249 @@ EtlProposedType(const EtlProposedColumn *column)
 	return TEXTOID;
 }
 
+bool
+EtlHasProposedForm(Oid type, const char *s, size_t len)
+{
+	if (type == JSONBOID)
+		return may_be_jsonb(s, len); /* its input will tell */
+	for (int i = 0; i < lengthof(forms); i++)
+		if (forms[i].type == type)
+			return forms[i].has(s, len);
+	return true;
+}
+
+static bool
+convert_bigint(const char *s, size_t len, int32 typmod, Datum *value)
+{
+	return len > 0 && skip_integer(s, len) == len && EtlConvertInt8(s, len, typmod, value);
+}
+
+static bool
+convert_numeric(const char *s, size_t len, int32 typmod, Datum *value)
+{
+	return is_numeric(s, len) && EtlNumericConverterFor(-1)(s, len, typmod, value);
+}
+
+static bool
+convert_boolean(const char *s, size_t len, int32 typmod, Datum *value)
+{
+	return is_boolean(s, len) && EtlConvertBool(s, len, typmod, value);
+}
+
+EtlFastConverter
+EtlProposedConverterFor(Oid type)
+{
+	switch (type)
+	{
+		case INT8OID:
+			return convert_bigint;
+		case NUMERICOID:
+			return convert_numeric;
+		case BOOLOID:
+			return convert_boolean;
+		default:
+			return EtlFastConverterFor(type, -1); /* which knows the one form only */
+	}
+}
+
 /* ----------------------------------------------------------------
  *	Columns
  * ---------------------------------------------------------------- */
 
-static int
-find_header(const EtlProposal *proposal, EtlName name)
-{
-	for (int i = 0; i < proposal->ncolumns; i++)
-		if (strlen(proposal->columns[i].header) == name.len &&
-			memcmp(proposal->columns[i].header, name.name, name.len) == 0)
-			return i;
-	return -1;
-}
-
 static void
-add_column(EtlProposal *proposal, const char *header)
+add_column(EtlProposal *proposal, EtlName header)
 {
 	MemoryContext old = MemoryContextSwitchTo(proposal->context);
 	EtlProposedColumn *column;
 
-	if (proposal->ncolumns == 0)
-		proposal->columns = palloc(sizeof(EtlProposedColumn));
-	else
+	if (proposal->ncolumns == proposal->max_columns)
+	{
+		proposal->max_columns *= 2;
 		proposal->columns =
-			repalloc(proposal->columns, sizeof(EtlProposedColumn) * (proposal->ncolumns + 1));
+			repalloc_huge(proposal->columns, sizeof(EtlProposedColumn) * proposal->max_columns);
+	}
 	column = &proposal->columns[proposal->ncolumns++];
 	memset(column, 0, sizeof(*column));
-	column->header = pstrdup(header);
+	column->header = pnstrdup(header.name, header.len);
 	column->forms = ALL_FORMS;
 	MemoryContextSwitchTo(old);
 }
 
-/* Takes the columns of a file over; of a later file, those that are new.  Gives each field its column. */
+/* The columns of the first file. */
+static void
+add_columns(EtlProposal *proposal, const EtlCsvRecords *records)
+{
+	EtlNames *names = EtlNamesCreate();
+
+	for (int i = 0; i < records->nnames; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		add_column(proposal, records->names[i]);
+		if (!EtlNamesAdd(names, proposal->columns[i].header))
+			proposal->by_name = false; /* twice in one file: only its place tells it apart */
+	}
+}
+
+/* Whether the file in hand has the header of the first one, and nothing was added to that. */
+static bool
+has_same_header(const EtlProposal *proposal, const EtlCsvRecords *records)
+{
+	if (records->nnames != proposal->ncolumns)
+		return false;
+	for (int i = 0; i < records->nnames; i++)
+		if (strlen(proposal->columns[i].header) != records->names[i].len ||
+			memcmp(proposal->columns[i].header, records->names[i].name, records->names[i].len) != 0)
+			return false;
+	return true;
+}
+
+/*
+ * The columns of a later file with another header: those that etl_csv will find for the columns there are, and new
+ * ones.
+ */
+static void
+merge_columns(EtlProposal *proposal, const EtlCsvRecords *records, int *column_of)
+{
+	int ncolumns = proposal->ncolumns;
+
+	proposal->alike = false;
+	for (int i = 0; i < records->nnames; i++)
+		column_of[i] = -1;
+	for (int i = 0; i < ncolumns; i++)
+	{
+		int field =
+			EtlMatchName(proposal->columns[i].header, records->names, records->nnames).index;
+
+		CHECK_FOR_INTERRUPTS();
+		if (field >= 0)
+			column_of[field] = i;
+	}
+	for (int i = 0; i < records->nnames; i++)
+		if (column_of[i] < 0)
+		{
+			column_of[i] = proposal->ncolumns;
+			add_column(proposal, records->names[i]);
+		}
+}
+
+/* Takes the columns of a file over.  Gives each of its fields its column. */
 static int *
 see_header(EtlProposal *proposal, const EtlCsvRecords *records)
 {
 	int *column_of = palloc(sizeof(int) * (records->nnames + 1));
 
+	if (proposal->nfiles == 1)
+		add_columns(proposal, records);
 	for (int i = 0; i < records->nnames; i++)
 	{
 		EtlName name = records->names[i];
 
-		column_of[i] = proposal->by_name ? find_header(proposal, name) : i;
-		if (proposal->nfiles == 1 && column_of[i] >= 0 && proposal->by_name)
-			proposal->by_name = false; /* twice in one file: only its place tells it apart */
-		if (proposal->nfiles == 1 || column_of[i] < 0)
-		{
-			column_of[i] = proposal->ncolumns;
-			add_column(proposal, pnstrdup(name.name, name.len));
-		}
+		column_of[i] = i;
 		if (name.len == 0 || name.len >= NAMEDATALEN || strncmp(name.name, "_etl_", 5) == 0)
 			proposal->by_name = false;
 	}
+	if (records->options.header && !has_same_header(proposal, records))
+		merge_columns(proposal, records, column_of);
 	return column_of;
+}
+
+/*
+ * Whether the record in hand has the fields that it should have, or else is not loaded.  Without a header the first
+ * record says how many those are, unless short ones are padded: then the longest does.
+ */
+static bool
+has_right_length(EtlProposal *proposal, const EtlCsvRecords *records)
+{
+	int n = records->record.nfields;
+	int expected = records->options.header ? records->nnames : proposal->ncolumns;
+	bool pad = records->options.ragged == ETL_RAGGED_PAD;
+
+	if (!records->options.header && (expected == 0 || (pad && n > expected)))
+	{
+		while (proposal->ncolumns < n)
+			add_column(proposal, (EtlName){"", 0});
+		expected = n;
+	}
+	return n == expected || (pad && n < expected);
 }
 
 /* Looks at the values of the record in hand. */
 static void
 see_record(EtlProposal *proposal, EtlCsvRecords *records, const int *column_of)
 {
-	if (records->record.defect != ETL_CSV_SOUND)
+	if (records->record.defect != ETL_CSV_SOUND || !has_right_length(proposal, records))
 		return;
 	for (int i = 0; i < records->record.nfields; i++)
 	{
 		bool quoted;
 		size_t len;
 		const char *s = EtlCsvFieldText(records, i, &len, &quoted);
-		int column = i;
 
-		if (records->options.header)
-		{
-			if (i >= records->nnames)
-				break;
-			column = column_of[i];
-		}
-		else if (i == proposal->ncolumns)
-			add_column(proposal, "");
 		if (!EtlCsvIsNull(records, s, len, quoted))
-			see_value(&proposal->columns[column], s, len);
+			see_value(&proposal->columns[records->options.header ? column_of[i] : i], s, len);
 	}
 }
 
-static bool
-name_taken(const EtlProposal *proposal, int n, const char *name)
-{
-	for (int i = 0; i < n; i++)
-		if (strcmp(proposal->columns[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-/* Cut to what a name of SQL may have, with room for a number. */
-static char *
-clip_name(const char *name, const char *suffix)
-{
-	int len = pg_mbcliplen(name, strlen(name), NAMEDATALEN - 1 - strlen(suffix));
-
-	return psprintf("%.*s%s", len, name, suffix);
-}
-
+/* Names of SQL for the columns.  Headers that become the same do not tell columns of different files apart. */
 static void
 set_names(EtlProposal *proposal)
 {
+	EtlNames *taken = EtlNamesCreate();
+	EtlNames *folds = EtlNamesCreate();
+
 	for (int i = 0; i < proposal->ncolumns; i++)
 	{
 		EtlProposedColumn *column = &proposal->columns[i];
 		char *folded = palloc(2 * strlen(column->header) + 1);
-		char *name;
 
+		CHECK_FOR_INTERRUPTS();
 		if (EtlFoldName(column->header, strlen(column->header), folded) == 0)
 			folded = psprintf("column_%d", i + 1);
-		name = clip_name(folded, "");
-		for (int again = 2; name_taken(proposal, i, name); again++)
-			name = clip_name(folded, psprintf("_%d", again));
-		column->name = name;
+		else if (!EtlNamesAdd(folds, folded) && !proposal->alike)
+			proposal->by_name = false;
+		column->name = EtlNamesAddUnique(taken, folded, NAMEDATALEN - 1);
 	}
+}
+
+/* Looks at the files, and at up to "sample" of their records. */
+static void
+see_files(EtlProposal *proposal, EtlCsvRecords *records, int64 sample)
+{
+	MemoryContext scratch =
+		AllocSetContextCreate(CurrentMemoryContext, "etl inference", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old;
+
+	while (EtlCsvRecordsNextFile(records))
+	{
+		int *column_of;
+
+		proposal->nfiles++;
+		old = MemoryContextSwitchTo(EtlSourceSetContext(records->files));
+		column_of = see_header(proposal, records);
+		MemoryContextSwitchTo(scratch);
+		while (sample != 0 && EtlCsvRecordsNext(records))
+		{
+			CHECK_FOR_INTERRUPTS();
+			MemoryContextReset(scratch);
+			see_record(proposal, records, column_of);
+			if (sample > 0)
+				sample--;
+		}
+		MemoryContextSwitchTo(old);
+	}
+	proposal->complete = sample != 0;
+}
+
+int64
+EtlSampleRows(const EtlArgs *args)
+{
+	int64 sample = EtlArgInt(args, "sample_rows", -1);
+
+	if (sample < 0 && EtlArgFind(args, "sample_rows") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("sample_rows must not be negative"), errhint("NULL looks at all rows.")));
+	return sample;
 }
 
 EtlProposal *
@@ -279,32 +415,26 @@ EtlPropose(const EtlArgs *args, int64 sample)
 {
 	EtlProposal *proposal = palloc0(sizeof(EtlProposal));
 	EtlCsvRecords *records = palloc0(sizeof(EtlCsvRecords));
-	MemoryContext scratch =
-		AllocSetContextCreate(CurrentMemoryContext, "etl inference", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old;
+	MemoryContext old, reading;
+	ErrorContextCallback callback;
 
-	EtlCsvRecordsOpen(records, args, false);
 	proposal->context = CurrentMemoryContext;
-	proposal->by_name = !records->options.by_position;
-	while (EtlCsvRecordsNextFile(records))
-	{
-		int *column_of;
+	proposal->max_columns = 16;
+	proposal->columns = palloc(sizeof(EtlProposedColumn) * proposal->max_columns);
+	proposal->alike = true;
 
-		proposal->nfiles++;
-		column_of = see_header(proposal, records);
-		while (sample != 0 && EtlCsvRecordsNext(records))
-		{
-			CHECK_FOR_INTERRUPTS();
-			MemoryContextReset(scratch);
-			old = MemoryContextSwitchTo(scratch);
-			see_record(proposal, records, column_of);
-			MemoryContextSwitchTo(old);
-			if (sample > 0)
-				sample--;
-		}
-	}
+	/* the source is closed with its context: a load that follows opens it itself */
+	reading = AllocSetContextCreate(CurrentMemoryContext, "etl proposal", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(reading);
+	EtlCsvPushErrorContext(records, &callback);
+	EtlCsvRecordsOpen(records, args, false);
+	proposal->by_name = !records->options.by_position;
+	see_files(proposal, records, sample);
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(reading);
+	pfree(records);
 	set_names(proposal);
-	MemoryContextDelete(scratch);
 	return proposal;
 }
 
@@ -325,15 +455,10 @@ etl_csv_columns(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	EtlArgs *args = EtlArgsOfCall(fcinfo);
-	int64 sample = EtlArgInt(args, "sample_rows", -1);
 	EtlProposal *proposal;
 
-	if (sample < 0 && EtlArgFind(args, "sample_rows") != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("sample_rows must not be negative"), errhint("NULL looks at all rows.")));
 	InitMaterializedSRF(fcinfo, 0);
-	proposal = EtlPropose(args, sample);
+	proposal = EtlPropose(args, EtlSampleRows(args));
 	for (int i = 0; i < proposal->ncolumns; i++)
 	{
 		const EtlProposedColumn *column = &proposal->columns[i];

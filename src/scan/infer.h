@@ -11,6 +11,7 @@
 
 #include "etl.h"
 #include "scan/args.h"
+#include "scan/convert.h"
 
 typedef struct EtlProposedColumn
 {
@@ -24,9 +25,12 @@ typedef struct EtlProposal
 {
 	MemoryContext context;
 	int ncolumns;
-	EtlProposedColumn *columns;
+	int max_columns;
+	EtlProposedColumn *columns; /* [max_columns] */
 	bool
 		by_name; /* headers tell the columns apart: each is there, unique, and fits a name of SQL */
+	bool alike;	 /* all files have the same header, or none */
+	bool complete; /* all records were looked at */
 	int nfiles;
 } EtlProposal;
 
@@ -36,7 +40,20 @@ typedef struct EtlProposal
  */
 extern EtlProposal *EtlPropose(const EtlArgs *args, int64 sample);
 
+/* The argument sample_rows: -1 if it is null, for all; 22023 if it is negative. */
+extern int64 EtlSampleRows(const EtlArgs *args);
+
 /* The type proposed: bigint, numeric, boolean, date, timestamptz, uuid, jsonb or text. */
 extern Oid EtlProposedType(const EtlProposedColumn *column);
+
+/*
+ * For values of a type that was proposed without looking at them.  The type's input takes more texts than those it would
+ * be proposed for, and loses what they say: 007, yes, today.
+ *
+ * HasForm tells whether a text is one that the type is proposed for; for jsonb, only whether it may be.  ConverterFor
+ * is a fast converter that says no to all others; NULL if there is none.
+ */
+extern bool EtlHasProposedForm(Oid type, const char *s, size_t len);
+extern EtlFastConverter EtlProposedConverterFor(Oid type);
 
 #endif /* ETL_INFER_H */

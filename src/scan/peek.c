@@ -8,48 +8,50 @@
 #include "etl.h"
 
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "scan/csv_records.h"
+#include "scan/names.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+
+#define EXTRA_KEY "_etl_extra"
 
 typedef struct Peek
 {
 	EtlCsvRecords records;
-	int64 left;	 /* records still to be shown */
-	int nkeys;	 /* of the file in hand */
-	char **keys; /* [nkeys] its header, made unique */
+	MemoryContext context; /* for the keys */
+	int64 left;			   /* records still to be shown */
+	int nkeys;			   /* of the file in hand */
+	char **keys;		   /* [nkeys] its header, made unique */
 } Peek;
 
 /* ----------------------------------------------------------------
  *	Keys
  * ---------------------------------------------------------------- */
 
-static bool
-is_taken(const Peek *peek, int n, const char *key)
-{
-	for (int i = 0; i < n; i++)
-		if (strcmp(peek->keys[i], key) == 0)
-			return true;
-	return false;
-}
-
 /* An object has each key once, so a name that comes again gets a number, and an empty one its place. */
 static void
 set_keys(Peek *peek)
 {
 	const EtlCsvRecords *records = &peek->records;
+	MemoryContext old;
+	EtlNames *taken;
 
+	MemoryContextReset(peek->context);
+	old = MemoryContextSwitchTo(peek->context);
+	taken = EtlNamesCreate();
+	(void) EtlNamesAdd(taken, EXTRA_KEY);
 	peek->nkeys = records->nnames;
 	peek->keys = palloc(sizeof(char *) * (records->nnames + 1));
 	for (int i = 0; i < records->nnames; i++)
 	{
-		char *name = pnstrdup(records->names[i].name, records->names[i].len);
-		char *key = name[0] != '\0' ? name : psprintf("column_%d", i + 1);
+		EtlName name = records->names[i];
 
-		for (int again = 2; is_taken(peek, i, key); again++)
-			key = psprintf("%s_%d", name, again);
-		peek->keys[i] = key;
+		CHECK_FOR_INTERRUPTS();
+		peek->keys[i] = EtlNamesAddUnique(
+			taken, name.len > 0 ? pnstrdup(name.name, name.len) : psprintf("column_%d", i + 1), 0);
 	}
+	MemoryContextSwitchTo(old);
 }
 
 /* ----------------------------------------------------------------
@@ -105,7 +107,7 @@ push_object(JsonbParseState **state, Peek *peek)
 	}
 	if (record->nfields > n)
 	{
-		push_string(state, WJB_KEY, "_etl_extra", strlen("_etl_extra"));
+		push_string(state, WJB_KEY, EXTRA_KEY, strlen(EXTRA_KEY));
 		(void) push_array(state, peek, n);
 	}
 	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
@@ -149,29 +151,42 @@ open_peek(const EtlArgs *args)
 	if (peek->left < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("rows must not be negative")));
+	peek->context = AllocSetContextCreate(CurrentMemoryContext, "etl peek", ALLOCSET_SMALL_SIZES);
 	EtlCsvRecordsOpen(&peek->records, args, false);
-	if (EtlCsvRecordsNextFile(&peek->records))
-		set_keys(peek);
-	else
-		peek->left = 0;
 	return peek;
 }
 
 /* Goes to the next record, of whichever file; false when there is none. */
 static bool
-next_record(Peek *peek, MemoryContext context)
+next_record(Peek *peek)
 {
-	MemoryContext old;
-
-	while (!EtlCsvRecordsNext(&peek->records))
+	while (peek->records.source == NULL || !EtlCsvRecordsNext(&peek->records))
 	{
 		if (!EtlCsvRecordsNextFile(&peek->records))
 			return false;
-		old = MemoryContextSwitchTo(context);
 		set_keys(peek);
-		MemoryContextSwitchTo(old);
 	}
 	return true;
+}
+
+/* The next row of the result; false when there is none. */
+static bool
+next_row(Peek *peek, Datum *values)
+{
+	ErrorContextCallback callback;
+	bool found;
+
+	if (peek->left-- <= 0)
+		return false;
+	EtlCsvPushErrorContext(&peek->records, &callback);
+	found = next_record(peek);
+	if (found)
+	{
+		values[0] = Int64GetDatum((int64) peek->records.record.line);
+		values[1] = record_as_jsonb(peek);
+	}
+	error_context_stack = callback.previous;
+	return found;
 }
 
 PG_FUNCTION_INFO_V1(etl_peek);
@@ -186,7 +201,6 @@ Datum
 etl_peek(PG_FUNCTION_ARGS)
 {
 	FuncCallContext *call;
-	Peek *peek;
 	Datum values[2];
 	bool isnull[2] = {false, false};
 
@@ -202,10 +216,7 @@ etl_peek(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(old);
 	}
 	call = SRF_PERCALL_SETUP();
-	peek = call->user_fctx;
-	if (peek->left-- <= 0 || !next_record(peek, call->multi_call_memory_ctx))
+	if (!next_row(call->user_fctx, values))
 		SRF_RETURN_DONE(call);
-	values[0] = Int64GetDatum((int64) peek->records.record.line);
-	values[1] = record_as_jsonb(peek);
 	SRF_RETURN_NEXT(call, HeapTupleGetDatum(heap_form_tuple(call->tuple_desc, values, isnull)));
 }

@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "mb/pg_wchar.h"
+#include "scan/infer.h"
 #include "scan/input.h"
 #include "scan/rows.h"
 #include "utils/builtins.h"
@@ -23,7 +24,10 @@
 #define ROWS_PER_RESET 32
 #define SHOWN_VALUE_BYTES 100 /* of a faulty value in CONTEXT, as COPY has it */
 
+EtlLoad *EtlRowsCurrentLoad = NULL;
+
 static void push_error_context(EtlRows *rows, ErrorContextCallback *callback);
+static void pop_error_context(EtlRows *rows, ErrorContextCallback *callback);
 
 /* ----------------------------------------------------------------
  *	Opening
@@ -35,21 +39,35 @@ static const struct
 	Oid type;
 	EtlColumnKind kind;
 } provenance[] = {
-	{"_etl_source", TEXTOID, ETL_FROM_SOURCE},
-	{"_etl_line", INT8OID, ETL_FROM_LINE},
-	{"_etl_raw", TEXTOID, ETL_FROM_RAW},
+	{"_etl_source", TEXTOID, ETL_FROM_SOURCE}, {"_etl_line", INT8OID, ETL_FROM_LINE},
+	{"_etl_page", INT4OID, ETL_FROM_PAGE},	   {"_etl_index", INT4OID, ETL_FROM_INDEX},
+	{"_etl_raw", TEXTOID, ETL_FROM_RAW},	   {"_etl_item", JSONBOID, ETL_FROM_ITEM},
 	{"_etl_error", TEXTOID, ETL_FROM_ERROR},
 };
 
+/* The provenance columns of a kind, for people. */
+static char *
+list_provenance(const EtlScanKind *kind)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < lengthof(provenance); i++)
+		if (kind->provenance & ETL_COLUMN_SET(provenance[i].kind))
+			appendStringInfo(&list, "%s%s", list.len == 0 ? "" : ", ", provenance[i].name);
+	return list.data;
+}
+
 /* What a column of this name holds. */
 static EtlColumnKind
-column_kind(const EtlColumn *column)
+column_kind(const EtlRows *rows, const EtlColumn *column)
 {
 	if (strncmp(column->name, "_etl_", 5) != 0)
 		return ETL_FIELD;
 	for (int i = 0; i < lengthof(provenance); i++)
 	{
-		if (strcmp(provenance[i].name, column->name) != 0)
+		if (strcmp(provenance[i].name, column->name) != 0 ||
+			!(rows->kind->provenance & ETL_COLUMN_SET(provenance[i].kind)))
 			continue;
 		if (provenance[i].type != column->type)
 			ereport(ERROR,
@@ -60,8 +78,14 @@ column_kind(const EtlColumn *column)
 	}
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 					errmsg("column \"%s\" does not exist", column->name),
-					errdetail("Names that begin with \"_etl_\" are reserved for _etl_source, "
-							  "_etl_line, _etl_raw and _etl_error.")));
+					errdetail("Names that begin with \"_etl_\" are reserved; %s has these: %s.",
+							  rows->kind->function, list_provenance(rows->kind))));
+}
+
+static bool
+has_guessed_types(const EtlRows *rows)
+{
+	return rows->load != NULL && rows->load->guesses;
 }
 
 static void
@@ -75,12 +99,13 @@ set_up_column(EtlRows *rows, int i)
 	column->type = attr->atttypid;
 	column->typmod = attr->atttypmod;
 	column->field = -1;
-	column->kind = attr->attisdropped ? ETL_DROPPED : column_kind(column);
-	if (column->kind != ETL_FIELD)
+	column->kind = attr->attisdropped ? ETL_DROPPED : column_kind(rows, column);
+	if (column->kind != ETL_FIELD && column->kind != ETL_FROM_ITEM)
 		return;
 	column->takes_bytes =
 		column->type == TEXTOID || (column->type == VARCHAROID && column->typmod < 0);
-	column->fast = EtlFastConverterFor(column->type, column->typmod);
+	column->fast = has_guessed_types(rows) ? EtlProposedConverterFor(column->type)
+										   : EtlFastConverterFor(column->type, column->typmod);
 	getTypeInputInfo(column->type, &function, &column->ioparam);
 	fmgr_info_cxt(function, &column->input, rows->context);
 	column->pure = EtlInputIsPure(function);
@@ -145,6 +170,11 @@ open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bi
 	rows->row_context = AllocSetContextCreate(context, "etl row", ALLOCSET_DEFAULT_SIZES);
 	rows->rewindable = rewindable;
 	rows->resume = resume;
+	if (EtlRowsCurrentLoad != NULL && EtlRowsCurrentLoad->rows == NULL)
+	{
+		rows->load = EtlRowsCurrentLoad;
+		rows->load->rows = rows;
+	}
 	rows->converting = -1;
 	rows->columns = palloc0(sizeof(EtlColumn) * desc->natts);
 	rows->values = palloc0(sizeof(Datum) * desc->natts);
@@ -158,7 +188,7 @@ open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bi
 	set_wanted(rows, wanted);
 	push_error_context(rows, &callback);
 	kind->open(rows);
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	rows->args = NULL; /* the caller's, and soon gone */
 	MemoryContextSwitchTo(old);
 	return rows;
@@ -220,6 +250,13 @@ rows_error_context(void *arg)
 		errcontext("%s", where.data);
 }
 
+void
+EtlRowsErrorContext(EtlRows *rows)
+{
+	if (!rows->reading)
+		rows_error_context(rows);
+}
+
 static void
 push_error_context(EtlRows *rows, ErrorContextCallback *callback)
 {
@@ -227,6 +264,14 @@ push_error_context(EtlRows *rows, ErrorContextCallback *callback)
 	callback->arg = rows;
 	callback->previous = error_context_stack;
 	error_context_stack = callback;
+	rows->reading = true;
+}
+
+static void
+pop_error_context(EtlRows *rows, ErrorContextCallback *callback)
+{
+	error_context_stack = callback->previous;
+	rows->reading = false;
 }
 
 void
@@ -333,12 +378,12 @@ EtlRowsAdvance(EtlRows *rows)
 
 	push_error_context(rows, &callback);
 	CHECK_FOR_INTERRUPTS();
-	MemoryContextReset(rows->row_context);
+	reset_row_context(rows);
 	rows->faulty = false;
 	advance = rows->kind->advance(rows);
 	if (advance != ETL_NO_MORE_ROWS)
 		rows->counters.records++;
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
 	return advance;
 }
@@ -366,7 +411,7 @@ EtlRowsNext(EtlRows *rows)
 		if (dispose_of_faulty_row(rows, advance == ETL_ROW_REJECTED))
 			break;
 	}
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
 	return advance != ETL_NO_MORE_ROWS;
 }
@@ -390,7 +435,7 @@ EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool
 	old = MemoryContextSwitchTo(rows->row_context);
 	push_error_context(rows, &callback);
 	rows->kind->fetch(rows, targets, n, values, isnull);
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
 }
 
@@ -405,7 +450,7 @@ EtlRowsRewind(EtlRows *rows)
 	rows->nrejected = rows->nskipped = 0;
 	push_error_context(rows, &callback);
 	rows->kind->rewind(rows);
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
 }
 
@@ -415,6 +460,8 @@ EtlRowsClose(EtlRows *rows)
 {
 	unsigned long long nskipped = Max(rows->most_skipped, rows->nskipped);
 
+	if (rows->load != NULL)
+		rows->load->rows = NULL;
 	if (nskipped > 0)
 		ereport(NOTICE, (errmsg_plural("%llu row was skipped due to errors",
 									   "%llu rows were skipped due to errors", nskipped, nskipped),
@@ -452,6 +499,11 @@ input(EtlRows *rows, int column, char *text)
 Datum
 EtlColumnInput(EtlRows *rows, int column, const char *s, size_t len)
 {
+	if (has_guessed_types(rows) && !EtlHasProposedForm(rows->columns[column].type, s, len))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("a value of column \"%s\" is not plainly of type %s",
+						rows->columns[column].name, format_type_be(rows->columns[column].type))));
 	resetStringInfo(&rows->text);
 	appendBinaryStringInfo(&rows->text, s, len);
 	return input(rows, column, rows->text.data);
@@ -464,4 +516,16 @@ EtlColumnNull(EtlRows *rows, int column, Datum *value, bool *isnull)
 	*isnull = true;
 	if (!rows->columns[column].input.fn_strict)
 		(void) input(rows, column, NULL);
+}
+
+/* ----------------------------------------------------------------
+ *	EXPLAIN
+ * ---------------------------------------------------------------- */
+
+void
+EtlExplainHttp(const EtlHttpStats *http, ExplainState *es)
+{
+	ExplainPropertyUInteger("Requests", NULL, http->requests, es);
+	ExplainPropertyUInteger("Retries", NULL, http->retries, es);
+	ExplainPropertyInteger("Waited", "ms", http->waited, es);
 }

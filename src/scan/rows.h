@@ -29,6 +29,7 @@
 #include "nodes/bitmapset.h"
 #include "scan/args.h"
 #include "scan/convert.h"
+#include "source/exchange.h"
 
 typedef struct EtlRows EtlRows;
 
@@ -45,10 +46,15 @@ typedef enum EtlColumnKind
 	ETL_FIELD,
 	ETL_FROM_SOURCE, /* _etl_source */
 	ETL_FROM_LINE,	 /* _etl_line */
+	ETL_FROM_PAGE,	 /* _etl_page */
+	ETL_FROM_INDEX,	 /* _etl_index */
 	ETL_FROM_RAW,	 /* _etl_raw */
+	ETL_FROM_ITEM,	 /* _etl_item */
 	ETL_FROM_ERROR,	 /* _etl_error */
 	ETL_DROPPED		 /* a dropped column of a table's row type */
 } EtlColumnKind;
+
+#define ETL_COLUMN_SET(kind) (1 << (kind))
 
 typedef struct EtlColumn
 {
@@ -131,6 +137,7 @@ typedef struct EtlScanKind
 	const char *function; /* SQL name */
 	PGFunction entry;	  /* C function behind it */
 	size_t size;		  /* of the kind's struct, which begins with an EtlRows */
+	int provenance;		  /* ETL_COLUMN_SET()s of the provenance columns that it has */
 
 	void (*open)(EtlRows *rows);
 	EtlAdvance (*advance)(EtlRows *rows);
@@ -163,6 +170,16 @@ typedef struct EtlScanKind
 	void (*tell)(EtlRows *rows);
 } EtlScanKind;
 
+/*
+ * What etl_import is loading.  While EtlRowsCurrentLoad is set, it gets the rows that are opened next.  If their types
+ * are guesses, what such a type would not have been proposed for (see infer.h) is an error (22P02).
+ */
+typedef struct EtlLoad
+{
+	bool guesses;
+	EtlRows *rows; /* NULL: not open */
+} EtlLoad;
+
 struct EtlRows
 {
 	const EtlScanKind *kind;
@@ -175,6 +192,8 @@ struct EtlRows
 	int nwanted;
 	EtlWanted *wanted;		 /* the columns that anybody will fetch, each at its own number */
 	bool rewindable;		 /* Rewind may be called */
+	EtlLoad *load;			 /* that these rows are read for; or NULL */
+	bool reading;			 /* errors say by themselves where they come from */
 	const EtlResume *resume; /* a pipeline's; NULL: an ordinary scan */
 
 	EtlOnError on_error;
@@ -199,6 +218,8 @@ struct EtlRows
 	EtlCounters counters;
 };
 
+extern EtlLoad *EtlRowsCurrentLoad;
+
 extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
 							const Bitmapset *wanted, bool rewindable);
 /* The same for a pipeline: its faulty rows are neither errors nor left out. */
@@ -211,6 +232,12 @@ extern void
 EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 extern void EtlRowsRewind(EtlRows *rows);
 extern void EtlRowsClose(EtlRows *rows);
+
+/* Where the current row is, for the CONTEXT of errors that have not said so. */
+extern void EtlRowsErrorContext(EtlRows *rows);
+
+/* For kinds: what it took to read over http. */
+extern void EtlExplainHttp(const EtlHttpStats *http, ExplainState *es);
 
 /* Raises a fault as the error that it is. */
 pg_noreturn extern void EtlRaiseFault(const EtlFault *fault);

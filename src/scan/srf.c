@@ -9,13 +9,17 @@
 #include "etl.h"
 
 #include "funcapi.h"
+#include "scan/api_rows.h"
 #include "scan/csv_rows.h"
+#include "scan/json_rows.h"
 #include "scan/scan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(etl_csv);
+PG_FUNCTION_INFO_V1(etl_json);
+PG_FUNCTION_INFO_V1(etl_api);
 
 /*
  * The type of row_type is not one whose columns can be read.  Nor is a domain over a composite type: its
@@ -108,4 +112,28 @@ Datum
 etl_csv(PG_FUNCTION_ARGS)
 {
 	return EtlScanFunction(fcinfo, &EtlCsvKind);
+}
+
+/*
+ * etl_json(source text, ...) returns setof record
+ * etl_json(row_type anyelement, source text, ...) returns setof anyelement
+ *
+ * Reads the items of a JSON or NDJSON file.
+ */
+Datum
+etl_json(PG_FUNCTION_ARGS)
+{
+	return EtlScanFunction(fcinfo, &EtlJsonKind);
+}
+
+/*
+ * etl_api(source text, ...) returns setof record
+ * etl_api(row_type anyelement, source text, ...) returns setof anyelement
+ *
+ * Reads the items of a paged API.
+ */
+Datum
+etl_api(PG_FUNCTION_ARGS)
+{
+	return EtlScanFunction(fcinfo, &EtlApiKind);
 }

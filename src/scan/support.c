@@ -15,15 +15,17 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/supportnodes.h"
+#include "scan/api_rows.h"
 #include "scan/csv_rows.h"
+#include "scan/json_rows.h"
 #include "scan/scan.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
 #define MAX_KINDS 8
 
-static const EtlScanKind *kinds[MAX_KINDS] = {&EtlCsvKind};
-static int nkinds = 1;
+static const EtlScanKind *kinds[MAX_KINDS] = {&EtlCsvKind, &EtlJsonKind, &EtlApiKind};
+static int nkinds = 3;
 
 static Oid support_oid = InvalidOid;
 

@@ -230,6 +230,12 @@ raise_fault(EtlExchange *exchange)
 	const char *purpose = EtlHttpPurpose(exchange->http);
 
 	mask(exchange, text);
+	/* It may quote what the server sent, in whatever encoding. */
+	for (char *p = text; *p; p++)
+	{
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	}
 	ereport(ERROR,
 			(errcode(fault_sqlstate(fault)),
 			 errmsg("could not read \"%s\": %s%s", shown_url(exchange), fault_clause(fault),
@@ -608,7 +614,7 @@ judge_status(EtlExchange *exchange)
 		exchange->token_renewed = true;
 		exchange->state = DUE;
 	}
-	else if (EtlRetryStatus(status) && may_repeat(exchange))
+	else if (EtlRetryStatus(status) && may_repeat(exchange) && !exchange->call->any_status)
 	{
 		leave(exchange, outcome);
 		plan_attempt(exchange, asked_wait(exchange));

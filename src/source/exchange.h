@@ -36,6 +36,7 @@ typedef struct EtlCall
 	uint64 offset;				 /* of the first byte that is asked for */
 	const char *if_range;		 /* with an offset: the validator of what its bytes belong to */
 	bool repeatable;			 /* though the method is not idempotent (a search by POST) */
+	bool any_status; /* is an answer, even one that says "later": the caller judges it */
 } EtlCall;
 
 /* What it took, added up over all exchanges that were given the same one. */

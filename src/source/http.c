@@ -510,11 +510,8 @@ release(void *arg)
 {
 	EtlHttp *http = arg;
 
-	if (!http->easy)
-		return;
 	stop(http);
 	curl_easy_cleanup(http->easy);
-	http->easy = NULL;
 }
 
 EtlHttp *
@@ -534,15 +531,6 @@ EtlHttpCreate(void)
 	if (!http->easy)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	return http;
-}
-
-void
-EtlHttpFree(EtlHttp *http)
-{
-	release(http);
-	/* The struct stays for its context: the callback cannot be taken back. */
-	pfree(http->head);
-	pfree(http->ring.data);
 }
 
 void
@@ -759,12 +747,6 @@ const char *
 EtlHttpFaultText(const EtlHttp *http)
 {
 	return http->local_fault ? http->local_fault : http->error;
-}
-
-bool
-EtlHttpHasHead(const EtlHttp *http)
-{
-	return http->head_done;
 }
 
 const char *

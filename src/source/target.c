@@ -17,6 +17,7 @@
 #include <limits.h>
 
 #include "common/base64.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 
@@ -84,11 +85,18 @@ make_target(void)
 	return target;
 }
 
+/* URLs are UTF-8, whatever the database is. */
+static const char *
+to_utf8(const char *text)
+{
+	return pg_server_to_any(text, (int) strlen(text), PG_UTF8);
+}
+
 EtlTarget *
 EtlTargetOfUrl(const char *url)
 {
 	EtlTarget *target = make_target();
-	const char *fault = EtlUrlParse(url, &target->base);
+	const char *fault = EtlUrlParse(to_utf8(url), &target->base);
 
 	if (fault)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -119,7 +127,7 @@ EtlTargetUrl(const EtlTarget *target, const char *path, EtlUrl *url)
 	*url = target->base;
 	if (!path)
 		return;
-	fault = EtlUrlExtend(&target->base, path, url);
+	fault = EtlUrlExtend(&target->base, to_utf8(path), url);
 	if (fault)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("invalid path \"%s\"", EtlUrlRedact(path)), errdetail("%s", fault)));

@@ -10,6 +10,12 @@
 if command -v apt-cache >/dev/null && apt-cache show zsv >/dev/null 2>&1; then
 	need_command zsv zsv
 fi
+case ${BENCH:-csv} in
+	api*)
+		need_command nginx nginx-light
+		need_command curl curl
+		;;
+esac
 need_command python3 python3
 need_packages build
 # The peer of count(*); not every release of Debian has it.

@@ -41,7 +41,8 @@ make_chroot() { # RELEASE FOLDER
 	printf '#!/bin/sh\nexit 101\n' >"$2.unfinished/usr/sbin/policy-rc.d"
 	chmod 755 "$2.unfinished/usr/sbin/policy-rc.d"
 	# A mirror may lag behind a release that still moves.
-	echo 'Acquire::Check-Valid-Until "false";' >"$2.unfinished/etc/apt/apt.conf.d/99etl"
+	printf '%s\n' 'Acquire::Check-Valid-Until "false";' 'APT::Keep-Downloaded-Packages "false";' \
+		>"$2.unfinished/etc/apt/apt.conf.d/99etl"
 	mv "$2.unfinished" "$2"
 }
 

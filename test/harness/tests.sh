@@ -72,7 +72,7 @@ run_modules() { # FOLDER, further arguments of make for the build
 
 run_tap() { # FOLDER
 	[ -e "$1/test/t" ] || return 0
-	installcheck "$1" tap REGRESS= ISOLATION= || true
+	installcheck "$1" tap REGRESS= ISOLATION= || show_tap_logs "$1"
 	count_tap "$1.tap.log"
 }
 
@@ -83,6 +83,15 @@ installcheck() { # FOLDER KIND [arguments of make]
 
 show_diffs() { # FILE
 	[ ! -e "$1" ] || cat "$1"
+}
+
+# What a failed program of test/t said and ran last.
+show_tap_logs() { # FOLDER
+	local name
+	while read -r name; do
+		say "$name"
+		tail -n 40 "$1/tmp_check/log/regress_log_$name"
+	done < <(sed -nE 's,^test/t/(.*)\.pl +\(Wstat: .*,\1,p' "$1.tap.log")
 }
 
 # "All 12 tests passed." or "2 of 12 tests failed."; without either pg_regress itself has failed.

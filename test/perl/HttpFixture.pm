@@ -103,7 +103,8 @@ sub net_node
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'etl'") if $param{preload};
 	$node->append_conf('postgresql.conf', $param{conf}) if $param{conf};
 	{
-		local $ENV{LD_PRELOAD} = $mock;
+		# Behind what the caller wants, a sanitizer say.
+		local $ENV{LD_PRELOAD} = join ' ', grep { $_ } $ENV{LD_PRELOAD}, $mock;
 		# Neither must mean anything to us.
 		local $ENV{http_proxy} = "http://127.0.0.1:$ports->{silent}";
 		local $ENV{https_proxy} = "http://127.0.0.1:$ports->{silent}";

@@ -16,6 +16,23 @@ SET timezone = 'UTC';
 SELECT * FROM widened;
 RESET timezone;
 \d widened
+-- So it is where the type's input would take the value, and make something else of it.
+CREATE FUNCTION import_second(first text, second text, OUT kept boolean, OUT type text) LANGUAGE plpgsql AS $$
+BEGIN
+	SET LOCAL client_min_messages = warning;
+	PERFORM etl_import('second', csv_file('second.csv', E'c\n' || first || E'\n' || second || E'\n'), sample_rows => 1);
+	EXECUTE 'SELECT c::text = $1, pg_typeof(c) FROM second OFFSET 1' INTO kept, type USING trim('"' FROM second);
+	DROP TABLE second;
+END $$;
+SELECT left(second, 40) AS second, (import_second(first, second)).* FROM (VALUES
+	('1', '2'), ('1', '007'), ('1', '+5'), ('1', ' 8'), ('1', '1e5'), ('1', '9223372036854775808'),
+	('1.5', '007.5'), ('1.5', '.5'), ('1.5', '5.'), ('1.5', '1e5'), ('1.5', 'NaN'), ('1.5', 'Infinity'), ('1.5', '2.50'),
+	('t', 'yes'), ('t', '1'), ('t', 'on'),
+	('2024-01-01', '20240102'), ('2024-01-01', '1/2/2024'), ('2024-01-01', 'today'), ('2024-01-01', 'infinity'),
+	('2024-01-01 10:00+00', 'now'), ('2024-01-01 10:00+00', 'Jan 1 2024'),
+	('123e4567-e89b-12d3-a456-426614174000', '{123e4567-e89b-12d3-a456-426614174000}'),
+	('[1]', 'null'), ('[1]', '"[1"'), ('[1]', '[\u0000]'), ('[1]', repeat('[', 20000) || repeat(']', 20000))) AS v(first, second);
+DROP FUNCTION import_second;
 -- The sample was right about this one.
 SELECT etl_import('fitting', 'etl_tmp/import.csv', sample_rows => NULL);
 SELECT etl_import('empty_sample', 'etl_tmp/import.csv', sample_rows => 0);
@@ -26,6 +43,15 @@ SELECT csv_file('import.csv', E'id,v\n1,1\n2\nx,3\n') AS path;
 SELECT etl_import('skipped', 'etl_tmp/import.csv', sample_rows => 1);
 SELECT etl_import('skipped', 'etl_tmp/import.csv', sample_rows => 1, on_error => 'skip');
 SELECT * FROM skipped;
+
+-- Rows that are left out for their length have no say in names and types.
+SELECT csv_file('import.csv', E'1,2\n3,4,5\nTotal: 2\n') AS path;
+SELECT etl_import('shortened', 'etl_tmp/import.csv', header => false, ragged => 'reject');
+\d shortened
+-- Padded, the longest does.
+SELECT csv_file('import.csv', E'1\n3,4\n') AS path;
+SELECT etl_import('padded', 'etl_tmp/import.csv', header => false, ragged => 'pad');
+SELECT * FROM padded;
 
 -- Nothing is left of an import that fails.
 SELECT csv_file('import.csv', E'id\n1\n"2\n') AS path;
@@ -38,6 +64,8 @@ SELECT etl_import('named', 'etl_tmp/import.csv');
 SELECT * FROM named;
 SELECT etl_import('named', 'etl_tmp/import.csv');
 SELECT etl_import('headless', 'etl_tmp/import.csv', header => false, skip_lines => 1);
+-- Once more: by position, as COPY would.
+SELECT etl_import('headless', 'etl_tmp/import.csv', header => false, skip_lines => 1);
 SELECT * FROM headless;
 
 -- A table that exists: by name; what the file lacks gets its default, what the table lacks is an error.
@@ -49,6 +77,25 @@ SELECT csv_file('import.csv', E'Order ID,colour\n1,x\n') AS path;
 SELECT etl_import('existing', 'etl_tmp/import.csv');
 SELECT csv_file('import.csv', E'Order ID,made\none,x\n') AS path;
 SELECT etl_import('existing', 'etl_tmp/import.csv');
+SELECT csv_file('import.csv', E'Order ID,doubled\n1,2\n') AS path;
+SELECT etl_import('existing', 'etl_tmp/import.csv');
+-- A column whose name is in the file is that one, and not also one that folds to it.
+CREATE TABLE twins ("ID" int DEFAULT -1, id int);
+SELECT csv_file('import.csv', E'id\n1\n') AS path;
+SELECT etl_import('twins', 'etl_tmp/import.csv');
+SELECT * FROM twins;
+-- Nothing to load; a rule; a view; constraints, which no other type would satisfy.
+SELECT csv_file('import.csv', '') AS path;
+SELECT etl_import('twins', 'etl_tmp/import.csv');
+SELECT csv_file('import.csv', E'id\n2\n-3\n') AS path;
+CREATE VIEW twins_view AS SELECT id FROM twins;
+SELECT etl_import('twins_view', 'etl_tmp/import.csv');
+CREATE RULE elsewhere AS ON INSERT TO twins_view DO INSTEAD NOTHING;
+SELECT etl_import('twins_view', 'etl_tmp/import.csv');
+ALTER TABLE twins ADD CHECK (id > -3) NOT VALID;
+SELECT etl_import('twins', 'etl_tmp/import.csv');
+SELECT * FROM twins;
+DROP TABLE twins CASCADE;
 
 -- Files of a pattern; another schema; names that need quotes.
 CREATE SCHEMA "My Schema";
@@ -56,6 +103,16 @@ SELECT csv_file('import-1.csv', E'a,b\n1,1\n'), csv_file('import-2.csv', E'b,c\n
 SELECT etl_import('"My Schema"."My Table"', 'etl_tmp/import-?.csv');
 SELECT * FROM "My Schema"."My Table";
 DROP SCHEMA "My Schema" CASCADE;
+-- A column that is spelled in two ways is one.  Where only their places tell columns apart, and headers differ, no
+-- place is right.
+SELECT csv_file('import-1.csv', E'Order ID,a\n1,1\n'), csv_file('import-2.csv', E'a,order_id\n2,2\n');
+SELECT etl_import('spelled', 'etl_tmp/import-?.csv');
+SELECT * FROM spelled;
+SELECT csv_file('import-1.csv', E'a,,b\n1,2,3\n'), csv_file('import-2.csv', E'b,,a\n3,2,1\n');
+SELECT etl_import('places', 'etl_tmp/import-?.csv');
+SELECT csv_file('import-2.csv', E'a,,b\n4,5,6\n') AS path;
+SELECT etl_import('places', 'etl_tmp/import-?.csv');
+SELECT * FROM places;
 
 -- The rights are those of the statements it stands for.
 CREATE ROLE etl_importer;
@@ -85,8 +142,9 @@ SELECT etl_import('existing', 'etl_tmp/import.csv');
 SELECT count(*) FROM pg_stat_progress_copy;
 
 SELECT etl_import(NULL, 'etl_tmp/import.csv');
+SELECT etl_import('nothing', 'etl_tmp/import.csv', sample_rows => -1);
 SELECT etl_import('a.b.c.d', 'etl_tmp/import.csv');
 SELECT csv_file('import.csv', '') AS path;
 SELECT etl_import('nothing', 'etl_tmp/import.csv');
-DROP TABLE strikes, widened, fitting, empty_sample, skipped, named, headless, existing;
+DROP TABLE strikes, widened, fitting, empty_sample, skipped, shortened, padded, named, headless, existing, spelled, places;
 DROP FUNCTION progress();

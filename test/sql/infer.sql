@@ -40,6 +40,14 @@ SELECT data_type FROM etl_csv_columns('etl_tmp/infer.csv', -1);
 SELECT data_type FROM etl_csv_columns('etl_tmp/infer.csv', null_string => 'x');
 SELECT csv_file('infer-1.csv', E'a,b\n1,1\n'), csv_file('infer-2.csv', E'c,a\n2024-01-01,x\n');
 SELECT name, data_type FROM etl_csv_columns('etl_tmp/infer-?.csv');
+-- It has them under the names by which etl_csv will find them.
+SELECT csv_file('infer-3.csv', E'A,C\n5,x\n') AS path;
+SELECT header_name, name, data_type FROM etl_csv_columns('etl_tmp/infer-?.csv');
+-- Records that are too short or too long tell nothing of the types; without a header the first has the right length.
+SELECT csv_file('infer.csv', E'1,2\nTotal\n3,4,x\n') AS path;
+SELECT name, data_type FROM etl_csv_columns('etl_tmp/infer.csv', header => false);
+SELECT csv_file('infer.csv', E'a,b\n1,2\nTotal\n3,4,x\n') AS path;
+SELECT name, data_type FROM etl_csv_columns('etl_tmp/infer.csv');
 SELECT csv_file('infer.csv', '') AS path;
 SELECT * FROM etl_csv_columns('etl_tmp/infer.csv');
 DROP FUNCTION proposed;

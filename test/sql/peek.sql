@@ -22,6 +22,17 @@ SELECT * FROM etl_peek('etl_tmp/peek.csv');
 SELECT csv_file('peek-1.csv', E'a\n1\n'), csv_file('peek-2.csv', E'b\n2\n');
 SELECT * FROM etl_peek('etl_tmp/peek-?.csv');
 
+-- An error names the file; a name of ours is no key of the file; and very many columns of one name take no time.
+SELECT csv_file('peek-3.csv', E'a\n3\n"x\n'), csv_file('peek-4.csv', E'_etl_extra\n1,2\n');
+SELECT * FROM etl_peek('etl_tmp/peek-?.csv');
+SELECT * FROM etl_csv_columns('etl_tmp/peek-?.csv');
+SELECT * FROM etl_peek('etl_tmp/peek-4.csv');
+SET statement_timeout = '10s';
+SELECT csv_file('peek.csv', repeat('a,', 20000) || E'a\n' || repeat('1,', 20000) || E'1\n') AS path;
+SELECT (SELECT count(*) FROM jsonb_object_keys(record)) FROM etl_peek('etl_tmp/peek.csv');
+SELECT count(DISTINCT name) FROM etl_csv_columns('etl_tmp/peek.csv');
+RESET statement_timeout;
+
 SELECT csv_file('peek.csv', '') AS path;
 SELECT * FROM etl_peek('etl_tmp/peek.csv');
 SELECT * FROM etl_peek('etl_tmp/peek-?.csv', 0);

@@ -1,0 +1,119 @@
+/*
+ * json_body.c
+ *		What all readers of JSON bodies share: the limits, which are settings, and faults as errors.
+ */
+#include "etl.h"
+
+#include "api/json_body.h"
+#include "utils/guc.h"
+
+static int max_json_depth = 1000;
+static int max_item_size_kb = 64 * 1024;
+
+void
+EtlJsonBodyInit(void)
+{
+	DefineCustomIntVariable("etl.max_json_depth",
+							"Sets how deep arrays and objects may be nested in JSON that is read.",
+							"1 is one array or object that holds none.", &max_json_depth, 1000, 1,
+							ETL_JSON_MAX_DEPTH, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"etl.max_item_size", "Sets the largest item that is read from JSON.",
+		"An item is held in memory as a whole; what stands outside the items is not, and may be of "
+		"any size.",
+		&max_item_size_kb, 64 * 1024, 1, ETL_JSON_MAX_ITEM_SIZE / 1024, PGC_SUSET, GUC_UNIT_KB,
+		NULL, NULL, NULL);
+}
+
+void
+EtlJsonSetLimits(EtlJsonOptions *options)
+{
+	options->max_depth = max_json_depth;
+	options->max_item_size = (size_t) max_item_size_kb * 1024;
+}
+
+EtlJsonPath *
+EtlJsonPathOfArg(const char *name, const char *text)
+{
+	EtlJsonPathFault fault;
+	EtlJsonPath *path;
+
+	if (text == NULL)
+		return NULL;
+	path = EtlJsonPathParse(text, strlen(text), &fault);
+	if (path == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid path in argument \"%s\": %s", name, fault.problem),
+				 errdetail("The path is \"%s\", and this shows at byte %zu.", text, fault.at + 1),
+				 errhint("A path names members from the root of the body, as in data.items or "
+						 "entry[].resource; a name that holds a dot is put in double quotes.")));
+	return path;
+}
+
+/* ----------------------------------------------------------------
+ *	Faults
+ * ---------------------------------------------------------------- */
+
+typedef struct FaultText
+{
+	int sqlstate;
+	const char *message; /* one %s: what the body is */
+	const char *detail;	 /* or NULL */
+	const char *hint;	 /* or NULL */
+} FaultText;
+
+/* In the order of EtlJsonStatus, from the first that is a fault. */
+static const FaultText fault_texts[] = {
+	{ERRCODE_INVALID_JSON_TEXT, "the %s has no JSON value", "It is empty, or only white space.",
+	 NULL},
+	{ERRCODE_INVALID_JSON_TEXT, "the JSON %s ends inside a value", NULL,
+	 "It may have been cut off on its way."},
+	{ERRCODE_INVALID_JSON_TEXT, "something follows the end of the JSON %s", NULL,
+	 "If each line is a value of its own, set format => 'ndjson'."},
+	{ERRCODE_INVALID_JSON_TEXT, "the %s is not JSON", NULL, NULL},
+	{ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "the JSON %s is not encoded in UTF-8", NULL, NULL},
+	{ERRCODE_UNTRANSLATABLE_CHARACTER, "unsupported Unicode escape sequence in the JSON %s",
+	 "\\u0000 cannot be converted to text.", NULL},
+	{ERRCODE_INVALID_TEXT_REPRESENTATION, "broken Unicode escape sequence in the JSON %s",
+	 "Unicode surrogates come in pairs, a high one and then a low one.", NULL},
+	{ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "a number in the JSON %s is out of range", NULL, NULL},
+	{ERRCODE_PROGRAM_LIMIT_EXCEEDED, "the JSON %s is nested deeper than \"etl.max_json_depth\"",
+	 NULL, NULL},
+	{ERRCODE_PROGRAM_LIMIT_EXCEEDED, "an item of the JSON %s is larger than \"etl.max_item_size\"",
+	 NULL, "If the items are deeper inside, say where they are with items => 'path.of.items'."},
+	{ERRCODE_DUPLICATE_JSON_OBJECT_KEY_VALUE,
+	 "a name on the way to the items stands twice in one object of the JSON %s", NULL, NULL},
+};
+
+static const FaultText *
+fault_text(const EtlJsonFault *fault)
+{
+	int i = (int) fault->status - ETL_JSON_EMPTY;
+
+	StaticAssertStmt(lengthof(fault_texts) == ETL_JSON_DUPLICATE_KEY - ETL_JSON_EMPTY + 1,
+					 "each fatal status has its text");
+	Assert(i >= 0 && i < lengthof(fault_texts));
+	return &fault_texts[i];
+}
+
+/* Where in the body is CONTEXT, with item and byte, which the caller's callback gives. */
+void
+EtlJsonRaiseFault(const EtlJsonFault *fault, const char *kind)
+{
+	const FaultText *text = fault_text(fault);
+	const char *detail = fault->detail != NULL ? fault->detail : text->detail;
+
+	ereport(ERROR, (errcode(text->sqlstate), errmsg_internal(text->message, kind),
+					detail != NULL ? errdetail_internal("%s", detail) : 0,
+					text->hint != NULL ? errhint("%s", text->hint) : 0));
+}
+
+const char *
+EtlJsonTypeName(EtlJsonType type)
+{
+	static const char *const names[] = {"null",		"a boolean", "a boolean", "a number",
+										"a string", "an array",	 "an object"};
+
+	return names[type];
+}

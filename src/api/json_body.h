@@ -1,0 +1,25 @@
+/*
+ * json_body.h
+ *		What all readers of JSON bodies share: the limits, which are settings, and faults as errors.
+ */
+#ifndef ETL_JSON_BODY_H
+#define ETL_JSON_BODY_H
+
+#include "etl.h"
+#include "format/json.h"
+
+extern void EtlJsonBodyInit(void);
+
+/* Sets the limits in options to what the settings say. */
+extern void EtlJsonSetLimits(EtlJsonOptions *options);
+
+/* Parses the value of an argument that is a path; NULL stays NULL. */
+extern EtlJsonPath *EtlJsonPathOfArg(const char *name, const char *text);
+
+/* Raises what a reader found wrong as the error that it is; kind is what the body is ("file", "page"). */
+pg_noreturn extern void EtlJsonRaiseFault(const EtlJsonFault *fault, const char *kind);
+
+/* What an item is: "a number", "an array", ... */
+extern const char *EtlJsonTypeName(EtlJsonType type);
+
+#endif /* ETL_JSON_BODY_H */

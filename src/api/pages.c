@@ -1,0 +1,381 @@
+/*
+ * pages.c
+ *		Many requests as one stream of items: the loop.
+ *
+ *		 +--> answer -> body -> item, item, ...  -> end of page -> facts -> decision --> end of scan
+ *		 |                        |                                             |
+ *		 +--- request <-----------+ (reference known)          (at the latest) -+
+ *
+ * Of each page a hash of its items is kept: a page whose items were all there before is a loop, however
+ * much its reference may have changed.
+ */
+#include "etl.h"
+
+#include "api/json_body.h"
+#include "api/pages_internal.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+typedef struct HashEntry
+{
+	uint64 hash; /* key */
+	int64 number;
+} HashEntry;
+
+EtlPages *
+EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "etl pages", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	EtlPages *pages = palloc0(sizeof(EtlPages));
+	HASHCTL ctl = {.keysize = sizeof(uint64), .entrysize = sizeof(HashEntry), .hcxt = context};
+
+	pages->context = context;
+	pages->page_context = AllocSetContextCreate(context, "etl page", ALLOCSET_DEFAULT_SIZES);
+	pages->base = base;
+	pages->dialect = dialect;
+	initStringInfo(&pages->held);
+	if (dialect->guard)
+		pages->hashes = hash_create("etl pages", 128, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	EtlPagesSendFirst(pages);
+	MemoryContextSwitchTo(old);
+	return pages;
+}
+
+void
+EtlPagesClose(EtlPages *pages)
+{
+	MemoryContextDelete(pages->context);
+}
+
+/* ----------------------------------------------------------------
+ *	The end of a page
+ * ---------------------------------------------------------------- */
+
+/* Notes a page that is complete; one whose items were all there before is an error. */
+static void
+guard_against_loop(EtlPages *pages, uint64 hash)
+{
+	HashEntry *entry;
+	bool found;
+
+	if (pages->hashes == NULL || pages->nitems == 0)
+		return;
+	entry = hash_search(pages->hashes, &hash, HASH_ENTER, &found);
+	if (!found)
+		entry->number = pages->number;
+	else if (entry->number != pages->number)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("page " INT64_FORMAT " has the same items as page " INT64_FORMAT,
+						pages->number, entry->number),
+				 pages->current->reference != NULL
+					 ? errdetail("The reference to it was %s (a hash).",
+								 EtlReferenceHash(pages->current->reference))
+					 : 0,
+				 errhint("The server may not know the parameter that leads to the next page: check "
+						 "argument \"next_param\" (or page_param, offset_param).  If pages may be "
+						 "alike, set guard => 'off'.")));
+}
+
+static void
+remember_page(EtlPages *pages)
+{
+	EtlPageSeen *seen;
+	uint64 hash = EtlJsonReaderHash(pages->reader);
+
+	guard_against_loop(pages, hash);
+	if (pages->number <= pages->nseen)
+		return;
+	if (pages->nseen == pages->max_seen)
+	{
+		pages->max_seen = Max(64, pages->max_seen * 2);
+		if (pages->seen == NULL)
+			pages->seen = MemoryContextAlloc(pages->context, sizeof(EtlPageSeen) * pages->max_seen);
+		else
+			pages->seen = repalloc_huge(pages->seen, sizeof(EtlPageSeen) * pages->max_seen);
+	}
+	seen = &pages->seen[pages->nseen++];
+	seen->nitems = pages->nitems;
+	seen->hash = hash;
+}
+
+static void
+collect_facts(EtlPages *pages)
+{
+	EtlDialect *dialect = pages->dialect;
+	EtlPageFacts *facts = &pages->facts;
+	EtlJsonValue storage;
+	const EtlJsonValue *flag = EtlPagesSignal(pages, pages->reader, &dialect->flag, &storage);
+
+	pages->empties = pages->nitems == 0 ? pages->empties + 1 : 0;
+	facts->number = pages->number;
+	facts->nitems = pages->nitems;
+	facts->nbefore = pages->nbefore;
+	facts->longest = pages->longest;
+	facts->empties = pages->empties;
+	facts->has_flag = flag != NULL;
+	facts->flag_set = EtlPagingMatches(flag, dialect->flag_value);
+	facts->has_next = EtlDialectCounts(dialect) || EtlPagesFindNext(pages) != NULL;
+	facts->total = EtlPagesSignalCount(pages, &dialect->total);
+	facts->npages = EtlPagesSignalCount(pages, &dialect->pages);
+	facts->echo = EtlPagesSignalCount(pages, &dialect->echo);
+}
+
+static void
+report_truncation(const EtlPages *pages)
+{
+	const EtlDecision *decision = &pages->decision;
+
+	if (pages->dialect->truncation == ETL_TRUNCATION_IGNORED)
+		return;
+	ereport(pages->dialect->truncation == ETL_TRUNCATION_WARNS ? WARNING : ERROR,
+			(errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("%s", decision->problem),
+			 decision->detail != NULL ? errdetail("%s", decision->detail) : 0,
+			 decision->hint != NULL ? errhint("%s", decision->hint) : 0));
+}
+
+static void
+raise_missing_items(const EtlPages *pages)
+{
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_NO_DATA_FOUND),
+		 errmsg("there is nothing at \"%s\"", pages->dialect->given[EtlDialectFindOption("items")]),
+		 errhint(
+			 "Check argument \"items\" against an answer; etl_api_explain() looks at one.  If "
+			 "the server leaves it out where there is no item, set missing_items => 'empty'.")));
+}
+
+/* Does what a rule says about a page that has been read; true if the page is to be read once more. */
+static bool
+apply_rule(EtlPages *pages)
+{
+	const EtlAnswerRule *rule = EtlPagesRuleForBody(pages);
+
+	if (rule == NULL)
+		return false;
+	switch (rule->verdict)
+	{
+		case ETL_ANSWER_LATER:
+			EtlPagesAskAgain(pages, EtlPagesAskedWait(pages, pages->reader));
+			return true;
+		case ETL_ANSWER_RESTART:
+			EtlPagesRestart(pages);
+			return true;
+		case ETL_ANSWER_FAIL:
+			ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("the server answers with an error"),
+							rule->at.kind != ETL_NO_SIGNAL
+								? errdetail("What argument \"answers\" asks for is there: \"%s\".",
+											rule->at.name)
+								: 0));
+			break;
+		case ETL_ANSWER_EMPTY:
+			pages->end = ETL_END_EMPTY;
+			return true;
+		case ETL_ANSWER_OK:
+			break;
+	}
+	return false;
+}
+
+static void
+finish_page(EtlPages *pages)
+{
+	EtlDecision *decision = &pages->decision;
+	EtlPageRequest *done = pages->current;
+
+	if (apply_rule(pages))
+		return;
+	if (pages->dialect->items != NULL && !pages->dialect->items_optional &&
+		!EtlJsonReaderFoundItems(pages->reader))
+		raise_missing_items(pages);
+	if (pages->nitems < pages->expected.nitems)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the page has changed since it was first read"),
+				 errdetail("It had at least " INT64_FORMAT " items, and has " INT64_FORMAT ".",
+						   pages->expected.nitems, pages->nitems)));
+	collect_facts(pages);
+	EtlPagingDecide(pages->dialect, &pages->facts, decision);
+	if (decision->problem != NULL)
+		report_truncation(pages);
+	pages->end = decision->end;
+	remember_page(pages);
+	if (pages->end == ETL_NOT_ENDED)
+		EtlPagesSendNext(pages);
+	else
+		EtlPagesDiscardAhead(pages);
+	pages->nbefore = decision->rekey ? 0 : pages->nbefore + pages->nitems;
+	pages->longest = Max(pages->longest, pages->nitems);
+	memset(&pages->expected, 0, sizeof(EtlPageSeen));
+	pages->current = NULL;
+	EtlPagesRelease(pages, done);
+	if (pages->end == ETL_NOT_ENDED) /* else the decision may be asked for */
+		MemoryContextReset(pages->page_context);
+}
+
+/* ----------------------------------------------------------------
+ *	Items
+ * ---------------------------------------------------------------- */
+
+/* Gives the reader more of the body: what detection has read of it, then what arrives. */
+static void
+feed(EtlPages *pages)
+{
+	size_t len;
+	char *room = EtlJsonReaderRoom(pages->reader, &len);
+
+	if (pages->held_at < pages->held.len)
+	{
+		len = Min(len, (size_t) (pages->held.len - pages->held_at));
+		memcpy(room, pages->held.data + pages->held_at, len);
+		pages->held_at += (int) len;
+	}
+	else
+	{
+		len = EtlExchangeRead(pages->current->exchange, room, len);
+		if (len == 0 && EtlExchangeBroke(pages->current->exchange))
+		{
+			EtlPagesAskAgain(pages, ETL_NO_WAIT_ASKED);
+			return;
+		}
+	}
+	EtlJsonReaderFed(pages->reader, len);
+}
+
+/* An item has come; false if it is one that was handed out before. */
+static bool
+is_new(EtlPages *pages)
+{
+	if (pages->nitems > pages->expected.nitems)
+		return true;
+	if (pages->nitems == pages->expected.nitems &&
+		EtlJsonReaderHash(pages->reader) != pages->expected.hash)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("the page has changed since it was first read"),
+						errdetail("It had to be asked for again after " INT64_FORMAT
+								  " items, and these are not the same any more.",
+								  pages->expected.nitems)));
+	return false;
+}
+
+static void
+raise_broken_body(EtlPages *pages)
+{
+	const EtlJsonFault *fault = EtlJsonReaderFault(pages->reader);
+
+	if (fault->in_item)
+		pages->nitems++;
+	pages->broken_at = (int64) fault->offset + 1;
+	EtlJsonRaiseFault(fault, "page");
+}
+
+/* Goes on in the page in hand; true with an item. */
+static bool
+read_page(EtlPages *pages, EtlJsonItem *item)
+{
+	switch (EtlJsonReaderNext(pages->reader, item))
+	{
+		case ETL_JSON_ITEM:
+			if (++pages->nitems == 1)
+				EtlPagesLookAhead(pages);
+			return is_new(pages);
+		case ETL_JSON_NEED_DATA:
+			EtlPagesLookAhead(pages);
+			feed(pages);
+			return false;
+		case ETL_JSON_EMPTY:
+			/* "No Content" is what some servers have to say about an empty collection. */
+			if (EtlExchangeAwait(pages->current->exchange) != 204)
+				raise_broken_body(pages);
+			pages->end = ETL_END_EMPTY;
+			return false;
+		case ETL_JSON_END:
+			finish_page(pages);
+			return false;
+		default:
+			raise_broken_body(pages);
+			return false;
+	}
+}
+
+/* The item is the reader's; everything else that is allocated here goes with the page. */
+bool
+EtlPagesNext(EtlPages *pages, EtlJsonItem *item)
+{
+	MemoryContext old = MemoryContextSwitchTo(pages->page_context);
+	bool found = false;
+
+	while (!found && pages->end == ETL_NOT_ENDED)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (pages->current == NULL && !EtlPagesOpenPage(pages))
+			break;
+		found = read_page(pages, item);
+	}
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+/* ----------------------------------------------------------------
+ *	What else there is to know
+ * ---------------------------------------------------------------- */
+
+EtlEnd
+EtlPagesEnded(const EtlPages *pages)
+{
+	return pages->end;
+}
+
+int64
+EtlPagesNumber(const EtlPages *pages)
+{
+	return pages->number;
+}
+
+const EtlHttpStats *
+EtlPagesStats(const EtlPages *pages)
+{
+	return &pages->stats;
+}
+
+const EtlDetection *
+EtlPagesDetection(const EtlPages *pages)
+{
+	return pages->detection;
+}
+
+const EtlPageFacts *
+EtlPagesFacts(const EtlPages *pages)
+{
+	return &pages->facts;
+}
+
+const EtlDecision *
+EtlPagesDecision(const EtlPages *pages)
+{
+	return &pages->decision;
+}
+
+char *
+EtlPagesHeader(const EtlPages *pages, const char *name)
+{
+	return pages->answered != NULL ? EtlExchangeHeader(pages->answered->exchange, name) : NULL;
+}
+
+void
+EtlPagesWhere(const EtlPages *pages, StringInfo buf)
+{
+	if (pages->number == 0)
+		return;
+	appendStringInfo(buf, "page " INT64_FORMAT, pages->number);
+	if (pages->current != NULL)
+		appendStringInfo(buf, " of \"%s\"",
+						 EtlUrlDisplay(EtlExchangeUrl(pages->current->exchange)));
+	if (pages->nitems > 0)
+		appendStringInfo(buf, ", item " INT64_FORMAT, pages->nitems);
+	if (pages->broken_at > 0)
+		appendStringInfo(buf, ", byte " INT64_FORMAT, pages->broken_at);
+}

@@ -1,0 +1,54 @@
+/*
+ * pages.h
+ *		Many requests as one stream of items.
+ *
+ *		pages = EtlPagesOpen(base, dialect)
+ *		EtlPagesNext(pages, &item)			the next item, of whatever page; false at the end
+ *		EtlPagesEnded(pages)				why there are no more
+ *
+ * An item is handed out as soon as it has arrived, and the request for the next page is sent as soon as its
+ * reference is known, while the items of this one are still being read.  As many requests as the dialect's
+ * concurrency are under way at most; their bodies wait in buffers of fixed size until it is their turn.
+ *
+ * A page that breaks off is asked for again, and those of its items that were handed out before are passed
+ * over, if they are the same.  What is wrong is an error; a scan that may miss items is one too, unless
+ * the dialect makes it a warning.
+ */
+#ifndef ETL_PAGES_H
+#define ETL_PAGES_H
+
+#include "api/detect.h"
+#include "api/dialect.h"
+#include "api/paging.h"
+#include "api/request.h"
+#include "etl.h"
+#include "format/json.h"
+#include "lib/stringinfo.h"
+
+typedef struct EtlPages EtlPages;
+
+/* base and dialect are borrowed; an automatic dialect is filled in when the first answer is there. */
+extern EtlPages *EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect);
+extern bool EtlPagesNext(EtlPages *pages, EtlJsonItem *item);
+
+/* Ends what is under way. */
+extern void EtlPagesClose(EtlPages *pages);
+
+/* ETL_NOT_ENDED while there may be more items. */
+extern EtlEnd EtlPagesEnded(const EtlPages *pages);
+
+extern int64 EtlPagesNumber(const EtlPages *pages); /* of the page in hand, from 1; 0: none yet */
+extern const EtlHttpStats *EtlPagesStats(const EtlPages *pages);
+extern const EtlDetection *EtlPagesDetection(const EtlPages *pages); /* NULL: there was none */
+extern const EtlPageFacts *
+EtlPagesFacts(const EtlPages *pages); /* of the last page that is complete */
+
+extern const EtlDecision *EtlPagesDecision(const EtlPages *pages); /* on that page */
+
+/* A header of the last answer that was a page; palloc'd, NULL: it has none. */
+extern char *EtlPagesHeader(const EtlPages *pages, const char *name);
+
+/* Says where the scan is: page 3 of "https://...", item 17 */
+extern void EtlPagesWhere(const EtlPages *pages, StringInfo buf);
+
+#endif /* ETL_PAGES_H */

@@ -1,0 +1,317 @@
+/*
+ * pages_ahead.c
+ *		Which request goes out when.
+ *
+ * Where a page names the next one, that is asked for as soon as the name is there and nothing else is left
+ * that could make this page the last.  Where pages or items are counted and the end is known, as many are
+ * asked for as may be under way; if a page then turns out to have another length, what was asked for with
+ * a wrong offset is dropped and asked for again.
+ */
+#include "etl.h"
+
+#include "api/pages_internal.h"
+#include "format/link_header.h"
+#include "utils/memutils.h"
+
+bool
+EtlDialectCounts(const EtlDialect *dialect)
+{
+	return dialect->pagination == ETL_PAGING_PAGE || dialect->pagination == ETL_PAGING_OFFSET;
+}
+
+static int64
+first_count(const EtlDialect *dialect)
+{
+	return dialect->first != NULL ? strtoll(dialect->first, NULL, 10) : 0;
+}
+
+/* ----------------------------------------------------------------
+ *	Requests
+ * ---------------------------------------------------------------- */
+
+static EtlPageRequest *
+take_request(EtlPages *pages)
+{
+	EtlPageRequest *request;
+	MemoryContext old;
+
+	if (pages->idle != NIL)
+	{
+		request = llast(pages->idle);
+		pages->idle = list_delete_last(pages->idle);
+		return request;
+	}
+	old = MemoryContextSwitchTo(pages->context);
+	request = palloc0(sizeof(EtlPageRequest));
+	request->context =
+		AllocSetContextCreate(pages->context, "etl page request", ALLOCSET_SMALL_SIZES);
+	request->exchange = EtlExchangeCreate(pages->base->target, &pages->stats);
+	MemoryContextSwitchTo(old);
+	return request;
+}
+
+void
+EtlPagesRelease(EtlPages *pages, EtlPageRequest *request)
+{
+	MemoryContext old = MemoryContextSwitchTo(pages->context);
+
+	EtlExchangeClose(request->exchange);
+	pages->idle = lappend(pages->idle, request);
+	MemoryContextSwitchTo(old);
+}
+
+void
+EtlPagesDiscardAhead(EtlPages *pages)
+{
+	ListCell *lc;
+
+	foreach (lc, pages->ahead)
+		EtlPagesRelease(pages, lfirst(lc));
+	list_free(pages->ahead);
+	pages->ahead = NIL;
+	pages->nsent = pages->number;
+}
+
+/* Asks for the page behind the one that was asked for last. */
+static void
+send(EtlPages *pages, const EtlReference *reference)
+{
+	EtlPageRequest *request = take_request(pages);
+	const EtlUrl *answered =
+		pages->current != NULL ? EtlExchangeUrl(pages->current->exchange) : NULL;
+	MemoryContext old;
+
+	MemoryContextReset(request->context);
+	old = MemoryContextSwitchTo(request->context);
+	request->number = ++pages->nsent;
+	request->count = pages->next_count;
+	request->reference = reference == NULL ? NULL : EtlReferenceCopy(reference);
+	EtlRequestBuild(pages->base, pages->dialect, request->reference, answered, pages->key,
+					&request->call);
+	EtlExchangeSend(request->exchange, &request->call);
+	MemoryContextSwitchTo(pages->context);
+	pages->ahead = lappend(pages->ahead, request);
+	MemoryContextSwitchTo(old);
+}
+
+void
+EtlPagesSendFirst(EtlPages *pages)
+{
+	pages->key = pages->dialect->key;
+	pages->next_count = first_count(pages->dialect);
+	send(pages, NULL);
+}
+
+/* Begins a new search behind the last item. */
+static void
+send_rekeyed(EtlPages *pages)
+{
+	EtlJsonValue storage;
+	const EtlJsonValue *value =
+		EtlPagesSignal(pages, pages->reader, &pages->dialect->rekey, &storage);
+
+	if (!EtlPagingIsReference(value))
+		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+						errmsg("the last item has no key at \"%s\"", pages->dialect->rekey.name)));
+	if (strlen(pages->key) == value->len && memcmp(pages->key, value->text, value->len) == 0)
+		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("the key does not advance"),
+						errdetail("More items have this key than the server hands out."),
+						errhint("Use a key that is unique, and a search for what is greater.")));
+	EtlPagesDiscardAhead(pages);
+	pages->key = MemoryContextStrdup(pages->context, pnstrdup(value->text, value->len));
+	pages->next_count = first_count(pages->dialect);
+	send(pages, NULL);
+}
+
+/* ----------------------------------------------------------------
+ *	References
+ * ---------------------------------------------------------------- */
+
+static EtlReference *
+find_link(const EtlPages *pages, bool quietly)
+{
+	const EtlSignal *next = &pages->dialect->next;
+	char *header = EtlExchangeHeader(pages->current->exchange, "Link");
+	const char *target;
+	size_t len;
+
+	if (header == NULL)
+		return NULL;
+	switch (EtlLinkHeaderFind(header, strlen(header), next->name, &target, &len))
+	{
+		case ETL_LINK_FOUND:
+			return EtlReferenceOfText(target, len);
+		case ETL_LINK_NONE:
+			return NULL;
+		case ETL_LINK_BROKEN:
+			if (quietly)
+				return NULL;
+			break;
+	}
+	ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("the Link header cannot be read"),
+					errdetail("It is broken at byte %d.", (int) (target - header) + 1)));
+}
+
+static EtlReference *
+find_next(EtlPages *pages, bool quietly)
+{
+	const EtlSignal *next = &pages->dialect->next;
+	EtlJsonValue storage;
+	const EtlJsonValue *value;
+
+	switch (next->kind)
+	{
+		case ETL_NO_SIGNAL:
+			return NULL;
+		case ETL_IN_LINK:
+			return find_link(pages, quietly);
+		default:
+			value = EtlPagesSignal(pages, pages->reader, next, &storage);
+			return EtlPagingIsReference(value) ? EtlReferenceOfValue(value) : NULL;
+	}
+}
+
+EtlReference *
+EtlPagesFindNext(EtlPages *pages)
+{
+	return find_next(pages, false);
+}
+
+/* ----------------------------------------------------------------
+ *	Ahead of the end of a page
+ * ---------------------------------------------------------------- */
+
+/* Is it the last of several values, so that only the end of the page tells which? */
+static bool
+is_last_of_many(const EtlSignal *signal)
+{
+	if (signal->kind != ETL_IN_BODY)
+		return signal->kind == ETL_IN_LAST_ITEM;
+	for (int i = 0; i < signal->path->nsteps; i++)
+		if (signal->path->steps[i].kind != ETL_JSON_STEP_MEMBER &&
+			signal->path->steps[i].test == NULL)
+			return true;
+	return false;
+}
+
+/* Is the reference all that the decision about this page is waiting for? */
+static bool
+may_look_ahead(EtlPages *pages)
+{
+	const EtlDialect *dialect = pages->dialect;
+	EtlJsonValue storage;
+	const EtlJsonValue *flag;
+
+	if (dialect->next.kind == ETL_NO_SIGNAL || is_last_of_many(&dialect->next) ||
+		dialect->stop_short || dialect->total.kind != ETL_NO_SIGNAL ||
+		dialect->pages.kind != ETL_NO_SIGNAL || dialect->cap > 0 ||
+		(dialect->max_pages > 0 && pages->number >= dialect->max_pages))
+		return false;
+	if (pages->nitems == 0)
+		return false;
+	if (dialect->flag.kind == ETL_NO_SIGNAL)
+		return true;
+	flag = EtlPagesSignal(pages, pages->reader, &dialect->flag, &storage);
+	return flag != NULL && !EtlPagingMatches(flag, dialect->flag_value);
+}
+
+/*
+ * Asks for the next page while this one is being read, if that can be known.  Called with the first item, and
+ * then whenever more of the body has come; what headers say is known from the start.
+ */
+void
+EtlPagesLookAhead(EtlPages *pages)
+{
+	EtlSignalKind kind = pages->dialect->next.kind;
+	EtlReference *reference;
+
+	if (pages->nitems > 1 && (kind == ETL_IN_LINK || kind == ETL_IN_HEADER))
+		return;
+
+	if (pages->nsent > pages->number || pages->dialect->concurrency < 2 || !may_look_ahead(pages))
+		return;
+	reference = find_next(pages, true);
+	if (reference == NULL)
+		return;
+	/* What is wrong with it is for the end of the page to say: the query may want no more than this one. */
+	if (pages->dialect->next_to.kind != ETL_TO_URL ||
+		EtlRequestMayFollow(pages->base, reference, EtlExchangeUrl(pages->current->exchange)))
+		send(pages, reference);
+}
+
+/* ----------------------------------------------------------------
+ *	At the end of a page that is not the last
+ * ---------------------------------------------------------------- */
+
+/*
+ * How many pages there are, if the server has said so; else, or if it does not go so far, the next one, of
+ * which nothing is known.
+ */
+static int64
+last_page(const EtlPages *pages)
+{
+	const EtlPageFacts *facts = &pages->facts;
+	int64 last = pages->number + 1;
+	int64 size = Max(facts->longest, facts->nitems);
+
+	if (pages->dialect->cap > 0)
+		return last;
+	if (facts->npages > 0)
+		last = facts->npages;
+	else if (facts->total > 0 && size > 0)
+		last = (facts->total + size - 1) / size;
+	if (pages->dialect->max_pages > 0)
+		last = Min(last, pages->dialect->max_pages);
+	return Max(last, pages->number + 1);
+}
+
+static void
+send_counted(EtlPages *pages)
+{
+	bool by_page = pages->dialect->pagination == ETL_PAGING_PAGE;
+	int64 done = pages->facts.nbefore + pages->facts.nitems;
+	int64 next = first_count(pages->dialect) + (by_page ? pages->number : done);
+	int64 step = by_page ? 1 : pages->facts.nitems;
+
+	if (pages->ahead != NIL && ((EtlPageRequest *) linitial(pages->ahead))->count != next)
+		EtlPagesDiscardAhead(pages);
+	if (pages->ahead == NIL)
+		pages->next_count = next;
+	else
+		pages->next_count = ((EtlPageRequest *) llast(pages->ahead))->count + step;
+	while (pages->nsent < last_page(pages) &&
+		   list_length(pages->ahead) < pages->dialect->concurrency)
+	{
+		send(pages, EtlReferenceOfNumber(pages->next_count));
+		pages->next_count += step;
+	}
+}
+
+void
+EtlPagesSendNext(EtlPages *pages)
+{
+	EtlReference *reference;
+	EtlPageRequest *ahead;
+
+	if (pages->decision.rekey)
+	{
+		send_rekeyed(pages);
+		return;
+	}
+	if (EtlDialectCounts(pages->dialect))
+	{
+		send_counted(pages);
+		return;
+	}
+	reference = EtlPagesFindNext(pages);
+	Assert(reference != NULL);
+	if (pages->ahead != NIL)
+	{
+		/* Of two members with one name the last counts, and it may have come behind the request. */
+		ahead = linitial(pages->ahead);
+		if (strcmp(ahead->reference->text, reference->text) == 0)
+			return;
+		EtlPagesDiscardAhead(pages);
+	}
+	send(pages, reference);
+}

@@ -1,0 +1,481 @@
+/*
+ * pages_answer.c
+ *		What an answer is: a page, a wish to be asked later, the news that the server has lost the thread, or
+ *		an error.
+ *
+ * The dialect's rules are asked first, in their order, and where none speaks the status decides.  Rules that
+ * look at the body of a page can only be asked when the page has been read; then its items may have been
+ * handed out already, which is taken care of as for a page that breaks off.
+ */
+#include "etl.h"
+
+#include "api/json_body.h"
+#include "api/pages_internal.h"
+#include "datatype/timestamp.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define MAX_RESTARTS 3
+#define MAX_ERROR_BODY (256 * 1024)
+
+/* ----------------------------------------------------------------
+ *	Values in an answer
+ * ---------------------------------------------------------------- */
+
+const EtlJsonValue *
+EtlPagesSignal(EtlPages *pages, const EtlJsonReader *reader, const EtlSignal *signal,
+			   EtlJsonValue *storage)
+{
+	char *header;
+
+	switch (signal->kind)
+	{
+		case ETL_IN_HEADER:
+			header = EtlExchangeHeader(pages->current->exchange, signal->name);
+			if (header == NULL)
+				return NULL;
+			storage->type = ETL_JSON_STRING;
+			storage->text = header;
+			storage->len = strlen(header);
+			return storage;
+		case ETL_IN_BODY:
+		case ETL_IN_LAST_ITEM:
+			return reader != NULL ? EtlJsonReaderCaptured(reader, signal->capture) : NULL;
+		default:
+			return NULL;
+	}
+}
+
+int64
+EtlPagesSignalCount(EtlPages *pages, const EtlSignal *signal)
+{
+	EtlJsonValue storage;
+	const EtlJsonValue *value = EtlPagesSignal(pages, pages->reader, signal, &storage);
+
+	return value != NULL ? EtlPagingCount(value->text, value->len) : -1;
+}
+
+/* The longest wait that any signal asks for. */
+int64
+EtlPagesAskedWait(EtlPages *pages, const EtlJsonReader *reader)
+{
+	EtlExchange *exchange = pages->current->exchange;
+	char *date = EtlExchangeHeader(exchange, "Date");
+	char *retry_after = EtlExchangeHeader(exchange, "Retry-After");
+	int64 now = GetCurrentTimestamp() / 1000 +
+				(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000;
+	int64 longest = ETL_NO_WAIT_ASKED;
+	int64 wait;
+
+	if (retry_after != NULL && EtlRetryParseWait(retry_after, ETL_WAIT_AUTO, date, now, &wait))
+		longest = wait;
+	for (int i = 0; i < pages->dialect->nwaits; i++)
+	{
+		const EtlWaitSignal *signal = &pages->dialect->waits[i];
+		EtlJsonValue storage;
+		const EtlJsonValue *value = EtlPagesSignal(pages, reader, &signal->at, &storage);
+
+		if (value != NULL &&
+			EtlRetryParseWait(pnstrdup(value->text, value->len), signal->kind, date, now, &wait))
+			longest = Max(longest, wait);
+	}
+	return longest;
+}
+
+/* ----------------------------------------------------------------
+ *	Rules
+ * ---------------------------------------------------------------- */
+
+static bool
+is_page(int status)
+{
+	return status >= 200 && status < 300;
+}
+
+static bool
+rule_applies(EtlPages *pages, const EtlJsonReader *reader, const EtlAnswerRule *rule, int status)
+{
+	EtlJsonValue storage;
+
+	if (rule->status != 0 && rule->status != status)
+		return false;
+	return rule->at.kind == ETL_NO_SIGNAL ||
+		   EtlPagingMatches(EtlPagesSignal(pages, reader, &rule->at, &storage), rule->value);
+}
+
+static const EtlAnswerRule *
+find_rule(EtlPages *pages, const EtlJsonReader *reader, int status)
+{
+	for (int i = 0; i < pages->dialect->nrules; i++)
+		if (rule_applies(pages, reader, &pages->dialect->rules[i], status))
+			return &pages->dialect->rules[i];
+	return NULL;
+}
+
+const EtlAnswerRule *
+EtlPagesRuleForBody(EtlPages *pages)
+{
+	return find_rule(pages, pages->reader, EtlExchangeAwait(pages->current->exchange));
+}
+
+static bool
+looks_into_bodies(const EtlDialect *dialect)
+{
+	for (int i = 0; i < dialect->nrules; i++)
+		if (dialect->rules[i].at.kind == ETL_IN_BODY)
+			return true;
+	for (int i = 0; i < dialect->nwaits; i++)
+		if (dialect->waits[i].at.kind == ETL_IN_BODY)
+			return true;
+	return false;
+}
+
+/* Reads the body of an error for what the rules look at; what is no JSON has nothing of it. */
+static EtlJsonReader *
+read_error_body(EtlPages *pages)
+{
+	EtlJsonOptions options = pages->options;
+	EtlJsonReader *reader;
+	EtlJsonItem item;
+	EtlJsonStatus status;
+	size_t total = 0;
+
+	options.items = NULL;
+	options.many = true;
+	reader = EtlJsonReaderCreate(&options);
+	while ((status = EtlJsonReaderNext(reader, &item)) == ETL_JSON_ITEM ||
+		   status == ETL_JSON_NEED_DATA)
+	{
+		size_t len;
+		char *room;
+
+		if (status == ETL_JSON_ITEM)
+			continue;
+		room = EtlJsonReaderRoom(reader, &len);
+		len = total < MAX_ERROR_BODY ? EtlExchangeRead(pages->current->exchange, room, len) : 0;
+		EtlJsonReaderFed(reader, len);
+		total += len;
+	}
+	return reader;
+}
+
+/* What an answer means, and, if it means "later", how much. */
+static EtlVerdict
+judge(EtlPages *pages, int status, int64 *asked)
+{
+	EtlJsonReader *reader = NULL;
+	const EtlAnswerRule *rule;
+
+	if (!is_page(status) && looks_into_bodies(pages->dialect))
+		reader = read_error_body(pages);
+	rule = find_rule(pages, reader, status);
+	*asked = EtlPagesAskedWait(pages, reader);
+	if (reader != NULL)
+		EtlJsonReaderFree(reader);
+	if (rule != NULL)
+		return rule->verdict;
+	if (is_page(status))
+		return ETL_ANSWER_OK;
+	return EtlRetryStatus(status) ? ETL_ANSWER_LATER : ETL_ANSWER_FAIL;
+}
+
+/* ----------------------------------------------------------------
+ *	Once more
+ * ---------------------------------------------------------------- */
+
+/* Asks for the page in hand again; of its items, those that were handed out are expected. */
+void
+EtlPagesAskAgain(EtlPages *pages, int64 asked)
+{
+	EtlPageRequest *request = pages->current;
+	MemoryContext old;
+	bool repeatable = request->call.repeatable ||
+					  EtlRetryMethod(request->call.method != NULL ? request->call.method : "GET");
+
+	if (!repeatable)
+		EtlExchangeRaise(request->exchange);
+	if (pages->reader != NULL && pages->nitems > pages->expected.nitems)
+	{
+		pages->expected.nitems = pages->nitems;
+		pages->expected.hash = EtlJsonReaderHash(pages->reader);
+	}
+	pages->nitems = 0;
+	EtlExchangeSendAgain(request->exchange, &request->call, asked);
+	old = MemoryContextSwitchTo(pages->context);
+	pages->ahead = lcons(request, pages->ahead);
+	MemoryContextSwitchTo(old);
+	pages->number = request->number - 1;
+	pages->current = NULL;
+}
+
+/* Begins again at the first page.  What was handed out is expected to come again, and passed over. */
+void
+EtlPagesRestart(EtlPages *pages)
+{
+	if (++pages->nrestarts > MAX_RESTARTS)
+		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+						errmsg("the server has lost the thread %d times", pages->nrestarts)));
+	if (pages->reader != NULL && pages->nitems > pages->expected.nitems)
+	{
+		pages->expected.nitems = pages->nitems;
+		pages->expected.hash = EtlJsonReaderHash(pages->reader);
+	}
+	if (pages->number > pages->nseen)
+		pages->interrupted = pages->expected;
+	EtlPagesRelease(pages, pages->current);
+	pages->current = NULL;
+	pages->number = 0;
+	EtlPagesDiscardAhead(pages);
+	pages->nbefore = pages->longest = 0;
+	pages->empties = 0;
+	EtlPagesSendFirst(pages);
+}
+
+/* ----------------------------------------------------------------
+ *	Detection
+ * ---------------------------------------------------------------- */
+
+static const char *
+look_up_header(void *arg, const char *name)
+{
+	return EtlExchangeHeader(((EtlPages *) arg)->current->exchange, name);
+}
+
+/* Reads on into the held bytes; false at the end of the body, or where it broke off. */
+static bool
+hold_more(EtlPages *pages)
+{
+	size_t n;
+
+	enlargeStringInfo(&pages->held, 64 * 1024);
+	n = EtlExchangeRead(pages->current->exchange, pages->held.data + pages->held.len, 64 * 1024);
+	pages->held.len += (int) n;
+	return n > 0;
+}
+
+/* The first byte of the body that says something, 0 if there is none. */
+static char
+first_byte(EtlPages *pages)
+{
+	int at = 0;
+
+	for (;;)
+	{
+		while (at < pages->held.len && strchr(" \t\r\n\xef\xbb\xbf", pages->held.data[at]) != NULL)
+			at++;
+		if (at < pages->held.len)
+			return pages->held.data[at];
+		if (!hold_more(pages))
+			return '\0';
+	}
+}
+
+/* Does anything but white space follow what was held up to here? */
+static bool
+more_follows(EtlPages *pages, int at)
+{
+	for (;;)
+	{
+		while (at < pages->held.len && strchr(" \t\r\n", pages->held.data[at]) != NULL)
+			at++;
+		if (at < pages->held.len)
+			return true;
+		if (!hold_more(pages))
+			return false;
+	}
+}
+
+/* The whole body as one object; false if it is values one after another, or broke off. */
+static bool
+read_whole(EtlPages *pages, EtlJsonReader *reader, EtlJsonItem *item)
+{
+	EtlJsonStatus status;
+	int at = 0;
+
+	while ((status = EtlJsonReaderNext(reader, item)) == ETL_JSON_NEED_DATA)
+	{
+		size_t len;
+		char *room = EtlJsonReaderRoom(reader, &len);
+
+		if (at == pages->held.len && !hold_more(pages))
+			len = 0;
+		len = Min(len, (size_t) (pages->held.len - at));
+		memcpy(room, pages->held.data + at, len);
+		EtlJsonReaderFed(reader, len);
+		at += (int) len;
+	}
+	if (EtlExchangeBroke(pages->current->exchange))
+		return false;
+	if (status != ETL_JSON_ITEM)
+		EtlJsonRaiseFault(EtlJsonReaderFault(reader), "page");
+	return !more_follows(pages, (int) (item->offset + item->len));
+}
+
+static void
+raise_undetected(const EtlDetection *detection)
+{
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", detection->problem),
+					detection->doubt != NULL ? errdetail("%s", detection->doubt) : 0,
+					errhint("%s", detection->hint)));
+}
+
+/* Finds out the dialect from the answer in hand; false if the body broke off meanwhile. */
+static bool
+detect(EtlPages *pages)
+{
+	EtlDialect *dialect = pages->dialect;
+	EtlDetection *detection = palloc0(sizeof(EtlDetection));
+	EtlJsonOptions options = {0};
+	EtlJsonPathFault fault;
+	EtlJsonReader *reader;
+	EtlJsonItem item;
+	bool object;
+	const char *problem;
+
+	resetStringInfo(&pages->held);
+	options.items = EtlJsonPathParse("$", 1, &fault);
+	EtlJsonSetLimits(&options);
+	object = first_byte(pages) == '{' && !dialect->ndjson;
+	reader = EtlJsonReaderCreate(&options);
+	if (object)
+		object = read_whole(pages, reader, &item);
+	if (EtlExchangeBroke(pages->current->exchange))
+		return false;
+	if (object)
+		EtlDetectFromBody(&item, dialect->given[EtlDialectFindOption("items")], look_up_header,
+						  pages, detection);
+	else
+		EtlDetectFromHeaders(look_up_header, pages, detection);
+	if (detection->problem != NULL)
+		raise_undetected(detection);
+	problem = EtlDetectionApply(detection, dialect);
+	if (problem != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the options do not go with what the answer shows: %s", problem)));
+	EtlJsonReaderFree(reader);
+	pages->detection = detection;
+	return true;
+}
+
+/* ----------------------------------------------------------------
+ *	A page
+ * ---------------------------------------------------------------- */
+
+static void
+add_capture(EtlPages *pages, EtlSignal *signal)
+{
+	EtlJsonOptions *options = &pages->options;
+
+	if (signal->kind != ETL_IN_BODY && signal->kind != ETL_IN_LAST_ITEM)
+		return;
+	if (options->ncaptures == ETL_JSON_MAX_CAPTURES)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("the options look at more than %d places of a page",
+							   ETL_JSON_MAX_CAPTURES)));
+	options->captures[options->ncaptures].path = signal->path;
+	options->captures[options->ncaptures].of_last_item = signal->kind == ETL_IN_LAST_ITEM;
+	signal->capture = options->ncaptures++;
+}
+
+static void
+create_reader(EtlPages *pages)
+{
+	EtlDialect *dialect = pages->dialect;
+	MemoryContext old = MemoryContextSwitchTo(pages->context);
+
+	memset(&pages->options, 0, sizeof(EtlJsonOptions));
+	pages->options.items = dialect->items;
+	pages->options.many = dialect->ndjson;
+	EtlJsonSetLimits(&pages->options);
+	add_capture(pages, &dialect->next);
+	add_capture(pages, &dialect->flag);
+	add_capture(pages, &dialect->total);
+	add_capture(pages, &dialect->pages);
+	add_capture(pages, &dialect->echo);
+	add_capture(pages, &dialect->rekey);
+	for (int i = 0; i < dialect->nrules; i++)
+		add_capture(pages, &dialect->rules[i].at);
+	for (int i = 0; i < dialect->nwaits; i++)
+		add_capture(pages, &dialect->waits[i].at);
+	pages->reader = EtlJsonReaderCreate(&pages->options);
+	MemoryContextSwitchTo(old);
+}
+
+/* What of this page was handed out in an earlier round. */
+static EtlPageSeen
+expected_of(const EtlPages *pages)
+{
+	static const EtlPageSeen nothing = {0};
+
+	if (pages->number <= pages->nseen)
+		return pages->seen[pages->number - 1];
+	if (pages->number == pages->nseen + 1 && pages->expected.nitems > 0)
+		return pages->expected;
+	return pages->number == pages->nseen + 1 ? pages->interrupted : nothing;
+}
+
+/* The request whose turn it is has an answer: makes it the page in hand, if it is one. */
+static bool
+accept_page(EtlPages *pages)
+{
+	if (pages->reader == NULL && pages->dialect->pagination == ETL_PAGING_AUTO)
+	{
+		MemoryContext old = MemoryContextSwitchTo(pages->context);
+		bool detected = detect(pages);
+
+		MemoryContextSwitchTo(old);
+		if (!detected)
+		{
+			EtlPagesAskAgain(pages, ETL_NO_WAIT_ASKED);
+			return false;
+		}
+	}
+	else if (pages->held.len > 0)
+	{
+		pfree(pages->held.data);
+		initStringInfo(&pages->held);
+	}
+	if (pages->reader == NULL)
+		create_reader(pages);
+	else
+		EtlJsonReaderReset(pages->reader);
+	pages->answered = pages->current;
+	pages->held_at = 0;
+	pages->nitems = 0;
+	pages->expected = expected_of(pages);
+	return true;
+}
+
+bool
+EtlPagesOpenPage(EtlPages *pages)
+{
+	while (pages->current == NULL)
+	{
+		EtlPageRequest *request = linitial(pages->ahead);
+		int64 asked;
+
+		pages->ahead = list_delete_first(pages->ahead);
+		pages->current = request;
+		pages->number = request->number;
+		pages->nitems = 0;
+		switch (judge(pages, EtlExchangeAwait(request->exchange), &asked))
+		{
+			case ETL_ANSWER_OK:
+				if (accept_page(pages))
+					return true;
+				break;
+			case ETL_ANSWER_LATER:
+				EtlPagesAskAgain(pages, asked);
+				break;
+			case ETL_ANSWER_RESTART:
+				EtlPagesRestart(pages);
+				break;
+			case ETL_ANSWER_EMPTY:
+				pages->end = ETL_END_EMPTY;
+				return false;
+			case ETL_ANSWER_FAIL:
+				EtlExchangeRaise(request->exchange);
+		}
+	}
+	return true;
+}

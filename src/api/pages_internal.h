@@ -1,0 +1,95 @@
+/*
+ * pages_internal.h
+ *		What the parts of the page loop share.
+ *
+ *		pages.c			items out: bodies -> reader -> items; the end of a page
+ *		pages_ahead.c	requests out: what may be sent before its turn, and what is sent at the latest
+ *		pages_answer.c	answers in: a page, "later", "begin again", or an error; detection
+ */
+#ifndef ETL_PAGES_INTERNAL_H
+#define ETL_PAGES_INTERNAL_H
+
+#include "api/pages.h"
+#include "utils/hsearch.h"
+
+/* A request that is under way, or was. */
+typedef struct EtlPageRequest
+{
+	MemoryContext context; /* of what follows but for the exchange */
+	EtlExchange *exchange;
+	EtlCall call;
+	const EtlReference *reference; /* NULL: the first page */
+	int64 number;				   /* of the page */
+	int64 count;				   /* the number asked for, where pages or items are counted */
+} EtlPageRequest;
+
+/* Items that a page must have, because they were handed out: at its beginning, or all of it. */
+typedef struct EtlPageSeen
+{
+	int64 nitems;
+	uint64 hash;
+} EtlPageSeen;
+
+struct EtlPages
+{
+	MemoryContext context;		/* of all */
+	MemoryContext page_context; /* emptied with each page */
+	const EtlApiBase *base;
+	EtlDialect *dialect;
+	EtlHttpStats stats;
+	EtlEnd end;
+	EtlDetection *detection;
+
+	/* requests in the order of their pages */
+	List *ahead;	  /* of EtlPageRequest, behind the page in hand */
+	List *idle;		  /* of EtlPageRequest, to be used again */
+	int64 nsent;	  /* number of the last page asked for */
+	int64 next_count; /* of the one behind it, where pages or items are counted */
+	const char *key;  /* behind which the search in hand began; NULL: the dialect has none */
+
+	/* the page in hand */
+	EtlPageRequest *current;  /* NULL: none */
+	EtlPageRequest *answered; /* the last one that was a page; NULL: none yet */
+	int64 number;			  /* its number, or of the one before */
+	EtlJsonOptions options;
+	EtlJsonReader *reader;
+	StringInfoData held; /* bytes of the body that detection has read */
+	int held_at;		 /* and how many of them the reader has got */
+	int64 nitems;
+	EtlPageSeen expected; /* items that are passed over, if they are the same */
+	int64 broken_at;	  /* byte + 1 where the body is broken; 0: it is not */
+
+	/* the pages before */
+	int64 nbefore;
+	int64 longest;
+	int empties;
+	EtlPageFacts facts;
+	EtlDecision decision;
+	int64 nseen; /* pages that were read to their end, in any round */
+	int64 max_seen;
+	EtlPageSeen *seen;		 /* [nseen] */
+	EtlPageSeen interrupted; /* of the page behind them, when the scan began again */
+	int nrestarts;
+	HTAB *hashes; /* of non-empty pages, with their number */
+};
+
+/* pages_ahead.c */
+extern void EtlPagesSendFirst(EtlPages *pages);
+extern void EtlPagesLookAhead(EtlPages *pages);
+extern void EtlPagesSendNext(EtlPages *pages);
+extern void EtlPagesRelease(EtlPages *pages, EtlPageRequest *request);
+extern void EtlPagesDiscardAhead(EtlPages *pages);
+extern EtlReference *EtlPagesFindNext(EtlPages *pages); /* palloc'd, NULL: there is none */
+extern bool EtlDialectCounts(const EtlDialect *dialect);
+
+/* pages_answer.c */
+extern bool EtlPagesOpenPage(EtlPages *pages); /* false: the scan has ended */
+extern void EtlPagesAskAgain(EtlPages *pages, int64 asked);
+extern void EtlPagesRestart(EtlPages *pages);
+extern const EtlAnswerRule *EtlPagesRuleForBody(EtlPages *pages);
+extern int64 EtlPagesAskedWait(EtlPages *pages, const EtlJsonReader *reader);
+extern int64 EtlPagesSignalCount(EtlPages *pages, const EtlSignal *signal);
+extern const EtlJsonValue *EtlPagesSignal(EtlPages *pages, const EtlJsonReader *reader,
+										  const EtlSignal *signal, EtlJsonValue *storage);
+
+#endif /* ETL_PAGES_INTERNAL_H */

@@ -1,0 +1,418 @@
+/*
+ * request.c
+ *		The request for a page.
+ *
+ * The first request has what the user gave and the reference that the dialect begins with.  The others have
+ * what the dialect carries along, and their reference.  A reference that is a URL takes the place of the
+ * first one, query and all; it is resolved against the URL that it was found at and has to stay at the
+ * origin of the scan, or go to one that the server's options list.
+ */
+#include "etl.h"
+
+#include "api/request.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+
+/* A request in the making. */
+typedef struct Draft
+{
+	EtlUrl url;
+	List *headers;
+	Jsonb *body;
+	const char *key; /* NULL: {key} means nothing */
+} Draft;
+
+/* ----------------------------------------------------------------
+ *	References
+ * ---------------------------------------------------------------- */
+
+static EtlReference *
+create_reference(EtlJsonType type, const char *text, const char *raw)
+{
+	EtlReference *reference = palloc(sizeof(EtlReference));
+
+	reference->type = type;
+	reference->text = text;
+	reference->raw = raw;
+	return reference;
+}
+
+EtlReference *
+EtlReferenceOfText(const char *text, size_t len)
+{
+	char *copy = pnstrdup(text, len);
+	StringInfoData raw;
+
+	initStringInfo(&raw);
+	escape_json(&raw, copy);
+	return create_reference(ETL_JSON_STRING, copy, raw.data);
+}
+
+EtlReference *
+EtlReferenceOfNumber(int64 number)
+{
+	char *text = psprintf(INT64_FORMAT, number);
+
+	return create_reference(ETL_JSON_NUMBER, text, text);
+}
+
+EtlReference *
+EtlReferenceOfValue(const EtlJsonValue *value)
+{
+	char *text;
+
+	if (value->type == ETL_JSON_STRING)
+		return EtlReferenceOfText(value->text, value->len);
+	text = pnstrdup(value->text, value->len);
+	return create_reference(value->type, text, text);
+}
+
+EtlReference *
+EtlReferenceCopy(const EtlReference *reference)
+{
+	return create_reference(reference->type, pstrdup(reference->text), pstrdup(reference->raw));
+}
+
+const char *
+EtlReferenceHash(const EtlReference *reference)
+{
+	return psprintf(
+		"%08x", hash_bytes((const unsigned char *) reference->text, (int) strlen(reference->text)));
+}
+
+/* ----------------------------------------------------------------
+ *	Bodies
+ * ---------------------------------------------------------------- */
+
+static bool
+has_object(Jsonb *body, const EtlJsonPath *path, int n)
+{
+	JsonbContainer *container = &body->root;
+	JsonbValue value;
+
+	for (int i = 0; i < n; i++)
+	{
+		const EtlJsonName *name = &path->steps[i].name;
+
+		if (!JsonContainerIsObject(container) ||
+			getKeyJsonValueFromContainer(container, name->text, (int) name->len, &value) == NULL ||
+			value.type != jbvBinary)
+			return false;
+		container = value.val.binary.data;
+	}
+	return JsonContainerIsObject(container);
+}
+
+static Jsonb *
+set_at(Jsonb *body, const EtlJsonPath *path, int n, const char *json)
+{
+	Datum *names = palloc(sizeof(Datum) * n);
+	ArrayType *array;
+
+	for (int i = 0; i < n; i++)
+		names[i] = PointerGetDatum(
+			cstring_to_text_with_len(path->steps[i].name.text, (int) path->steps[i].name.len));
+	array = construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
+	return DatumGetJsonbP(DirectFunctionCall4(
+		jsonb_set, JsonbPGetDatum(body), PointerGetDatum(array),
+		DirectFunctionCall1(jsonb_in,
+							CStringGetDatum(pg_any_to_server(json, (int) strlen(json), PG_UTF8))),
+		BoolGetDatum(true)));
+}
+
+/* Puts a value at a path of names; objects on the way are made. */
+static Jsonb *
+set_in_body(Jsonb *body, const EtlJsonPath *path, const char *json)
+{
+	if (body == NULL || !JB_ROOT_IS_OBJECT(body))
+		body = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
+	for (int i = 1; i < path->nsteps; i++)
+		if (!has_object(body, path, i))
+			body = set_at(body, path, i, "{}");
+	return set_at(body, path, path->nsteps, json);
+}
+
+/* ----------------------------------------------------------------
+ *	Keys
+ * ---------------------------------------------------------------- */
+
+/* The text with the key in the place of {key}; in_json: inside a string of JSON. */
+static const char *
+with_key(const char *text, const char *key, bool in_json)
+{
+	StringInfoData out, json;
+	const char *hole;
+
+	if (key == NULL || strstr(text, "{key}") == NULL)
+		return text;
+	initStringInfo(&json);
+	escape_json(&json, key);
+	initStringInfo(&out);
+	while ((hole = strstr(text, "{key}")) != NULL)
+	{
+		appendBinaryStringInfo(&out, text, (int) (hole - text));
+		if (in_json)
+			appendBinaryStringInfo(&out, json.data + 1, json.len - 2);
+		else
+			appendStringInfoString(&out, key);
+		text = hole + strlen("{key}");
+	}
+	appendStringInfoString(&out, text);
+	return out.data;
+}
+
+/* ----------------------------------------------------------------
+ *	What is carried along
+ * ---------------------------------------------------------------- */
+
+static bool
+is_carried(const EtlDialect *dialect, const char *name)
+{
+	const char *list = dialect->carry;
+	size_t len = strlen(name);
+
+	if (strcmp(list, "all") == 0)
+		return true;
+	for (; list != NULL; list = strchr(list, ','))
+	{
+		list += strspn(list, ", ");
+		if (strncmp(list, name, len) == 0 && strchr(", ", list[len]) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* The members of the body's root that are carried; NULL if there are none. */
+static Jsonb *
+carried_body(const EtlDialect *dialect, Jsonb *body)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue value;
+
+	if (body == NULL || strcmp(dialect->carry, "all") == 0 || !JB_ROOT_IS_OBJECT(body))
+		return body;
+	it = JsonbIteratorInit(&body->root);
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		char *name;
+
+		if (token != WJB_KEY)
+			continue;
+		name = pnstrdup(value.val.string.val, value.val.string.len);
+		if (!is_carried(dialect, name))
+			body = DatumGetJsonbP(
+				DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(body), CStringGetTextDatum(name)));
+	}
+	return body;
+}
+
+static void
+add_params(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect, bool all)
+{
+	ListCell *lc;
+
+	foreach (lc, base->params)
+	{
+		const EtlParam *param = lfirst(lc);
+
+		if (all || is_carried(dialect, param->name))
+			EtlUrlAddParam(&draft->url, param->name, with_key(param->value, draft->key, false));
+	}
+}
+
+/* ----------------------------------------------------------------
+ *	Values in their places
+ * ---------------------------------------------------------------- */
+
+static void
+check_header_value(const char *value)
+{
+	for (; *value != '\0'; value++)
+		if ((unsigned char) *value < ' ' || *value == 0x7f)
+			ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+							errmsg("cannot put a reference with control characters into a "
+								   "header")));
+}
+
+static void
+put(Draft *draft, const EtlPlace *place, const EtlReference *value)
+{
+	switch (place->kind)
+	{
+		case ETL_TO_QUERY:
+			EtlUrlAddParam(&draft->url, place->name, value->text);
+			break;
+		case ETL_TO_HEADER:
+			check_header_value(value->text);
+			draft->headers = lappend(draft->headers, psprintf("%s: %s", place->name, value->text));
+			break;
+		case ETL_TO_BODY:
+			draft->body = set_in_body(draft->body, place->path, value->raw);
+			break;
+		case ETL_TO_URL:
+		case ETL_NO_PLACE:
+			break;
+	}
+}
+
+static void
+put_limit(Draft *draft, const EtlDialect *dialect, bool all)
+{
+	const EtlPlace *place = &dialect->limit_to;
+
+	if (dialect->page_size > 0 &&
+		(all || (place->name != NULL && is_carried(dialect, place->name)) ||
+		 strcmp(dialect->carry, "all") == 0))
+		put(draft, place, EtlReferenceOfNumber(dialect->page_size));
+}
+
+/* ----------------------------------------------------------------
+ *	URLs
+ * ---------------------------------------------------------------- */
+
+/* A reference that is a URL: where it leads, and whether that is a place to go with our credentials. */
+static void
+follow(Draft *draft, const EtlApiBase *base, const EtlReference *reference, const EtlUrl *answered)
+{
+	const char *problem = EtlUrlResolve(answered, reference->text, &draft->url);
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("the URL of the next page cannot be followed"),
+				 errdetail("%s (The URL is \"%s\".)", problem, EtlUrlRedact(reference->text))));
+	if (EtlTargetTrusts(base->target, &draft->url))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("the next page is at another origin, \"%s\"", EtlUrlOrigin(&draft->url)),
+			 errdetail("The scan began at \"%s\", and its credentials are for that one.",
+					   EtlUrlOrigin(&base->url)),
+			 errhint("If this is right, use a server whose option \"allowed_origins\" lists it.")));
+}
+
+bool
+EtlRequestMayFollow(const EtlApiBase *base, const EtlReference *reference, const EtlUrl *answered)
+{
+	EtlUrl url;
+
+	return EtlUrlResolve(answered, reference->text, &url) == NULL &&
+		   EtlTargetTrusts(base->target, &url);
+}
+
+/* Where a page is that the dialect's next_path leads to, with the reference in the place of {next}. */
+static void
+go_to_next_path(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect,
+				const EtlReference *reference)
+{
+	const char *hole = strstr(dialect->next_path, "{next}");
+	const char *problem;
+	StringInfoData path;
+
+	initStringInfo(&path);
+	if (hole == NULL)
+		appendStringInfoString(&path, dialect->next_path);
+	else
+	{
+		appendBinaryStringInfo(&path, dialect->next_path, (int) (hole - dialect->next_path));
+		EtlUrlEscape(&path, reference->text);
+		appendStringInfoString(&path, hole + strlen("{next}"));
+	}
+	problem = EtlUrlResolve(&base->url, path.data, &draft->url);
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for argument \"next_path\""), errdetail("%s", problem)));
+}
+
+static void
+draft_first(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect)
+{
+	draft->url = base->url;
+	draft->body = base->body;
+	add_params(draft, base, dialect, true);
+	put_limit(draft, dialect, true);
+	if (dialect->first != NULL)
+		put(draft, &dialect->next_to,
+			dialect->pagination == ETL_PAGING_PAGE || dialect->pagination == ETL_PAGING_OFFSET
+				? EtlReferenceOfNumber(strtoll(dialect->first, NULL, 10))
+				: EtlReferenceOfText(dialect->first, strlen(dialect->first)));
+}
+
+static void
+draft_next(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect,
+		   const EtlReference *reference, const EtlUrl *answered)
+{
+	if (dialect->next_to.kind == ETL_TO_URL)
+		follow(draft, base, reference, answered);
+	else if (dialect->next_path != NULL)
+		go_to_next_path(draft, base, dialect, reference);
+	else
+	{
+		draft->url = base->url;
+		if (strcmp(dialect->carry, "all") != 0)
+			draft->url.query = NULL;
+	}
+	draft->body = carried_body(dialect, base->body);
+	add_params(draft, base, dialect, false);
+	put_limit(draft, dialect, false);
+	put(draft, &dialect->next_to, reference);
+}
+
+static bool
+has_header(List *headers, const char *name)
+{
+	size_t len = strlen(name);
+	ListCell *lc;
+
+	foreach (lc, headers)
+	{
+		const char *line = lfirst(lc);
+
+		if (pg_strncasecmp(line, name, len) == 0 && line[len] == ':')
+			return true;
+	}
+	return false;
+}
+
+void
+EtlRequestBuild(const EtlApiBase *base, const EtlDialect *dialect, const EtlReference *reference,
+				const EtlUrl *answered, const char *key, EtlCall *call)
+{
+	Draft draft;
+
+	memset(&draft, 0, sizeof(draft));
+	memset(call, 0, sizeof(*call));
+	draft.key = key;
+	draft.headers = list_copy(base->headers);
+	if (reference == NULL)
+		draft_first(&draft, base, dialect);
+	else
+		draft_next(&draft, base, dialect, reference, answered);
+
+	call->url = draft.url;
+	call->headers = draft.headers;
+	call->repeatable = dialect->repeatable;
+	call->any_status = true;
+	call->accept_encoding = "identity";
+	call->method = dialect->method;
+	if (!has_header(call->headers, "Accept"))
+		call->headers = lappend(call->headers, pstrdup("Accept: application/json"));
+	if (draft.body != NULL)
+	{
+		char *body = JsonbToCString(NULL, &draft.body->root, VARSIZE(draft.body));
+
+		call->body = with_key(pg_server_to_any(body, (int) strlen(body), PG_UTF8), key, true);
+		call->body_len = strlen(call->body);
+		if (!has_header(call->headers, "Content-Type"))
+			call->headers = lappend(call->headers, pstrdup("Content-Type: application/json"));
+		if (call->method == NULL)
+			call->method = "POST";
+	}
+}

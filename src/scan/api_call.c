@@ -1,0 +1,227 @@
+/*
+ * api_call.c
+ *		The arguments of etl_api: what is asked for, and in which dialect.
+ */
+#include "etl.h"
+
+#include "api/pages.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "scan/api_call.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#define invalid(...) ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg(__VA_ARGS__)))
+
+/* ----------------------------------------------------------------
+ *	jsonb arguments
+ * ---------------------------------------------------------------- */
+
+static char *
+scalar_text(const JsonbValue *value)
+{
+	switch (value->type)
+	{
+		case jbvString:
+			return pnstrdup(value->val.string.val, value->val.string.len);
+		case jbvNumeric:
+			return DatumGetCString(
+				DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
+		case jbvBool:
+			return pstrdup(value->val.boolean ? "true" : "false");
+		default:
+			return NULL;
+	}
+}
+
+/* Calls use() for each member of an object, and for each element of a member that is an array; not for null. */
+static void
+each_member(const char *argument, Jsonb *object,
+			void (*use)(void *arg, const char *name, const char *value), void *arg)
+{
+	JsonbIterator *it = JsonbIteratorInit(&object->root);
+	JsonbIteratorToken token;
+	JsonbValue value;
+	char *name = NULL;
+	int depth = 0;
+
+	if (!JB_ROOT_IS_OBJECT(object))
+		invalid("argument \"%s\" must be an object", argument);
+	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			name = pnstrdup(value.val.string.val, value.val.string.len);
+		else if (token == WJB_BEGIN_OBJECT && depth++ > 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("\"%s\" in argument \"%s\" is an object", name, argument),
+							errhint("Give its JSON as text, if that is what the server expects.")));
+		else if ((token == WJB_VALUE || token == WJB_ELEM) && value.type != jbvNull)
+			use(arg, name, scalar_text(&value));
+	}
+}
+
+static Jsonb *
+jsonb_arg(const EtlArgs *args, const char *name)
+{
+	const EtlArg *arg = EtlArgFind(args, name);
+
+	return arg != NULL ? DatumGetJsonbPCopy(arg->value) : NULL;
+}
+
+/* ----------------------------------------------------------------
+ *	Dialect
+ * ---------------------------------------------------------------- */
+
+static void
+set_option(EtlDialect *dialect, const char *name, const char *value)
+{
+	const char *problem = EtlDialectSet(dialect, name, value);
+
+	if (problem != NULL)
+		invalid("invalid value for argument \"%s\": %s", name, problem);
+}
+
+static void
+set_preset_option(void *arg, const char *name, const char *value)
+{
+	if (EtlDialectFindOption(name) < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a dialect has no option \"%s\"", name),
+						errhint("The options of a dialect are arguments of etl_api().")));
+	set_option(arg, name, value);
+}
+
+void
+EtlApiCallSetOptions(EtlDialect *dialect, Jsonb *options)
+{
+	each_member("options", options, set_preset_option, dialect);
+}
+
+static void
+complete_dialect(EtlDialect *dialect)
+{
+	const char *problem = EtlDialectComplete(dialect);
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the options of paging do not go together"), errdetail("%s.", problem)));
+}
+
+/* An option's text, whatever the type of its argument. */
+static char *
+option_text(const EtlArg *arg)
+{
+	Oid output;
+	bool varlena;
+
+	if (arg->type == BOOLOID)
+		return pstrdup(DatumGetBool(arg->value) ? "true" : "false");
+	getTypeOutputInfo(arg->type, &output, &varlena);
+	return OidOutputFunctionCall(output, arg->value);
+}
+
+static void
+set_from_preset(EtlApiCall *call, const char *name)
+{
+	Jsonb *options = EtlDialectLookUp(name);
+
+	if (options == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("dialect \"%s\" does not exist", name),
+				 errhint("\"pagination\" is auto, none, link, next_url, cursor, page, offset or "
+						 "the name of a row of etl_dialects.")));
+	call->preset = name;
+	EtlApiCallSetOptions(&call->dialect, options);
+}
+
+static void
+read_dialect(EtlApiCall *call, const EtlArgs *args)
+{
+	char *pagination = EtlArgText(args, "pagination");
+	bool automatic = pagination == NULL || strcmp(pagination, "auto") == 0;
+
+	EtlDialectInit(&call->dialect);
+	if (automatic && call->base.target->dialect != NULL)
+	{
+		pagination = pstrdup(call->base.target->dialect);
+		automatic = false;
+	}
+	if (!automatic && !EtlIsPagination(pagination))
+		set_from_preset(call, pagination);
+	else if (!automatic)
+		set_option(&call->dialect, "pagination", pagination);
+	for (int i = 0; i < ETL_DIALECT_OPTIONS; i++)
+	{
+		const EtlArg *arg = EtlArgFind(args, EtlDialectOption(i));
+
+		if (arg != NULL && strcmp(arg->name, "pagination") != 0)
+			set_option(&call->dialect, arg->name, option_text(arg));
+	}
+	complete_dialect(&call->dialect);
+}
+
+/* ----------------------------------------------------------------
+ *	Request
+ * ---------------------------------------------------------------- */
+
+static const char *
+utf8(const char *text)
+{
+	return pg_server_to_any(text, (int) strlen(text), PG_UTF8);
+}
+
+static void
+add_param(void *arg, const char *name, const char *value)
+{
+	EtlApiBase *base = arg;
+	EtlParam *param = palloc(sizeof(EtlParam));
+
+	param->name = utf8(name);
+	param->value = utf8(value);
+	base->params = lappend(base->params, param);
+}
+
+static void
+add_header(void *arg, const char *name, const char *value)
+{
+	EtlApiBase *base = arg;
+
+	for (const char *c = value; *c != '\0'; c++)
+		if ((unsigned char) *c < ' ' || *c == 0x7f)
+			invalid("the value of header \"%s\" has control characters", name);
+	if (*name == '\0' || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+									  "0123456789-_") != strlen(name))
+		invalid("\"%s\" is not the name of a header", name);
+	base->headers = lappend(base->headers, psprintf("%s: %s", name, value));
+}
+
+static void
+read_request(EtlApiCall *call, const EtlArgs *args)
+{
+	EtlApiBase *base = &call->base;
+	char *source = EtlArgText(args, "source");
+	Jsonb *params = jsonb_arg(args, "params");
+	Jsonb *headers = jsonb_arg(args, "headers");
+
+	if (source == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
+	base->target = EtlUrlIsHttp(source) ? EtlTargetOfUrl(source) : EtlTargetOfServer(source);
+	EtlTargetUrl(base->target, EtlArgText(args, "path"), &base->url);
+	if (params != NULL)
+		each_member("params", params, add_param, base);
+	if (headers != NULL)
+		each_member("headers", headers, add_header, base);
+	base->body = jsonb_arg(args, "body");
+}
+
+EtlApiCall *
+EtlApiCallRead(const EtlArgs *args)
+{
+	EtlApiCall *call = palloc0(sizeof(EtlApiCall));
+
+	read_request(call, args);
+	read_dialect(call, args);
+	return call;
+}

@@ -1,0 +1,33 @@
+/*
+ * api_call.h
+ *		The arguments of etl_api: what is asked for, and in which dialect.
+ */
+#ifndef ETL_API_CALL_H
+#define ETL_API_CALL_H
+
+#include "api/dialect.h"
+#include "api/request.h"
+#include "etl.h"
+#include "scan/args.h"
+#include "utils/jsonb.h"
+
+typedef struct EtlApiCall
+{
+	EtlApiBase base;
+	EtlDialect dialect;
+	const char *preset; /* name of the row of etl_dialects that it begins with; NULL: none */
+} EtlApiCall;
+
+/*
+ * Reads and checks the arguments for the current user.  What the arguments say goes before what the preset
+ * says, which "pagination" names, or else the server's option "dialect".
+ */
+extern EtlApiCall *EtlApiCallRead(const EtlArgs *args);
+
+/* Sets the options that a row of etl_dialects has; an error if they are wrong. */
+extern void EtlApiCallSetOptions(EtlDialect *dialect, Jsonb *options);
+
+/* The options of a row of etl_dialects; NULL if there is no such row. */
+extern Jsonb *EtlDialectLookUp(const char *name);
+
+#endif /* ETL_API_CALL_H */

@@ -1,0 +1,47 @@
+/*
+ * json_columns.h
+ *		The declared columns of a scan, found in JSON items.
+ *
+ * A column means the member of the item that is called exactly so; else, if its name is a path
+ * ("address.city"), what the path leads to; else the member whose name is the same when both are folded to
+ * snake case.  Each step of a path is matched in the same way.  A member that is missing is NULL, and so is
+ * null.
+ *
+ *		item.tokens -> fields that any column is for -> texts -> values
+ */
+#ifndef ETL_JSON_COLUMNS_H
+#define ETL_JSON_COLUMNS_H
+
+#include "format/json.h"
+#include "scan/rows.h"
+
+typedef struct EtlJsonColumns EtlJsonColumns;
+
+/* The beginning of the struct of every kind whose rows are JSON items. */
+typedef struct EtlJsonRows
+{
+	EtlRows base;
+	EtlJsonColumns *columns;
+	EtlJsonItem item;	/* the current one */
+	bool located;		/* its fields have been looked for */
+	const char *source; /* for _etl_source; NULL before the first is open */
+	int page;			/* for _etl_page; 0 before the first */
+} EtlJsonRows;
+
+/* The provenance columns that JSON items have. */
+#define ETL_JSON_PROVENANCE                                            \
+	(ETL_COLUMN_SET(ETL_FROM_SOURCE) | ETL_COLUMN_SET(ETL_FROM_PAGE) | \
+	 ETL_COLUMN_SET(ETL_FROM_INDEX) | ETL_COLUMN_SET(ETL_FROM_RAW) |   \
+	 ETL_COLUMN_SET(ETL_FROM_ITEM) | ETL_COLUMN_SET(ETL_FROM_ERROR))
+
+/* Learns the columns of json->base; in the scan's context. */
+extern void EtlJsonColumnsInit(EtlJsonRows *json);
+
+/* Takes an item as the current row; it may be faulty. */
+extern EtlAdvance EtlJsonRowsTake(EtlJsonRows *json, const EtlJsonItem *item);
+
+/* The "fetch" of these kinds. */
+extern void
+EtlJsonRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
+
+#endif /* ETL_JSON_COLUMNS_H */

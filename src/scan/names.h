@@ -1,0 +1,24 @@
+/*
+ * names.h
+ *		Names that must differ.
+ */
+#ifndef ETL_NAMES_H
+#define ETL_NAMES_H
+
+#include "etl.h"
+
+typedef struct EtlNames EtlNames;
+
+/* A set of names, in the current memory context. */
+extern EtlNames *EtlNamesCreate(void);
+
+/* Adds a name, which is borrowed; false if it was there. */
+extern bool EtlNamesAdd(EtlNames *names, const char *name);
+
+/*
+ * Adds a name, palloc'd, that was not there yet: this one, clipped to max_len bytes (0: as long as it is), or one with
+ * the lowest number behind it that makes it new: name, name_2, name_3.
+ */
+extern char *EtlNamesAddUnique(EtlNames *names, const char *name, int max_len);
+
+#endif /* ETL_NAMES_H */

@@ -1,0 +1,349 @@
+# Paged APIs: every dialect that has a name, and every trap that a client was ever in.
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use HttpFixture;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+start_fixture();
+# Many deliberate failures: none may close the door to the next, or take seconds.
+my $node = net_node('api', conf => "etl.breaker_failures = 1000\n");
+
+my $knobs = 'n=25/size=10';
+my $cursor = "items => 'items', pagination => 'cursor', next => 'next_cursor', next_param => 'cursor'";
+
+# etl_api of a path of the fixture, with further arguments.
+sub api
+{
+	my ($path, $options) = @_;
+	return 'etl_api(' . sql_quote(fixture_url("/api/$path")) . (defined $options ? ", $options" : '') . ')';
+}
+
+sub number_of_requests { return scalar(my @requests = fixture_requests()); }
+
+# All items come, once each, in order, from so many pages, with so many requests.
+sub check_all
+{
+	my ($path, $options, $pages, $requests, $name, $items) = @_;
+	$items //= 25;
+	fixture_reset();
+	is( query(
+			$node,
+			'SELECT count(*), count(DISTINCT id), max(id::numeric) - min(id::numeric) + 1, max(_etl_page), '
+			  . 'bool_and(in_order) FROM (SELECT *, abs(id::numeric - lag(id::numeric, 1, id::numeric) OVER ()) <= 1'
+			  . ' AS in_order FROM '
+			  . api($path, $options)
+			  . ' AS t(id text, _etl_page int)) AS s'),
+		"$items|$items|$items|$pages|t", $name // $path);
+	is(number_of_requests(), $requests, 'by as many requests as it takes: ' . ($name // $path));
+}
+
+sub check_fails
+{
+	my ($path, $options, $sqlstate, $pattern, $name) = @_;
+	fixture_reset();
+	return query_fails($node, 'SELECT count(*) FROM ' . api($path, $options) . ' AS t(id text)',
+		$sqlstate, $pattern, $name);
+}
+
+# -- dialects by name -----------------------------------------------------------------------------
+
+my $items = "items => 'items'";
+check_all("github/$knobs", "pagination => 'github'", 3, 3);
+check_all("gitlab/$knobs", "pagination => 'cursor', next => 'header:X-Next-Page', next_param => 'page'", 3, 3);
+check_all("stripe/$knobs", "pagination => 'stripe'", 3, 3);
+check_all("slack/$knobs", "pagination => 'slack', items => 'members'", 4, 4, 'slack, with a short page');
+check_all("shopify/$knobs", "pagination => 'shopify', items => 'orders', params => '{\"status\": \"any\"}'", 3, 3);
+check_all("graphql/$knobs", "pagination => 'graphql', items => 'data.orders.edges[].node', "
+	  . "next => 'data.orders.pageInfo.endCursor', stop => 'data.orders.pageInfo.hasNextPage=false', "
+	  . "body => '{\"query\": \"{orders}\"}'", 3, 3);
+check_all("notion/$knobs", "pagination => 'notion'", 3, 3);
+check_all("notion/$knobs", "pagination => 'notion', next_param => 'body:start_cursor', body => '{\"filter\": {}}'",
+	3, 3, 'notion, by POST');
+check_all("hubspot/$knobs", "pagination => 'hubspot'", 3, 3);
+check_all("hubspot/$knobs", "pagination => 'hubspot_search', body => '{}'", 3, 3, 'hubspot_search');
+check_all("salesforce/$knobs", "pagination => 'salesforce'", 4, 4, 'salesforce, with batches of any size');
+check_all("zendesk/$knobs", "pagination => 'zendesk', items => 'tickets'", 3, 3);
+check_all("zendesk_export/$knobs",
+	"pagination => 'zendesk_export', items => 'tickets', params => '{\"start_time\": 7}'", 3, 3);
+check_all("jira/$knobs", "pagination => 'jira'", 3, 3);
+check_all("jira_offset/$knobs", "pagination => 'jira_offset'", 3, 3);
+check_all("twilio/$knobs", "pagination => 'twilio', items => 'calls'", 3, 3);
+check_all("square/$knobs", "pagination => 'square', items => 'payments'", 3, 3);
+check_all("square/$knobs/alone=1",
+	"pagination => 'square', items => 'payments', carry => 'none', params => '{\"a\": 1}'", 3, 3,
+	'square, where the cursor must come alone');
+check_all("airtable/$knobs", "pagination => 'airtable'", 3, 3);
+check_all("airtable/$knobs/expires=1", "pagination => 'airtable'", 3, 6, 'airtable, whose iterator expires');
+check_all("intercom/$knobs", "pagination => 'intercom'", 3, 3);
+check_all("intercom/$knobs",
+	"pagination => 'intercom', next_param => 'body:pagination.starting_after', body => '{}'", 3, 3,
+	'intercom, by POST');
+check_all("google/$knobs", "pagination => 'google'", 3, 3);
+check_all("google/$knobs/empty=1,3,4", "pagination => 'google'", 6, 6, 'google, with empty pages that go on');
+check_all("odata/$knobs", "pagination => 'odata'", 3, 3, 'odata, whose key has @ and a dot');
+check_all("elasticsearch/$knobs", "pagination => 'elasticsearch', page_size => 10, body => '{\"sort\": []}'",
+	3, 4, 'elasticsearch, whose cursor is an array');
+check_all("elasticsearch_scroll/$knobs", "pagination => 'elasticsearch_scroll', body => '{\"scroll\": \"1m\"}', "
+	  . "next_path => '/api/elasticsearch_scroll/$knobs'", 3, 4, 'elasticsearch_scroll, whose cursor is always the same');
+check_all("couchdb/$knobs", "pagination => 'couchdb', body => '{\"selector\": {}}'", 3, 3);
+check_all("jsonapi/$knobs", "pagination => 'jsonapi'", 3, 3);
+check_all("jsonapi/$knobs/object=1", "pagination => 'jsonapi', next => 'links.next.href'", 3, 3, 'jsonapi, with objects');
+check_all("fhir/$knobs", "pagination => 'fhir'", 3, 3);
+check_all("socrata/$knobs", "pagination => 'socrata', page_size => 50", 3, 3, 'socrata, with a clamped size of pages');
+check_all("ckan/$knobs", "pagination => 'ckan', page_size => 32000", 3, 3, 'ckan, with a clamped size of pages');
+check_all("crossref/$knobs", "pagination => 'crossref'", 3, 3, 'crossref, whose cursor is always the same');
+check_all("openalex/$knobs", "pagination => 'openalex'", 3, 4, 'openalex, with an empty page at the end');
+check_all("reddit/$knobs", "pagination => 'reddit'", 3, 3);
+check_all("discord/$knobs", "pagination => 'discord'", 3, 3, 'discord, with numbers beyond 2^53');
+check_all("wordpress/$knobs", "pagination => 'wordpress'", 3, 3);
+check_all("pagerduty/$knobs", "pagination => 'pagerduty', items => 'users'", 3, 3);
+check_all("freshdesk/$knobs", "pagination => 'freshdesk'", 3, 3);
+check_all("pipedrive/$knobs", "pagination => 'pipedrive'", 3, 3);
+
+# -- dialects that the first answer shows ---------------------------------------------------------
+
+check_all("$_/$knobs", undef, 3, 3, "auto: $_")
+  for qw(github gitlab hubspot zendesk jira_offset twilio square intercom google odata jsonapi wordpress
+  pagerduty pipedrive pages offsets counted next_url ndjson);
+check_all("salesforce/$knobs", undef, 4, 4, 'auto: salesforce');
+check_all("jsonapi/$knobs/object=1", undef, 3, 3, 'auto: a next link that is an object');
+check_all("next_url/$knobs/late=1", undef, 3, 3, 'auto: a next link behind the items');
+is(query($node, 'SELECT id FROM ' . api("single/$knobs") . ' AS t(id int)'), '1', 'auto: a single object');
+is(query($node, 'SELECT count(*) FROM ' . api("nothing/$knobs") . ' AS t(id int)'), '0', 'auto: No Content');
+
+# In doubt it is an error, which says what was seen; never page one.
+my $what = check_fails("bare/$knobs", undef, '08P01', qr/cannot tell whether this page is all there is/, 'a bare list');
+like($what, qr/no Link header, and its body is a bare list.*pagination => 'none'/s, 'it says what was seen, and what to do');
+check_all("bare/$knobs", "pagination => 'none'", 1, 1, 'unless it is said to be all', 10);
+check_fails("total_only/$knobs", undef, '08P01', qr/the total is 25, but the last page is reached after 10 items/,
+	'a total without a way to the rest');
+check_fails("openalex/$knobs", undef, '08P01', qr/the total is 25/, 'a cursor that has to be asked for');
+check_fails("lists/$knobs", undef, '22023', qr/several lists.*"cats".*"dogs".*items =>/s, 'two lists');
+check_fails("promise/$knobs", undef, '08P01', qr/says that there is more, but not where/, 'has_more without a cursor');
+check_fails("jira/$knobs", undef, '08P01', qr/page 2 has the same items as page 1/, 'a parameter that the server does not know');
+
+# -- traps ----------------------------------------------------------------------------------------
+
+check_all("same_cursor/$knobs", $cursor, 3, 3, 'the same cursor, new items');
+my $message = check_fails("same_items/$knobs", $cursor, '08P01', qr/page 2 has the same items as page 1/,
+	'new cursors, the same items');
+like($message, qr/reference to it was [0-9a-f]{8} \(a hash\)/, 'a cursor is shown as a hash');
+check_fails("cycle/$knobs", $cursor, '08P01', qr/page 3 has the same items as page 1/, 'A, B, A');
+is(query($node, 'SELECT count(*) FROM ' . api("cycle/$knobs", "$cursor, guard => 'off', max_pages => 5") . ' AS t(id int)'),
+	'50', 'without the guard it is for max_pages to end that');
+check_fails("hollow/$knobs", $cursor, '08P01', qr/4 pages in a row are empty/, 'empty pages for ever');
+is(number_of_requests(), 4, 'three of them are borne with');
+check_fails("hollow/$knobs", "$cursor, on_empty => 'error'", '08P01', qr/a page is empty, but names a next one/,
+	'on_empty error');
+is(query($node, 'SELECT count(*) FROM ' . api("hollow/$knobs", "$cursor, on_empty => 'stop'") . ' AS t(id int)'),
+	'0', 'on_empty stop');
+like(
+	($node->psql('postgres', 'SELECT count(*) FROM ' . api("hollow/$knobs", "$cursor, on_truncation => 'warning'") . ' AS t(id int)'))[2],
+	qr/WARNING:  4 pages in a row are empty/, 'on_truncation warning');
+is(query($node, 'SELECT count(*) FROM ' . api('ckan/n=0', "pagination => 'ckan'") . ' AS t(id int)'), '0',
+	'a next link where the total is 0');
+check_fails("promise/$knobs", "$cursor, stop => 'has_more=false'", '08P01', qr/says that there is more, but not where/,
+	'a promise that is broken');
+check_fails("zendesk/$knobs/forgets=1", "pagination => 'zendesk', items => 'tickets'", '08P01',
+	qr/there is nothing at "links.next"/, 'a flag without a link');
+check_fails('hubspot/n=30', "pagination => 'hubspot', cap => 30", '08P01', qr/30 items at most/, 'a cap that is reached');
+my $search = "pagination => 'hubspot_search', cap => 20, "
+  . q{body => '{"filterGroups": [{"filters": [{"propertyName": "id", "operator": "GT", "value": "{key}"}]}]}'};
+check_all('hubspot_search/n=65', "$search, rekey => 'last:id', key => '0'", 7, 7, 'a new search behind the last item', 65);
+check_all('hubspot_search/n=60', "$search, rekey => 'last:id', key => '0'", 6, 7, 'also where the cap is the end', 60);
+check_fails('hubspot_search/n=65', "$search, key => '0'", '08P01', qr/20 items at most/, 'without it the cap is an error');
+check_fails('hubspot_search/n=65/stuck=1', "$search, rekey => 'last:id', key => '0'", '08P01',
+	qr/has the same items as page/, 'a search that ignores the key');
+check_fails('hubspot_search/n=65/stuck=1', "$search, rekey => 'last:id', key => '0', guard => 'off'", '08P01',
+	qr/the key does not advance/, 'also without the guard');
+check_fails("slack/$knobs/broken=1", "pagination => 'slack', items => 'members'", 'HV000',
+	qr/the server answers with an error/, 'an error in a 200');
+check_fails("github/$knobs", "pagination => 'stripe'", 'P0002', qr/there is nothing at "data"/, 'items that are not there');
+check_fails("broken_link/$knobs", "pagination => 'link'", '08P01', qr/Link header cannot be read/, 'a broken Link header');
+check_fails("nul/$knobs", $cursor, '22P05', qr/page 2 of.*item 3, byte 95/s, '\u0000, with page, item and byte');
+check_all('offsets/n=45/short=20', "pagination => 'offset', $items, stop => 'total=total', concurrency => 4", 6, 9,
+	'a page that is shorter than the others', 45);
+check_fails("bare/$knobs", "pagination => 'nope'", '42704', qr/dialect "nope" does not exist/, 'no such dialect');
+check_fails("bare/$knobs", "pagination => 'cursor'", '22023', qr/"next" must say where the cursor is/, 'half a dialect');
+
+# -- where the next page may be -------------------------------------------------------------------
+
+my $next_url = "pagination => 'next_url', $items, next => 'next'";
+my $other = fixture_port('other');
+check_all("next_url/$knobs/to=$_", $next_url, 3, 3, "a next link: $_") for qw(relative path absolute);
+check_fails("next_url/$knobs/to=other/port=$other", $next_url, '42501', qr/the next page is at another origin/, 'another port');
+is(number_of_requests(), 1, 'nothing was sent there');
+check_fails("next_url/$knobs/to=name", $next_url, '42501', qr/the next page is at another origin/, 'another name');
+check_fails("next_url/$knobs/to=file", $next_url, '08P01', qr/cannot be followed/, 'another scheme');
+check_fails("next_url/$knobs/to=bad", $next_url, '08P01', qr/cannot be followed/, 'no URL');
+is(query($node, 'SELECT id FROM ' . api("next_url/$knobs/to=other/port=$other", $next_url) . ' AS t(id int) LIMIT 3'),
+	"1\n2\n3", 'who wants no next page is not bothered');
+
+my $https = fixture_url("/api/next_url/$knobs/to=absolute", 'https', 'localhost');
+query($node, "CREATE SERVER pinned FOREIGN DATA WRAPPER etl OPTIONS (url '" . fixture_url('', 'https', 'localhost')
+	  . "', ca_file '" . fixture_dir() . "/ca.crt', auth 'bearer');"
+	  . "CREATE USER MAPPING FOR CURRENT_USER SERVER pinned OPTIONS (token 'secret')");
+fixture_reset();
+query_fails($node, "SELECT count(*) FROM etl_api('pinned', '/api/next_url/$knobs/to=absolute', $next_url) AS t(id int)",
+	'42501', qr/another origin/, 'from https to http');
+is_deeply([ map { $_->{port} } fixture_requests() ], [ fixture_port('https') ], 'no token goes there');
+
+query($node, "CREATE SERVER open FOREIGN DATA WRAPPER etl OPTIONS (url '" . fixture_url('')
+	  . "', allowed_origins '" . fixture_url('', 'other') . "')");
+is(query($node, "SELECT count(*) FROM etl_api('open', '/api/next_url/$knobs/to=other/port=$other', $next_url) AS t(id int)"),
+	'25', 'unless allowed_origins lists it');
+
+# -- waits ----------------------------------------------------------------------------------------
+
+check_all("github/$knobs/first=403:x-ratelimit-remaining:0", "pagination => 'github'", 3, 4, 'a limit by 403');
+check_all("github/$knobs/first=429:Retry-After:0.57", "pagination => 'link'", 3, 4, 'a decimal');
+check_all("github/$knobs/first=429:X-Reset:$_+1", "pagination => 'link', wait => 'header:X-Reset'", 3, 4, "a wait: $_")
+  for qw(now ms date);
+check_all("github/$knobs/first=429", "pagination => 'link'", 3, 4, 'a wait of nobody knows how long');
+check_all("busy/$knobs", "$cursor, answers => '200 ok=false wait', wait => 'retry_after=delta'", 3, 4, 'a wait in a body');
+check_fails("github/$knobs/first=404", "pagination => 'link'", '58P01', qr/HTTP status 404/, 'what is not there');
+check_fails("notion/$knobs/first=503", "pagination => 'notion', body => '{}'", '58030', qr/HTTP status 503/,
+	'a POST is not repeated');
+check_all("notion/$knobs/first=503", "pagination => 'notion', next_param => 'body:start_cursor', body => '{}', repeatable => true",
+	3, 4, 'unless it may be');
+
+# -- pages that break off -------------------------------------------------------------------------
+
+check_all("github/$knobs/drop=100", "pagination => 'github'", 3, 6, 'each page breaks off once');
+check_all("pages/$knobs/drop=100", undef, 3, 6, 'also where the dialect is not known yet');
+check_fails('changing/n=500', "$cursor", '40001', qr/the page has changed since it was first read/,
+	'a page that is another one the second time');
+
+# -- what is asked ---------------------------------------------------------------------------------
+
+sub asked { return map { $_->{path} =~ s/^[^?]*//r } fixture_requests(); }
+
+fixture_reset();
+query($node, 'SELECT count(*) FROM ' . api("notion/$knobs", "pagination => 'notion', page_size => 10, "
+	  . q{params => '{"none": null, "list": [1, "b"], "text": "x y&=+\u00e9", "yes": true, "n": 1.50}', }
+	  . q{headers => '{"Notion-Version": "2022-06-28", "Accept": "text/json"}'}) . ' AS t(id int)');
+is_deeply(
+	[asked()],
+	[
+		'?n=1.50&yes=true&list=1&list=b&text=x%20y%26%3D%2B%C3%A9&page_size=10',
+		'?n=1.50&yes=true&list=1&list=b&text=x%20y%26%3D%2B%C3%A9&page_size=10&start_cursor=10',
+		'?n=1.50&yes=true&list=1&list=b&text=x%20y%26%3D%2B%C3%A9&page_size=10&start_cursor=20'
+	],
+	'parameters are encoded and carried along; null leaves one out');
+my @sent = fixture_requests();
+is("$sent[2]{method} $sent[2]{headers}{'notion-version'} $sent[2]{headers}{accept}", 'GET 2022-06-28 text/json', 'headers too');
+
+fixture_reset();
+query($node, 'SELECT count(*) FROM ' . api("hubspot/$knobs", "pagination => 'hubspot_search', page_size => 10, "
+	  . q{body => '{"sorts": ["id"], "paging": {"x": 1}}', next_param => 'body:paging.deep.after'}) . ' AS t(id int) LIMIT 11');
+@sent = fixture_requests();
+is("$sent[0]{method} $sent[0]{headers}{'content-type'} $sent[0]{body}",
+	'POST application/json {"limit": 10, "sorts": ["id"], "paging": {"x": 1}}', 'the first body');
+is($sent[1]{body}, '{"limit": 10, "sorts": ["id"], "paging": {"x": 1, "deep": {"after": "10"}}}',
+	'the next one has its reference, and objects on the way to it');
+
+fixture_reset();
+query($node, 'SELECT count(*) FROM ' . api("zendesk_export/$knobs", "pagination => 'zendesk_export', items => 'tickets', "
+	  . q{params => '{"start_time": 7, "keep": 1}', carry => 'keep'}) . ' AS t(id int)');
+is_deeply([asked()], [ '?keep=1&start_time=7', '?keep=1&cursor=10', '?keep=1&cursor=20' ], 'carry');
+query_fails($node, 'SELECT * FROM ' . api("bare/$knobs", q{headers => '{"X": "a\r\nEvil: 1"}'}) . ' AS t(id int)',
+	'22023', qr/control characters/, 'a header is one line');
+
+# -- no request too many --------------------------------------------------------------------------
+
+my $github = api('github/n=1000/size=100', "pagination => 'github', concurrency => 1");
+for my $case ([ 3, 1 ], [ 100, 1 ], [ 101, 2 ])
+{
+	fixture_reset();
+	query($node, "SELECT id FROM $github AS t(id int) LIMIT $case->[0]");
+	is(number_of_requests(), $case->[1], "LIMIT $case->[0]");
+}
+fixture_reset();
+query($node, 'SELECT id FROM ' . api('github/n=1000/size=100', "pagination => 'github'") . ' AS t(id int) LIMIT 3');
+cmp_ok(number_of_requests(), '<=', 2, 'concurrency bounds what is asked for ahead');
+fixture_reset();
+query($node, "EXPLAIN SELECT * FROM $github AS t(id int)");
+is(number_of_requests(), 0, 'EXPLAIN asks for nothing');
+query($node, 'SET enable_material = off; SET enable_hashjoin = off; SET enable_mergejoin = off;'
+	  . " SELECT count(*) FROM generate_series(1, 3) AS g LEFT JOIN $github AS t(id int) ON t.id > g");
+is(number_of_requests(), 10, 'a scan that is read again asks once');
+fixture_reset();
+query($node, "SELECT (SELECT count(*) FROM $github AS t(id int) WHERE t.id > g) FROM generate_series(1, 3) AS g");
+is(number_of_requests(), 10, 'so does one in a correlated subquery');
+fixture_reset();
+$node->psql('postgres', "SET statement_timeout = '300ms'; SELECT count(*) FROM "
+	  . api('github/n=1000/size=10/delay=100', "pagination => 'github'") . ' AS t(id int)');
+cmp_ok(number_of_requests(), '<=', 5, 'cancel ends it');
+
+# -- what is said about it ------------------------------------------------------------------------
+
+sub ended_by
+{
+	my ($path, $options, $tail) = @_;
+	my $plan = query($node, 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id FROM '
+		  . api($path, $options) . ' AS t(id text) ' . ($tail // ''));
+	return $plan =~ /Ended By: (\w+)/ ? $1 : $plan;
+}
+is(ended_by("github/$knobs", undef), 'no_next', 'ended by: no_next');
+is(ended_by("stripe/$knobs", "pagination => 'stripe'"), 'flag', 'ended by: flag');
+is(ended_by("socrata/$knobs", "pagination => 'socrata'"), 'short', 'ended by: short');
+is(ended_by("freshdesk/n=20", "pagination => 'page'"), 'empty', 'ended by: empty');
+is(ended_by("pages/$knobs", undef), 'total', 'ended by: total');
+is(ended_by("github/$knobs", 'max_pages => 2'), 'cap', 'ended by: cap');
+is(ended_by("github/$knobs", undef, 'LIMIT 1'), 'limit', 'ended by: limit');
+is(ended_by("bare/$knobs", "pagination => 'none'"), 'single', 'ended by: single');
+like(query($node, 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id FROM ' . api("github/$knobs/drop=100")
+		  . ' AS t(id text)'),
+	qr/Records Read: 25\n.*Bytes Read: \d+\n.*Pagination: link\n.*Detected By: the Link header\n.*Pages: 3\n.*Ended By: no_next\n.*Requests: 6\n.*Retries: 3\n.*Waited: \d+ ms/,
+	'EXPLAIN ANALYZE');
+is( query($node, 'SELECT _etl_page, _etl_index, _etl_source, _etl_item FROM ' . api("github/$knobs?key=secret")
+		  . ' AS t(id int, _etl_page int, _etl_index int, _etl_source text, _etl_item jsonb) WHERE id = 12'),
+	'2|2|' . fixture_url("/api/github/$knobs?key=***") . '|{"id": 12, "name": "item 12"}', 'provenance');
+
+fixture_reset();
+my %explained = split /[|\n]/, query($node, "SELECT property, replace(value, E'\\n', ' ') FROM "
+	  . api("hubspot/$knobs") =~ s/etl_api/etl_api_explain/r);
+is(number_of_requests(), 1, 'etl_api_explain sends one request');
+is($explained{'next page'}, 'there is one', 'it tells whether there is a next page');
+is($explained{next}, 'paging.next.after', 'where the reference is');
+is($explained{columns}, 'id bigint, name text', 'and which columns there are');
+is(query($node, "SELECT count(*) FROM ($explained{call}" =~ s/;$//r . ') AS s'), '25', 'its call can be pasted');
+
+# -- etl_json over http ---------------------------------------------------------------------------
+
+my $quakes = "etl_json(" . sql_quote(fixture_url('/files/real/earthquakes.json')) . ", items => 'features')";
+is(query($node, "SELECT count(*), sum(\"properties.mag\") FROM $quakes AS t(\"properties.mag\" numeric)"),
+	'1707|2616.39', 'etl_json reads a URL');
+is(query($node, "SELECT count(*) FROM " . $quakes =~ s/\.json'/.json?drop=300000&times=1'/r . ' AS t(id text)'),
+	'1707', 'and goes on where it broke off');
+is(query($node, "SELECT count(*) FROM etl_json('open', items => 'features', path => '/files/real/earthquakes.json?gzip=1') AS t(id text)"),
+	'1707', 'also of a server, and compressed');
+like(query($node, 'SELECT count(*) FROM ' . $quakes =~ s/\.json'/.json?end=300000&length=0&close=1'/r . ' AS t(id text)'),
+	qr/the JSON file ends inside a value/, 'half a body is an error');
+
+# -- a dialect of one's own -----------------------------------------------------------------------
+
+query($node, qq{SELECT etl_set_dialect('mine', '{"pagination": "cursor", "items": "items", "next": "next_cursor", "next_param": "cursor"}')});
+check_all("same_cursor/$knobs", "pagination => 'mine'", 3, 3, 'a dialect of a user');
+query_fails($node, q{SELECT etl_set_dialect('mine', '{"paginaton": "cursor"}')}, '22023', qr/no option "paginaton"/,
+	'its options are checked');
+query_fails($node, q{SELECT etl_set_dialect('cursor', '{}')}, '22023', qr/cannot be called/, 'and its name');
+query($node, qq{SELECT etl_set_dialect('stripe', '{"pagination": "none", "items": "data"}')});
+is(query($node, 'SELECT count(*) FROM ' . api("stripe/$knobs", "pagination => 'stripe'") . ' AS t(id int)'),
+	'10', 'it goes before a preset');
+is(query($node, q{SELECT etl_drop_dialect('stripe')}), 't', 'until it is dropped');
+check_all("stripe/$knobs", "pagination => 'stripe'", 3, 3, 'then the preset is back');
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+my $dump = PostgreSQL::Test::Utils::tempdir . '/dump.sql';
+$node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'a dump');
+$node->command_ok([ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr('restored') ], 'is restored');
+is($node->safe_psql('restored', 'SELECT string_agg(name, chr(44)) FROM etl_dialects WHERE NOT preset'), 'mine',
+	'with the dialects of users');
+query($node, "ALTER SERVER open OPTIONS (ADD dialect 'hubspot')");
+is(query($node, "SELECT count(*) FROM etl_api('open', '/api/hubspot/$knobs') AS t(id int)"), '25', "a server's dialect");
+
+done_testing();
