@@ -312,8 +312,8 @@ WHERE pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') OR pg_catalog.pg_has_role('
 COMMENT ON VIEW etl_status IS 'a line per pipeline: what it does and how its last run ended';
 
 /*
- * What runs at this moment.  Counters of rows are those of committed batches; bytes and records, what was read of
- * the source so far, the batch in hand included (NULL for a source whose size is not known).
+ * What runs at this moment.  Counters of rows are those of committed batches; records counts the batch in hand as
+ * well, and bytes move while it is read (NULL for a source that does not tell).
  */
 CREATE VIEW etl_progress WITH (security_barrier) AS
 SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
@@ -325,7 +325,7 @@ SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     r.batches, r.read, r.malformed, r.convert_failed, r.converted, r.emitted, r.invalid, r.superseded, r.load_failed,
     r.loaded, r.inserted, r.updated, r.skipped
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
-    LEFT JOIN LATERAL (SELECT i.param16 AS stage, nullif(i.param3, 0) AS records, nullif(i.param1, 0) AS bytes,
+    LEFT JOIN LATERAL (SELECT i.param16 AS stage, i.param17 AS records, nullif(i.param1, 0) AS bytes,
             nullif(i.param2, 0) AS bytes_total,
             greatest(extract(epoch FROM pg_catalog.clock_timestamp() - r.started_at), 0.001) AS seconds
         FROM pg_catalog.pg_stat_get_progress_info('COPY') i WHERE i.pid = r.pid) s ON true

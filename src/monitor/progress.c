@@ -11,8 +11,9 @@
 #include "utils/backend_progress.h"
 #include "utils/backend_status.h"
 
-/* A place behind those that COPY uses. */
+/* Places behind those that COPY uses. */
 #define STAGE 15
+#define RECORDS 16
 
 static bool loading = false;
 
@@ -32,13 +33,14 @@ EtlProgressBegin(Oid relation)
  * its numbers again with the next block that is read.
  */
 void
-EtlProgressStage(EtlStage stage)
+EtlProgressStage(EtlStage stage, uint64 records)
 {
 	if (!loading)
 		return;
 	if (MyBEEntry != NULL && MyBEEntry->st_progress_command == PROGRESS_COMMAND_INVALID)
 		EtlProgressBegin(InvalidOid);
 	pgstat_progress_update_param(STAGE, stage);
+	pgstat_progress_update_param(RECORDS, records);
 }
 
 /* Safe to call after an error, which ends the command by itself. */

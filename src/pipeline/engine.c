@@ -254,7 +254,7 @@ load_batch(EtlRun *run)
 	int tries = 0;
 	ErrorData *error;
 
-	EtlProgressStage(ETL_STAGE_LOADING);
+	EtlProgressStage(ETL_STAGE_LOADING, run->counters.read + run->batch.n);
 	EtlEnterBatch(strcmp(run->pipeline->on_shutdown, "drain") == 0);
 	do
 	{
@@ -345,7 +345,7 @@ load_source(EtlRun *run)
 	while (!run->batch.reached_end)
 	{
 		EtlStartBatch(run);
-		EtlProgressStage(ETL_STAGE_READING);
+		EtlProgressStage(ETL_STAGE_READING, run->counters.read);
 		EtlFillBatch(run);
 		load_batch(run);
 		EtlCheckShutdown();
