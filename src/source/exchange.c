@@ -320,6 +320,8 @@ static void
 raise_verdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked)
 {
 	if (verdict == ETL_RETRY_TOO_LONG)
+	{
+		EtlRetryRefusedWait = asked;
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("could not read \"%s\": the server asks to wait %.3f seconds%s",
@@ -332,6 +334,7 @@ raise_verdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked)
 					 exchange->target->retry.max_wait / 1000.0),
 				 errhint("Run it later, or raise \"%s\".",
 						 exchange->target->server ? "max_wait" : "etl.http_max_wait")));
+	}
 	EtlExchangeRaise(exchange);
 }
 
