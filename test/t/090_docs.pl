@@ -39,6 +39,7 @@ my %api = (
 	'/v1/charges' => "/api/stripe/$knobs",
 	'/api/users.list' => "/api/slack/$knobs",
 	'/graphql' => "/api/graphql/$knobs",
+	'/crm/v3/objects/contacts/search' => '/api/hubspot_search/n=65/cap=10000',
 	'/log/_search' => "/api/elasticsearch/$knobs",
 	'/orders.csv.zst' => '/files/web/orders.csv?encoding=zstd',
 	'/export.csv' => '/files/web/export.csv',
@@ -90,22 +91,24 @@ sub blocks_of
 
 sub run_sql
 {
-	my ($database, $text) = @_;
+	my ($database, $text, $verbosity) = @_;
 	my ($in, $out, $err) = ($text, '', '');
 
 	IPC::Run::run(
-		[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=verbose', '-d', $node->connstr($database) ],
+		[ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-v', "VERBOSITY=$verbosity", '-d', $node->connstr($database) ],
 		'<', \$in, '>', \$out, '2>', \$err);
 	return ($? >> 8, $out, $err);
 }
 
-# Without the padding, which is psql's, and blank lines.
+# Without the padding and the footer, which are psql's, and blank lines.
 sub plain
 {
 	my ($text) = @_;
 
 	$text =~ s/[ \t]+/ /g;
+	$text =~ s/\Q$root\E//g;
 	$text =~ s/-{2,}/-/g;
+	$text =~ s/^\(\d+ rows?\)$//mg;
 	$text =~ s/^ | $//mg;
 	$text =~ s/\n+/\n/g;
 	return $text;
@@ -133,14 +136,14 @@ sub run_document
 	$root = fixture_dir() . "/$database";
 	mkdir $root or die $!;
 	write_common_files();
-	system_or_bail('createdb', '-h', $node->host, '-p', $node->port, $database);
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
 	$node->safe_psql($database, "CREATE EXTENSION etl") unless $name =~ m,README|pipelines,;
 	for my $block (blocks_of($path))
 	{
 		my $where = "$name, line $block->{line}";
 
 		if ($block->{file}) { write_file($block->{file}, $block->{text}); }
-		elsif ($block->{output}) { is(plain($block->{text}), plain($out), "$where: the output"); }
+		elsif ($block->{output}) { is(plain($block->{text}), plain($err . $out), "$where: the output"); }
 		elsif ($block->{language} eq 'sql')
 		{
 			my $sql = here($block->{text});
@@ -148,12 +151,22 @@ sub run_document
 
 			is("@strange", '', "$where: no URL leads elsewhere");
 			next if @strange;
-			($code, $out, $err) = run_sql($database, $sql);
+			($code, $out, $err) = run_sql($database, $sql, $block->{error} ? 'verbose' : 'default');
 			if ($block->{error}) { like($err, qr/ERROR:  $block->{error}: /, "$where: the error"); }
 			else { is($code, 0, "$where: runs") or diag($err); }
 		}
 	}
 }
+
+# Of doc/files.md, as its first block shows them; their paths are relative.
+mkdir $node->data_dir . '/shop' or die $!;
+my %shop = (
+	'orders-2024-01.csv' => qq{Order ID,orderDate,amount,zip,note\n1,2024-01-01,10.50,00501,\n2,2024-01-01,7,00501,"two, thirds"\n},
+	'orders-2024-02.csv' => qq{Order ID,orderDate,amount,zip,coupon\n3,2024-02-01,12.25,N/A,X7\n},
+	'stock.csv' => qq{id,qty\n1,5\n2,6\n3,n/a\n},
+	'bad.csv' => qq{a,b\n1,2\n3\n});
+append_to_file($node->data_dir . "/shop/$_", $shop{$_}) for keys %shop;
+system_or_bail('gzip', '-k', $node->data_dir . '/shop/orders-2024-01.csv');
 
 run_document($_) for @docs;
 
