@@ -350,7 +350,7 @@ start_attempt(EtlExchange *exchange, const EtlCall *call)
 	exchange->method = call->method ? call->method : "GET";
 	exchange->with_body = call->body != NULL;
 	exchange->trusted = EtlTargetTrusts(exchange->target, &call->url);
-	exchange->public_only = EtlTargetIsPublicOnly(exchange->target);
+	exchange->public_only = EtlTargetIsPublicOnly(exchange->target, &call->url);
 	exchange->redirects = 0;
 	exchange->token_renewed = false;
 	exchange->received = 0;
@@ -539,8 +539,10 @@ leave_origin(EtlExchange *exchange, const EtlUrl *next)
 					   "it would send the body of the request to another host", NULL);
 	exchange->trusted = false;
 	/* What is public must not lead us into the network that we stand in. */
-	if (!target->allow_private && !target->proxy && !EtlHttpPurpose(exchange->http))
+	if (!(target->allow_private && EtlTargetTrusts(target, next)) && !target->proxy &&
+		!EtlHttpPurpose(exchange->http))
 		exchange->public_only = true;
+	exchange->public_only |= EtlTargetIsPublicOnly(target, next);
 }
 
 static void

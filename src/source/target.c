@@ -9,8 +9,9 @@
  *						hosts that etl.allowed_hosts admits
  *
  * and of those but the superuser nobody to an address that has a purpose (loopback, private, link-local:
- * the database server's own neighbourhood), unless the server says allow_private.  The name is judged here,
- * before a request is sent and again for every redirect; the address where it is known, in http.c.
+ * the database server's own neighbourhood), unless the server says allow_private, and then only to its own
+ * origins: what etl.allowed_hosts admits stays public.  The name is judged here, before a request is sent
+ * and again for every redirect; the address where it is known, in http.c.
  */
 #include "etl.h"
 
@@ -142,9 +143,9 @@ EtlTargetTrusts(const EtlTarget *target, const EtlUrl *url)
 }
 
 bool
-EtlTargetIsPublicOnly(const EtlTarget *target)
+EtlTargetIsPublicOnly(const EtlTarget *target, const EtlUrl *url)
 {
-	return !target->anywhere && !target->allow_private;
+	return !target->anywhere && !(target->allow_private && EtlTargetTrusts(target, url));
 }
 
 const char *
@@ -162,7 +163,7 @@ EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url)
 					 "and \"etl.allowed_hosts\" does not admit it."
 				   : "The host is not one that \"etl.allowed_hosts\" admits.";
 	/* A proxy would connect to it without our seeing where to. */
-	if (EtlTargetIsPublicOnly(target) && EtlAddressParse(url->host, &address) &&
+	if (EtlTargetIsPublicOnly(target, url) && EtlAddressParse(url->host, &address) &&
 		EtlAddressPurpose((struct sockaddr *) &address))
 		return "The address is not one of the public internet.";
 	return NULL;

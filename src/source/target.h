@@ -78,8 +78,8 @@ extern const char *EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url);
 /* Whether the target's credentials and headers may go to url. */
 extern bool EtlTargetTrusts(const EtlTarget *target, const EtlUrl *url);
 
-/* Whether a connection may only be made to addresses of the public internet. */
-extern bool EtlTargetIsPublicOnly(const EtlTarget *target);
+/* Whether a connection for url may only be made to addresses of the public internet. */
+extern bool EtlTargetIsPublicOnly(const EtlTarget *target, const EtlUrl *url);
 
 /* user and password as Basic authentication has them (RFC 7617); palloc'd. */
 extern char *EtlTargetBasic(const char *user, const char *password);
