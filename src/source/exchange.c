@@ -209,17 +209,7 @@ mask(const EtlExchange *exchange, char *text)
 {
 	const EtlHttpRequest *request = &exchange->request;
 
-	for (int i = 0; i < request->nheaders; i++)
-	{
-		const char *value = strstr(request->headers[i], ": ") + 2;
-		const char *blank = strchr(value, ' ');
-
-		EtlTargetMaskText(text, value);
-		/* "Bearer token": the token by itself */
-		if (blank)
-			EtlTargetMaskText(text, blank + 1);
-	}
-	EtlTargetMask(exchange->target, &exchange->url, text);
+	EtlTargetMask(exchange->target, &exchange->url, request->headers, request->nheaders, text);
 }
 
 static void
