@@ -203,10 +203,41 @@ CREATE TABLE etl_catalog.dead_letters (
 CREATE INDEX ON etl_catalog.dead_letters (pipeline, id);
 COMMENT ON TABLE etl_catalog.dead_letters IS 'records that could not be loaded';
 
+/* Pipelines that run by themselves: first what users say of that, then what the scheduler has made of it. */
+CREATE TABLE etl_catalog.schedules (
+    pipeline bigint PRIMARY KEY REFERENCES etl_catalog.pipelines ON DELETE CASCADE,
+    schedule text,                      -- NULL: only "after"
+    timezone text NOT NULL,
+    after text[] NOT NULL,              -- names of pipelines
+    max_failures int NOT NULL,          -- in a row, before it is paused; 0: never
+    state text NOT NULL DEFAULT 'idle', -- waiting (for a worker), running, paused
+    next_run timestamptz,
+    not_before timestamptz,             -- after failures
+    waiting_since timestamptz,
+    failures int NOT NULL DEFAULT 0,    -- in a row
+    skipped bigint NOT NULL DEFAULT 0,  -- times at which the run before was still under way
+    last_run bigint NOT NULL DEFAULT 0, -- whose result has been taken into account
+    reason text                         -- of the latest failure, or why it is paused
+);
+COMMENT ON TABLE etl_catalog.schedules IS 'when pipelines run by themselves';
+
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines', '');
+SELECT pg_catalog.pg_extension_config_dump('etl_catalog.schedules', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.checkpoints', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.watermarks', '');
+
+/* What a scheduler has to know at once: the launcher is woken when the change is committed. */
+CREATE FUNCTION etl_catalog.wake() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'etl_wake' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION etl_catalog.wake() IS 'wakes the scheduler when the change is committed';
+
+CREATE TRIGGER wake AFTER INSERT OR UPDATE OR DELETE ON etl_catalog.schedules
+    FOR EACH STATEMENT EXECUTE FUNCTION etl_catalog.wake();
+CREATE TRIGGER wake AFTER UPDATE OF enabled, system_identifier ON etl_catalog.pipelines
+    FOR EACH STATEMENT EXECUTE FUNCTION etl_catalog.wake();
+CREATE TRIGGER wake AFTER UPDATE OF state ON etl_catalog.runs
+    FOR EACH STATEMENT EXECUTE FUNCTION etl_catalog.wake();
 
 /* Whether a run that says it is running still holds its lock; if not, its worker died. */
 CREATE FUNCTION etl_catalog.is_running(pipeline bigint) RETURNS boolean
@@ -259,13 +290,20 @@ CREATE VIEW etl_status WITH (security_barrier) AS
 SELECT p.name AS pipeline, p.owner,
     CASE WHEN etl_catalog.is_running(p.id) THEN 'running'
         WHEN NOT etl_catalog.is_at_home(p.system_identifier, p.database) THEN 'copy'
-        WHEN p.enabled THEN 'idle'
-        ELSE 'paused' END AS state,
+        WHEN NOT p.enabled THEN 'paused'
+        WHEN s.state = 'waiting' THEN 'waiting'
+        ELSE 'idle' END AS state,
+    s.schedule, s.timezone, s.after,
+    CASE WHEN p.enabled THEN s.next_run END AS next_run,
+    CASE WHEN p.enabled AND s.not_before > pg_catalog.now() THEN s.not_before END AS not_before,
+    s.failures, s.skipped,
+    CASE WHEN pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') THEN s.reason END AS reason,
     r.run AS last_run, r.state AS last_result, r.started_at, r.finished_at,
     w.value AS watermark,
     (SELECT pg_catalog.count(*) FROM etl_catalog.dead_letters d
         WHERE d.pipeline = p.id AND d.resolved_at IS NULL) AS open_dead_letters
 FROM etl_catalog.pipelines p
+    LEFT JOIN etl_catalog.schedules s ON s.pipeline = p.id
     LEFT JOIN etl_catalog.watermarks w ON w.pipeline = p.id
     LEFT JOIN LATERAL (SELECT l.id AS run, l.started_at, l.finished_at,
             CASE WHEN l.state = 'running' AND NOT etl_catalog.is_running(p.id) THEN 'crashed' ELSE l.state END AS state
@@ -273,7 +311,29 @@ FROM etl_catalog.pipelines p
 WHERE pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER');
 COMMENT ON VIEW etl_status IS 'a line per pipeline: what it does and how its last run ended';
 
-GRANT SELECT ON etl_pipelines, etl_runs, etl_dead_letters, etl_status TO PUBLIC;
+/*
+ * What runs at this moment.  Counters of rows are those of committed batches; records counts the batch in hand as
+ * well, and bytes move while it is read (NULL for a source that does not tell).
+ */
+CREATE VIEW etl_progress WITH (security_barrier) AS
+SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
+    CASE s.stage WHEN 1 THEN 'reading' WHEN 2 THEN 'loading' ELSE 'starting' END AS stage,
+    s.records, s.bytes, s.bytes_total,
+    pg_catalog.round(s.bytes / s.seconds) AS bytes_per_second,
+    CASE WHEN s.bytes > 0 AND s.bytes_total >= s.bytes
+        THEN pg_catalog.make_interval(secs => (s.bytes_total - s.bytes) * s.seconds::float8 / s.bytes) END AS time_left,
+    r.batches, r.read, r.malformed, r.convert_failed, r.converted, r.emitted, r.invalid, r.superseded, r.load_failed,
+    r.loaded, r.inserted, r.updated, r.skipped
+FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
+    LEFT JOIN LATERAL (SELECT i.param16 AS stage, i.param17 AS records, nullif(i.param1, 0) AS bytes,
+            nullif(i.param2, 0) AS bytes_total,
+            greatest(extract(epoch FROM pg_catalog.clock_timestamp() - r.started_at), 0.001) AS seconds
+        FROM pg_catalog.pg_stat_get_progress_info('COPY') i WHERE i.pid = r.pid) s ON true
+WHERE r.state = 'running' AND etl_catalog.is_running(p.id)
+    AND (pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER'));
+COMMENT ON VIEW etl_progress IS 'runs under way, and how far they are';
+
+GRANT SELECT ON etl_progress, etl_pipelines, etl_runs, etl_dead_letters, etl_status TO PUBLIC;
 
 /*
  * etl_create_pipeline: defines a pipeline, which is run by etl_run or etl_start.
@@ -299,6 +359,10 @@ GRANT SELECT ON etl_pipelines, etl_runs, etl_dead_letters, etl_status TO PUBLIC;
  * on_shutdown      'drain' finishes the batch in hand, within etl.drain_timeout; 'drop' stops at once
  * max_runtime      a run that lasts longer fails
  * enabled          whether it may run
+ * schedule         when it runs by itself: see etl_next_runs
+ * timezone         of the schedule; NULL: the session's at this moment
+ * after            names of pipelines: it also runs when all of them have succeeded since it did
+ * max_failures     so many in a row pause it, with a NOTIFY etl_alert; 0: none do
  */
 CREATE FUNCTION etl_create_pipeline(
     name text,
@@ -319,7 +383,11 @@ CREATE FUNCTION etl_create_pipeline(
     reject_limit bigint DEFAULT NULL,
     on_shutdown text DEFAULT NULL,
     max_runtime interval DEFAULT NULL,
-    enabled boolean DEFAULT NULL)
+    enabled boolean DEFAULT NULL,
+    schedule text DEFAULT NULL,
+    timezone text DEFAULT NULL,
+    after text[] DEFAULT NULL,
+    max_failures int DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 /* The same arguments: what is given changes.  An empty text, array or object takes an option away. */
@@ -342,7 +410,11 @@ CREATE FUNCTION etl_alter_pipeline(
     reject_limit bigint DEFAULT NULL,
     on_shutdown text DEFAULT NULL,
     max_runtime interval DEFAULT NULL,
-    enabled boolean DEFAULT NULL)
+    enabled boolean DEFAULT NULL,
+    schedule text DEFAULT NULL,
+    timezone text DEFAULT NULL,
+    after text[] DEFAULT NULL,
+    max_failures int DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 CREATE FUNCTION etl_drop_pipeline(name text) RETURNS void
@@ -356,9 +428,9 @@ CREATE FUNCTION etl_reset(name text) RETURNS void
 CREATE FUNCTION etl_adopt() RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION etl_create_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean)
+COMMENT ON FUNCTION etl_create_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean, text, text, text[], int)
     IS 'defines a pipeline';
-COMMENT ON FUNCTION etl_alter_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean)
+COMMENT ON FUNCTION etl_alter_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean, text, text, text[], int)
     IS 'changes what is given of the definition of a pipeline';
 COMMENT ON FUNCTION etl_drop_pipeline(text) IS 'removes a pipeline with its checkpoint, history and dead letters';
 COMMENT ON FUNCTION etl_pause(text) IS 'keeps a pipeline from being run';
@@ -367,8 +439,8 @@ COMMENT ON FUNCTION etl_reset(text) IS 'forgets checkpoint and watermark of a pi
 COMMENT ON FUNCTION etl_adopt() IS 'makes the pipelines of a copied or restored database its own; returns how many those were';
 
 REVOKE EXECUTE ON FUNCTION
-    etl_create_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean),
-    etl_alter_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean),
+    etl_create_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean, text, text, text[], int),
+    etl_alter_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean, text, text, text[], int),
     etl_drop_pipeline(text), etl_pause(text), etl_resume(text), etl_reset(text), etl_adopt()
     FROM PUBLIC;
 
@@ -591,6 +663,19 @@ CREATE FUNCTION etl_breaker_reset(origin text) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION etl_breaker_reset(text) IS 'closes the circuit breaker of an origin';
 REVOKE EXECUTE ON FUNCTION etl_breaker_reset(text) FROM PUBLIC;
+
+/*
+ * etl_cancel: ends the run of a pipeline that is under way; false if there is none.  The batch in hand is rolled
+ * back, and the next run goes on behind the one before.  A scheduled pipeline runs again at its next time.
+ */
+CREATE FUNCTION etl_cancel(name text) RETURNS boolean
+LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+BEGIN ATOMIC
+    SELECT coalesce(pg_catalog.bool_or(pg_catalog.pg_cancel_backend(r.pid)), false)
+    FROM etl_runs r WHERE r.pipeline = etl_cancel.name AND r.state = 'running';
+END;
+COMMENT ON FUNCTION etl_cancel(text) IS 'ends the run of a pipeline that is under way';
+REVOKE EXECUTE ON FUNCTION etl_cancel(text) FROM PUBLIC;
 
 /*
  * etl_next_runs: the next n times of a schedule.

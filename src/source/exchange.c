@@ -55,7 +55,7 @@ struct EtlExchange
 	State state;
 
 	int attempt; /* from 1 */
-	int64 first_attempt_at;
+	int64 first_failure_at;
 	int64 not_before;
 
 	/* the hop in hand */
@@ -304,6 +304,8 @@ static void
 raise_verdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked)
 {
 	if (verdict == ETL_RETRY_TOO_LONG)
+	{
+		EtlRetryRefusedWait = asked;
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("could not read \"%s\": the server asks to wait %.3f seconds%s",
@@ -316,6 +318,7 @@ raise_verdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked)
 					 exchange->target->retry.max_wait / 1000.0),
 				 errhint("Run it later, or raise \"%s\".",
 						 exchange->target->server ? "max_wait" : "etl.http_max_wait")));
+	}
 	EtlExchangeRaise(exchange);
 }
 
@@ -474,10 +477,13 @@ plan_attempt(EtlExchange *exchange, int64 asked)
 {
 	int64 now = EtlClock();
 	int64 wait;
-	EtlRetryVerdict verdict = EtlRetryDecide(&exchange->target->retry, exchange->attempt,
-											 now - exchange->first_attempt_at, asked,
-											 pg_prng_double(&pg_global_prng_state), &wait);
+	EtlRetryVerdict verdict;
 
+	if (exchange->attempt == 1)
+		exchange->first_failure_at = now;
+	verdict = EtlRetryDecide(&exchange->target->retry, exchange->attempt,
+							 now - exchange->first_failure_at, asked,
+							 pg_prng_double(&pg_global_prng_state), &wait);
 	if (verdict != ETL_RETRY_AGAIN)
 		raise_verdict(exchange, verdict, asked);
 	exchange->attempt++;
@@ -617,8 +623,8 @@ EtlExchangeSend(EtlExchange *exchange, const EtlCall *call)
 {
 	EtlExchangeClose(exchange);
 	exchange->not_before = 0;
+	exchange->attempt = 1;
 	start_attempt(exchange, call);
-	EtlExchangeProgressed(exchange);
 	send_hop(exchange, false);
 }
 
@@ -633,11 +639,9 @@ EtlExchangeSendAgain(EtlExchange *exchange, const EtlCall *call, int64 asked)
 void
 EtlExchangeProgressed(EtlExchange *exchange)
 {
-	/* A connection that is lost again and again is no reason to stop, as long as each brings something. */
-	if (exchange->entered)
-		EtlOriginLeave(exchange->origin, 0, ETL_SUCCEEDED);
+	/* Connections that are lost again and again are no reason to stop while each brings something. */
+	EtlOriginLeave(exchange->origin, 0, ETL_SUCCEEDED);
 	exchange->attempt = 1;
-	exchange->first_attempt_at = EtlClock();
 }
 
 int

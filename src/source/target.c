@@ -68,7 +68,7 @@ EtlTargetInit(void)
 							"If it asks for more, that is an error that names the time.", &max_wait,
 							60 * 1000, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable(
-		"etl.http_retry_budget", "Sets how long after the first one another attempt may start.",
+		"etl.http_retry_budget", "Sets how long after the first failure another attempt may start.",
 		NULL, &retry_budget, 120 * 1000, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 

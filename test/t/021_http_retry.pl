@@ -96,6 +96,8 @@ fixture_reset();
 query_fails($node, "SET etl.http_retry_budget = '500ms'; " . read_url('/rows/3?status=503&retry_after=0.6'), '58030',
 	qr/HTTP status 503/, 'the budget is obeyed');
 is(requests(), 1, 'a wait beyond it is not begun');
+is(query($node, "SET etl.http_retry_budget = '300ms'; " . read_url('/rows/60?drip=4&drop=200&times=1')), '60',
+	'it begins with the first failure, however long the body took until then');
 
 # -- timeouts -------------------------------------------------------------------------------------
 
