@@ -304,6 +304,7 @@ load_chunk(EtlRun *run, EtlLoadOutcome *outcome)
 		outcome->inserted += n;
 	SPI_finish();
 	MemoryContextSwitchTo(old);
+	run->emitted.end = 0;
 	MemoryContextReset(run->chunk);
 	run->ntuples = 0;
 	run->loading = false;
@@ -441,6 +442,8 @@ EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
 	SPIPlanPtr plan;
 
 	memset(outcome, 0, sizeof(*outcome));
+	/* The rows of an attempt that failed are not there for the query of this one. */
+	run->emitted.end = 0;
 	MemoryContextReset(run->chunk);
 	run->ntuples = 0;
 	run->loading = false;
