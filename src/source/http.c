@@ -98,6 +98,7 @@ static struct
 static int http_buffer_size = 256; /* kB */
 
 static void finish(EtlHttp *http, CURLcode code);
+
 void
 EtlHttpInit(void)
 {

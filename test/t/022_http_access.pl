@@ -154,6 +154,8 @@ query($node, as_role('reader', read_server('shop')));
 is(headers_at('http')->{authorization}, 'Bearer secret-of-file', 'a secret that is in a file');
 unlink $secret_file;
 query_fails($node, as_role('reader', read_server('shop')), '58P01', qr/could not open file/, 'is read when it is needed');
+mkdir $secret_file;
+query_fails($node, as_role('reader', read_server('shop')), '42809', qr/not a regular file/, 'and is a file');
 
 with_server("$base, auth 'bearer', headers '{\"X-Key\": \"secret\"}', allowed_origins 'http://public.test:$other'",
 	"token 'secret-token'");
