@@ -211,8 +211,11 @@ mask(const EtlExchange *exchange, char *text)
 
 	for (int i = 0; i < request->nheaders; i++)
 	{
-		const char *value = strstr(request->headers[i], ": ") + 2;
-		const char *blank = strchr(value, ' ');
+		const char *value = request->headers[i] + strcspn(request->headers[i], ":");
+		const char *blank;
+
+		value += strspn(value, ": ");
+		blank = strchr(value, ' ');
 
 		EtlTargetMaskText(text, value);
 		/* "Bearer token": the token by itself */
@@ -440,8 +443,10 @@ check_may_go(const EtlExchange *exchange)
 	if (!refusal)
 		return;
 	if (exchange->redirects > 0)
-		raise_redirect((EtlExchange *) exchange, ERRCODE_INSUFFICIENT_PRIVILEGE,
-					   "permission denied", refusal);
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to follow a redirect to \"%s\"", shown_url(exchange)),
+				 errdetail("%s", refusal)));
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to read \"%s\"", shown_url(exchange)),
