@@ -14,6 +14,8 @@
  */
 #include "etl.h"
 
+#include <ctype.h>
+
 #include "api/detect.h"
 #include "api/paging.h"
 #include "format/link_header.h"
@@ -67,8 +69,12 @@ static const char *
 step(const char *name, size_t len)
 {
 	StringInfoData out;
+	size_t plain = 0;
 
-	if (len > 0 && strcspn(pnstrdup(name, len), ".[]\"=|$*\\ :") == len)
+	while (plain < len && (isalnum((unsigned char) name[plain]) || name[plain] == '_' ||
+						   name[plain] == '-' || IS_HIGHBIT_SET(name[plain])))
+		plain++;
+	if (len > 0 && plain == len)
 		return pnstrdup(name, len);
 	initStringInfo(&out);
 	appendStringInfoChar(&out, '"');
@@ -567,11 +573,13 @@ EtlDetectFromBody(const EtlJsonItem *body, const char *items, EtlHeaderLookup lo
 		if (!detect_items(fields, detection, &items))
 		{
 			detection->doubt = list_fields(fields);
+			pfree(fields);
 			return;
 		}
 		set(detection, "items", items != NULL ? items : "$");
 	}
 	detect_reference(fields, items, lookup, arg, detection);
+	pfree(fields);
 }
 
 const char *

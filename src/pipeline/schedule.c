@@ -19,6 +19,7 @@
 #include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "common/int.h"
 #include "pipeline/schedule.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"

@@ -188,6 +188,37 @@ plan_existing_table(Import *import, Oid relid)
  *	Loading
  * ---------------------------------------------------------------- */
 
+/*
+ * Another session that makes the same table is waited for, and then PostgreSQL speaks of a duplicate key of its
+ * catalog, which reads as if the file had one.
+ */
+static void
+execute_create_table(const Import *import, const char *sql)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		if (SPI_execute(sql, false, 0) != SPI_OK_UTILITY)
+			elog(ERROR, "could not execute \"%s\"", sql);
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION || error->schema_name == NULL ||
+			strcmp(error->schema_name, "pg_catalog") != 0)
+			PG_RE_THROW();
+		FlushErrorState();
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_TABLE),
+						errmsg("another session has created table %s meanwhile", import->target),
+						errhint("To load the rows into that table, try again.")));
+	}
+	PG_END_TRY();
+}
+
 static void
 create_table(const Import *import)
 {
@@ -203,8 +234,7 @@ create_table(const Import *import)
 						 format_type_be(EtlProposedType(column)));
 	}
 	appendStringInfoChar(&sql, ')');
-	if (SPI_execute(sql.data, false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not execute \"%s\"", sql.data);
+	execute_create_table(import, sql.data);
 }
 
 /* INSERT ... SELECT, with the arguments of this call handed on as parameters. */
@@ -239,21 +269,36 @@ insert_rows(const Import *import)
 	return SPI_processed; /* as INSERT would say; a rule may have made anything of it */
 }
 
+/* Says where the row comes from that the table refuses. */
+static void
+load_error_context(void *arg)
+{
+	EtlLoad *load = arg;
+
+	if (load->rows != NULL)
+		EtlRowsErrorContext(load->rows);
+}
+
 /* Loads the table; with guesses for its types, a value that they do not fit is an error. */
 static uint64
 load(const Import *import, bool guesses)
 {
+	EtlLoad load = {.guesses = guesses};
+	EtlLoad *outer = EtlRowsCurrentLoad;
+	ErrorContextCallback callback = {error_context_stack, load_error_context, &load};
 	volatile uint64 n = 0;
 
 	EtlProgressBegin(RangeVarGetRelid(import->relation, NoLock, false));
-	EtlRowsTypesAreGuesses = guesses;
+	EtlRowsCurrentLoad = &load;
+	error_context_stack = &callback;
 	PG_TRY();
 	{
 		n = insert_rows(import);
 	}
 	PG_FINALLY();
 	{
-		EtlRowsTypesAreGuesses = false;
+		error_context_stack = callback.previous;
+		EtlRowsCurrentLoad = outer;
 		EtlProgressEnd();
 	}
 	PG_END_TRY();

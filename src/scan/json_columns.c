@@ -11,6 +11,7 @@
 #include "etl.h"
 
 #include "api/json_body.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
@@ -42,7 +43,7 @@ struct EtlJsonColumns
 	EtlJsonNames *names;
 	JsonColumn *column; /* [natts] */
 	bool any;			/* there is a column that needs an object */
-	bool convert;		/* the server's encoding is not UTF-8 */
+	Oid conversion;		/* from UTF-8 to the server's encoding; invalid: bytes stay as they are */
 };
 
 /* ----------------------------------------------------------------
@@ -182,6 +183,19 @@ add_path(EtlJsonColumns *columns, const char *name, size_t len)
 	return EtlJsonNamesAddPath(columns->names, path);
 }
 
+static Oid
+find_conversion(void)
+{
+	Oid conversion = FindDefaultConversionProc(PG_UTF8, GetDatabaseEncoding());
+
+	if (!OidIsValid(conversion))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+						errmsg("default conversion function for encoding \"%s\" to \"%s\" does not "
+							   "exist",
+							   "UTF8", GetDatabaseEncodingName())));
+	return conversion;
+}
+
 void
 EtlJsonColumnsInit(EtlJsonRows *json)
 {
@@ -190,7 +204,8 @@ EtlJsonColumnsInit(EtlJsonRows *json)
 
 	columns->names = EtlJsonNamesCreate();
 	columns->column = palloc0(sizeof(JsonColumn) * rows->desc->natts);
-	columns->convert = GetDatabaseEncoding() != PG_UTF8;
+	if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
+		columns->conversion = find_conversion();
 	for (int i = 0; i < rows->desc->natts; i++)
 	{
 		EtlColumn *column = &rows->columns[i];
@@ -227,18 +242,57 @@ EtlJsonRowsTake(EtlJsonRows *json, const EtlJsonItem *item)
 	return ETL_ROW_FAULTY;
 }
 
-/* Text of the body in the server's encoding. */
-static inline const char *
-server_text(const EtlJsonColumns *columns, const char *s, size_t *len)
+/* The row is faulty as rows->fault says; an error if faults are. */
+static void
+report_fault(EtlRows *rows)
 {
-	char *converted;
+	if (rows->on_error == ETL_ON_ERROR_FAIL)
+		EtlRaiseFault(&rows->fault);
+}
 
-	if (likely(!columns->convert))
-		return s;
-	converted = pg_any_to_server(s, *len, PG_UTF8);
-	if (converted != s)
-		*len = strlen(converted);
-	return converted;
+static void
+set_untranslatable_fault(EtlRows *rows, const char *s)
+{
+	StringInfoData bytes;
+
+	initStringInfo(&bytes);
+	for (int i = 0; i < pg_encoding_mblen(PG_UTF8, s); i++)
+		appendStringInfo(&bytes, "%s0x%02x", i > 0 ? " " : "", (unsigned char) s[i]);
+	EtlRowsSetFault(
+		rows, ERRCODE_UNTRANSLATABLE_CHARACTER,
+		psprintf("character with byte sequence %s in encoding \"%s\" has no equivalent in "
+				 "encoding \"%s\"",
+				 bytes.data, "UTF8", GetDatabaseEncodingName()),
+		NULL, NULL);
+	report_fault(rows);
+}
+
+static const char *
+converted_text(EtlJsonRows *json, const char *s, size_t *len)
+{
+	size_t size = *len * MAX_CONVERSION_GROWTH + 1;
+	unsigned char *out = palloc_extended(size, MCXT_ALLOC_HUGE);
+	size_t done = 0;
+
+	/* The conversion takes an int; items are smaller. */
+	if (*len > 0)
+		done = pg_do_encoding_conversion_buf(json->columns->conversion, PG_UTF8,
+											 GetDatabaseEncoding(), (unsigned char *) s, (int) *len,
+											 out, (int) Min(size, PG_INT32_MAX), true);
+	if (done < *len)
+	{
+		set_untranslatable_fault(&json->base, s + done);
+		return NULL;
+	}
+	*len = *len > 0 ? strlen((char *) out) : 0;
+	return (char *) out;
+}
+
+/* Text of the body in the server's encoding; NULL where it cannot be converted, and the row is faulty. */
+static inline const char *
+server_text(EtlJsonRows *json, const char *s, size_t *len)
+{
+	return likely(!OidIsValid(json->columns->conversion)) ? s : converted_text(json, s, len);
 }
 
 static void
@@ -252,6 +306,7 @@ set_ambiguous_fault(EtlJsonRows *json, int number, const EtlJsonFound *found)
 							 EtlJsonTokenKey(item, found->other), (int) found->token->key_len,
 							 EtlJsonTokenKey(item, found->token)),
 					pstrdup("Declare the column by its exact name."));
+	report_fault(&json->base);
 }
 
 /* The value that a column means; NULL if there is none, or its name is ambiguous, which is a fault. */
@@ -268,8 +323,6 @@ find_value(EtlJsonRows *json, int number)
 	if (likely(found->other == NULL))
 		return found->token;
 	set_ambiguous_fault(json, number, found);
-	if (json->base.on_error == ETL_ON_ERROR_FAIL)
-		EtlRaiseFault(&json->base.fault);
 	return NULL;
 }
 
@@ -323,8 +376,10 @@ fetch_field(EtlJsonRows *json, int number, Datum *value, bool *isnull)
 		return;
 	}
 	s = value_text(json, json->columns->column[number].form, token, &len);
-	s = server_text(json->columns, s, &len);
-	*isnull = false;
+	s = server_text(json, s, &len);
+	*isnull = s == NULL;
+	if (unlikely(s == NULL))
+		return;
 	*value = rows->columns[number].takes_bytes ? PointerGetDatum(cstring_to_text_with_len(s, len))
 											   : EtlColumnConvert(rows, number, s, len);
 }
@@ -351,12 +406,16 @@ fetch_provenance(EtlJsonRows *json, int number, Datum *value, bool *isnull)
 			*value = Int32GetDatum((int32) json->item.index + 1);
 			break;
 		case ETL_FROM_RAW:
-			s = server_text(json->columns, s, &len);
-			*value = PointerGetDatum(cstring_to_text_with_len(s, len));
+			s = server_text(json, s, &len);
+			*isnull = s == NULL;
+			if (s != NULL)
+				*value = PointerGetDatum(cstring_to_text_with_len(s, len));
 			break;
 		case ETL_FROM_ITEM:
-			s = server_text(json->columns, s, &len);
-			*value = EtlColumnInput(&json->base, number, s, len);
+			s = server_text(json, s, &len);
+			*isnull = s == NULL;
+			if (s != NULL)
+				*value = EtlColumnInput(&json->base, number, s, len);
 			break;
 		default:
 			*isnull = true;

@@ -24,9 +24,10 @@
 #define ROWS_PER_RESET 32
 #define SHOWN_VALUE_BYTES 100 /* of a faulty value in CONTEXT, as COPY has it */
 
-bool EtlRowsTypesAreGuesses = false;
+EtlLoad *EtlRowsCurrentLoad = NULL;
 
 static void push_error_context(EtlRows *rows, ErrorContextCallback *callback);
+static void pop_error_context(EtlRows *rows, ErrorContextCallback *callback);
 
 /* ----------------------------------------------------------------
  *	Opening
@@ -81,6 +82,12 @@ column_kind(const EtlRows *rows, const EtlColumn *column)
 							  rows->kind->function, list_provenance(rows->kind))));
 }
 
+static bool
+has_guessed_types(const EtlRows *rows)
+{
+	return rows->load != NULL && rows->load->guesses;
+}
+
 static void
 set_up_column(EtlRows *rows, int i)
 {
@@ -97,8 +104,8 @@ set_up_column(EtlRows *rows, int i)
 		return;
 	column->takes_bytes =
 		column->type == TEXTOID || (column->type == VARCHAROID && column->typmod < 0);
-	column->fast = rows->guesses ? EtlProposedConverterFor(column->type)
-								 : EtlFastConverterFor(column->type, column->typmod);
+	column->fast = has_guessed_types(rows) ? EtlProposedConverterFor(column->type)
+										   : EtlFastConverterFor(column->type, column->typmod);
 	getTypeInputInfo(column->type, &function, &column->ioparam);
 	fmgr_info_cxt(function, &column->input, rows->context);
 	column->pure = EtlInputIsPure(function);
@@ -162,8 +169,12 @@ open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bi
 	rows->context = context;
 	rows->row_context = AllocSetContextCreate(context, "etl row", ALLOCSET_DEFAULT_SIZES);
 	rows->rewindable = rewindable;
-	rows->guesses = EtlRowsTypesAreGuesses;
 	rows->resume = resume;
+	if (EtlRowsCurrentLoad != NULL && EtlRowsCurrentLoad->rows == NULL)
+	{
+		rows->load = EtlRowsCurrentLoad;
+		rows->load->rows = rows;
+	}
 	rows->converting = -1;
 	rows->columns = palloc0(sizeof(EtlColumn) * desc->natts);
 	rows->values = palloc0(sizeof(Datum) * desc->natts);
@@ -177,7 +188,7 @@ open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bi
 	set_wanted(rows, wanted);
 	push_error_context(rows, &callback);
 	kind->open(rows);
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	rows->args = NULL; /* the caller's, and soon gone */
 	MemoryContextSwitchTo(old);
 	return rows;
@@ -239,6 +250,13 @@ rows_error_context(void *arg)
 		errcontext("%s", where.data);
 }
 
+void
+EtlRowsErrorContext(EtlRows *rows)
+{
+	if (!rows->reading)
+		rows_error_context(rows);
+}
+
 static void
 push_error_context(EtlRows *rows, ErrorContextCallback *callback)
 {
@@ -246,6 +264,14 @@ push_error_context(EtlRows *rows, ErrorContextCallback *callback)
 	callback->arg = rows;
 	callback->previous = error_context_stack;
 	error_context_stack = callback;
+	rows->reading = true;
+}
+
+static void
+pop_error_context(EtlRows *rows, ErrorContextCallback *callback)
+{
+	error_context_stack = callback->previous;
+	rows->reading = false;
 }
 
 void
@@ -352,12 +378,12 @@ EtlRowsAdvance(EtlRows *rows)
 
 	push_error_context(rows, &callback);
 	CHECK_FOR_INTERRUPTS();
-	MemoryContextReset(rows->row_context);
+	reset_row_context(rows);
 	rows->faulty = false;
 	advance = rows->kind->advance(rows);
 	if (advance != ETL_NO_MORE_ROWS)
 		rows->counters.records++;
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
 	return advance;
 }
@@ -385,7 +411,7 @@ EtlRowsNext(EtlRows *rows)
 		if (dispose_of_faulty_row(rows, advance == ETL_ROW_REJECTED))
 			break;
 	}
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
 	return advance != ETL_NO_MORE_ROWS;
 }
@@ -409,7 +435,7 @@ EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool
 	old = MemoryContextSwitchTo(rows->row_context);
 	push_error_context(rows, &callback);
 	rows->kind->fetch(rows, targets, n, values, isnull);
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
 }
 
@@ -424,7 +450,7 @@ EtlRowsRewind(EtlRows *rows)
 	rows->nrejected = rows->nskipped = 0;
 	push_error_context(rows, &callback);
 	rows->kind->rewind(rows);
-	error_context_stack = callback.previous;
+	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
 }
 
@@ -434,6 +460,8 @@ EtlRowsClose(EtlRows *rows)
 {
 	unsigned long long nskipped = Max(rows->most_skipped, rows->nskipped);
 
+	if (rows->load != NULL)
+		rows->load->rows = NULL;
 	if (nskipped > 0)
 		ereport(NOTICE, (errmsg_plural("%llu row was skipped due to errors",
 									   "%llu rows were skipped due to errors", nskipped, nskipped),
@@ -471,7 +499,7 @@ input(EtlRows *rows, int column, char *text)
 Datum
 EtlColumnInput(EtlRows *rows, int column, const char *s, size_t len)
 {
-	if (rows->guesses && !EtlHasProposedForm(rows->columns[column].type, s, len))
+	if (has_guessed_types(rows) && !EtlHasProposedForm(rows->columns[column].type, s, len))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("a value of column \"%s\" is not plainly of type %s",

@@ -170,6 +170,16 @@ typedef struct EtlScanKind
 	void (*tell)(EtlRows *rows);
 } EtlScanKind;
 
+/*
+ * What etl_import is loading.  While EtlRowsCurrentLoad is set, it gets the rows that are opened next.  If their types
+ * are guesses, what such a type would not have been proposed for (see infer.h) is an error (22P02).
+ */
+typedef struct EtlLoad
+{
+	bool guesses;
+	EtlRows *rows; /* NULL: not open */
+} EtlLoad;
+
 struct EtlRows
 {
 	const EtlScanKind *kind;
@@ -182,7 +192,8 @@ struct EtlRows
 	int nwanted;
 	EtlWanted *wanted;		 /* the columns that anybody will fetch, each at its own number */
 	bool rewindable;		 /* Rewind may be called */
-	bool guesses;			 /* EtlRowsTypesAreGuesses, when it was opened */
+	EtlLoad *load;			 /* that these rows are read for; or NULL */
+	bool reading;			 /* errors say by themselves where they come from */
 	const EtlResume *resume; /* a pipeline's; NULL: an ordinary scan */
 
 	EtlOnError on_error;
@@ -207,11 +218,7 @@ struct EtlRows
 	EtlCounters counters;
 };
 
-/*
- * While this is set, the types of scans that are opened are guesses, and what such a type would not have been
- * proposed for (see infer.h) is an error (22P02).  For etl_import, which then looks again.
- */
-extern bool EtlRowsTypesAreGuesses;
+extern EtlLoad *EtlRowsCurrentLoad;
 
 extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
 							const Bitmapset *wanted, bool rewindable);
@@ -225,6 +232,9 @@ extern void
 EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 extern void EtlRowsRewind(EtlRows *rows);
 extern void EtlRowsClose(EtlRows *rows);
+
+/* Where the current row is, for the CONTEXT of errors that have not said so. */
+extern void EtlRowsErrorContext(EtlRows *rows);
 
 /* For kinds: what it took to read over http. */
 extern void EtlExplainHttp(const EtlHttpStats *http, ExplainState *es);

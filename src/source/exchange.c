@@ -2,14 +2,12 @@
  * exchange.c
  *		A request to a target, and the response that counts.
  *
- *		             not yet: rate limit, back-off
+ *		             not yet: rate limit, back-off, a breaker that is open (an error when it is waited for)
  *		                +--------+
  *		                v        |
  *		  idle -----> due -------+---> sent ------> answered -----> idle
- *		                ^   \          |  |          body read, closed
- *		                |    \         |  +-> error
- *		                |     +-> refused (its breaker is open; an error when it is waited for)
- *		                |              |
+ *		                ^              |  |          body read, closed
+ *		                |              |  +-> error
  *		                +--------------+
  *		         redirect, new token, another attempt
  *
@@ -43,8 +41,7 @@
 typedef enum State
 {
 	IDLE,
-	DUE,	 /* to be sent when not_before has come */
-	REFUSED, /* by the breaker */
+	DUE, /* to be sent when not_before has come */
 	SENT,
 	ANSWERED,
 } State;
@@ -58,7 +55,7 @@ struct EtlExchange
 	State state;
 
 	int attempt; /* from 1 */
-	int64 first_attempt_at;
+	int64 first_failure_at;
 	int64 not_before;
 
 	/* the hop in hand */
@@ -75,8 +72,7 @@ struct EtlExchange
 
 	bool entered; /* its origin, and has to leave it */
 	uint32 probe;
-	int64 refused_for; /* ms until the breaker may let it in, -1: unknown */
-	uint64 received;   /* bytes of the body */
+	uint64 received; /* bytes of the body */
 	MemoryContextCallback release;
 };
 
@@ -209,17 +205,7 @@ mask(const EtlExchange *exchange, char *text)
 {
 	const EtlHttpRequest *request = &exchange->request;
 
-	for (int i = 0; i < request->nheaders; i++)
-	{
-		const char *value = strstr(request->headers[i], ": ") + 2;
-		const char *blank = strchr(value, ' ');
-
-		EtlTargetMaskText(text, value);
-		/* "Bearer token": the token by itself */
-		if (blank)
-			EtlTargetMaskText(text, blank + 1);
-	}
-	EtlTargetMask(exchange->target, &exchange->url, text);
+	EtlTargetMask(exchange->target, &exchange->url, request->headers, request->nheaders, text);
 }
 
 static void
@@ -230,6 +216,12 @@ raise_fault(EtlExchange *exchange)
 	const char *purpose = EtlHttpPurpose(exchange->http);
 
 	mask(exchange, text);
+	/* It may quote what the server sent, in whatever encoding. */
+	for (char *p = text; *p; p++)
+	{
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	}
 	ereport(ERROR,
 			(errcode(fault_sqlstate(fault)),
 			 errmsg("could not read \"%s\": %s%s", shown_url(exchange), fault_clause(fault),
@@ -293,10 +285,8 @@ raise_redirect(EtlExchange *exchange, int sqlstate, const char *why, const char 
 }
 
 static void
-raise_refused(EtlExchange *exchange)
+raise_refused(EtlExchange *exchange, int64 wait)
 {
-	int64 wait = exchange->refused_for;
-
 	/* What the last attempt met tells more than that there is no further one. */
 	if (exchange->attempt > 1)
 		EtlExchangeRaise(exchange);
@@ -314,6 +304,8 @@ static void
 raise_verdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked)
 {
 	if (verdict == ETL_RETRY_TOO_LONG)
+	{
+		EtlRetryRefusedWait = asked;
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("could not read \"%s\": the server asks to wait %.3f seconds%s",
@@ -326,6 +318,7 @@ raise_verdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked)
 					 exchange->target->retry.max_wait / 1000.0),
 				 errhint("Run it later, or raise \"%s\".",
 						 exchange->target->server ? "max_wait" : "etl.http_max_wait")));
+	}
 	EtlExchangeRaise(exchange);
 }
 
@@ -344,7 +337,7 @@ start_attempt(EtlExchange *exchange, const EtlCall *call)
 	exchange->method = call->method ? call->method : "GET";
 	exchange->with_body = call->body != NULL;
 	exchange->trusted = EtlTargetTrusts(exchange->target, &call->url);
-	exchange->public_only = EtlTargetIsPublicOnly(exchange->target);
+	exchange->public_only = EtlTargetIsPublicOnly(exchange->target, &call->url);
 	exchange->redirects = 0;
 	exchange->token_renewed = false;
 	exchange->received = 0;
@@ -444,9 +437,9 @@ check_may_go(const EtlExchange *exchange)
 					 "they have USAGE.")));
 }
 
-/* Sends a hop that is due, unless its origin does not take it now. */
+/* Sends a hop that is due, unless its origin does not take it now; that is an error if it is waited for. */
 static void
-send_hop(EtlExchange *exchange)
+send_hop(EtlExchange *exchange, bool waited_for)
 {
 	static const EtlRate no_limit = {0};
 	MemoryContext old = MemoryContextSwitchTo(exchange->hop_context);
@@ -456,12 +449,12 @@ send_hop(EtlExchange *exchange)
 	build_request(exchange);
 	strlcpy(exchange->origin, EtlUrlOrigin(&exchange->url), sizeof(exchange->origin));
 	switch (EtlOriginEnter(exchange->origin,
-						   exchange->trusted ? &exchange->target->rate : &no_limit,
+						   exchange->trusted ? &exchange->target->rate : &no_limit, waited_for,
 						   &exchange->probe, &wait))
 	{
 		case ETL_BREAKER_OPENED:
-			exchange->state = REFUSED;
-			exchange->refused_for = wait;
+			if (waited_for)
+				raise_refused(exchange, wait);
 			break;
 		case ETL_RATE_LIMITED:
 			exchange->not_before = EtlClock() + wait;
@@ -484,10 +477,13 @@ plan_attempt(EtlExchange *exchange, int64 asked)
 {
 	int64 now = EtlClock();
 	int64 wait;
-	EtlRetryVerdict verdict = EtlRetryDecide(&exchange->target->retry, exchange->attempt,
-											 now - exchange->first_attempt_at, asked,
-											 pg_prng_double(&pg_global_prng_state), &wait);
+	EtlRetryVerdict verdict;
 
+	if (exchange->attempt == 1)
+		exchange->first_failure_at = now;
+	verdict = EtlRetryDecide(&exchange->target->retry, exchange->attempt,
+							 now - exchange->first_failure_at, asked,
+							 pg_prng_double(&pg_global_prng_state), &wait);
 	if (verdict != ETL_RETRY_AGAIN)
 		raise_verdict(exchange, verdict, asked);
 	exchange->attempt++;
@@ -533,8 +529,10 @@ leave_origin(EtlExchange *exchange, const EtlUrl *next)
 					   "it would send the body of the request to another host", NULL);
 	exchange->trusted = false;
 	/* What is public must not lead us into the network that we stand in. */
-	if (!target->allow_private && !target->proxy && !EtlHttpPurpose(exchange->http))
+	if (!(target->allow_private && EtlTargetTrusts(target, next)) && !target->proxy &&
+		!EtlHttpPurpose(exchange->http))
 		exchange->public_only = true;
+	exchange->public_only |= EtlTargetIsPublicOnly(target, next);
 }
 
 static void
@@ -625,9 +623,9 @@ EtlExchangeSend(EtlExchange *exchange, const EtlCall *call)
 {
 	EtlExchangeClose(exchange);
 	exchange->not_before = 0;
+	exchange->attempt = 1;
 	start_attempt(exchange, call);
-	EtlExchangeProgressed(exchange);
-	send_hop(exchange);
+	send_hop(exchange, false);
 }
 
 void
@@ -641,11 +639,9 @@ EtlExchangeSendAgain(EtlExchange *exchange, const EtlCall *call, int64 asked)
 void
 EtlExchangeProgressed(EtlExchange *exchange)
 {
-	/* A connection that is lost again and again is no reason to stop, as long as each brings something. */
-	if (exchange->entered)
-		EtlOriginLeave(exchange->origin, 0, ETL_SUCCEEDED);
+	/* Connections that are lost again and again are no reason to stop while each brings something. */
+	EtlOriginLeave(exchange->origin, 0, ETL_SUCCEEDED);
 	exchange->attempt = 1;
-	exchange->first_attempt_at = EtlClock();
 }
 
 int
@@ -665,10 +661,7 @@ EtlExchangeAwait(EtlExchange *exchange)
 					EtlHttpSleep(exchange->not_before);
 					exchange->stats->waited += EtlClock() - now;
 				}
-				send_hop(exchange);
-				break;
-			case REFUSED:
-				raise_refused(exchange);
+				send_hop(exchange, true);
 				break;
 			case SENT:
 				fault = EtlHttpAwait(exchange->http);

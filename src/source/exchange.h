@@ -63,7 +63,7 @@ extern bool EtlExchangeBroke(const EtlExchange *exchange);
  */
 extern void EtlExchangeSendAgain(EtlExchange *exchange, const EtlCall *call, int64 asked);
 
-/* The attempts so far have been worth it: starts counting anew. */
+/* What the attempts so far have brought is not lost: the next failure counts as the first. */
 extern void EtlExchangeProgressed(EtlExchange *exchange);
 
 extern char *

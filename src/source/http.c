@@ -63,9 +63,9 @@ struct EtlHttp
 	EtlRing ring; /* body bytes that nobody has read yet */
 	bool paused;
 
-	uint64 received;		 /* bytes of head and body */
-	int64 stalled;			 /* ms of silence that no byte has made good yet */
-	bool sent;				 /* connected, and the request on its way */
+	uint64 received; /* bytes of head and body */
+	int64 waited;	 /* ms: for the connection, then of silence that no byte has made good yet */
+	bool sent;		 /* connected, and the request on its way */
 	const char *purpose;	 /* of the address connected to, NULL: public */
 	const char *refused;	 /* the purpose of an address that was not connected to */
 	const char *local_fault; /* what a callback found wrong */
@@ -510,11 +510,8 @@ release(void *arg)
 {
 	EtlHttp *http = arg;
 
-	if (!http->easy)
-		return;
 	stop(http);
 	curl_easy_cleanup(http->easy);
-	http->easy = NULL;
 }
 
 EtlHttp *
@@ -534,15 +531,6 @@ EtlHttpCreate(void)
 	if (!http->easy)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	return http;
-}
-
-void
-EtlHttpFree(EtlHttp *http)
-{
-	release(http);
-	/* The struct stays for its context: the callback cannot be taken back. */
-	pfree(http->head);
-	pfree(http->ring.data);
 }
 
 void
@@ -656,7 +644,7 @@ EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request)
 	http->status = 0;
 	http->ring.start = http->ring.used = 0;
 	http->paused = false;
-	http->stalled = 0;
+	http->waited = 0;
 	http->sent = !CURL_AT_LEAST_VERSION(7, 80, 0);
 	http->purpose = http->refused = http->local_fault = NULL;
 	http->finished = false;
@@ -679,8 +667,28 @@ EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request)
 }
 
 /*
- * Waits for something to come.  Silence counts while we wait here, as only then it is the server's: a byte
- * pays for a second of it.
+ * Before the request is sent libcurl keeps the time, so that it can divide it among a host's addresses.  But
+ * its clock also runs while nobody turns the loop, for a request that was sent ahead of its need.  A timeout
+ * in which we waited for less than half of the time is our own doing, and the request, of which nothing was
+ * sent, starts again.
+ */
+static void
+wait_for_connection(EtlHttp *http)
+{
+	int64 before = EtlClock();
+	int64 waited;
+
+	turn_loop(-1);
+	waited = http->waited + EtlClock() - before;
+	if (http->finished && http->fault == ETL_HTTP_TIMED_OUT && !http->sent &&
+		waited * 2 < http->request->connect_timeout)
+		EtlHttpStart(http, http->request);
+	http->waited = http->sent ? 0 : waited;
+}
+
+/*
+ * Silence counts while we wait for its end, as only then it is the server's, and a byte pays for a second of
+ * it.
  */
 static void
 wait_for_bytes(EtlHttp *http)
@@ -689,14 +697,11 @@ wait_for_bytes(EtlHttp *http)
 	uint64 received = http->received;
 	int64 limit = http->request->stall_timeout;
 
-	turn_loop(http->sent ? before + limit - http->stalled : -1);
-	/* libcurl itself times what comes before the request is sent. */
-	if (!http->sent)
-		return;
+	turn_loop(before + limit - http->waited);
 	received = Min(http->received - received, 1000000);
-	http->stalled += EtlClock() - before;
-	http->stalled -= Min(http->stalled, (int64) received * 1000);
-	if (http->stalled >= limit && !http->finished)
+	http->waited += EtlClock() - before;
+	http->waited -= Min(http->waited, (int64) received * 1000);
+	if (http->waited >= limit && !http->finished)
 	{
 		finish(http, CURLE_OPERATION_TIMEDOUT);
 		curl_multi_remove_handle(loop.multi, http->easy);
@@ -704,11 +709,20 @@ wait_for_bytes(EtlHttp *http)
 	}
 }
 
+static void
+wait_for_progress(EtlHttp *http)
+{
+	if (http->sent)
+		wait_for_bytes(http);
+	else
+		wait_for_connection(http);
+}
+
 EtlHttpFault
 EtlHttpAwait(EtlHttp *http)
 {
 	while (!http->head_done && !http->finished)
-		wait_for_bytes(http);
+		wait_for_progress(http);
 	return http->head_done ? ETL_HTTP_OK : http->fault;
 }
 
@@ -733,7 +747,7 @@ EtlHttpRead(EtlHttp *http, char *buf, size_t len)
 {
 	Assert(len > 0);
 	while (http->ring.used == 0 && !http->finished)
-		wait_for_bytes(http);
+		wait_for_progress(http);
 	len = EtlRingTake(&http->ring, buf, len);
 	if (http->paused && !http->finished && http->ring.used <= http->ring.size / 2)
 		resume(http);
@@ -759,12 +773,6 @@ const char *
 EtlHttpFaultText(const EtlHttp *http)
 {
 	return http->local_fault ? http->local_fault : http->error;
-}
-
-bool
-EtlHttpHasHead(const EtlHttp *http)
-{
-	return http->head_done;
 }
 
 const char *

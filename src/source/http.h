@@ -67,13 +67,11 @@ extern size_t EtlHttpRead(EtlHttp *http, char *buf, size_t len);
 /* What there is of the body by "until" (on the clock), or as much as fits into len bytes. */
 extern size_t EtlHttpReadUntil(EtlHttp *http, char *buf, size_t len, int64 until);
 extern void EtlHttpStop(EtlHttp *http);
-extern void EtlHttpFree(EtlHttp *http);
 
 /* How it went so far. */
 extern EtlHttpFault EtlHttpGetFault(const EtlHttp *http);
 extern const char *
 EtlHttpFaultText(const EtlHttp *http);					/* a phrase for messages, without secrets */
-extern bool EtlHttpHasHead(const EtlHttp *http);		/* status and headers are there */
 extern const char *EtlHttpPurpose(const EtlHttp *http); /* of the address connected to, or NULL */
 
 /* The response; valid once it has a head, until the next request is started. */

@@ -30,7 +30,7 @@ typedef struct HttpSource
 	EtlCall call;
 	char *validator; /* for If-Range; NULL: the server gives none that would do */
 	bool encoded;
-	bool resuming; /* another attempt is under way and has brought nothing yet */
+	uint64 reached; /* how far the attempts before the one in hand came */
 	bool ended;
 } HttpSource;
 
@@ -140,14 +140,27 @@ check_part(const HttpSource *http)
 		raise_cannot_resume(http, "The server sent the rest in another coding.");
 }
 
+/* Whether the server says that the bytes we have are all: only the end itself was lost. */
+static bool
+is_complete(const HttpSource *http)
+{
+	char *range = EtlExchangeHeader(http->exchange, "Content-Range");
+	int64 reached = (int64) http->base.bytes_read;
+
+	return range && strncmp(range, "bytes */", 8) == 0 && parse_length(range + 8) == reached &&
+		   (http->base.size < 0 || http->base.size == reached);
+}
+
 /* The answer to a request for the rest. */
 static void
-check_answer(const HttpSource *http)
+check_answer(HttpSource *http)
 {
 	int status = EtlExchangeAwait(http->exchange);
 	char *etag = EtlExchangeHeader(http->exchange, "ETag");
 
-	if (status == 206)
+	if (status == 416 && is_complete(http))
+		http->ended = true;
+	else if (status == 206)
 		check_part(http);
 	else if (status == 200 && etag && strcmp(etag, http->validator) == 0)
 		raise_cannot_resume(http, "The server does not send parts.");
@@ -171,7 +184,9 @@ resume(HttpSource *http)
 								  "change, so nobody could tell whether the rest belongs to it.");
 	http->call.offset = http->base.bytes_read;
 	http->call.if_range = from_start ? NULL : http->validator;
-	http->resuming = true;
+	if (http->base.bytes_read > http->reached)
+		EtlExchangeProgressed(http->exchange);
+	http->reached = http->base.bytes_read;
 	EtlExchangeSendAgain(http->exchange, &http->call, ETL_NO_WAIT_ASKED);
 	if (from_start)
 		begin(http);
@@ -193,15 +208,9 @@ http_read(EtlSource *source, char *buf, size_t len)
 		if (EtlExchangeBroke(http->exchange))
 			resume(http);
 		else
-		{
 			http->ended = true;
+		if (http->ended)
 			EtlExchangeClose(http->exchange);
-		}
-	}
-	if (n > 0 && http->resuming)
-	{
-		EtlExchangeProgressed(http->exchange);
-		http->resuming = false;
 	}
 	source->bytes_read += n;
 	return n;

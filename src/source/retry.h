@@ -15,7 +15,7 @@ typedef struct EtlRetryPolicy
 {
 	int max_attempts;
 	int max_wait; /* what a server may ask for at most */
-	int64 budget; /* no attempt starts later than this after the first one */
+	int64 budget; /* no attempt starts later than this after the first failure */
 } EtlRetryPolicy;
 
 typedef enum EtlRetryVerdict
@@ -48,7 +48,7 @@ extern bool EtlRetryFault(EtlHttpFault fault);
 extern bool EtlRetryMethod(const char *method);
 
 /*
- * Decides what follows attempt number "attempt" (from 1), which ended "elapsed" after the first one began.
+ * Decides what follows attempt number "attempt" (from 1), which failed "elapsed" after the first failure.
  * asked is what the server wants, or ETL_NO_WAIT_ASKED; random is in [0, 1).
  */
 extern EtlRetryVerdict EtlRetryDecide(const EtlRetryPolicy *policy, int attempt, int64 elapsed,
@@ -65,5 +65,11 @@ EtlRetryParseWait(const char *value, EtlWaitKind kind, const char *date, int64 n
 
 /* An HTTP date (RFC 9110, 5.6.7: all three forms), in ms since 1970. */
 extern bool EtlRetryParseDate(const char *value, int64 now, int64 *time);
+
+/*
+ * How long (in milliseconds) a server asked to be left alone when that was too long for us, in the last such error of
+ * this process; 0: none did.  Whoever can wait for that long without holding anything may do so.
+ */
+extern int64 EtlRetryRefusedWait;
 
 #endif /* ETL_RETRY_H */

@@ -44,13 +44,16 @@ sub make_certificates
 	}
 }
 
+# With further arguments of http_server.py.
 sub start_fixture
 {
+	my @arguments = @_;
+
 	make_certificates();
 	$run = IPC::Run::start(
 		[
 			'python3', "$tests/fixtures/http_server.py", '--cert', "$dir/server.crt", '--key',
-			"$dir/server.key", '--ca', "$dir/ca.crt"
+			"$dir/server.key", '--ca', "$dir/ca.crt", @arguments
 		],
 		'<', \$stdin, '>', \$stdout, '2>', \$stderr);
 	$run->pump until $stdout =~ /^(\d+)\n/ || !$run->pumpable;
@@ -103,7 +106,8 @@ sub net_node
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'etl'") if $param{preload};
 	$node->append_conf('postgresql.conf', $param{conf}) if $param{conf};
 	{
-		local $ENV{LD_PRELOAD} = $mock;
+		# Behind what the caller wants, a sanitizer say.
+		local $ENV{LD_PRELOAD} = join ' ', grep { $_ } $ENV{LD_PRELOAD}, $mock;
 		# Neither must mean anything to us.
 		local $ENV{http_proxy} = "http://127.0.0.1:$ports->{silent}";
 		local $ENV{https_proxy} = "http://127.0.0.1:$ports->{silent}";

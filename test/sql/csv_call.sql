@@ -80,12 +80,18 @@ SELECT n FROM etl_csv(NULL::person, :'people') WITH ORDINALITY AS t(a, b, n) ORD
 SELECT * FROM ROWS FROM (etl_csv(:'people') AS (id int), etl_csv(NULL::person, :'people'), generate_series(10, 13))
 	WITH ORDINALITY AS t;
 
--- A function that PostgreSQL must call in a special way is one all the same.
+-- A function that PostgreSQL must call in a special way is one all the same, also for a plan that was kept.
+PREPARE kept AS SELECT id, name FROM etl_csv(:'people') AS t(id int, name text);
+EXECUTE kept;
 ALTER FUNCTION :by_columns SECURITY DEFINER;
+EXPLAIN (COSTS OFF) EXECUTE kept;
+EXECUTE kept;
 EXPLAIN (COSTS OFF) SELECT * FROM etl_csv(:'people') AS t(id int, name text);
 SELECT * FROM etl_csv(:'people') AS t(id int, name text);
 SELECT * FROM etl_csv(:'people', on_error => 'skip') AS t(id int, born int);
 ALTER FUNCTION :by_columns SECURITY INVOKER;
+EXPLAIN (COSTS OFF) EXECUTE kept;
+EXECUTE kept;
 ALTER FUNCTION :by_type
 	SET datestyle = 'SQL, DMY';
 EXPLAIN (COSTS OFF) SELECT * FROM etl_csv(NULL::person, :'people');

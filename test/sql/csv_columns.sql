@@ -87,10 +87,13 @@ DROP TYPE with_line;
 DROP TABLE target;
 
 -- Several declared columns of one file column, short and long, and none spoils another.
-SELECT left(a, 10), a = "A" AND "A" = "A " AND "A " = rtrim(" A") AS same, length(" A"), _etl_raw = a AS raw_is_text
-FROM etl_csv(csv_file('c.csv', E'A\nshort\n"quo""ted"\n' || repeat('long', 50) || E'\n'))
-	AS t(a text, "A " text, "A" varchar, " A" char(201), _etl_raw text);
-SELECT left(a, 10), a = "A" AS same FROM etl_csv('etl_tmp/c.csv') AS t(a text, "A" varchar) WHERE a = "A";
+SELECT left(b, 10), b = "B" AND "B" = "B " AND "B " = rtrim(" B") AS same, length(" B")
+FROM etl_csv(csv_file('c.csv', E'a,B\n1,short\n2,"plain"\n3,"quo""ted"\n4,""\n5,' || repeat('long', 50) || E'\n'))
+	AS t(b text, "B " text, "B" varchar, " B" char(201));
+SELECT left(b, 10), b = "B" AS same FROM etl_csv('etl_tmp/c.csv') AS t(b text, "B" varchar) WHERE b = "B";
+-- nor the record as it was
+SELECT a, b, _etl_raw FROM etl_csv('etl_tmp/c.csv') AS t(a text, b text, _etl_raw text) WHERE a < '5' AND b <> 'none';
+SELECT b, _etl_raw, _etl_error FROM etl_csv('etl_tmp/c.csv', on_error => 'return') AS t(b text, a int, "A" date, _etl_raw text, _etl_error text) LIMIT 3;
 
 -- 1600 columns, and their names in any order.
 SELECT csv_file('wide.csv', string_agg('c' || i, ',' ORDER BY i) || E'\n' || string_agg(i::text, ',' ORDER BY i) || E'\n') AS wide

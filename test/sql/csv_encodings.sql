@@ -71,6 +71,8 @@ SELECT * FROM etl_csv(csv_file('e.csv', '\xfffe' || utf16(E'a,b\n1,', true) || '
 	AS t(a text, b text, _etl_line bigint, _etl_error text, _etl_raw text);
 SELECT * FROM etl_csv(csv_file('e.csv', '\xfffe' || utf16(E'a,b\n1,x\n2,y', true) || '\x0a'), on_error => 'return')
 	AS t(a text, b text, _etl_line bigint, _etl_error text, _etl_raw text);
+SELECT * FROM etl_csv(csv_file('e.csv', '\xfffe' || utf16(E'a,b\n1,x', true) || '\x0000' || utf16(E'\n2,', true) || '\x00dc'), on_error => 'return')
+	AS t(a text, b text, _etl_line bigint, _etl_error text);
 -- many of them: each row has its own reason, and those of lines that were skipped belong to no row
 SELECT count(*), count(DISTINCT _etl_error), min(_etl_error), count(_etl_raw)
 FROM etl_csv(csv_file('e.csv', '\x612c620a' || (SELECT string_agg('\x81812c'::bytea || convert_to(i::text, 'UTF8') || '\x0a', '') FROM generate_series(1, 20000) AS i)),

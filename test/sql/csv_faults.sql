@@ -57,7 +57,8 @@ SELECT a FROM etl_csv(:'f', on_error => 'skip', reject_limit => 0) AS t(a int, b
 SET enable_hashjoin = off;
 SET enable_mergejoin = off;
 SET enable_material = off;
-SELECT count(*) FROM generate_series(1, 3) AS i, etl_csv(:'f', on_error => 'skip', reject_limit => 4) AS t(a int, b text) WHERE t.a <> -i;
+SELECT count(*) FROM generate_series(1, 3) AS i LEFT JOIN etl_csv(:'f', on_error => 'skip', reject_limit => 4) AS t(a int, b text) ON t.a <> -i;
+SELECT count(*) FROM generate_series(1, 3) AS i WHERE EXISTS (SELECT FROM etl_csv(:'f', on_error => 'skip') AS t(a int, b text) WHERE t.a > 4 OR i > 1 AND b > 'o' OFFSET 0);
 RESET enable_hashjoin;
 RESET enable_mergejoin;
 RESET enable_material;

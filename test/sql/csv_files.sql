@@ -57,8 +57,15 @@ SELECT * FROM etl_csv(csv_file('e.csv', E'\r\n')) AS t(a int);
 -- A cursor is open on a file of some megabytes, of which the first part has been read.
 CREATE FUNCTION big() RETURNS text LANGUAGE sql AS
 	$$ SELECT csv_file('big.csv', E'a,b\n' || string_agg(i || ',' || repeat('x', 100) || E'\n', '')) FROM generate_series(1, 30000) AS i $$;
--- deleted: it is read to its end
 SELECT big() AS big \gset
+-- who wants a few rows reads a small part of it, in the first query of a session too
+CREATE FUNCTION explain_json(query text) RETURNS json LANGUAGE plpgsql AS
+	$$ DECLARE plan json; BEGIN EXECUTE 'EXPLAIN (ANALYZE, FORMAT json) ' || query INTO plan; RETURN plan; END $$;
+\c
+SELECT plan -> 'Custom Plan Provider' AS provider, plan -> 'Records Read' AS records, (plan ->> 'Bytes Read')::int < 500000 AS few_bytes
+FROM (SELECT explain_json('SELECT * FROM etl_csv(''etl_tmp/big.csv'') AS t(a int) LIMIT 3') #> '{0,Plan,Plans,0}' AS plan) AS s;
+DROP FUNCTION explain_json;
+-- deleted: it is read to its end
 BEGIN;
 DECLARE c CURSOR FOR SELECT a FROM etl_csv(:'big') AS t(a int);
 FETCH 1 FROM c;

@@ -22,18 +22,18 @@ SELECT * FROM etl_csv('etl_tmp/no/such/*') AS t(id int);
 -- What is neither: a FIFO is refused, and does not wait for a writer.  A backslash takes the meaning from a star.
 SELECT csv_file('s*.csv', E'id\n1\n'), csv_file('st.csv', E'id\n2\n');
 SELECT * FROM etl_csv('etl_tmp/s\*.csv') AS t(id int);
-COPY (SELECT) TO PROGRAM 'mkfifo etl_tmp/su.csv; ln -s st.csv etl_tmp/sv.csv; ln -s /no/such/file etl_tmp/sw.csv';
+COPY (SELECT WHERE false) TO PROGRAM 'mkfifo etl_tmp/su.csv; ln -s st.csv etl_tmp/sv.csv; ln -s /no/such/file etl_tmp/sw.csv';
 SELECT * FROM etl_csv('etl_tmp/s[u]*.csv') AS t(id int);
 -- A link is what it leads to; one that leads nowhere is not passed over.
 SELECT * FROM etl_csv('etl_tmp/s[v]*.csv') AS t(id int, _etl_source text);
 SELECT * FROM etl_csv('etl_tmp/s[vw]*.csv') AS t(id int, _etl_source text);
 -- A name that is no text could not be shown.
-COPY (SELECT) TO PROGRAM $$touch "$(printf 'etl_tmp/x\351.csv')"$$;
+COPY (SELECT WHERE false) TO PROGRAM $$touch "$(printf 'etl_tmp/x\351.csv')"$$;
 SELECT * FROM etl_csv('etl_tmp/x*.csv') AS t(id int);
 -- A directory that cannot be read might hide files.
-COPY (SELECT) TO PROGRAM 'mkdir -m 0 etl_tmp/locked';
+COPY (SELECT WHERE false) TO PROGRAM 'mkdir -m 0 etl_tmp/locked';
 SELECT * FROM etl_csv('etl_tmp/locked/*.csv') AS t(id int);
-COPY (SELECT) TO PROGRAM 'rmdir etl_tmp/locked';
+COPY (SELECT WHERE false) TO PROGRAM 'rmdir etl_tmp/locked';
 
 -- A column that one file lacks.
 SELECT csv_file('g-3.csv', E'id,w\n3,three\n');

@@ -1,0 +1,226 @@
+# What may happen to a run from outside: it is cancelled, terminated, takes too long, meets another run, meets
+# DDL and locks on its target, loses its lock; and what pg_dump keeps of a pipeline.
+use strict;
+use warnings;
+
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('control');
+$node->init;
+$node->append_conf('postgresql.conf', "max_worker_processes = 16\n");
+$node->start;
+
+my $dir = PostgreSQL::Test::Utils::tempdir();
+append_to_file("$dir/rows.csv", join('', "id\n", map { "$_\n" } 1 .. 1000));
+
+# A batch in which row 250 is waits at the gate, which is closed while somebody holds lock 42.
+$node->safe_psql('postgres', qq{
+	CREATE EXTENSION etl;
+	CREATE TABLE target (id int);
+	CREATE FUNCTION gate(id int) RETURNS boolean LANGUAGE plpgsql AS \$\$
+	BEGIN
+		IF id = 250 THEN
+			PERFORM pg_advisory_lock(42);
+			PERFORM pg_advisory_unlock(42);
+		END IF;
+		RETURN true;
+	END \$\$;
+	CREATE FUNCTION gate_and_unlock(id int) RETURNS boolean LANGUAGE plpgsql AS \$\$
+	BEGIN
+		IF id = 250 THEN PERFORM pg_advisory_unlock_all(); END IF;
+		RETURN gate(id);
+	END \$\$;
+	SELECT etl_create_pipeline('p', source => \$\$etl_csv('$dir/rows.csv') AS t(id int)\$\$,
+		query => 'SELECT id FROM batch WHERE gate(id)', target => 'target', batch_size => 100);
+});
+
+my $gate = $node->background_psql('postgres', on_error_stop => 0);
+
+sub query
+{
+	return $node->safe_psql('postgres', $_[0]);
+}
+
+# Starts a run and waits until it stands at the gate.
+sub start_to_gate
+{
+	query("TRUNCATE target; SELECT etl_reset('p');");
+	$gate->query('SELECT pg_advisory_lock(42)');
+	my $run = query("SELECT etl_start('p')");
+	$node->poll_query_until('postgres',
+		"SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") or die 'no run at the gate';
+	return $run;
+}
+
+sub open_gate
+{
+	$gate->query('SELECT pg_advisory_unlock(42)');
+}
+
+sub state_of
+{
+	my ($run) = @_;
+	$node->poll_query_until('postgres', "SELECT state <> 'running' FROM etl_runs WHERE run = $run")
+		or die "run $run does not end";
+	return query("SELECT state || ' ' || coalesce(sqlstate, '') FROM etl_runs WHERE run = $run");
+}
+
+my $worker = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'etl pipeline'";
+
+# Undisturbed, but for others.
+my $run = start_to_gate();
+is(query("SELECT state FROM etl_status"), 'running', 'status says that it runs');
+is(query("SELECT count(*) FROM target"), '200', 'batches before the gate are committed');
+my ($ret, $out, $err) = $node->psql('postgres', "CALL etl_run('p')");
+like($err, qr/pipeline "p" is running already/, 'a second run is refused');
+($ret, $out, $err) = $node->psql('postgres', "SELECT etl_reset('p')");
+like($err, qr/pipeline "p" is running/, 'so is etl_reset');
+($ret, $out, $err) = $node->psql('postgres', "SELECT etl_drop_pipeline('p')");
+like($err, qr/pipeline "p" is running/, 'so is etl_drop_pipeline');
+query("SELECT etl_pause('p'), etl_resume('p')");
+open_gate();
+is(state_of($run), 'succeeded ', 'the run ends well');
+is(query("SELECT count(*), count(DISTINCT id) FROM target"), '1000|1000', 'with all rows');
+
+# DDL on the target between batches.
+$run = start_to_gate();
+my $ddl = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
+	'ALTER TABLE target ADD COLUMN more int DEFAULT 7; CREATE INDEX ON target (id)' ], '<', '/dev/null');
+open_gate();
+$ddl->finish;
+is(state_of($run), 'succeeded ', 'a column and an index are added meanwhile');
+is(query("SELECT count(*), count(DISTINCT id), min(more) FROM target"), '1000|1000|7', 'all rows are there');
+
+# Cancelled; the next run goes on there.
+$run = start_to_gate();
+query("SELECT pg_cancel_backend(pid) FROM ($worker) AS w");
+is(state_of($run), 'cancelled 57014', 'pg_cancel_backend cancels the run');
+is(query("SELECT count(*) FROM target"), '200', 'the batch in hand is rolled back');
+open_gate();
+query("CALL etl_run('p')");
+is(query("SELECT count(*), count(DISTINCT id) FROM target"), '1000|1000', 'the next run does the rest');
+
+# The CALL that waits is cancelled: so is the run.
+query("TRUNCATE target; SELECT etl_reset('p');");
+$gate->query('SELECT pg_advisory_lock(42)');
+my $caller = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', "CALL etl_run('p')" ],
+	'<', '/dev/null', '2>', '/dev/null');
+$node->poll_query_until('postgres',
+	"SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+is(query("SELECT backend_xmin IS NULL AND backend_xid IS NULL FROM pg_stat_activity WHERE query LIKE 'CALL%'"),
+	't', 'the CALL holds no snapshot while it waits');
+query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CALL%'");
+$caller->finish;
+is(state_of(query('SELECT max(run) FROM etl_runs')), 'cancelled 57014', 'cancelling the CALL cancels the run');
+open_gate();
+
+# Terminated: the batch in hand is drained, or dropped.
+$run = start_to_gate();
+query("SELECT pg_terminate_backend(pid) FROM ($worker) AS w");
+open_gate();
+is(state_of($run), 'stopped 57014', 'pg_terminate_backend stops the run');
+is(query("SELECT count(*) FROM target"), '300', 'the batch in hand is committed');
+query("SELECT etl_alter_pipeline('p', on_shutdown => 'drop')");
+$run = start_to_gate();
+query("SELECT pg_terminate_backend(pid) FROM ($worker) AS w");
+is(state_of($run), 'stopped 57014', 'or at once');
+is(query("SELECT count(*) FROM target"), '200', 'without the batch in hand');
+open_gate();
+query("SELECT etl_alter_pipeline('p', on_shutdown => 'drain')");
+$node->append_conf('postgresql.conf', "etl.drain_timeout = '100ms'\n");
+$node->reload;
+$run = start_to_gate();
+query("SELECT pg_terminate_backend(pid) FROM ($worker) AS w");
+is(state_of($run), 'stopped 57014', 'draining ends after etl.drain_timeout');
+is(query("SELECT count(*) FROM target"), '200', 'without the batch');
+open_gate();
+
+# Too long.
+query("SELECT etl_alter_pipeline('p', max_runtime => '200ms')");
+$run = start_to_gate();
+is(state_of($run), 'failed 57014', 'max_runtime fails the run');
+is(query("SELECT message FROM etl_runs WHERE run = $run"), 'the run took longer than max_runtime', 'and says so');
+open_gate();
+query("SELECT etl_alter_pipeline('p', max_runtime => '0s')");
+query("ALTER DATABASE postgres SET statement_timeout = '300ms'");
+$run = start_to_gate();
+like(state_of($run), qr/57014/, 'statement_timeout is honoured');
+open_gate();
+query("ALTER DATABASE postgres RESET statement_timeout");
+
+# A user's lock on the target: waited for; lock_timeout is tried again, then the run fails.
+query("TRUNCATE target; SELECT etl_reset('p')");
+query("ALTER DATABASE postgres SET lock_timeout = '50ms'");
+$gate->query('BEGIN; LOCK TABLE target');
+$run = query("SELECT etl_start('p')");
+is(state_of($run), 'failed 55P03', 'lock_timeout is honoured');
+$gate->query('COMMIT');
+query("ALTER DATABASE postgres RESET lock_timeout");
+is(query("SELECT count(*) FROM etl_dead_letters"), '0', 'no row is blamed for any of this');
+
+# A user's update in a transaction that is open: waited for, and newer, so it stays.
+append_to_file("$dir/dated.csv", join('', "id,v,at\n", map { "$_,file,2026-01-01\n" } 1 .. 10));
+query("CREATE TABLE dated (id int PRIMARY KEY, v text, at date);
+	INSERT INTO dated SELECT g, 'before', '2025-01-01' FROM generate_series(1, 10) AS g;
+	SELECT etl_create_pipeline('dated', source => \$\$etl_csv('$dir/dated.csv') AS t(id int, v text, at date)\$\$,
+		target => 'dated', key => '{id}', watermark => 'at')");
+$gate->query("BEGIN; UPDATE dated SET v = 'theirs', at = '2026-02-01' WHERE id = 5; DELETE FROM dated WHERE id = 6");
+$run = query("SELECT etl_start('dated')");
+$node->poll_query_until('postgres',
+	"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'etl pipeline' AND wait_event_type = 'Lock'")
+	or die 'the run does not wait';
+$gate->query('COMMIT');
+is(state_of($run), 'succeeded ', 'a run waits for a row that a user has locked');
+is(query("SELECT inserted, updated, skipped FROM etl_runs WHERE run = $run"), '1|8|1', 'and sees what became of it');
+is(query("SELECT v, count(*) FROM dated GROUP BY v ORDER BY v"), "file|9\ntheirs|1", 'the newer row stays');
+query("SELECT etl_drop_pipeline('dated')");
+
+# Without its lock a run can be overtaken, but not commit any more.
+query("SELECT etl_alter_pipeline('p', query => 'SELECT id FROM batch WHERE gate_and_unlock(id)')");
+my $first = start_to_gate();
+my $second = query("SELECT etl_start('p')");
+$node->poll_query_until('postgres',
+	"SELECT count(*) > 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+is(query("SELECT state FROM etl_runs WHERE run = $first"), 'crashed', 'a run without its lock counts as dead');
+open_gate();
+is(state_of($second), 'succeeded ', 'another takes over');
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM ($worker) AS w");
+is(query("SELECT count(*), count(DISTINCT id) FROM target"), '1000|1000', 'each row is loaded once');
+
+# The target is dropped.
+query("SELECT etl_alter_pipeline('p', query => 'SELECT id FROM batch WHERE gate(id)')");
+$run = start_to_gate();
+query('DROP TABLE target');
+open_gate();
+is(state_of($run), 'failed 42P01', 'dropping the target fails the run, and blames no row');
+is(query("SELECT count(*) FROM etl_dead_letters"), '0', 'no dead letters');
+query("CREATE TABLE target (id int)");
+$gate->quit;
+
+# No free worker.
+$node->append_conf('postgresql.conf', "max_worker_processes = 0\n");
+$node->restart;
+($ret, $out, $err) = $node->psql('postgres', "CALL etl_run('p')");
+like($err, qr/could not start a worker for pipeline "p".*max_worker_processes/s, 'no free worker slot');
+$node->append_conf('postgresql.conf', "max_worker_processes = 16\n");
+$node->restart;
+
+# A dump has definition, checkpoint and watermark, and comes back as a copy.
+query("SELECT etl_reset('p')");
+query("CALL etl_run('p')");
+query('CREATE DATABASE copy');
+my $dump = "$dir/dump.sql";
+$node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'pg_dump');
+$node->command_ok([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('copy'), '-f', $dump ], 'restored');
+is($node->safe_psql('copy', 'SELECT pipeline, state FROM etl_status'), 'p|copy', 'it is a copy there');
+($ret, $out, $err) = $node->psql('copy', "CALL etl_run('p')");
+like($err, qr/etl_adopt/, 'and does not run');
+is($node->safe_psql('copy', "SELECT etl_adopt()"), '1', 'until it is adopted');
+like($node->safe_psql('copy', "CALL etl_run('p')"), qr/succeeded\|0\|/, 'and reads nothing twice');
+$node->safe_psql('copy', "SELECT etl_create_pipeline('q', source => \$\$etl_csv('$dir/rows.csv') AS t(id int)\$\$, target => 'target')");
+
+$node->stop;
+done_testing();
