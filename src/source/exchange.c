@@ -427,8 +427,10 @@ check_may_go(const EtlExchange *exchange)
 	if (!refusal)
 		return;
 	if (exchange->redirects > 0)
-		raise_redirect((EtlExchange *) exchange, ERRCODE_INSUFFICIENT_PRIVILEGE,
-					   "permission denied", refusal);
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to follow a redirect to \"%s\"", shown_url(exchange)),
+				 errdetail("%s", refusal)));
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to read \"%s\"", shown_url(exchange)),

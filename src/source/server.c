@@ -408,10 +408,16 @@ etl_server_validator(PG_FUNCTION_ARGS)
 static char *
 read_secret_file(const char *path)
 {
-	FILE *file = AllocateFile(path, PG_BINARY_R);
 	char *text = palloc(MAX_SECRET_FILE + 1);
+	struct stat st;
 	size_t len;
+	FILE *file;
 
+	/* Opening a FIFO would wait for somebody to write to it. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a regular file", path)));
+	file = AllocateFile(path, PG_BINARY_R);
 	if (!file)
 		ereport(ERROR, (errcode_for_file_access(),
 						errmsg("could not open file \"%s\" for reading: %m", path)));
@@ -419,6 +425,10 @@ read_secret_file(const char *path)
 	if (ferror(file))
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not read file \"%s\": %m", path)));
 	FreeFile(file);
+	if (len == MAX_SECRET_FILE)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("file \"%s\" is too large for a secret", path),
+						errdetail("It has %d bytes or more.", MAX_SECRET_FILE)));
 	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
 		len--;
 	text[len] = '\0';

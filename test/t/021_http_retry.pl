@@ -121,6 +121,14 @@ is(query($node, "SET etl.http_read_timeout = '300ms'; " . read_url('/rows/10?dri
 is(query($node, "SET etl.http_read_timeout = '300ms'; " . read_url('/rows/1000?silent=5000&times=1')), '1000',
 	'a body that falls silent goes on with another request');
 
+# Requests that were sent ahead of their need: libcurl's clock runs while nobody fetches.
+query($node, 'CREATE SERVER ahead FOREIGN DATA WRAPPER etl OPTIONS (url ' . sql_quote(fixture_url('', 'https'))
+	  . ", ca_file '" . fixture_dir() . "/ca.crt', connect_timeout '300ms', max_attempts '1')");
+is( query($node, "SET etl.http_buffer_size = '32kB'; BEGIN; DECLARE c CURSOR FOR SELECT id FROM"
+			. " etl_api('ahead', '/api/github/n=40000/size=20000', pagination => 'github') AS t(id int);"
+			. ' MOVE 1 FROM c; SELECT pg_sleep(0.5); MOVE 39998 FROM c; FETCH ALL FROM c'),
+	"\n40000", 'a connection is not late because nobody waited for it');
+
 # -- the breaker ----------------------------------------------------------------------------------
 
 my $breaker = 'SELECT state, failures FROM etl_breakers WHERE origin = ' . sql_quote($origin);
