@@ -11,6 +11,10 @@ CREATE FUNCTION etl_scan_support(internal) RETURNS internal
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION etl_scan_support(internal) IS 'planner support of functions that stream rows';
 
+/* ----------------------------------------------------------------
+ *	CSV files
+ * ---------------------------------------------------------------- */
+
 /*
  * etl_csv: the rows of a CSV file on the server, or behind a URL.
  *
@@ -100,9 +104,498 @@ REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, 
 REVOKE EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     FROM PUBLIC;
 
-/* ------------------------------------------------------------------------------------------------
- * Pipelines
- * ------------------------------------------------------------------------------------------------ */
+/*
+ * etl_peek: the first records of a source, as they are, without naming a column.
+ *
+ * rows          how many to show; the other arguments are those of etl_csv
+ *
+ * line is the physical line on which a record starts.  record is an object by the names of the header, in which
+ * a name that comes again has a number, and fields beyond the header are in "_etl_extra"; without a header
+ * it is an array.  A record that is no text has its reason in "_etl_error".
+ *
+ * Errors: those of etl_csv for opening, and for a source whose records cannot be told apart.
+ */
+CREATE FUNCTION etl_peek(
+    source text,
+    rows int DEFAULT 10,
+    header boolean DEFAULT true,
+    delimiter text DEFAULT ',',
+    quote text DEFAULT '"',
+    escape text DEFAULT NULL,
+    null_string text DEFAULT '',
+    encoding text DEFAULT NULL,
+    skip_lines int DEFAULT 0,
+    comment text DEFAULT NULL,
+    path text DEFAULT NULL)
+RETURNS TABLE(line bigint, record jsonb)
+AS 'MODULE_PATHNAME', 'etl_peek'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10;
+
+COMMENT ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text, text)
+    IS 'the first records of a source, without naming a column';
+REVOKE EXECUTE ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
+
+/*
+ * etl_csv_columns: names and types to declare for a CSV file.
+ *
+ * sample_rows   how many records to look at; NULL: all.  The other arguments are those of etl_csv
+ *
+ * A type (bigint, numeric, boolean, date, timestamptz, uuid, jsonb) is proposed if every value of the sample has its
+ * plain form; else text.  Numbers with leading zeros are text, as are dates in any order but year, month, day.
+ * declaration holds the column as it stands in a column definition list, with its comma: put the rows below each
+ * other.  Names that the file has twice, or not at all, need match => 'position'.
+ */
+CREATE FUNCTION etl_csv_columns(
+    source text,
+    sample_rows bigint DEFAULT 10000,
+    header boolean DEFAULT true,
+    delimiter text DEFAULT ',',
+    quote text DEFAULT '"',
+    escape text DEFAULT NULL,
+    null_string text DEFAULT '',
+    encoding text DEFAULT NULL,
+    skip_lines int DEFAULT 0,
+    comment text DEFAULT NULL,
+    path text DEFAULT NULL)
+RETURNS TABLE("position" int, header_name text, name text, data_type text, declaration text)
+AS 'MODULE_PATHNAME', 'etl_csv_columns'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20;
+
+COMMENT ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text)
+    IS 'names and types to declare for the columns of a CSV file';
+REVOKE EXECUTE ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
+
+/*
+ * etl_import: loads a CSV file into a table, which it creates if there is none.
+ *
+ * target        the table, with its schema if need be; one that exists must have a column for each of the file's, by
+ *               name, or, for a file without a header, as many columns, by position
+ * sample_rows   how many records the types of a new table are proposed from (see etl_csv_columns); where a
+ *               later value is not one that the type would be proposed for, the column gets a type that fits all, text
+ *               in the end (NOTICE), and the load starts again.  NULL: all.  So it is where faulty rows are skipped
+ * union_by_name is as if it were true: several files make one table; if their headers differ, they must tell the columns
+ *               apart
+ * The other arguments are those of etl_csv.
+ *
+ * Returns the number of rows loaded.  pg_stat_progress_copy shows how far it is.  Errors: those of etl_csv; those
+ * of CREATE TABLE and INSERT, for the privileges of the caller; 42703 if the table lacks a column of the file.
+ */
+CREATE FUNCTION etl_import(
+    target text,
+    source text,
+    sample_rows bigint DEFAULT 10000,
+    header boolean DEFAULT true,
+    delimiter text DEFAULT ',',
+    quote text DEFAULT '"',
+    escape text DEFAULT NULL,
+    null_string text DEFAULT '',
+    encoding text DEFAULT NULL,
+    skip_lines int DEFAULT 0,
+    comment text DEFAULT NULL,
+    ragged text DEFAULT 'error',
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL,
+    path text DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'etl_import'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
+    IS 'loads a CSV file into a table, which it creates if there is none';
+REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
+    FROM PUBLIC;
+
+/* ----------------------------------------------------------------
+ *	Servers
+ * ---------------------------------------------------------------- */
+
+/*
+ * The wrapper of the servers that are read over http, and the check of their options.
+ *
+ * Servers: url; auth (none, bearer, basic, header, query, oauth2), auth_name (of the header or parameter); token_url,
+ * token_auth (basic, body), scope; headers (a JSON object); rate_limit ('10/s', '5000/h'); connect_timeout,
+ * read_timeout, max_attempts, max_wait, retry_budget; allowed_origins; dialect.  Only superusers may set
+ * allow_private and proxy, only members of pg_read_server_files ca_file, client_cert and client_key.
+ *
+ * User mappings: token, user, password, key, client_id, client_secret, refresh_token; or the same with _file, which
+ * names a file that holds the value and is read for each scan; only members of pg_read_server_files may set those.
+ *
+ * Errors: HV00D for an option that does not exist; HV024 for a value that cannot be; HV00J, when it is read,
+ * for one that is needed and not there; 42501 for an option that the user may not set.
+ */
+CREATE FUNCTION etl_server_validator(options text[], catalog oid) RETURNS void
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION etl_server_validator(text[], oid) IS 'checks the options of servers and user mappings';
+
+CREATE FOREIGN DATA WRAPPER etl VALIDATOR etl_server_validator;
+COMMENT ON FOREIGN DATA WRAPPER etl IS 'servers that etl reads over http';
+
+/*
+ * etl_breakers: each origin (scheme://host:port) that was sent a request lately, and its circuit breaker.
+ *
+ * state         'closed': requests are sent; 'open': none is, until probe_at; 'half-open': one is under way that
+ *               finds out whether the service is back
+ * failures      without a success between them
+ * opened_at, probe_at    unless closed; when open
+ * probe_pid     of the backend whose request it is, if half-open
+ *
+ * All backends share them if the library is in shared_preload_libraries; else each backend has its own.
+ */
+CREATE FUNCTION etl_list_breakers(
+    OUT origin text, OUT state text, OUT failures int, OUT opened_at timestamptz, OUT probe_at timestamptz,
+    OUT probe_pid int)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION etl_list_breakers() IS 'what the view etl_breakers shows';
+REVOKE EXECUTE ON FUNCTION etl_list_breakers() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION etl_list_breakers() TO pg_monitor;
+
+CREATE VIEW etl_breakers WITH (security_barrier) AS SELECT * FROM etl_list_breakers();
+COMMENT ON VIEW etl_breakers IS 'circuit breakers of the origins that were sent requests';
+GRANT SELECT ON etl_breakers TO pg_monitor;
+
+/*
+ * etl_breaker_reset: closes the circuit breaker of an origin, so that requests are sent to it again; false if nothing
+ * is known of it.
+ */
+CREATE FUNCTION etl_breaker_reset(origin text) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION etl_breaker_reset(text) IS 'closes the circuit breaker of an origin';
+REVOKE EXECUTE ON FUNCTION etl_breaker_reset(text) FROM PUBLIC;
+
+/* ----------------------------------------------------------------
+ *	JSON and APIs
+ * ---------------------------------------------------------------- */
+
+/*
+ * etl_json: the items of a JSON or NDJSON file on the server, or behind a URL.
+ *
+ * source        path of the file, relative to the data directory, or a pattern of *, ? and [...] for several, read
+ *               in the order of their names; or an http or https URL; or, with a path, the name of a foreign server
+ *               of the wrapper etl.  gzip and zstd are decompressed
+ * items         where the items are: data.items, entry[].resource, link[rel=next], result.* (the values of an
+ *               object), $ (the root).  NULL: a file is one array of items, or values one after another, each
+ *               an item
+ * format        'ndjson': a file is any number of values, and items starts at the root of each of them
+ * on_error      an item with a fault: 'fail' is an error, 'skip' is left out and counted in a NOTICE, 'return'
+ *               comes with NULLs and the reason in _etl_error
+ * reject_limit  more items with a fault than this are an error
+ * path          what to read below the URL of the server that is the source; '' is that URL itself
+ *
+ * A column is the member of its name, exactly or when both are folded to snake case; "address.city" reaches
+ * into objects.  What is missing is NULL, and so is null.  Arrays and objects go into json, jsonb and text as
+ * they are written, and into arrays and composite types as json_populate_record has it.
+ *
+ * Further columns that may be declared: _etl_source text, _etl_page int (number of the file), _etl_index int
+ * (number of the item in it; both from 1), _etl_raw text (the item as it is written), _etl_item jsonb (the same),
+ * _etl_error text.
+ *
+ * Errors: 42501 without pg_read_server_files; 58P01 and kin if the file cannot be opened; 22032 for a file that is
+ * not JSON, or ends early; 22021, 22P05, 22P02 for text that is no text; 22003 for numbers beyond numeric; 54000 beyond
+ * etl.max_item_size and etl.max_json_depth; 22030 if a name on the way to the items stands twice; P0002 if the way
+ * leads nowhere; 42702 for a column that two members match; 2203C for an item that is no object; and what the type
+ * of a column makes of its text; over http those of etl_csv.
+ */
+CREATE FUNCTION etl_json(
+    source text,
+    items text DEFAULT NULL,
+    format text DEFAULT 'auto',
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL,
+    path text DEFAULT NULL)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'etl_json'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+
+CREATE FUNCTION etl_json(
+    row_type anyelement,
+    source text,
+    items text DEFAULT NULL,
+    format text DEFAULT 'auto',
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL,
+    path text DEFAULT NULL)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', 'etl_json'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+
+COMMENT ON FUNCTION etl_json(text, text, text, text, bigint, text)
+    IS 'items of a JSON file, with the columns given in a column definition list';
+COMMENT ON FUNCTION etl_json(anyelement, text, text, text, text, bigint, text)
+    IS 'items of a JSON file, with the columns of a composite type';
+
+REVOKE EXECUTE ON FUNCTION etl_json(text, text, text, text, bigint, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_json(anyelement, text, text, text, text, bigint, text) FROM PUBLIC;
+
+/*
+ * The dialects of paging that have a name.  Those that came with etl are presets; a row of a user's own goes before
+ * a preset of the same name, and only such rows are dumped.
+ */
+CREATE FUNCTION etl_catalog.check_dialect(name text, options jsonb) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'etl_check_dialect' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION etl_catalog.check_dialect(text, jsonb) IS 'true, or an error that says what is wrong';
+
+CREATE TABLE etl_catalog.dialects (
+    name text NOT NULL CHECK (name <> ''),
+    preset boolean NOT NULL DEFAULT false,
+    options jsonb NOT NULL,
+    remarks text,
+    PRIMARY KEY (name, preset),
+    CHECK (etl_catalog.check_dialect(name, options))
+);
+COMMENT ON TABLE etl_catalog.dialects IS 'dialects of paging, for etl_api';
+SELECT pg_catalog.pg_extension_config_dump('etl_catalog.dialects', 'WHERE NOT preset');
+
+INSERT INTO etl_catalog.dialects (name, preset, options, remarks) VALUES
+    ('github', true, '{"pagination": "link", "limit_param": "per_page", "answers": "403 header:x-ratelimit-remaining=0 wait|429 wait", "wait": "header:x-ratelimit-reset=epoch_s"}', 'Link header; limits by 403 or 429'),
+    ('gitlab', true, '{"pagination": "link", "limit_param": "per_page"}', 'Link header, for pages and keysets'),
+    ('stripe', true, '{"pagination": "cursor", "items": "data", "next": "last:id", "next_param": "starting_after", "stop": "has_more=false"}', 'the last item''s id; newest first'),
+    ('slack', true, '{"pagination": "cursor", "next": "response_metadata.next_cursor", "next_param": "cursor", "answers": "200 ok=false fail"}', 'set items to the method''s key; pages may be short'),
+    ('shopify', true, '{"pagination": "link", "carry": "none"}', 'REST; set items to the resource''s name'),
+    ('graphql', true, '{"pagination": "cursor", "method": "POST", "repeatable": "true", "next_param": "body:variables.after", "answers": "200 errors fail"}', 'Relay connections; set items to data.....nodes, next to ...pageInfo.endCursor and stop to ...pageInfo.hasNextPage=false'),
+    ('notion', true, '{"pagination": "cursor", "items": "results", "next": "next_cursor", "next_param": "start_cursor", "stop": "has_more=false", "limit_param": "page_size"}', 'for POST searches set next_param to body:start_cursor'),
+    ('hubspot', true, '{"pagination": "cursor", "items": "results", "next": "paging.next.after", "next_param": "after"}', 'lists'),
+    ('hubspot_search', true, '{"pagination": "cursor", "items": "results", "next": "paging.next.after", "next_param": "body:after", "limit_param": "body:limit", "method": "POST", "repeatable": "true", "cap": "10000"}', 'searches end at 10,000: sort by hs_object_id, filter for GT {key}, and set rekey to last:id and key to 0'),
+    ('salesforce', true, '{"pagination": "next_url", "items": "records", "next": "nextRecordsUrl", "stop": "done=true"}', 'queries'),
+    ('zendesk', true, '{"pagination": "next_url", "next": "links.next", "stop": "meta.has_more=false"}', 'lists; set items to the resource''s name'),
+    ('zendesk_export', true, '{"pagination": "cursor", "next": "after_cursor", "next_param": "cursor", "carry": "none", "stop": "end_of_stream=true"}', 'incremental exports by cursor; set items to the resource''s name'),
+    ('jira', true, '{"pagination": "cursor", "items": "issues", "next": "nextPageToken", "next_param": "nextPageToken", "limit_param": "maxResults"}', 'Cloud: search by token'),
+    ('jira_offset', true, '{"pagination": "offset", "items": "values", "offset_param": "startAt", "limit_param": "maxResults", "stop": "isLast=true"}', 'Cloud: lists with startAt'),
+    ('twilio', true, '{"pagination": "next_url", "next": "next_page_uri", "limit_param": "PageSize"}', 'set items to the resource''s name'),
+    ('square', true, '{"pagination": "cursor", "next": "cursor", "next_param": "cursor"}', 'set items to the resource''s name; where the cursor must come alone, carry to none'),
+    ('airtable', true, '{"pagination": "cursor", "items": "records", "next": "offset", "next_param": "offset", "limit_param": "pageSize", "answers": "422 error.type=LIST_RECORDS_ITERATOR_NOT_AVAILABLE restart|422 error=LIST_RECORDS_ITERATOR_NOT_AVAILABLE restart"}', 'iterators expire'),
+    ('intercom', true, '{"pagination": "cursor", "items": "data", "next": "pages.next.starting_after", "next_param": "starting_after", "limit_param": "per_page"}', 'lists; for searches set next_param to body:pagination.starting_after'),
+    ('google', true, '{"pagination": "cursor", "items": "items", "next": "nextPageToken", "next_param": "pageToken", "limit_param": "maxResults", "missing_items": "empty", "on_empty": "continue:100"}', 'AIP-158: an empty page is not the end'),
+    ('odata', true, '{"pagination": "next_url", "items": "value", "next": "\"@odata.nextLink\""}', 'OData 4, Microsoft Graph'),
+    ('elasticsearch', true, '{"pagination": "cursor", "items": "hits.hits[]._source", "next": "hits.hits[].sort", "next_param": "body:search_after", "method": "POST", "repeatable": "true", "stop": "empty", "limit_param": "body:size"}', 'search_after; the body needs a sort with a tiebreaker'),
+    ('elasticsearch_scroll', true, '{"pagination": "cursor", "items": "hits.hits[]._source", "next": "_scroll_id", "next_param": "body:scroll_id", "next_path": "/_search/scroll", "carry": "scroll", "method": "POST", "stop": "empty"}', 'the id may stay the same'),
+    ('couchdb', true, '{"pagination": "cursor", "items": "docs", "next": "bookmark", "next_param": "body:bookmark", "method": "POST", "repeatable": "true", "stop": "short|empty"}', '_find; a bookmark comes even at the end'),
+    ('jsonapi', true, '{"pagination": "next_url", "items": "data", "next": "links.next"}', 'JSON:API; where next is an object, set next to links.next.href'),
+    ('fhir', true, '{"pagination": "next_url", "items": "entry[].resource", "next": "link[relation=next].url", "missing_items": "empty"}', 'bundles of a search'),
+    ('socrata', true, '{"pagination": "offset", "offset_param": "$offset", "limit_param": "$limit", "stop": "short"}', 'give params a $order, as :id'),
+    ('ckan', true, '{"pagination": "offset", "items": "result.records", "stop": "empty|total=result.total", "answers": "200 success=false fail"}', 'datastore_search'),
+    ('crossref', true, '{"pagination": "cursor", "items": "message.items", "first": "*", "next": "message.next-cursor", "next_param": "cursor", "limit_param": "rows", "stop": "short=message.items-per-page|empty", "wait": "header:x-rate-limit-interval"}', 'the cursor may stay the same'),
+    ('openalex', true, '{"pagination": "cursor", "items": "results", "first": "*", "next": "meta.next_cursor", "next_param": "cursor", "limit_param": "per-page", "stop": "empty"}', 'cursor paging'),
+    ('reddit', true, '{"pagination": "cursor", "items": "data.children[].data", "next": "data.after", "next_param": "after", "wait": "header:x-ratelimit-reset=delta"}', 'listings end near 1000'),
+    ('discord', true, '{"pagination": "cursor", "next": "last:id", "next_param": "before", "stop": "short|empty", "wait": "retry_after=delta|header:x-ratelimit-reset-after=delta"}', 'newest first; for lists of members set next_param to after'),
+    ('wordpress', true, '{"pagination": "page", "stop": "pages=header:x-wp-totalpages"}', 'WordPress and WooCommerce; order by id'),
+    ('pagerduty', true, '{"pagination": "offset", "stop": "more=false"}', 'set items to the resource''s name'),
+    ('freshdesk', true, '{"pagination": "page", "stop": "short|empty"}', '300 pages at most'),
+    ('pipedrive', true, '{"pagination": "cursor", "items": "data", "next": "additional_data.pagination.next_start", "next_param": "start", "stop": "additional_data.pagination.more_items_in_collection=false"}', 'version 1');
+
+CREATE VIEW etl_dialects WITH (security_barrier) AS
+    SELECT DISTINCT ON (name) name, preset, options, remarks FROM etl_catalog.dialects ORDER BY name, preset;
+COMMENT ON VIEW etl_dialects IS 'dialects of paging that etl_api knows by name';
+GRANT SELECT ON etl_dialects TO PUBLIC;
+
+/*
+ * etl_set_dialect: stores a dialect under a name, in the place of what was stored there; a preset of that name is
+ * set aside.  options are arguments of etl_api, by name.  Errors: 22023 for an option that is wrong.
+ *
+ * etl_drop_dialect: takes it away again, so that a preset of that name counts; false if there was none.
+ */
+CREATE FUNCTION etl_set_dialect(name text, options jsonb, remarks text DEFAULT NULL) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO etl_catalog.dialects (name, preset, options, remarks) VALUES ($1, false, $2, $3)
+    ON CONFLICT (name, preset) DO UPDATE SET options = EXCLUDED.options, remarks = EXCLUDED.remarks
+$$;
+COMMENT ON FUNCTION etl_set_dialect(text, jsonb, text) IS 'stores a dialect of paging for etl_api';
+REVOKE EXECUTE ON FUNCTION etl_set_dialect(text, jsonb, text) FROM PUBLIC;
+
+CREATE FUNCTION etl_drop_dialect(name text) RETURNS boolean
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH gone AS (DELETE FROM etl_catalog.dialects d WHERE d.name = $1 AND NOT d.preset RETURNING 1)
+    SELECT EXISTS (SELECT FROM gone)
+$$;
+COMMENT ON FUNCTION etl_drop_dialect(text) IS 'takes away a dialect that etl_set_dialect stored';
+REVOKE EXECUTE ON FUNCTION etl_drop_dialect(text) FROM PUBLIC;
+
+/*
+ * etl_api: the items of a collection that an API hands out page by page.
+ *
+ * source        an http or https URL, or the name of a foreign server of the wrapper etl
+ * path          what to read below it
+ * params        parameters of the query: an object; null leaves one out, an array gives it several times
+ * items         where the items are: data, data.items, hits.hits, entry[].resource, result.* (the values of an object),
+ *               $ (the body).  NULL: the body is an array of items, or values one after another
+ * pagination    'auto': as the first answer shows, or an error where that leaves a doubt; 'none': one request; 'link':
+ *               the Link header has the URL of the next page; 'next_url': something else has; 'cursor': a value of
+ *               this page leads to the next; 'page': pages are numbered; 'offset': so many items are passed over; or
+ *               the name of a row of etl_dialects, to which the other arguments are exceptions
+ * next          where the URL or cursor is: a path of the body (paging.next), header:NAME, last:PATH (of the last item),
+ *               link:RELATION
+ * next_param    where the cursor goes: a parameter's name, body:PATH, header:NAME, url (it is the URL)
+ * next_path     where all requests but the first go, as a reference found at the first; {next} in it is the cursor
+ * first         what the first request has in its place; of page 1, of offset 0
+ * page_param, offset_param    where the number goes, as in next_param
+ * page_size, limit_param      items asked for per page, and where that goes
+ * stop          what ends the scan beside the lack of a next page, with | between several: PATH=VALUE (has_more=false),
+ *               total=PATH (number of items), pages=PATH, empty, short (a page shorter than the longest before it),
+ *               short=PATH (than the size that the server gives).  PATH may be header:NAME
+ * on_empty      an empty page that names a next one is: 'stop' the end; 'continue' nothing special; 'continue:N' (3) that,
+ *               N times in a row; 'error'
+ * guard         'content': a page whose items were all on an earlier page is an error; 'off'
+ * carry         what of params and body goes along with later requests: 'all', 'none' or names with commas.  A URL needs
+ *               nothing
+ * max_pages     after so many the scan ends
+ * cap           number of items at which the server falls silent: an error, but with rekey
+ * rekey, key    rekey: where the key of the last item of a page is, as in next (last:id); after cap items a new search
+ *               begins behind it, in which that key takes the place of {key} in params and body.  key: what stands
+ *               there first
+ * method, body, headers       of the request; a body is sent by POST
+ * repeatable    a POST may be sent again
+ * wait          where the server says how long to wait, beside Retry-After: header:NAME or PATH, with =delta, =epoch_s,
+ *               =epoch_ms or =date if it is not to be told by its size
+ * answers       what certain answers are, with | between several: STATUS [PATH[=VALUE]] and ok, wait, restart (from page 1),
+ *               empty or fail, as in '403 header:x-ratelimit-remaining=0 wait|200 ok=false fail'.  * is any status
+ * concurrency   requests under way at most; 2
+ * on_truncation where not all items may be there: 'error', 'warning'
+ * missing_items a page without what items leads to is: 'error', 'empty'
+ * format        'ndjson': a page is values one after another, and items starts at each of them
+ * on_error, reject_limit      as for etl_json, as are the columns
+ *
+ * EXPLAIN ANALYZE tells how the scan ended: no_next, flag, short, empty, total, cap, single, limit (the query wanted no
+ * more), truncated.
+ *
+ * Errors: those of etl_csv over http; those of etl_json in a body; 22023 for options, and where pagination is in doubt;
+ * 08P01 for a loop, a broken promise, and items that are not all there; 42501 for a next page at another origin;
+ * 40001 for a page that had to be asked for again and has changed; P0002 where items leads nowhere; HV000 for an answer
+ * that answers calls an error; 42704 for a dialect that does not exist.
+ */
+CREATE FUNCTION etl_api(
+    source text,
+    path text DEFAULT NULL,
+    params jsonb DEFAULT NULL,
+    items text DEFAULT NULL,
+    pagination text DEFAULT 'auto',
+    next text DEFAULT NULL,
+    next_param text DEFAULT NULL,
+    next_path text DEFAULT NULL,
+    first text DEFAULT NULL,
+    page_param text DEFAULT NULL,
+    page_size int DEFAULT NULL,
+    limit_param text DEFAULT NULL,
+    offset_param text DEFAULT NULL,
+    stop text DEFAULT NULL,
+    on_empty text DEFAULT NULL,
+    guard text DEFAULT NULL,
+    carry text DEFAULT NULL,
+    max_pages bigint DEFAULT NULL,
+    cap bigint DEFAULT NULL,
+    rekey text DEFAULT NULL,
+    key text DEFAULT NULL,
+    method text DEFAULT NULL,
+    repeatable boolean DEFAULT NULL,
+    body jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    wait text DEFAULT NULL,
+    answers text DEFAULT NULL,
+    concurrency int DEFAULT NULL,
+    on_truncation text DEFAULT NULL,
+    missing_items text DEFAULT NULL,
+    format text DEFAULT NULL,
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'etl_api'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+
+CREATE FUNCTION etl_api(
+    row_type anyelement,
+    source text,
+    path text DEFAULT NULL,
+    params jsonb DEFAULT NULL,
+    items text DEFAULT NULL,
+    pagination text DEFAULT 'auto',
+    next text DEFAULT NULL,
+    next_param text DEFAULT NULL,
+    next_path text DEFAULT NULL,
+    first text DEFAULT NULL,
+    page_param text DEFAULT NULL,
+    page_size int DEFAULT NULL,
+    limit_param text DEFAULT NULL,
+    offset_param text DEFAULT NULL,
+    stop text DEFAULT NULL,
+    on_empty text DEFAULT NULL,
+    guard text DEFAULT NULL,
+    carry text DEFAULT NULL,
+    max_pages bigint DEFAULT NULL,
+    cap bigint DEFAULT NULL,
+    rekey text DEFAULT NULL,
+    key text DEFAULT NULL,
+    method text DEFAULT NULL,
+    repeatable boolean DEFAULT NULL,
+    body jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    wait text DEFAULT NULL,
+    answers text DEFAULT NULL,
+    concurrency int DEFAULT NULL,
+    on_truncation text DEFAULT NULL,
+    missing_items text DEFAULT NULL,
+    format text DEFAULT NULL,
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', 'etl_api'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+
+COMMENT ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
+    IS 'items of a paged API, with the columns given in a column definition list';
+COMMENT ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
+    IS 'items of a paged API, with the columns of a composite type';
+REVOKE EXECUTE ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
+
+/*
+ * etl_api_explain: one request, and what was concluded from its answer: dialect, items, the next page, how the end is
+ * known, headers that say how often the server may be asked, columns, and a call to be pasted.  The arguments are
+ * those of etl_api, and so are the errors; a doubt is shown instead of raised.
+ */
+CREATE FUNCTION etl_api_explain(
+    source text,
+    path text DEFAULT NULL,
+    params jsonb DEFAULT NULL,
+    items text DEFAULT NULL,
+    pagination text DEFAULT 'auto',
+    next text DEFAULT NULL,
+    next_param text DEFAULT NULL,
+    next_path text DEFAULT NULL,
+    first text DEFAULT NULL,
+    page_param text DEFAULT NULL,
+    page_size int DEFAULT NULL,
+    limit_param text DEFAULT NULL,
+    offset_param text DEFAULT NULL,
+    stop text DEFAULT NULL,
+    on_empty text DEFAULT NULL,
+    guard text DEFAULT NULL,
+    carry text DEFAULT NULL,
+    max_pages bigint DEFAULT NULL,
+    cap bigint DEFAULT NULL,
+    rekey text DEFAULT NULL,
+    key text DEFAULT NULL,
+    method text DEFAULT NULL,
+    repeatable boolean DEFAULT NULL,
+    body jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    wait text DEFAULT NULL,
+    answers text DEFAULT NULL,
+    concurrency int DEFAULT NULL,
+    on_truncation text DEFAULT NULL,
+    missing_items text DEFAULT NULL,
+    format text DEFAULT NULL)
+RETURNS TABLE(property text, value text)
+AS 'MODULE_PATHNAME', 'etl_api_explain'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20;
+
+COMMENT ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text)
+    IS 'what one answer of a paged API shows, and how to read it all';
+REVOKE EXECUTE ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text) FROM PUBLIC;
+
+/* ----------------------------------------------------------------
+ *	Pipelines
+ * ---------------------------------------------------------------- */
 
 CREATE TABLE etl_catalog.pipelines (
     id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
@@ -203,10 +696,41 @@ CREATE TABLE etl_catalog.dead_letters (
 CREATE INDEX ON etl_catalog.dead_letters (pipeline, id);
 COMMENT ON TABLE etl_catalog.dead_letters IS 'records that could not be loaded';
 
+/* Pipelines that run by themselves: first what users say of that, then what the scheduler has made of it. */
+CREATE TABLE etl_catalog.schedules (
+    pipeline bigint PRIMARY KEY REFERENCES etl_catalog.pipelines ON DELETE CASCADE,
+    schedule text,                      -- NULL: only "after"
+    timezone text NOT NULL,
+    after text[] NOT NULL,              -- names of pipelines
+    max_failures int NOT NULL,          -- in a row, before it is paused; 0: never
+    state text NOT NULL DEFAULT 'idle', -- waiting (for a worker), running, paused
+    next_run timestamptz,
+    not_before timestamptz,             -- after failures
+    waiting_since timestamptz,
+    failures int NOT NULL DEFAULT 0,    -- in a row
+    skipped bigint NOT NULL DEFAULT 0,  -- times at which the run before was still under way
+    last_run bigint NOT NULL DEFAULT 0, -- whose result has been taken into account
+    reason text                         -- of the latest failure, or why it is paused
+);
+COMMENT ON TABLE etl_catalog.schedules IS 'when pipelines run by themselves';
+
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines', '');
+SELECT pg_catalog.pg_extension_config_dump('etl_catalog.schedules', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.checkpoints', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.watermarks', '');
+
+/* What a scheduler has to know at once: the launcher is woken when the change is committed. */
+CREATE FUNCTION etl_catalog.wake() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'etl_wake' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION etl_catalog.wake() IS 'wakes the scheduler when the change is committed';
+
+CREATE TRIGGER wake AFTER INSERT OR UPDATE OR DELETE ON etl_catalog.schedules
+    FOR EACH STATEMENT EXECUTE FUNCTION etl_catalog.wake();
+CREATE TRIGGER wake AFTER UPDATE OF enabled, system_identifier ON etl_catalog.pipelines
+    FOR EACH STATEMENT EXECUTE FUNCTION etl_catalog.wake();
+CREATE TRIGGER wake AFTER UPDATE OF state ON etl_catalog.runs
+    FOR EACH STATEMENT EXECUTE FUNCTION etl_catalog.wake();
 
 /* Whether a run that says it is running still holds its lock; if not, its worker died. */
 CREATE FUNCTION etl_catalog.is_running(pipeline bigint) RETURNS boolean
@@ -259,13 +783,20 @@ CREATE VIEW etl_status WITH (security_barrier) AS
 SELECT p.name AS pipeline, p.owner,
     CASE WHEN etl_catalog.is_running(p.id) THEN 'running'
         WHEN NOT etl_catalog.is_at_home(p.system_identifier, p.database) THEN 'copy'
-        WHEN p.enabled THEN 'idle'
-        ELSE 'paused' END AS state,
+        WHEN NOT p.enabled THEN 'paused'
+        WHEN s.state = 'waiting' THEN 'waiting'
+        ELSE 'idle' END AS state,
+    s.schedule, s.timezone, s.after,
+    CASE WHEN p.enabled THEN s.next_run END AS next_run,
+    CASE WHEN p.enabled AND s.not_before > pg_catalog.now() THEN s.not_before END AS not_before,
+    s.failures, s.skipped,
+    CASE WHEN pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') THEN s.reason END AS reason,
     r.run AS last_run, r.state AS last_result, r.started_at, r.finished_at,
     w.value AS watermark,
     (SELECT pg_catalog.count(*) FROM etl_catalog.dead_letters d
         WHERE d.pipeline = p.id AND d.resolved_at IS NULL) AS open_dead_letters
 FROM etl_catalog.pipelines p
+    LEFT JOIN etl_catalog.schedules s ON s.pipeline = p.id
     LEFT JOIN etl_catalog.watermarks w ON w.pipeline = p.id
     LEFT JOIN LATERAL (SELECT l.id AS run, l.started_at, l.finished_at,
             CASE WHEN l.state = 'running' AND NOT etl_catalog.is_running(p.id) THEN 'crashed' ELSE l.state END AS state
@@ -273,7 +804,29 @@ FROM etl_catalog.pipelines p
 WHERE pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER');
 COMMENT ON VIEW etl_status IS 'a line per pipeline: what it does and how its last run ended';
 
-GRANT SELECT ON etl_pipelines, etl_runs, etl_dead_letters, etl_status TO PUBLIC;
+/*
+ * What runs at this moment.  Counters of rows are those of committed batches; records counts the batch in hand as
+ * well, and bytes move while it is read (NULL for a source that does not tell).
+ */
+CREATE VIEW etl_progress WITH (security_barrier) AS
+SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
+    CASE s.stage WHEN 1 THEN 'reading' WHEN 2 THEN 'loading' ELSE 'starting' END AS stage,
+    s.records, s.bytes, s.bytes_total,
+    pg_catalog.round(s.bytes / s.seconds) AS bytes_per_second,
+    CASE WHEN s.bytes > 0 AND s.bytes_total >= s.bytes
+        THEN pg_catalog.make_interval(secs => (s.bytes_total - s.bytes) * s.seconds::float8 / s.bytes) END AS time_left,
+    r.batches, r.read, r.malformed, r.convert_failed, r.converted, r.emitted, r.invalid, r.superseded, r.load_failed,
+    r.loaded, r.inserted, r.updated, r.skipped
+FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
+    LEFT JOIN LATERAL (SELECT i.param16 AS stage, i.param17 AS records, nullif(i.param1, 0) AS bytes,
+            nullif(i.param2, 0) AS bytes_total,
+            greatest(extract(epoch FROM pg_catalog.clock_timestamp() - r.started_at), 0.001) AS seconds
+        FROM pg_catalog.pg_stat_get_progress_info('COPY') i WHERE i.pid = r.pid) s ON true
+WHERE r.state = 'running' AND etl_catalog.is_running(p.id)
+    AND (pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER'));
+COMMENT ON VIEW etl_progress IS 'runs under way, and how far they are';
+
+GRANT SELECT ON etl_progress, etl_pipelines, etl_runs, etl_dead_letters, etl_status TO PUBLIC;
 
 /*
  * etl_create_pipeline: defines a pipeline, which is run by etl_run or etl_start.
@@ -299,6 +852,10 @@ GRANT SELECT ON etl_pipelines, etl_runs, etl_dead_letters, etl_status TO PUBLIC;
  * on_shutdown      'drain' finishes the batch in hand, within etl.drain_timeout; 'drop' stops at once
  * max_runtime      a run that lasts longer fails
  * enabled          whether it may run
+ * schedule         when it runs by itself: see etl_next_runs
+ * timezone         of the schedule; NULL: the session's at this moment
+ * after            names of pipelines: it also runs when all of them have succeeded since it did
+ * max_failures     so many in a row pause it, with a NOTIFY etl_alert; 0: none do
  */
 CREATE FUNCTION etl_create_pipeline(
     name text,
@@ -319,7 +876,11 @@ CREATE FUNCTION etl_create_pipeline(
     reject_limit bigint DEFAULT NULL,
     on_shutdown text DEFAULT NULL,
     max_runtime interval DEFAULT NULL,
-    enabled boolean DEFAULT NULL)
+    enabled boolean DEFAULT NULL,
+    schedule text DEFAULT NULL,
+    timezone text DEFAULT NULL,
+    after text[] DEFAULT NULL,
+    max_failures int DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 /* The same arguments: what is given changes.  An empty text, array or object takes an option away. */
@@ -342,7 +903,11 @@ CREATE FUNCTION etl_alter_pipeline(
     reject_limit bigint DEFAULT NULL,
     on_shutdown text DEFAULT NULL,
     max_runtime interval DEFAULT NULL,
-    enabled boolean DEFAULT NULL)
+    enabled boolean DEFAULT NULL,
+    schedule text DEFAULT NULL,
+    timezone text DEFAULT NULL,
+    after text[] DEFAULT NULL,
+    max_failures int DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 CREATE FUNCTION etl_drop_pipeline(name text) RETURNS void
@@ -356,9 +921,9 @@ CREATE FUNCTION etl_reset(name text) RETURNS void
 CREATE FUNCTION etl_adopt() RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION etl_create_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean)
+COMMENT ON FUNCTION etl_create_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean, text, text, text[], int)
     IS 'defines a pipeline';
-COMMENT ON FUNCTION etl_alter_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean)
+COMMENT ON FUNCTION etl_alter_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean, text, text, text[], int)
     IS 'changes what is given of the definition of a pipeline';
 COMMENT ON FUNCTION etl_drop_pipeline(text) IS 'removes a pipeline with its checkpoint, history and dead letters';
 COMMENT ON FUNCTION etl_pause(text) IS 'keeps a pipeline from being run';
@@ -367,8 +932,8 @@ COMMENT ON FUNCTION etl_reset(text) IS 'forgets checkpoint and watermark of a pi
 COMMENT ON FUNCTION etl_adopt() IS 'makes the pipelines of a copied or restored database its own; returns how many those were';
 
 REVOKE EXECUTE ON FUNCTION
-    etl_create_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean),
-    etl_alter_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean),
+    etl_create_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean, text, text, text[], int),
+    etl_alter_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean, text, text, text[], int),
     etl_drop_pipeline(text), etl_pause(text), etl_resume(text), etl_reset(text), etl_adopt()
     FROM PUBLIC;
 
@@ -382,102 +947,6 @@ COMMENT ON FUNCTION etl_batch() IS 'rows of a running pipeline''s current batch'
 CREATE FUNCTION etl_emitted() RETURNS SETOF record
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_scan_support;
 COMMENT ON FUNCTION etl_emitted() IS 'rows that a running pipeline''s query gave for the current batch';
-/*
- * etl_peek: the first records of a source, as they are, without naming a column.
- *
- * rows          how many to show; the other arguments are those of etl_csv
- *
- * line is the physical line on which a record starts.  record is an object by the names of the header, in which
- * a name that comes again has a number, and fields beyond the header are in "_etl_extra"; without a header
- * it is an array.  A record that is no text has its reason in "_etl_error".
- *
- * Errors: those of etl_csv for opening, and for a source whose records cannot be told apart.
- */
-CREATE FUNCTION etl_peek(
-    source text,
-    rows int DEFAULT 10,
-    header boolean DEFAULT true,
-    delimiter text DEFAULT ',',
-    quote text DEFAULT '"',
-    escape text DEFAULT NULL,
-    null_string text DEFAULT '',
-    encoding text DEFAULT NULL,
-    skip_lines int DEFAULT 0,
-    comment text DEFAULT NULL,
-    path text DEFAULT NULL)
-RETURNS TABLE(line bigint, record jsonb)
-AS 'MODULE_PATHNAME', 'etl_peek'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10;
-
-COMMENT ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text, text)
-    IS 'the first records of a source, without naming a column';
-REVOKE EXECUTE ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
-
-/*
- * etl_csv_columns: names and types to declare for a CSV file.
- *
- * sample_rows   how many records to look at; NULL: all.  The other arguments are those of etl_csv
- *
- * A type (bigint, numeric, boolean, date, timestamptz, uuid, jsonb) is proposed if every value of the sample has its
- * plain form; else text.  Numbers with leading zeros are text, as are dates in any order but year, month, day.
- * declaration holds the column as it stands in a column definition list, with its comma: put the rows below each
- * other.  Names that the file has twice, or not at all, need match => 'position'.
- */
-CREATE FUNCTION etl_csv_columns(
-    source text,
-    sample_rows bigint DEFAULT 10000,
-    header boolean DEFAULT true,
-    delimiter text DEFAULT ',',
-    quote text DEFAULT '"',
-    escape text DEFAULT NULL,
-    null_string text DEFAULT '',
-    encoding text DEFAULT NULL,
-    skip_lines int DEFAULT 0,
-    comment text DEFAULT NULL,
-    path text DEFAULT NULL)
-RETURNS TABLE("position" int, header_name text, name text, data_type text, declaration text)
-AS 'MODULE_PATHNAME', 'etl_csv_columns'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20;
-
-COMMENT ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text)
-    IS 'names and types to declare for the columns of a CSV file';
-REVOKE EXECUTE ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
-
-/*
- * etl_import: loads a CSV file into a table, which it creates if there is none.
- *
- * target        the table, with its schema if need be; one that exists must have a column for each of the file's
- * sample_rows   how many records the types of a new table are proposed from (see etl_csv_columns); where a
- *               later value does not fit, the column gets a type that fits all, text in the end (NOTICE).  NULL: all
- * The other arguments are those of etl_csv.
- *
- * Returns the number of rows loaded.  pg_stat_progress_copy shows how far it is.  Errors: those of etl_csv; those
- * of CREATE TABLE and INSERT, for the privileges of the caller; 42703 if the table lacks a column of the file.
- */
-CREATE FUNCTION etl_import(
-    target text,
-    source text,
-    sample_rows bigint DEFAULT 10000,
-    header boolean DEFAULT true,
-    delimiter text DEFAULT ',',
-    quote text DEFAULT '"',
-    escape text DEFAULT NULL,
-    null_string text DEFAULT '',
-    encoding text DEFAULT NULL,
-    skip_lines int DEFAULT 0,
-    comment text DEFAULT NULL,
-    ragged text DEFAULT 'error',
-    on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL,
-    path text DEFAULT NULL)
-RETURNS bigint
-AS 'MODULE_PATHNAME', 'etl_import'
-LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
-COMMENT ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
-    IS 'loads a CSV file into a table, which it creates if there is none';
-REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
-    FROM PUBLIC;
 
 /*
  * etl_watermark: the highest value of the watermark of complete scans, as text (NULL: none yet), or with a
@@ -535,58 +1004,17 @@ REVOKE EXECUTE ON FUNCTION etl_watermark(text), etl_watermark(text, anyelement),
 REVOKE EXECUTE ON PROCEDURE etl_run, etl_retry_dead_letters FROM PUBLIC;
 
 /*
- * The wrapper of the servers that are read over http, and the check of their options.
- *
- * Servers: url; auth (none, bearer, basic, header, query, oauth2), auth_name (of the header or parameter); token_url,
- * token_auth (basic, body), scope; headers (a JSON object); rate_limit ('10/s', '5000/h'); connect_timeout,
- * read_timeout, max_attempts, max_wait, retry_budget; allowed_origins; dialect.  Only superusers may set
- * allow_private and proxy, only members of pg_read_server_files ca_file, client_cert and client_key.
- *
- * User mappings: token, user, password, key, client_id, client_secret, refresh_token; or the same with _file, which
- * names a file that holds the value and is read for each scan; only members of pg_read_server_files may set those.
- *
- * Errors: HV00D for an option that does not exist; HV024 for a value that cannot be; HV00J, when it is read,
- * for one that is needed and not there; 42501 for an option that the user may not set.
+ * etl_cancel: ends the run of a pipeline that is under way; false if there is none.  The batch in hand is rolled
+ * back, and the next run goes on behind the one before.  A scheduled pipeline runs again at its next time.
  */
-CREATE FUNCTION etl_server_validator(options text[], catalog oid) RETURNS void
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION etl_server_validator(text[], oid) IS 'checks the options of servers and user mappings';
-
-CREATE FOREIGN DATA WRAPPER etl VALIDATOR etl_server_validator;
-COMMENT ON FOREIGN DATA WRAPPER etl IS 'servers that etl reads over http';
-
-/*
- * etl_breakers: each origin (scheme://host:port) that was sent a request lately, and its circuit breaker.
- *
- * state         'closed': requests are sent; 'open': none is, until probe_at; 'half-open': one is under way that
- *               finds out whether the service is back
- * failures      without a success between them
- * opened_at, probe_at    unless closed; when open
- * probe_pid     of the backend whose request it is, if half-open
- *
- * All backends share them if the library is in shared_preload_libraries; else each backend has its own.
- */
-CREATE FUNCTION etl_list_breakers(
-    OUT origin text, OUT state text, OUT failures int, OUT opened_at timestamptz, OUT probe_at timestamptz,
-    OUT probe_pid int)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
-COMMENT ON FUNCTION etl_list_breakers() IS 'what the view etl_breakers shows';
-REVOKE EXECUTE ON FUNCTION etl_list_breakers() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION etl_list_breakers() TO pg_monitor;
-
-CREATE VIEW etl_breakers WITH (security_barrier) AS SELECT * FROM etl_list_breakers();
-COMMENT ON VIEW etl_breakers IS 'circuit breakers of the origins that were sent requests';
-GRANT SELECT ON etl_breakers TO pg_monitor;
-
-/*
- * etl_breaker_reset: closes the circuit breaker of an origin, so that requests are sent to it again; false if nothing
- * is known of it.
- */
-CREATE FUNCTION etl_breaker_reset(origin text) RETURNS boolean
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION etl_breaker_reset(text) IS 'closes the circuit breaker of an origin';
-REVOKE EXECUTE ON FUNCTION etl_breaker_reset(text) FROM PUBLIC;
+CREATE FUNCTION etl_cancel(name text) RETURNS boolean
+LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+BEGIN ATOMIC
+    SELECT coalesce(pg_catalog.bool_or(pg_catalog.pg_cancel_backend(r.pid)), false)
+    FROM etl_runs r WHERE r.pipeline = etl_cancel.name AND r.state = 'running';
+END;
+COMMENT ON FUNCTION etl_cancel(text) IS 'ends the run of a pipeline that is under way';
+REVOKE EXECUTE ON FUNCTION etl_cancel(text) FROM PUBLIC;
 
 /*
  * etl_next_runs: the next n times of a schedule.
@@ -613,324 +1041,3 @@ RETURNS SETOF timestamptz
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 5;
 
 COMMENT ON FUNCTION etl_next_runs(text, text, int, timestamptz) IS 'the next times of a schedule';
-
-/* ----------------------------------------------------------------
- *	JSON and APIs
- * ---------------------------------------------------------------- */
-
-/*
- * etl_json: the items of a JSON or NDJSON file on the server, or behind a URL.
- *
- * source        path of the file, relative to the data directory, or a pattern of *, ? and [...] for several, read
- *               in the order of their names; or an http or https URL; or, with a path, the name of a foreign server
- *               of the wrapper etl.  gzip and zstd are decompressed
- * items         where the items are: data.items, entry[].resource, link[rel=next], result.* (the values of an
- *               object), $ (the root).  NULL: a file is one array of items, or values one after another, each
- *               an item
- * format        'ndjson': a file is any number of values, and items starts at the root of each of them
- * on_error      an item with a fault: 'fail' is an error, 'skip' is left out and counted in a NOTICE, 'return'
- *               comes with NULLs and the reason in _etl_error
- * reject_limit  more items with a fault than this are an error
- * path          what to read below the URL of the server that is the source; '' is that URL itself
- *
- * A column is the member of its name, exactly or when both are folded to snake case; "address.city" reaches
- * into objects.  What is missing is NULL, and so is null.  Arrays and objects go into json, jsonb and text as
- * they are written, and into arrays and composite types as json_populate_record has it.
- *
- * Further columns that may be declared: _etl_source text, _etl_page int (number of the file), _etl_index int
- * (number of the item in it; both from 1), _etl_raw text (the item as it is written), _etl_item jsonb (the same),
- * _etl_error text.
- *
- * Errors: 42501 without pg_read_server_files; 58P01 and kin if the file cannot be opened; 22032 for a file that is
- * not JSON, or ends early; 22021, 22P05, 22P02 for text that is no text; 22003 for numbers beyond numeric; 54000 beyond
- * etl.max_item_size and etl.max_json_depth; 22030 if a name on the way to the items stands twice; P0002 if the way
- * leads nowhere; 42702 for a column that two members match; 2203C for an item that is no object; and what the type
- * of a column makes of its text; over http those of etl_csv.
- */
-CREATE FUNCTION etl_json(
-    source text,
-    items text DEFAULT NULL,
-    format text DEFAULT 'auto',
-    on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL,
-    path text DEFAULT NULL)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'etl_json'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
-
-CREATE FUNCTION etl_json(
-    row_type anyelement,
-    source text,
-    items text DEFAULT NULL,
-    format text DEFAULT 'auto',
-    on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL,
-    path text DEFAULT NULL)
-RETURNS SETOF anyelement
-AS 'MODULE_PATHNAME', 'etl_json'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
-
-COMMENT ON FUNCTION etl_json(text, text, text, text, bigint, text)
-    IS 'items of a JSON file, with the columns given in a column definition list';
-COMMENT ON FUNCTION etl_json(anyelement, text, text, text, text, bigint, text)
-    IS 'items of a JSON file, with the columns of a composite type';
-
-REVOKE EXECUTE ON FUNCTION etl_json(text, text, text, text, bigint, text) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION etl_json(anyelement, text, text, text, text, bigint, text) FROM PUBLIC;
-
-/*
- * The dialects of paging that have a name.  Those that came with etl are presets; a row of a user's own goes before
- * a preset of the same name, and only such rows are dumped.
- */
-CREATE FUNCTION etl_catalog.check_dialect(name text, options jsonb) RETURNS boolean
-    AS 'MODULE_PATHNAME', 'etl_check_dialect' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION etl_catalog.check_dialect(text, jsonb) IS 'true, or an error that says what is wrong';
-
-CREATE TABLE etl_catalog.dialects (
-    name text NOT NULL CHECK (name <> ''),
-    preset boolean NOT NULL DEFAULT false,
-    options jsonb NOT NULL,
-    remarks text,
-    PRIMARY KEY (name, preset),
-    CHECK (etl_catalog.check_dialect(name, options))
-);
-COMMENT ON TABLE etl_catalog.dialects IS 'dialects of paging, for etl_api';
-SELECT pg_catalog.pg_extension_config_dump('etl_catalog.dialects', 'WHERE NOT preset');
-
-INSERT INTO etl_catalog.dialects (name, preset, options, remarks) VALUES
-    ('github', true, '{"pagination": "link", "limit_param": "per_page", "answers": "403 header:x-ratelimit-remaining=0 wait|429 wait", "wait": "header:x-ratelimit-reset=epoch_s"}', 'Link header; limits by 403 or 429'),
-    ('gitlab', true, '{"pagination": "link", "limit_param": "per_page"}', 'Link header, for pages and keysets'),
-    ('stripe', true, '{"pagination": "cursor", "items": "data", "next": "last:id", "next_param": "starting_after", "stop": "has_more=false"}', 'the last item''s id; newest first'),
-    ('slack', true, '{"pagination": "cursor", "next": "response_metadata.next_cursor", "next_param": "cursor", "answers": "200 ok=false fail"}', 'set items to the method''s key; pages may be short'),
-    ('shopify', true, '{"pagination": "link", "carry": "none"}', 'REST; set items to the resource''s name'),
-    ('graphql', true, '{"pagination": "cursor", "method": "POST", "repeatable": "true", "next_param": "body:variables.after", "answers": "200 errors fail"}', 'Relay connections; set items to data.....nodes, next to ...pageInfo.endCursor and stop to ...pageInfo.hasNextPage=false'),
-    ('notion', true, '{"pagination": "cursor", "items": "results", "next": "next_cursor", "next_param": "start_cursor", "stop": "has_more=false", "limit_param": "page_size"}', 'for POST searches set next_param to body:start_cursor'),
-    ('hubspot', true, '{"pagination": "cursor", "items": "results", "next": "paging.next.after", "next_param": "after"}', 'lists'),
-    ('hubspot_search', true, '{"pagination": "cursor", "items": "results", "next": "paging.next.after", "next_param": "body:after", "limit_param": "body:limit", "method": "POST", "repeatable": "true", "cap": "10000"}', 'searches end at 10,000'),
-    ('salesforce', true, '{"pagination": "next_url", "items": "records", "next": "nextRecordsUrl", "stop": "done=true"}', 'queries'),
-    ('zendesk', true, '{"pagination": "next_url", "next": "links.next", "stop": "meta.has_more=false"}', 'lists; set items to the resource''s name'),
-    ('zendesk_export', true, '{"pagination": "cursor", "next": "after_cursor", "next_param": "cursor", "carry": "none", "stop": "end_of_stream=true"}', 'incremental exports by cursor; set items to the resource''s name'),
-    ('jira', true, '{"pagination": "cursor", "items": "issues", "next": "nextPageToken", "next_param": "nextPageToken", "limit_param": "maxResults"}', 'Cloud: search by token'),
-    ('jira_offset', true, '{"pagination": "offset", "items": "values", "offset_param": "startAt", "limit_param": "maxResults", "stop": "isLast=true"}', 'Cloud: lists with startAt'),
-    ('twilio', true, '{"pagination": "next_url", "next": "next_page_uri", "limit_param": "PageSize"}', 'set items to the resource''s name'),
-    ('square', true, '{"pagination": "cursor", "next": "cursor", "next_param": "cursor"}', 'set items to the resource''s name; where the cursor must come alone, carry to none'),
-    ('airtable', true, '{"pagination": "cursor", "items": "records", "next": "offset", "next_param": "offset", "limit_param": "pageSize", "answers": "422 error.type=LIST_RECORDS_ITERATOR_NOT_AVAILABLE restart|422 error=LIST_RECORDS_ITERATOR_NOT_AVAILABLE restart"}', 'iterators expire'),
-    ('intercom', true, '{"pagination": "cursor", "items": "data", "next": "pages.next.starting_after", "next_param": "starting_after", "limit_param": "per_page"}', 'lists; for searches set next_param to body:pagination.starting_after'),
-    ('google', true, '{"pagination": "cursor", "items": "items", "next": "nextPageToken", "next_param": "pageToken", "limit_param": "maxResults", "missing_items": "empty", "on_empty": "continue:100"}', 'AIP-158: an empty page is not the end'),
-    ('odata', true, '{"pagination": "next_url", "items": "value", "next": "\"@odata.nextLink\""}', 'OData 4, Microsoft Graph'),
-    ('elasticsearch', true, '{"pagination": "cursor", "items": "hits.hits[]._source", "next": "hits.hits[].sort", "next_param": "body:search_after", "method": "POST", "repeatable": "true", "stop": "empty", "limit_param": "body:size"}', 'search_after; the body needs a sort with a tiebreaker'),
-    ('elasticsearch_scroll', true, '{"pagination": "cursor", "items": "hits.hits[]._source", "next": "_scroll_id", "next_param": "body:scroll_id", "next_path": "/_search/scroll", "carry": "scroll", "method": "POST", "stop": "empty"}', 'the id may stay the same'),
-    ('couchdb', true, '{"pagination": "cursor", "items": "docs", "next": "bookmark", "next_param": "body:bookmark", "method": "POST", "repeatable": "true", "stop": "short|empty"}', '_find; a bookmark comes even at the end'),
-    ('jsonapi', true, '{"pagination": "next_url", "items": "data", "next": "links.next"}', 'JSON:API; where next is an object, set next to links.next.href'),
-    ('fhir', true, '{"pagination": "next_url", "items": "entry[].resource", "next": "link[relation=next].url", "missing_items": "empty"}', 'bundles of a search'),
-    ('socrata', true, '{"pagination": "offset", "offset_param": "$offset", "limit_param": "$limit", "stop": "short"}', 'give params a $order, as :id'),
-    ('ckan', true, '{"pagination": "offset", "items": "result.records", "stop": "empty|total=result.total", "answers": "200 success=false fail"}', 'datastore_search'),
-    ('crossref', true, '{"pagination": "cursor", "items": "message.items", "first": "*", "next": "message.next-cursor", "next_param": "cursor", "limit_param": "rows", "stop": "short=message.items-per-page|empty", "wait": "header:x-rate-limit-interval"}', 'the cursor may stay the same'),
-    ('openalex', true, '{"pagination": "cursor", "items": "results", "first": "*", "next": "meta.next_cursor", "next_param": "cursor", "limit_param": "per-page", "stop": "empty"}', 'cursor paging'),
-    ('reddit', true, '{"pagination": "cursor", "items": "data.children[].data", "next": "data.after", "next_param": "after", "wait": "header:x-ratelimit-reset=delta"}', 'listings end near 1000'),
-    ('discord', true, '{"pagination": "cursor", "next": "last:id", "next_param": "before", "stop": "short|empty", "wait": "retry_after=delta|header:x-ratelimit-reset-after=delta"}', 'newest first; for lists of members set next_param to after'),
-    ('wordpress', true, '{"pagination": "page", "stop": "pages=header:x-wp-totalpages"}', 'WordPress and WooCommerce; order by id'),
-    ('pagerduty', true, '{"pagination": "offset", "stop": "more=false"}', 'set items to the resource''s name'),
-    ('freshdesk', true, '{"pagination": "page", "stop": "short|empty"}', '300 pages at most'),
-    ('pipedrive', true, '{"pagination": "cursor", "items": "data", "next": "additional_data.pagination.next_start", "next_param": "start", "stop": "additional_data.pagination.more_items_in_collection=false"}', 'version 1');
-
-CREATE VIEW etl_dialects WITH (security_barrier) AS
-    SELECT DISTINCT ON (name) name, preset, options, remarks FROM etl_catalog.dialects ORDER BY name, preset;
-COMMENT ON VIEW etl_dialects IS 'dialects of paging that etl_api knows by name';
-GRANT SELECT ON etl_dialects TO PUBLIC;
-
-/*
- * etl_set_dialect: stores a dialect under a name, in the place of what was stored there; a preset of that name is
- * set aside.  options are arguments of etl_api, by name.  Errors: 22023 for an option that is wrong.
- *
- * etl_drop_dialect: takes it away again, so that a preset of that name counts; false if there was none.
- */
-CREATE FUNCTION etl_set_dialect(name text, options jsonb, remarks text DEFAULT NULL) RETURNS void
-LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-    INSERT INTO etl_catalog.dialects (name, preset, options, remarks) VALUES ($1, false, $2, $3)
-    ON CONFLICT (name, preset) DO UPDATE SET options = EXCLUDED.options, remarks = EXCLUDED.remarks
-$$;
-COMMENT ON FUNCTION etl_set_dialect(text, jsonb, text) IS 'stores a dialect of paging for etl_api';
-REVOKE EXECUTE ON FUNCTION etl_set_dialect(text, jsonb, text) FROM PUBLIC;
-
-CREATE FUNCTION etl_drop_dialect(name text) RETURNS boolean
-LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH gone AS (DELETE FROM etl_catalog.dialects d WHERE d.name = $1 AND NOT d.preset RETURNING 1)
-    SELECT EXISTS (SELECT FROM gone)
-$$;
-COMMENT ON FUNCTION etl_drop_dialect(text) IS 'takes away a dialect that etl_set_dialect stored';
-REVOKE EXECUTE ON FUNCTION etl_drop_dialect(text) FROM PUBLIC;
-
-/*
- * etl_api: the items of a collection that an API hands out page by page.
- *
- * source        an http or https URL, or the name of a foreign server of the wrapper etl
- * path          what to read below it
- * params        parameters of the query: an object; null leaves one out, an array gives it several times
- * items         where the items are: data, data.items, hits.hits, entry[].resource, result.* (the values of an object),
- *               $ (the body).  NULL: the body is an array of items, or values one after another
- * pagination    'auto': as the first answer shows, or an error where that leaves a doubt; 'none': one request; 'link':
- *               the Link header has the URL of the next page; 'next_url': something else has; 'cursor': a value of
- *               this page leads to the next; 'page': pages are numbered; 'offset': so many items are passed over; or
- *               the name of a row of etl_dialects, to which the other arguments are exceptions
- * next          where the URL or cursor is: a path of the body (paging.next), header:NAME, last:PATH (of the last item),
- *               link:RELATION
- * next_param    where the cursor goes: a parameter's name, body:PATH, header:NAME, url (it is the URL)
- * next_path     where all requests but the first go, as a reference found at the first; {next} in it is the cursor
- * first         what the first request has in its place; of page 1, of offset 0
- * page_param, offset_param    where the number goes, as in next_param
- * page_size, limit_param      items asked for per page, and where that goes
- * stop          what ends the scan beside the lack of a next page, with | between several: PATH=VALUE (has_more=false),
- *               total=PATH (number of items), pages=PATH, empty, short (a page shorter than the longest before it),
- *               short=PATH (than the size that the server gives).  PATH may be header:NAME
- * on_empty      an empty page that names a next one is: 'stop' the end; 'continue' nothing special; 'continue:N' (3) that,
- *               N times in a row; 'error'
- * guard         'content': a page whose items were all on an earlier page is an error; 'off'
- * carry         what of params and body goes along with later requests: 'all', 'none' or names with commas.  A URL needs
- *               nothing
- * max_pages     after so many the scan ends
- * cap           number of items at which the server falls silent, which makes an error
- * method, body, headers       of the request; a body is sent by POST
- * repeatable    a POST may be sent again
- * wait          where the server says how long to wait, beside Retry-After: header:NAME or PATH, with =delta, =epoch_s,
- *               =epoch_ms or =date if it is not to be told by its size
- * answers       what certain answers are, with | between several: STATUS [PATH[=VALUE]] and ok, wait, restart (from page 1),
- *               empty or fail, as in '403 header:x-ratelimit-remaining=0 wait|200 ok=false fail'.  * is any status
- * concurrency   requests under way at most; 2
- * on_truncation where not all items may be there: 'error', 'warning'
- * missing_items a page without what items leads to is: 'error', 'empty'
- * format        'ndjson': a page is values one after another, and items starts at each of them
- * on_error, reject_limit      as for etl_json, as are the columns
- *
- * EXPLAIN ANALYZE tells how the scan ended: no_next, flag, short, empty, total, cap, single, limit (the query wanted no
- * more), truncated.
- *
- * Errors: those of etl_csv over http; those of etl_json in a body; 22023 for options, and where pagination is in doubt;
- * 08P01 for a loop, a broken promise, and items that are not all there; 42501 for a next page at another origin;
- * 40001 for a page that had to be asked for again and has changed; P0002 where items leads nowhere; HV000 for an answer
- * that answers calls an error; 42704 for a dialect that does not exist.
- */
-CREATE FUNCTION etl_api(
-    source text,
-    path text DEFAULT NULL,
-    params jsonb DEFAULT NULL,
-    items text DEFAULT NULL,
-    pagination text DEFAULT 'auto',
-    next text DEFAULT NULL,
-    next_param text DEFAULT NULL,
-    next_path text DEFAULT NULL,
-    first text DEFAULT NULL,
-    page_param text DEFAULT NULL,
-    page_size int DEFAULT NULL,
-    limit_param text DEFAULT NULL,
-    offset_param text DEFAULT NULL,
-    stop text DEFAULT NULL,
-    on_empty text DEFAULT NULL,
-    guard text DEFAULT NULL,
-    carry text DEFAULT NULL,
-    max_pages bigint DEFAULT NULL,
-    cap bigint DEFAULT NULL,
-    method text DEFAULT NULL,
-    repeatable boolean DEFAULT NULL,
-    body jsonb DEFAULT NULL,
-    headers jsonb DEFAULT NULL,
-    wait text DEFAULT NULL,
-    answers text DEFAULT NULL,
-    concurrency int DEFAULT NULL,
-    on_truncation text DEFAULT NULL,
-    missing_items text DEFAULT NULL,
-    format text DEFAULT NULL,
-    on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'etl_api'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
-
-CREATE FUNCTION etl_api(
-    row_type anyelement,
-    source text,
-    path text DEFAULT NULL,
-    params jsonb DEFAULT NULL,
-    items text DEFAULT NULL,
-    pagination text DEFAULT 'auto',
-    next text DEFAULT NULL,
-    next_param text DEFAULT NULL,
-    next_path text DEFAULT NULL,
-    first text DEFAULT NULL,
-    page_param text DEFAULT NULL,
-    page_size int DEFAULT NULL,
-    limit_param text DEFAULT NULL,
-    offset_param text DEFAULT NULL,
-    stop text DEFAULT NULL,
-    on_empty text DEFAULT NULL,
-    guard text DEFAULT NULL,
-    carry text DEFAULT NULL,
-    max_pages bigint DEFAULT NULL,
-    cap bigint DEFAULT NULL,
-    method text DEFAULT NULL,
-    repeatable boolean DEFAULT NULL,
-    body jsonb DEFAULT NULL,
-    headers jsonb DEFAULT NULL,
-    wait text DEFAULT NULL,
-    answers text DEFAULT NULL,
-    concurrency int DEFAULT NULL,
-    on_truncation text DEFAULT NULL,
-    missing_items text DEFAULT NULL,
-    format text DEFAULT NULL,
-    on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL)
-RETURNS SETOF anyelement
-AS 'MODULE_PATHNAME', 'etl_api'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
-
-COMMENT ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
-    IS 'items of a paged API, with the columns given in a column definition list';
-COMMENT ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
-    IS 'items of a paged API, with the columns of a composite type';
-REVOKE EXECUTE ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
-
-/*
- * etl_api_explain: one request, and what was concluded from its answer: dialect, items, the next page, how the end is
- * known, headers that say how often the server may be asked, columns, and a call to be pasted.  The arguments are
- * those of etl_api, and so are the errors; a doubt is shown instead of raised.
- */
-CREATE FUNCTION etl_api_explain(
-    source text,
-    path text DEFAULT NULL,
-    params jsonb DEFAULT NULL,
-    items text DEFAULT NULL,
-    pagination text DEFAULT 'auto',
-    next text DEFAULT NULL,
-    next_param text DEFAULT NULL,
-    next_path text DEFAULT NULL,
-    first text DEFAULT NULL,
-    page_param text DEFAULT NULL,
-    page_size int DEFAULT NULL,
-    limit_param text DEFAULT NULL,
-    offset_param text DEFAULT NULL,
-    stop text DEFAULT NULL,
-    on_empty text DEFAULT NULL,
-    guard text DEFAULT NULL,
-    carry text DEFAULT NULL,
-    max_pages bigint DEFAULT NULL,
-    cap bigint DEFAULT NULL,
-    method text DEFAULT NULL,
-    repeatable boolean DEFAULT NULL,
-    body jsonb DEFAULT NULL,
-    headers jsonb DEFAULT NULL,
-    wait text DEFAULT NULL,
-    answers text DEFAULT NULL,
-    concurrency int DEFAULT NULL,
-    on_truncation text DEFAULT NULL,
-    missing_items text DEFAULT NULL,
-    format text DEFAULT NULL)
-RETURNS TABLE(property text, value text)
-AS 'MODULE_PATHNAME', 'etl_api_explain'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20;
-
-COMMENT ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text)
-    IS 'what one answer of a paged API shows, and how to read it all';
-REVOKE EXECUTE ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, boolean, jsonb, jsonb, text, text, int, text, text, text) FROM PUBLIC;

@@ -7,6 +7,7 @@
 #include "etl.h"
 
 #include "api/dialect.h"
+#include "source/head.h"
 
 #define DEFAULT_MAX_EMPTY 3
 #define DEFAULT_CONCURRENCY 2
@@ -74,7 +75,6 @@ parse_path(const char *text, const char **problem)
 	return path;
 }
 
-/* A header's name goes into requests as it is. */
 static bool
 is_header_name(const char *name)
 {
@@ -156,7 +156,9 @@ parse_place(const char *text, EtlPlace *place)
 	{
 		place->kind = ETL_TO_HEADER;
 		place->name = rest;
-		return is_header_name(rest) ? NULL : psprintf("\"%s\" is not the name of a header", rest);
+		return EtlHeaderFault(rest, "") == NULL
+				   ? NULL
+				   : psprintf("\"%s\" is not the name of a header that can be set", rest);
 	}
 	if ((rest = after_prefix(text, "body")) != NULL)
 	{
@@ -367,6 +369,19 @@ set_cap(EtlDialect *dialect, const char *value)
 }
 
 static const char *
+set_rekey(EtlDialect *dialect, const char *value)
+{
+	return parse_signal(value, &dialect->rekey);
+}
+
+static const char *
+set_key(EtlDialect *dialect, const char *value)
+{
+	dialect->key = value;
+	return NULL;
+}
+
+static const char *
 set_concurrency(EtlDialect *dialect, const char *value)
 {
 	int64 n = 1;
@@ -509,6 +524,8 @@ static const struct
 	{"guard", set_guard},
 	{"max_pages", set_max_pages},
 	{"cap", set_cap},
+	{"rekey", set_rekey},
+	{"key", set_key},
 	{"wait", set_wait},
 	{"answers", set_answers},
 	{"concurrency", set_concurrency},
@@ -638,6 +655,9 @@ check(const EtlDialect *dialect)
 		return dialect->next.kind != ETL_NO_SIGNAL
 				   ? "\"next\" needs a pagination that says what it is: next_url, cursor or link"
 				   : NULL;
+	if (dialect->rekey.kind != ETL_NO_SIGNAL && (dialect->cap == 0 || dialect->key == NULL))
+		return "\"rekey\" needs \"cap\", the number of items after which to begin again, and \"key\", the "
+			   "first value of {key}";
 	if (dialect->page_size > 0 && dialect->limit_to.kind == ETL_NO_PLACE)
 		return "\"page_size\" needs limit_param, the name of the parameter";
 	if (dialect->pagination == ETL_PAGING_PAGE || dialect->pagination == ETL_PAGING_OFFSET)

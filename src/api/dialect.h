@@ -113,7 +113,7 @@ typedef enum EtlTruncation
 
 #define ETL_MAX_WAIT_SIGNALS 4
 #define ETL_MAX_ANSWER_RULES 8
-#define ETL_DIALECT_OPTIONS 24
+#define ETL_DIALECT_OPTIONS 26
 
 typedef struct EtlDialect
 {
@@ -146,6 +146,8 @@ typedef struct EtlDialect
 	int max_empty;	 /* empty pages in a row that are no reason to worry */
 	int64 max_pages; /* 0: any number */
 	int64 cap;		 /* items after which the server falls silent; 0: none is known */
+	EtlSignal rekey; /* where the key is behind which a new search begins then */
+	const char *key; /* of the first search; takes the place of {key} in params and body */
 
 	const char *doubt; /* detected: why this page may not be all there is (a sentence), or NULL */
 

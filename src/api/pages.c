@@ -207,7 +207,7 @@ finish_page(EtlPages *pages)
 		EtlPagesSendNext(pages);
 	else
 		EtlPagesDiscardAhead(pages);
-	pages->nbefore += pages->nitems;
+	pages->nbefore = decision->rekey ? 0 : pages->nbefore + pages->nitems;
 	pages->longest = Max(pages->longest, pages->nitems);
 	memset(&pages->expected, 0, sizeof(EtlPageSeen));
 	pages->current = NULL;

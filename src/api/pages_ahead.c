@@ -86,7 +86,8 @@ send(EtlPages *pages, const EtlReference *reference)
 	request->number = ++pages->nsent;
 	request->count = pages->next_count;
 	request->reference = reference == NULL ? NULL : EtlReferenceCopy(reference);
-	EtlRequestBuild(pages->base, pages->dialect, request->reference, answered, &request->call);
+	EtlRequestBuild(pages->base, pages->dialect, request->reference, answered, pages->key,
+					&request->call);
 	EtlExchangeSend(request->exchange, &request->call);
 	MemoryContextSwitchTo(pages->context);
 	pages->ahead = lappend(pages->ahead, request);
@@ -96,6 +97,28 @@ send(EtlPages *pages, const EtlReference *reference)
 void
 EtlPagesSendFirst(EtlPages *pages)
 {
+	pages->key = pages->dialect->key;
+	pages->next_count = first_count(pages->dialect);
+	send(pages, NULL);
+}
+
+/* Begins a new search behind the last item. */
+static void
+send_rekeyed(EtlPages *pages)
+{
+	EtlJsonValue storage;
+	const EtlJsonValue *value =
+		EtlPagesSignal(pages, pages->reader, &pages->dialect->rekey, &storage);
+
+	if (!EtlPagingIsReference(value))
+		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+						errmsg("the last item has no key at \"%s\"", pages->dialect->rekey.name)));
+	if (strlen(pages->key) == value->len && memcmp(pages->key, value->text, value->len) == 0)
+		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("the key does not advance"),
+						errdetail("More items have this key than the server hands out."),
+						errhint("Use a key that is unique, and a search for what is greater.")));
+	EtlPagesDiscardAhead(pages);
+	pages->key = MemoryContextStrdup(pages->context, pnstrdup(value->text, value->len));
 	pages->next_count = first_count(pages->dialect);
 	send(pages, NULL);
 }
@@ -220,7 +243,10 @@ EtlPagesLookAhead(EtlPages *pages)
  *	At the end of a page that is not the last
  * ---------------------------------------------------------------- */
 
-/* How many pages there are, if the server has said so; else the next one, of which nothing is known. */
+/*
+ * How many pages there are, if the server has said so; else, or if it does not go so far, the next one, of
+ * which nothing is known.
+ */
 static int64
 last_page(const EtlPages *pages)
 {
@@ -228,6 +254,8 @@ last_page(const EtlPages *pages)
 	int64 last = pages->number + 1;
 	int64 size = Max(facts->longest, facts->nitems);
 
+	if (pages->dialect->cap > 0)
+		return last;
 	if (facts->npages > 0)
 		last = facts->npages;
 	else if (facts->total > 0 && size > 0)
@@ -265,6 +293,11 @@ EtlPagesSendNext(EtlPages *pages)
 	EtlReference *reference;
 	EtlPageRequest *ahead;
 
+	if (pages->decision.rekey)
+	{
+		send_rekeyed(pages);
+		return;
+	}
 	if (EtlDialectCounts(pages->dialect))
 	{
 		send_counted(pages);

@@ -45,6 +45,7 @@ struct EtlPages
 	List *idle;		  /* of EtlPageRequest, to be used again */
 	int64 nsent;	  /* number of the last page asked for */
 	int64 next_count; /* of the one behind it, where pages or items are counted */
+	const char *key;  /* behind which the search in hand began; NULL: the dialect has none */
 
 	/* the page in hand */
 	EtlPageRequest *current;  /* NULL: none */

@@ -71,15 +71,25 @@ check_cap(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *deci
 {
 	int64 items = page->nbefore + page->nitems;
 
-	if (dialect->cap == 0 || items < dialect->cap || decision->end == ETL_NOT_ENDED ||
-		decision->end == ETL_END_CAP || decision->problem != NULL)
+	if (dialect->cap == 0 || items < dialect->cap || decision->end == ETL_END_CAP)
 		return;
-	truncated(decision,
-			  psprintf("the server hands out " INT64_FORMAT " items at most, and there are as many",
-					   dialect->cap),
-			  NULL,
-			  "Ask for less at a time, for instance one period after the other, with "
-			  "\"params\" from a LATERAL join.");
+	if (dialect->rekey.kind != ETL_NO_SIGNAL)
+	{
+		if (page->nitems == 0 || decision->end == ETL_END_TOTAL)
+			return;
+		memset(decision, 0, sizeof(*decision));
+		decision->rekey = true;
+		return;
+	}
+	if (decision->end == ETL_NOT_ENDED || decision->problem != NULL)
+		return;
+	truncated(
+		decision,
+		psprintf("the server hands out " INT64_FORMAT " items at most, and there are as many",
+				 dialect->cap),
+		NULL,
+		"Begin a new search behind the last item with \"rekey\", or ask for less at a time, for "
+		"instance one period after the other, with \"params\" from a LATERAL join.");
 }
 
 /* There is a flag, and it is not that of the last page. */

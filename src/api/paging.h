@@ -43,6 +43,7 @@ typedef struct EtlPageFacts
 typedef struct EtlDecision
 {
 	EtlEnd end;			 /* ETL_NOT_ENDED: there is a next page */
+	bool rekey;			 /* it is the first of a search behind the key of the last item */
 	const char *problem; /* why not all is there, or nobody can know; NULL: all is well */
 	const char *detail;
 	const char *hint;

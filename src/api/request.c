@@ -24,6 +24,7 @@ typedef struct Draft
 	EtlUrl url;
 	List *headers;
 	Jsonb *body;
+	const char *key; /* NULL: {key} means nothing */
 } Draft;
 
 /* ----------------------------------------------------------------
@@ -137,6 +138,35 @@ set_in_body(Jsonb *body, const EtlJsonPath *path, const char *json)
 }
 
 /* ----------------------------------------------------------------
+ *	Keys
+ * ---------------------------------------------------------------- */
+
+/* The text with the key in the place of {key}; in_json: inside a string of JSON. */
+static const char *
+with_key(const char *text, const char *key, bool in_json)
+{
+	StringInfoData out, json;
+	const char *hole;
+
+	if (key == NULL || strstr(text, "{key}") == NULL)
+		return text;
+	initStringInfo(&json);
+	escape_json(&json, key);
+	initStringInfo(&out);
+	while ((hole = strstr(text, "{key}")) != NULL)
+	{
+		appendBinaryStringInfo(&out, text, (int) (hole - text));
+		if (in_json)
+			appendBinaryStringInfo(&out, json.data + 1, json.len - 2);
+		else
+			appendStringInfoString(&out, key);
+		text = hole + strlen("{key}");
+	}
+	appendStringInfoString(&out, text);
+	return out.data;
+}
+
+/* ----------------------------------------------------------------
  *	What is carried along
  * ---------------------------------------------------------------- */
 
@@ -192,7 +222,7 @@ add_params(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect, bool
 		const EtlParam *param = lfirst(lc);
 
 		if (all || is_carried(dialect, param->name))
-			EtlUrlAddParam(&draft->url, param->name, param->value);
+			EtlUrlAddParam(&draft->url, param->name, with_key(param->value, draft->key, false));
 	}
 }
 
@@ -295,6 +325,12 @@ go_to_next_path(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect,
 		appendStringInfoString(&path, hole + strlen("{next}"));
 	}
 	problem = EtlUrlResolve(&base->url, path.data, &draft->url);
+	if (problem == NULL && !EtlTargetTrusts(base->target, &draft->url))
+		problem = "It leads to another origin.";
+	else if (problem == NULL && base->target->server != NULL &&
+			 EtlUrlSameOrigin(&draft->url, &base->target->base) &&
+			 !EtlUrlIsBelow(&base->target->base, &draft->url))
+		problem = "It leads out of the URL of the server.";
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -353,12 +389,13 @@ has_header(List *headers, const char *name)
 
 void
 EtlRequestBuild(const EtlApiBase *base, const EtlDialect *dialect, const EtlReference *reference,
-				const EtlUrl *answered, EtlCall *call)
+				const EtlUrl *answered, const char *key, EtlCall *call)
 {
 	Draft draft;
 
 	memset(&draft, 0, sizeof(draft));
 	memset(call, 0, sizeof(*call));
+	draft.key = key;
 	draft.headers = list_copy(base->headers);
 	if (reference == NULL)
 		draft_first(&draft, base, dialect);
@@ -377,7 +414,7 @@ EtlRequestBuild(const EtlApiBase *base, const EtlDialect *dialect, const EtlRefe
 	{
 		char *body = JsonbToCString(NULL, &draft.body->root, VARSIZE(draft.body));
 
-		call->body = pg_server_to_any(body, (int) strlen(body), PG_UTF8);
+		call->body = with_key(pg_server_to_any(body, (int) strlen(body), PG_UTF8), key, true);
 		call->body_len = strlen(call->body);
 		if (!has_header(call->headers, "Content-Type"))
 			call->headers = lappend(call->headers, pstrdup("Content-Type: application/json"));

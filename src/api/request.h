@@ -49,10 +49,11 @@ extern bool
 EtlRequestMayFollow(const EtlApiBase *base, const EtlReference *reference, const EtlUrl *answered);
 
 /*
- * Makes the request for a page.  reference NULL is the first page; answered is the URL that the reference was
- * found at.  An error if the reference leads to where the scan may not go.
+ * Makes the request for a page.  reference NULL is the first page of a search; answered is the URL that the
+ * reference was found at; key takes the place of {key} (NULL: there is none).  An error if the reference leads to where the scan may not go.
  */
-extern void EtlRequestBuild(const EtlApiBase *base, const EtlDialect *dialect,
-							const EtlReference *reference, const EtlUrl *answered, EtlCall *call);
+extern void
+EtlRequestBuild(const EtlApiBase *base, const EtlDialect *dialect, const EtlReference *reference,
+				const EtlUrl *answered, const char *key, EtlCall *call);
 
 #endif /* ETL_REQUEST_H */

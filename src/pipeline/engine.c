@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
+#include "monitor/progress.h"
 #include "pipeline/engine.h"
 #include "pipeline/lock.h"
 #include "pipeline/worker.h"
@@ -36,15 +37,15 @@
  *	Transactions
  * ---------------------------------------------------------------- */
 
+/* What is allocated from here to the commit goes with the transaction. */
 static void
-begin(EtlRun *run)
+begin(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (StatementTimeout > 0)
 		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
-	MemoryContextSwitchTo(run->context);
 }
 
 static void
@@ -62,7 +63,7 @@ abort_transaction(EtlRun *run)
 {
 	ErrorData *error;
 
-	MemoryContextSwitchTo(run->context);
+	MemoryContextSwitchTo(run->batch.loading);
 	error = CopyErrorData();
 	FlushErrorState();
 	disable_timeout(STATEMENT_TIMEOUT, false);
@@ -119,6 +120,7 @@ commit_records(EtlRun *run, int from, int to, const EtlLoadOutcome *outcome)
 {
 	EtlRunCounters counters = run->counters;
 	int64 faults = counters.malformed + counters.convert_failed;
+	int64 skipped = counters.skipped;
 
 	count(&counters, outcome, to - from);
 	EtlSettleRejects(run, from, to, &counters);
@@ -134,6 +136,8 @@ commit_records(EtlRun *run, int from, int to, const EtlLoadOutcome *outcome)
 	if (outcome->has_watermark)
 		EtlRaiseWatermark(run, &run->has_watermark, &run->watermark, outcome->watermark,
 						  run->context);
+	run->all_new = run->insert.text != NULL && outcome->loaded > 0 &&
+				   outcome->inserted == outcome->loaded && counters.skipped == skipped;
 	run->mostly_unchanged =
 		run->refresh.text != NULL && outcome->emitted - outcome->loaded > outcome->emitted / 2;
 }
@@ -189,8 +193,8 @@ load_records(EtlRun *run, int from, bool isolate)
 
 	run->converted.pulled = run->emitted.pulled = -1;
 	run->loading = false;
-	begin(run);
-	EtlConvertBatch(run, from);
+	begin();
+	EtlConvertBatch(run);
 	if (isolate)
 		to = EtlIsolate(run, from, &outcome);
 	else
@@ -210,12 +214,8 @@ judge_error(EtlRun *run, ErrorData *error, bool *isolate, int *tries)
 		ReThrowError(error);
 	if (EtlLiesInRow(run, error))
 	{
-		if (error->sqlerrcode == ERRCODE_CARDINALITY_VIOLATION && !run->dedup &&
-			run->statements->winners != NULL)
-		{
-			run->dedup = true;
+		if (EtlTakeOtherStatement(run, error))
 			return;
-		}
 		if (*isolate)
 			ReThrowError(
 				error); /* it came from no attempt: at commit, or from our own statements */
@@ -254,6 +254,7 @@ load_batch(EtlRun *run)
 	int tries = 0;
 	ErrorData *error;
 
+	EtlProgressStage(ETL_STAGE_LOADING, run->counters.read + run->batch.n);
 	EtlEnterBatch(strcmp(run->pipeline->on_shutdown, "drain") == 0);
 	do
 	{
@@ -287,8 +288,12 @@ check_may_run(const EtlPipeline *pipeline)
 static void
 start(EtlRun *run, int64 pipeline)
 {
-	begin(run);
+	MemoryContext old;
+
+	begin();
+	old = MemoryContextSwitchTo(run->context);
 	run->pipeline = EtlCatalogGet(pipeline);
+	MemoryContextSwitchTo(old);
 	if (run->pipeline == NULL)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the pipeline does not exist")));
 	if (!EtlLockPipeline(pipeline, true))
@@ -302,9 +307,13 @@ start(EtlRun *run, int64 pipeline)
 static void
 open_run(EtlRun *run)
 {
-	begin(run);
+	MemoryContext old;
+
+	begin();
 	SetConfigOption("search_path", run->pipeline->search_path, PGC_USERSET, PGC_S_SESSION);
+	old = MemoryContextSwitchTo(run->context);
 	run->statements = EtlMakeStatements(run->pipeline);
+	MemoryContextSwitchTo(old);
 	EtlLoadInit(run);
 	EtlWatermarkInit(run);
 	EtlOpenSource(run);
@@ -320,7 +329,7 @@ retry_parked_rows(EtlRun *run)
 
 	while (run->parked && found)
 	{
-		begin(run);
+		begin();
 		found =
 			EtlNextLetters(run, &after, run->id, unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION));
 		commit(run);
@@ -336,6 +345,7 @@ load_source(EtlRun *run)
 	while (!run->batch.reached_end)
 	{
 		EtlStartBatch(run);
+		EtlProgressStage(ETL_STAGE_READING, run->counters.read);
 		EtlFillBatch(run);
 		load_batch(run);
 		EtlCheckShutdown();
@@ -351,7 +361,7 @@ load_letters(EtlRun *run)
 
 	while (found)
 	{
-		begin(run);
+		begin();
 		found = EtlNextLetters(run, &after, 0, NULL);
 		commit(run);
 		if (found)
@@ -363,7 +373,7 @@ load_letters(EtlRun *run)
 static void
 finish(EtlRun *run)
 {
-	begin(run);
+	begin();
 	if (!run->retry)
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &run->counters);
@@ -397,7 +407,7 @@ fail(EtlRun *run, const ErrorData *error)
 		appendStringInfo(&message, "\n%s", error->hint);
 	if (run->fatal && error->context != NULL)
 		appendStringInfo(&message, "\n%s", error->context);
-	begin(run);
+	begin();
 	EtlCatalogEndRun(run->id, state_after(error), unpack_sql_state(error->sqlerrcode),
 					 message.data);
 	commit(run);
@@ -436,6 +446,7 @@ EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id))
 	start(run, pipeline);
 	started(run->id);
 	EtlLimitRuntime(run->pipeline->max_runtime_ms);
+	EtlProgressBegin(InvalidOid);
 	PG_TRY();
 	{
 		open_run(run);

@@ -50,9 +50,10 @@ typedef struct EtlBatch
 	List *marks;	  /* of EtlMark *, by record */
 	bool reached_end; /* of the source */
 
-	/* of one transaction */
+	/* from here on in the context "loading" */
 	MemoryContext loading;
-	int nrows;
+	int nrows;		/* -1: not converted yet */
+	int nfaulty;	/* of the rejects, those of the conversion */
 	int *record_of; /* [nrows] the record that a converted row is */
 	int *row_of;	/* [n + 1] the first converted row at or behind a record */
 	Datum *values;
@@ -100,7 +101,7 @@ typedef struct EtlRun
 	EtlBatch batch;
 	EtlWindow converted;
 	EtlWindow emitted;
-	EtlPlans transform, load, refresh, winners;
+	EtlPlans transform, load, insert, refresh, winners;
 	bool loading;		 /* an error would be one of the load, not of the query */
 	bool fatal;			 /* the error under way ends the run, whatever it is */
 	int suspect;		 /* record that failed when the whole batch was tried; -1: not known */
@@ -112,6 +113,8 @@ typedef struct EtlRun
 	int max_tuples;
 	bool query_streams;	   /* a row that the query gives is of the record that it pulled last */
 	bool dedup;			   /* keys were seen twice in one batch: look for that first */
+	bool all_new;		   /* all keys of the last batch were new, and */
+	bool conflicts;		   /* that led to an error once in this run, so never mind */
 	bool mostly_unchanged; /* the last batch hardly changed anything */
 
 	/* watermark */
@@ -134,13 +137,15 @@ extern EtlKept *EtlAddRecord(EtlRun *run);
 
 /* load.c */
 extern void EtlLoadInit(EtlRun *run);
-extern void EtlConvertBatch(EtlRun *run, int from);
+extern void EtlConvertBatch(EtlRun *run);
 /* Takes the records between two numbers through the query into the target; raises whatever goes wrong. */
 extern void EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome);
 /* After an error in an attempt: the record to suspect; -1: any of them. */
 extern int EtlSuspect(const EtlRun *run);
 /* Whether an error lies in a row: its kind says so, and a row had been pulled when it came. */
 extern bool EtlLiesInRow(const EtlRun *run, const ErrorData *error);
+/* Whether an error only shows that another statement should have been used: the next try will do so. */
+extern bool EtlTakeOtherStatement(EtlRun *run, const ErrorData *error);
 
 /* isolate.c */
 /*

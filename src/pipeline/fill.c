@@ -141,8 +141,12 @@ EtlStartBatch(EtlRun *run)
 		last.part = MemoryContextStrdup(run->context, last.part);
 		last.position = MemoryContextStrdup(run->context, last.position);
 	}
+	/* What a user's code reads while the next one is converted is not there any more. */
+	run->converted.begin = run->converted.end = 0;
 	MemoryContextReset(batch->context);
 	MemoryContextReset(batch->loading);
+	batch->rejects = NIL;
+	batch->nrows = -1;
 	batch->n = 0;
 	batch->nbytes = 0;
 	batch->marks = NIL;

@@ -4,7 +4,8 @@
  *
  * The records of a batch are tried in their order, in ranges, each in a subtransaction.  After an error the
  * record that was pulled last is suspected: what is before it is tried, then it alone, then what is behind
- * it, in ranges that begin at twice the distance between the last two faults and double with each success.
+ * it, in ranges that begin at a quarter of the distance between the last two faults and double with each
+ * success: a range that fails was loaded for nothing, up to the record that failed.
  *
  * A record that is suspected and loads all the same shows that the pointer lies: the plan collects rows, or
  * the error came at the end of the statement, as that of a foreign key does.  From then on a range that
@@ -72,17 +73,16 @@ try_range(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
 	return error;
 }
 
-/* The same; the first time that a key is seen twice is no error, but a reason to look out for it. */
+/* The same, with the statement that turns out to be the right one. */
 static ErrorData *
-try_range_deduplicated(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
+try_statements(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
 {
-	ErrorData *error = try_range(run, begin, end, outcome);
+	ErrorData *error;
 
-	if (error == NULL || error->sqlerrcode != ERRCODE_CARDINALITY_VIOLATION || run->dedup ||
-		run->statements->winners == NULL)
-		return error;
-	run->dedup = true;
-	return try_range(run, begin, end, outcome);
+	do
+		error = try_range(run, begin, end, outcome);
+	while (error != NULL && EtlTakeOtherStatement(run, error));
+	return error;
 }
 
 /* A record that fails alone. */
@@ -113,7 +113,7 @@ retry_parked(EtlRun *run, EtlLoadOutcome *outcome)
 
 		if (reject->sqlstate != ERRCODE_FOREIGN_KEY_VIOLATION || strcmp(reject->stage, "load") != 0)
 			continue;
-		if (try_range_deduplicated(run, reject->record, reject->record + 1, &attempt) != NULL)
+		if (try_statements(run, reject->record, reject->record + 1, &attempt) != NULL)
 			continue;
 		run->batch.rejects = list_delete_ptr(run->batch.rejects, reject);
 		outcome->emitted -= attempt.emitted;
@@ -146,7 +146,7 @@ EtlIsolate(EtlRun *run, int from, EtlLoadOutcome *outcome)
 		ErrorData *error;
 
 		CHECK_FOR_INTERRUPTS();
-		error = try_range_deduplicated(run, at, end, &attempt);
+		error = try_statements(run, at, end, &attempt);
 		if (error == NULL)
 		{
 			EtlAddOutcome(run, outcome, &attempt);
@@ -162,7 +162,7 @@ EtlIsolate(EtlRun *run, int from, EtlLoadOutcome *outcome)
 		else if (end == at + 1)
 		{
 			reject_record(run, at, error, &attempt, outcome);
-			length = Max(MIN_RANGE, 2 * (at - last_failed));
+			length = Max(MIN_RANGE, (at - last_failed) / 4);
 			last_failed = at;
 			suspect = -1;
 			at = end;

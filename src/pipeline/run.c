@@ -139,12 +139,11 @@ stop_worker(int code, Datum arg)
 	Waiting *waiting = (Waiting *) DatumGetPointer(arg);
 	pid_t pid;
 
-	if (waiting->handle == NULL)
-		return;
-	if (GetBackgroundWorkerPid(waiting->handle, &pid) == BGWH_STARTED)
+	if (waiting->handle != NULL && GetBackgroundWorkerPid(waiting->handle, &pid) == BGWH_STARTED)
 		(void) kill(pid, SIGINT);
-	else
+	else if (waiting->handle != NULL)
 		TerminateBackgroundWorker(waiting->handle);
+	dsm_detach(waiting->segment);
 }
 
 static bool
@@ -194,7 +193,7 @@ run_worker(const EtlPipeline *pipeline, bool retry, bool until_end)
 {
 	Waiting waiting = {0};
 	EtlStart *start = create_start(pipeline, retry, &waiting.segment);
-	int64 run;
+	EtlStart answer;
 
 	PG_ENSURE_ERROR_CLEANUP(stop_worker, PointerGetDatum(&waiting));
 	{
@@ -202,11 +201,13 @@ run_worker(const EtlPipeline *pipeline, bool retry, bool until_end)
 		wait_for_worker(start, waiting.handle, until_end);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(stop_worker, PointerGetDatum(&waiting));
-	if (!has_answered(start) || start->run == 0)
-		raise_not_started(start, pipeline);
-	run = start->run;
+	SpinLockAcquire(&start->mutex);
+	answer = *start;
+	SpinLockRelease(&start->mutex);
 	dsm_detach(waiting.segment);
-	return run;
+	if (answer.run == 0)
+		raise_not_started(&answer, pipeline);
+	return answer.run;
 }
 
 /* ----------------------------------------------------------------

@@ -232,9 +232,16 @@ filter_unchanged(const EtlPipeline *pipeline, const EtlStatements *s, Relation t
 	return text.data;
 }
 
+typedef enum Load
+{
+	INSERT_ONLY,
+	UPSERT,
+	REFRESH
+} Load;
+
 static char *
 make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, const char *schema,
-		  bool refresh)
+		  Load load)
 {
 	StringInfoData text;
 	const char *overriding = "";
@@ -252,9 +259,9 @@ make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, const 
 		appendStringInfo(&text, "%s e.c%d", i > 0 ? "," : "", i + 1);
 	appendStringInfo(&text, " FROM %s.etl_emitted() AS e(%s)", schema,
 					 definition_list(s->emitted, true));
-	if (refresh)
+	if (load == REFRESH)
 		appendStringInfoString(&text, filter_unchanged(pipeline, s, target));
-	if (EtlIsUpsert(pipeline))
+	if (load != INSERT_ONLY)
 		add_on_conflict(&text, pipeline, s, target);
 	return text.data;
 }
@@ -320,14 +327,16 @@ make_all(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 	s->batch = EtlCheckSource(pipeline, s->open);
 	make_transform(s, pipeline, schema);
 	EtlCheckTarget(pipeline, s, target);
-	s->load = make_load(pipeline, s, target, schema, false);
+	s->load = make_load(pipeline, s, target, schema, EtlIsUpsert(pipeline) ? UPSERT : INSERT_ONLY);
 	EtlCheckLoad(s->load);
 	if (!EtlIsUpsert(pipeline))
 		return;
+	if (s->tells_inserted)
+		s->insert = make_load(pipeline, s, target, schema, INSERT_ONLY);
 	s->winners = make_winners(s, target, schema);
 	EtlCheckLoad(s->winners);
 	if (s->updates)
-		s->refresh = make_load(pipeline, s, target, schema, true);
+		s->refresh = make_load(pipeline, s, target, schema, REFRESH);
 }
 
 EtlStatements *

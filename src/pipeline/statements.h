@@ -17,6 +17,7 @@ typedef struct EtlStatements
 	char *open;		 /* SELECT * FROM source */
 	char *transform; /* the query over the batch, with a boolean column for each rule */
 	char *load;		 /* INSERT ... SELECT ... ON CONFLICT over what the query gave */
+	char *insert;	 /* the same for batches of new keys, without ON CONFLICT; or NULL */
 	char *refresh; /* the same for batches most of whose rows are in the target already; or NULL */
 	char *winners; /* the ordinals of the last row of each key; NULL: no upsert */
 

@@ -204,6 +204,7 @@ EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable)
 static bool
 read_header(EtlCsvRecords *records)
 {
+	uint64 nread = records->nread;
 	EtlFault fault;
 
 	records->nnames = 0;
@@ -212,6 +213,7 @@ read_header(EtlCsvRecords *records)
 		return true;
 	if (!EtlCsvRecordsNext(records))
 		return false;
+	records->nread = nread; /* it is no row */
 	if (records->record.defect != ETL_CSV_SOUND)
 	{
 		EtlCsvDefectFault(records, &fault);

@@ -27,7 +27,7 @@ typedef struct EtlCsvRecords
 	EtlSource *source; /* the file in hand, decoded; NULL: none */
 	EtlCsvReader *reader;
 	EtlCsvRecord record;	/* the current one */
-	uint64 nread;			/* of all files, headers included */
+	uint64 nread;			/* of all files, without their headers */
 	uint64 nbytes;			/* of the files, as they are stored */
 	int nnames;				/* of the header in hand */
 	EtlName *names;			/* [nnames] */

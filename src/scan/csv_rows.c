@@ -94,7 +94,11 @@ match_column(const EtlCsvRows *csv, const EtlColumn *column)
 						errmsg("column \"%s\" does not exist in \"%s\"", column->name,
 							   csv->records.source->name),
 						errdetail("The columns of the file are %s.", list_names(csv)),
-						errhint("Declare columns by these names, or use match => 'position'.")));
+						csv->records.files != NULL && EtlSourceSetCount(csv->records.files) > 1
+							? errhint("With union_by_name => true a column that some of the files "
+									  "lack is NULL there.")
+							: errhint("Declare columns by these names, or use match => "
+									  "'position'.")));
 	return match.index;
 }
 

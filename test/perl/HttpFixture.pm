@@ -44,13 +44,16 @@ sub make_certificates
 	}
 }
 
+# With further arguments of http_server.py.
 sub start_fixture
 {
+	my @arguments = @_;
+
 	make_certificates();
 	$run = IPC::Run::start(
 		[
 			'python3', "$tests/fixtures/http_server.py", '--cert', "$dir/server.crt", '--key',
-			"$dir/server.key", '--ca', "$dir/ca.crt"
+			"$dir/server.key", '--ca', "$dir/ca.crt", @arguments
 		],
 		'<', \$stdin, '>', \$stdout, '2>', \$stderr);
 	$run->pump until $stdout =~ /^(\d+)\n/ || !$run->pumpable;

@@ -86,6 +86,16 @@ CALL etl_run('twice', 0);
 SELECT * FROM twice ORDER BY id;
 SELECT counters_add_up('twice');
 
+-- Keys that are new for two batches, so that the third does without ON CONFLICT; then some are not, and one comes twice.
+CREATE TABLE fresh (id int PRIMARY KEY, n int);
+SELECT csv_file('fresh.csv', E'id,n\n' || string_agg(format(E'%s,%s\n', CASE g WHEN 35 THEN 1 WHEN 38 THEN 37 WHEN 45 THEN 2 ELSE g END, g), '' ORDER BY g))
+FROM generate_series(1, 60) AS g;
+SELECT etl_create_pipeline('fresh', source => $$etl_csv('etl_tmp/fresh.csv') AS t(id int, n int)$$,
+	target => 'fresh', key => '{id}', batch_size => 10);
+CALL etl_run('fresh', 0);
+SELECT * FROM fresh WHERE id <> n ORDER BY id;
+SELECT counters_add_up('fresh');
+
 -- on_error 'fail', and reject_limit: the run fails, and what it had committed stays.
 TRUNCATE many;
 SELECT etl_reset('many'), etl_alter_pipeline('many', on_error => 'fail', batch_size => 100);
@@ -126,5 +136,5 @@ SELECT line, column_name, value, raw, message, detail, replayable FROM etl_dead_
 
 SELECT etl_drop_pipeline(pipeline) FROM etl_status;
 SELECT count(*) FROM etl_catalog.dead_letters;
-DROP TABLE child, many, tree, twice, late, sorted, secret, parent;
+DROP TABLE child, many, tree, twice, late, fresh, sorted, secret, parent;
 DROP FUNCTION counters_add_up(text);

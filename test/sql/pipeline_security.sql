@@ -58,6 +58,32 @@ SELECT DISTINCT what, who, session FROM evil.seen ORDER BY 1, 2, 3;
 SELECT who FROM evil.seen WHERE who NOT IN ('regress_etl_mallory', 'regress_etl_crew');
 SELECT * FROM evil.target ORDER BY 1;
 
+-- The rows that the statements of a run read are there for these statements only: nobody reads a batch of before.
+TRUNCATE evil.seen;
+SET ROLE regress_etl_mallory;
+SET search_path = evil, public, pg_catalog;
+CREATE FUNCTION evil.peek(bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM evil.spy('emitted: ' || count(*)) FROM etl_emitted() AS t(c1 bigint, c2 text);
+	RETURN true;
+END $$;
+CREATE DOMAIN evil.watched AS text;
+CREATE FUNCTION evil.peek(text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM evil.spy('batch: ' || count(*)) FROM etl_batch() AS t(id bigint, name evil.watched);
+	RETURN true;
+END $$;
+ALTER DOMAIN evil.watched ADD CHECK (evil.peek(VALUE));
+SELECT etl_create_pipeline('peek', source => $$etl_csv('etl_tmp/security.csv') AS t(id bigint, name evil.watched)$$,
+	query => $$SELECT id, name::text FROM batch WHERE peek(id)$$, target => 'target', batch_size => 1, mode => 'append',
+	on_error => 'dead_letter');
+TRUNCATE target;
+CALL etl_run('peek');
+RESET search_path;
+RESET ROLE;
+SELECT what, count(*) FROM evil.seen WHERE what NOT LIKE 'trigger%' GROUP BY 1 ORDER BY 1;
+SELECT etl_drop_pipeline('peek');
+
 -- A superuser who changes that pipeline runs nothing of it as superuser.
 TRUNCATE evil.seen;
 SET ROLE regress_etl_mallory;

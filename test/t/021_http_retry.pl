@@ -212,6 +212,23 @@ for my $end ('pg_cancel_backend', 'pg_terminate_backend')
 	$probe->{run}->kill_kill;
 }
 
+# A cursor asks for its next page ahead, but nobody may ever read on: that is no probe.
+{
+	query($shared, 'SELECT etl_breaker_reset(' . sql_quote($origin) . ')');
+	my $reader = $shared->background_psql('postgres', on_error_stop => 0);
+	$reader->query('BEGIN');
+	$reader->query('DECLARE c CURSOR FOR SELECT id FROM etl_api(' . sql_quote(fixture_url('/api/notion/n=50/size=10'))
+		  . ", pagination => 'notion') AS t(id int)");
+	is($reader->query('FETCH 1 FROM c'), '1', 'a cursor on the first of five pages');
+	open_breaker();
+	query($shared, $probe_due);
+	like($reader->query('FETCH 10 FROM c'), qr/11$/, 'reads the second one, which had been asked for');
+	is(query($shared, $breaker), 'open|5', 'and asks for no third one while the breaker is open');
+	is(query($shared, read_url('/rows/3')), '3', 'so that others can probe');
+	like($reader->query('FETCH ALL FROM c'), qr/50$/, 'and then the cursor reads on');
+	$reader->quit;
+}
+
 # Exactly one of many that come at the same moment.
 open_breaker();
 query($shared, $probe_due);

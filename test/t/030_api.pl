@@ -151,6 +151,15 @@ check_fails("promise/$knobs", "$cursor, stop => 'has_more=false'", '08P01', qr/s
 check_fails("zendesk/$knobs/forgets=1", "pagination => 'zendesk', items => 'tickets'", '08P01',
 	qr/there is nothing at "links.next"/, 'a flag without a link');
 check_fails('hubspot/n=30', "pagination => 'hubspot', cap => 30", '08P01', qr/30 items at most/, 'a cap that is reached');
+my $search = "pagination => 'hubspot_search', cap => 20, "
+  . q{body => '{"filterGroups": [{"filters": [{"propertyName": "id", "operator": "GT", "value": "{key}"}]}]}'};
+check_all('hubspot_search/n=65', "$search, rekey => 'last:id', key => '0'", 7, 7, 'a new search behind the last item', 65);
+check_all('hubspot_search/n=60', "$search, rekey => 'last:id', key => '0'", 6, 7, 'also where the cap is the end', 60);
+check_fails('hubspot_search/n=65', "$search, key => '0'", '08P01', qr/20 items at most/, 'without it the cap is an error');
+check_fails('hubspot_search/n=65/stuck=1', "$search, rekey => 'last:id', key => '0'", '08P01',
+	qr/has the same items as page/, 'a search that ignores the key');
+check_fails('hubspot_search/n=65/stuck=1', "$search, rekey => 'last:id', key => '0', guard => 'off'", '08P01',
+	qr/the key does not advance/, 'also without the guard');
 check_fails("slack/$knobs/broken=1", "pagination => 'slack', items => 'members'", 'HV000',
 	qr/the server answers with an error/, 'an error in a 200');
 check_fails("github/$knobs", "pagination => 'stripe'", 'P0002', qr/there is nothing at "data"/, 'items that are not there');
@@ -208,6 +217,41 @@ check_all("github/$knobs/drop=100", "pagination => 'github'", 3, 6, 'each page b
 check_all("pages/$knobs/drop=100", undef, 3, 6, 'also where the dialect is not known yet');
 check_fails('changing/n=500', "$cursor", '40001', qr/the page has changed since it was first read/,
 	'a page that is another one the second time');
+
+# -- what is asked ---------------------------------------------------------------------------------
+
+sub asked { return map { $_->{path} =~ s/^[^?]*//r } fixture_requests(); }
+
+fixture_reset();
+query($node, 'SELECT count(*) FROM ' . api("notion/$knobs", "pagination => 'notion', page_size => 10, "
+	  . q{params => '{"none": null, "list": [1, "b"], "text": "x y&=+\u00e9", "yes": true, "n": 1.50}', }
+	  . q{headers => '{"Notion-Version": "2022-06-28", "Accept": "text/json"}'}) . ' AS t(id int)');
+is_deeply(
+	[asked()],
+	[
+		'?n=1.50&yes=true&list=1&list=b&text=x%20y%26%3D%2B%C3%A9&page_size=10',
+		'?n=1.50&yes=true&list=1&list=b&text=x%20y%26%3D%2B%C3%A9&page_size=10&start_cursor=10',
+		'?n=1.50&yes=true&list=1&list=b&text=x%20y%26%3D%2B%C3%A9&page_size=10&start_cursor=20'
+	],
+	'parameters are encoded and carried along; null leaves one out');
+my @sent = fixture_requests();
+is("$sent[2]{method} $sent[2]{headers}{'notion-version'} $sent[2]{headers}{accept}", 'GET 2022-06-28 text/json', 'headers too');
+
+fixture_reset();
+query($node, 'SELECT count(*) FROM ' . api("hubspot/$knobs", "pagination => 'hubspot_search', page_size => 10, "
+	  . q{body => '{"sorts": ["id"], "paging": {"x": 1}}', next_param => 'body:paging.deep.after'}) . ' AS t(id int) LIMIT 11');
+@sent = fixture_requests();
+is("$sent[0]{method} $sent[0]{headers}{'content-type'} $sent[0]{body}",
+	'POST application/json {"limit": 10, "sorts": ["id"], "paging": {"x": 1}}', 'the first body');
+is($sent[1]{body}, '{"limit": 10, "sorts": ["id"], "paging": {"x": 1, "deep": {"after": "10"}}}',
+	'the next one has its reference, and objects on the way to it');
+
+fixture_reset();
+query($node, 'SELECT count(*) FROM ' . api("zendesk_export/$knobs", "pagination => 'zendesk_export', items => 'tickets', "
+	  . q{params => '{"start_time": 7, "keep": 1}', carry => 'keep'}) . ' AS t(id int)');
+is_deeply([asked()], [ '?keep=1&start_time=7', '?keep=1&cursor=10', '?keep=1&cursor=20' ], 'carry');
+query_fails($node, 'SELECT * FROM ' . api("bare/$knobs", q{headers => '{"X": "a\r\nEvil: 1"}'}) . ' AS t(id int)',
+	'22023', qr/control characters/, 'a header is one line');
 
 # -- no request too many --------------------------------------------------------------------------
 
@@ -293,6 +337,12 @@ is(query($node, 'SELECT count(*) FROM ' . api("stripe/$knobs", "pagination => 's
 	'10', 'it goes before a preset');
 is(query($node, q{SELECT etl_drop_dialect('stripe')}), 't', 'until it is dropped');
 check_all("stripe/$knobs", "pagination => 'stripe'", 3, 3, 'then the preset is back');
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+my $dump = PostgreSQL::Test::Utils::tempdir . '/dump.sql';
+$node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'a dump');
+$node->command_ok([ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr('restored') ], 'is restored');
+is($node->safe_psql('restored', 'SELECT string_agg(name, chr(44)) FROM etl_dialects WHERE NOT preset'), 'mine',
+	'with the dialects of users');
 query($node, "ALTER SERVER open OPTIONS (ADD dialect 'hubspot')");
 is(query($node, "SELECT count(*) FROM etl_api('open', '/api/hubspot/$knobs') AS t(id int)"), '25', "a server's dialect");
 

@@ -161,6 +161,23 @@ $gate->query('COMMIT');
 query("ALTER DATABASE postgres RESET lock_timeout");
 is(query("SELECT count(*) FROM etl_dead_letters"), '0', 'no row is blamed for any of this');
 
+# A user's update in a transaction that is open: waited for, and newer, so it stays.
+append_to_file("$dir/dated.csv", join('', "id,v,at\n", map { "$_,file,2026-01-01\n" } 1 .. 10));
+query("CREATE TABLE dated (id int PRIMARY KEY, v text, at date);
+	INSERT INTO dated SELECT g, 'before', '2025-01-01' FROM generate_series(1, 10) AS g;
+	SELECT etl_create_pipeline('dated', source => \$\$etl_csv('$dir/dated.csv') AS t(id int, v text, at date)\$\$,
+		target => 'dated', key => '{id}', watermark => 'at')");
+$gate->query("BEGIN; UPDATE dated SET v = 'theirs', at = '2026-02-01' WHERE id = 5; DELETE FROM dated WHERE id = 6");
+$run = query("SELECT etl_start('dated')");
+$node->poll_query_until('postgres',
+	"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'etl pipeline' AND wait_event_type = 'Lock'")
+	or die 'the run does not wait';
+$gate->query('COMMIT');
+is(state_of($run), 'succeeded ', 'a run waits for a row that a user has locked');
+is(query("SELECT inserted, updated, skipped FROM etl_runs WHERE run = $run"), '1|8|1', 'and sees what became of it');
+is(query("SELECT v, count(*) FROM dated GROUP BY v ORDER BY v"), "file|9\ntheirs|1", 'the newer row stays');
+query("SELECT etl_drop_pipeline('dated')");
+
 # Without its lock a run can be overtaken, but not commit any more.
 query("SELECT etl_alter_pipeline('p', query => 'SELECT id FROM batch WHERE gate_and_unlock(id)')");
 my $first = start_to_gate();

@@ -8,6 +8,7 @@
 #include "api/dialect.h"
 #include "api/paging.h"
 #include "format/json.h"
+#include "source/head.h"
 #include "source/retry.h"
 
 #include "check.h"
@@ -118,6 +119,9 @@ test_complete(void)
 	CHECK(make(&dialect, OPTIONS("pagination", "page", "next", "a")) != NULL, "two references");
 	CHECK(make(&dialect, OPTIONS("pagination", "page", "first", "one")) != NULL, "no number");
 
+	CHECK(make(&dialect, OPTIONS("pagination", "page", "rekey", "last:id")) != NULL,
+		  "no cap, no key");
+
 	CHECK(make(&dialect, OPTIONS("pagination", "page")) == NULL, "defaults of pages");
 	CHECK_STR(dialect.next_to.name, "page");
 	CHECK_STR(dialect.first, "1");
@@ -217,6 +221,13 @@ test_decide(void)
 	CHECK_END(OPTIONS(CURSOR, "max_pages", "2"), ETL_END_NO_NEXT, true, facts.has_next = false);
 	CHECK_END(OPTIONS(CURSOR, "cap", "20"), ETL_END_TRUNCATED, false, facts.has_next = false);
 	CHECK_END(OPTIONS(CURSOR, "cap", "21"), ETL_END_NO_NEXT, true, facts.has_next = false);
+
+	CHECK_END(OPTIONS(CURSOR, "cap", "20", "rekey", "last:id", "key", "0"), ETL_NOT_ENDED, true,
+			  facts.has_next = false);
+	CHECK_END(OPTIONS(CURSOR, "cap", "20", "rekey", "last:id", "key", "0"), ETL_END_NO_NEXT, true,
+			  (facts.has_next = false, facts.nbefore = 20, facts.nitems = 0));
+	CHECK_END(OPTIONS(CURSOR, "cap", "20", "rekey", "last:id", "key", "0", "stop", "total=t"),
+			  ETL_END_TOTAL, true, facts.total = 20);
 
 	/* the last item has no cursor */
 	CHECK_END(OPTIONS("pagination", "cursor", "next", "last:id", "next_param", "c"),

@@ -1,0 +1,248 @@
+# The documentation, run as it stands: each ```sql block of README.md and doc/*.md, in its order, in a
+# database of its own for each of them.
+#
+#	<!-- file: /data/x.csv -->	above a block of another language: the block is that file
+#	<!-- error: 22023 -->		above a block of SQL: it fails with this SQLSTATE
+#	<!-- output -->				above a block: it is what the SQL before it prints
+#
+# Files below /data and /etc, and servers, are those of the test.  A URL that has no answer here is a failure: nothing
+# may reach for a network.  What a table says of arguments, defaults, settings and presets is held against the server.
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use File::Basename qw(basename);
+use HttpFixture;
+use IPC::Run;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $top = "$FindBin::RealBin/../..";
+my @docs = grep { -e } ("$top/README.md", sort glob("$top/doc/*.md"));
+
+start_fixture('--root', fixture_dir());
+$ENV{PGTZ} = 'UTC';
+my $node = net_node('docs', conf => "max_worker_processes = 16\ntimezone = 'UTC'\netl.breaker_failures = 1000\n");
+
+my $root;    # of the files that the document at work names
+
+# -- where what the documentation names is found ------------------------------------------------------------------
+
+my $knobs = 'n=25/size=10';
+my %api = (
+	'/v1/orders' => "/api/next_url/$knobs",
+	'/v1/events' => "/api/bare/$knobs",
+	'/v1/changes' => "/api/hubspot/$knobs",
+	'/v1/lines' => "/api/offsets/$knobs",
+	'/repos/postgres/postgres/issues' => "/api/github/$knobs",
+	'/v1/charges' => "/api/stripe/$knobs",
+	'/api/users.list' => "/api/slack/$knobs",
+	'/graphql' => "/api/graphql/$knobs",
+	'/crm/v3/objects/contacts/search' => '/api/hubspot_search/n=65/cap=10000',
+	'/log/_search' => "/api/elasticsearch/$knobs",
+	'/orders.csv.zst' => '/files/web/orders.csv?encoding=zstd',
+	'/export.csv' => '/files/web/export.csv',
+);
+my $paths = join('|', map { quotemeta } sort { length $b <=> length $a } keys %api);
+
+sub here
+{
+	my ($text) = @_;
+	my $http = fixture_url('');
+
+	$text =~ s{($paths)(?=['?])}{$api{$1}}g;
+	$text =~ s{https://[a-z.]+\.(?:example|com)\b}{$http}g;
+	$text =~ s{'/(data|etc)/}{'$root/$1/}g;
+	return $text;
+}
+
+sub write_file
+{
+	my ($path, $text) = @_;
+
+	system_or_bail('mkdir', '-p', $root . ($path =~ s{/[^/]*$}{}r));
+	append_to_file("$root$path", $text);
+}
+
+# -- running ------------------------------------------------------------------------------------------------------
+
+# The blocks of a document: language, text, line, and the marks above it.
+sub blocks_of
+{
+	my ($path) = @_;
+	my (@blocks, %marks, $block);
+	my $number = 0;
+
+	for my $line (split /^/, slurp_file($path))
+	{
+		$number++;
+		if (defined $block)
+		{
+			if ($line =~ /^```/) { push @blocks, $block; undef $block; }
+			else { $block->{text} .= $line; }
+		}
+		elsif ($line =~ /^```(\w*)/) { $block = { %marks, language => $1, line => $number, text => '' }; %marks = (); }
+		elsif ($line =~ /^<!-- (file|error|output)(?:: (\S+))? -->/) { $marks{$1} = $2 // 1; }
+		elsif ($line =~ /\S/) { %marks = (); }
+	}
+	return @blocks;
+}
+
+sub run_sql
+{
+	my ($database, $text, $verbosity) = @_;
+	my ($in, $out, $err) = ($text, '', '');
+
+	IPC::Run::run(
+		[ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-v', "VERBOSITY=$verbosity", '-d', $node->connstr($database) ],
+		'<', \$in, '>', \$out, '2>', \$err);
+	return ($? >> 8, $out, $err);
+}
+
+# Without the padding and the footer, which are psql's, and blank lines.
+sub plain
+{
+	my ($text) = @_;
+
+	$text =~ s/[ \t]+/ /g;
+	$text =~ s/\Q$root\E//g;
+	$text =~ s/-{2,}/-/g;
+	$text =~ s/^\(\d+ rows?\)$//mg;
+	$text =~ s/^ | $//mg;
+	$text =~ s/\n+/\n/g;
+	return $text;
+}
+
+# What the documents take for granted, and do not show.
+sub write_common_files
+{
+	my $orders = join('', "customer,amount,ordered\n", map { "c" . ($_ % 3) . ",$_.50,2024-0$_-15\n" } 1 .. 9);
+
+	write_file("/data/$_", $orders) for ('orders-2024-1.csv', 'orders-2024-2.csv', 'orders.csv');
+	system_or_bail('gzip', "$root/data/orders.csv");
+	write_file('/etc/etl/shop.token', "secret\n");
+	write_file('/../web/orders.csv', $orders) if !-e "$root/../web/orders.csv";
+	write_file('/../web/export.csv', "id,email\n1,ann\@shop.example\n") if !-e "$root/../web/export.csv";
+}
+
+sub run_document
+{
+	my ($path) = @_;
+	my $name = basename($path);
+	my $database = 'docs_' . lc($name =~ s/\W.*//r);
+	my ($code, $out, $err);
+
+	$root = fixture_dir() . "/$database";
+	mkdir $root or die $!;
+	write_common_files();
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	$node->safe_psql($database, "CREATE EXTENSION etl") unless $name =~ m,README|pipelines,;
+	for my $block (blocks_of($path))
+	{
+		my $where = "$name, line $block->{line}";
+
+		if ($block->{file}) { write_file($block->{file}, $block->{text}); }
+		elsif ($block->{output}) { is(plain($block->{text}), plain($err . $out), "$where: the output"); }
+		elsif ($block->{language} eq 'sql')
+		{
+			my $sql = here($block->{text});
+			my @strange = grep { $_ ne fixture_url('') } $sql =~ m{'(https?://[^/']*)}g;
+
+			is("@strange", '', "$where: no URL leads elsewhere");
+			next if @strange;
+			($code, $out, $err) = run_sql($database, $sql, $block->{error} ? 'verbose' : 'default');
+			if ($block->{error}) { like($err, qr/ERROR:  $block->{error}: /, "$where: the error"); }
+			else { is($code, 0, "$where: runs") or diag($err); }
+		}
+	}
+}
+
+# Of doc/files.md, as its first block shows them; their paths are relative.
+mkdir $node->data_dir . '/shop' or die $!;
+my %shop = (
+	'orders-2024-01.csv' => qq{Order ID,orderDate,amount,zip,note\n1,2024-01-01,10.50,00501,\n2,2024-01-01,7,00501,"two, thirds"\n},
+	'orders-2024-02.csv' => qq{Order ID,orderDate,amount,zip,coupon\n3,2024-02-01,12.25,N/A,X7\n},
+	'stock.csv' => qq{id,qty\n1,5\n2,6\n3,n/a\n},
+	'bad.csv' => qq{a,b\n1,2\n3\n});
+append_to_file($node->data_dir . "/shop/$_", $shop{$_}) for keys %shop;
+system_or_bail('gzip', '-k', $node->data_dir . '/shop/orders-2024-01.csv');
+
+run_document($_) for @docs;
+
+# -- what tables say ----------------------------------------------------------------------------------------------
+
+# The rows of all tables of a document, by each name in backquotes in the first column: the row.
+sub rows_of
+{
+	my ($path) = @_;
+	my %rows;
+
+	return () if !-e $path;
+	for my $line (split /\n/, slurp_file($path))
+	{
+		my @cells = split /\s*\|\s*/, $line;
+		next if @cells < 3 || $cells[0] ne '' || $cells[1] !~ /`/;
+		$rows{$1} = [ @cells[ 1 .. $#cells ] ] while $cells[1] =~ /`([^`]*)`/g;
+	}
+	return %rows;
+}
+
+sub arguments_of
+{
+	my ($function) = @_;
+	return split /\n/, $node->safe_psql('postgres',
+		"SELECT DISTINCT unnest(proargnames[:pronargs]) FROM pg_proc WHERE proname = '$function' ORDER BY 1");
+}
+
+for my $case ([ 'pipelines.md', 'etl_create_pipeline' ], [ 'api.md', 'etl_json' ], [ 'api.md', 'etl_api' ])
+{
+	my ($doc, $function) = @$case;
+	my %rows = rows_of("$top/doc/$doc");
+	my @missing = grep { $_ ne 'row_type' && !exists $rows{$_} } arguments_of($function);
+
+	is("@missing", '', "$doc has all arguments of $function");
+}
+
+# "256 MB" and "262144kB" are the same: in bytes, or milliseconds.
+sub amount
+{
+	my ($text) = @_;
+	my %units = (B => 1, kB => 1024, MB => 1024**2, GB => 1024**3, ms => 1, s => 1000, min => 60_000, d => 86_400_000);
+
+	return $text =~ /^([0-9]+) ?([a-zA-Z]+)$/ && $units{$2} ? $1 * $units{$2} : $text;
+}
+
+my %settings = rows_of("$top/README.md");
+for (split /\n/, $node->safe_psql('postgres',
+	"LOAD 'etl'; SELECT name, boot_val || coalesce(unit, '') FROM pg_settings WHERE name LIKE 'etl.%' ORDER BY name"))
+{
+	my ($name, $value) = split /\|/, $_, 2;
+	my $row = $settings{$name};
+
+	ok(defined $row, "README.md has $name") or next;
+	my @names = $row->[0] =~ /`([^`]*)`/g;
+	my ($place) = grep { $names[$_] eq $name } 0 .. $#names;
+	my $stated = (split /, */, $row->[1])[$place] // '';
+	is(amount($stated), amount($value), "README.md: the default of $name");
+}
+
+my %definition = rows_of("$top/doc/pipelines.md");
+for my $name (qw(query batch_size flush_interval on_conflict on_error on_shutdown enabled))
+{
+	my ($stated) = $definition{$name}->[1] =~ /^`([^`]*)`$/;
+	is( $node->safe_psql('docs_pipelines',
+			"SELECT $name = " . sql_quote($stated) . " FROM etl_pipelines WHERE name = 'shop orders'"),
+		't', "pipelines.md: the default of $name");
+}
+
+my %rows = rows_of("$top/doc/api.md");
+for (split /\n/, $node->safe_psql('postgres', q{
+	SELECT name, coalesce(options->>'pagination', ''), coalesce(options->>'items', ''), remarks FROM etl_dialects}))
+{
+	my ($name, @cells) = split /\|/, $_, 4;
+	is_deeply([ map { tr/`//dr } @{ $rows{$name} // [] }[ 1 .. 3 ] ], \@cells, "api.md: dialect $name");
+}
+
+$node->stop;
+done_testing();
