@@ -188,20 +188,34 @@ sub rows_of
 	return %rows;
 }
 
+# The arguments of a function, each with its default as it is written, '' if that is NULL or there is none.
 sub arguments_of
 {
 	my ($function) = @_;
-	return split /\n/, $node->safe_psql('postgres',
-		"SELECT DISTINCT unnest(proargnames[:pronargs]) FROM pg_proc WHERE proname = '$function' ORDER BY 1");
+	return map { [ split /\|/, $_, 2 ] } split /\n/, $node->safe_psql('postgres', qq{
+		SELECT DISTINCT proargnames[i], regexp_replace(regexp_replace(coalesce(pg_get_function_arg_default(oid, i), ''),
+			'::[a-z]+([[]])?\$', ''), '^NULL\$', '')
+		FROM pg_proc, generate_series(1, pronargs) AS i
+		WHERE proname = '$function' AND proargnames[i] <> 'row_type' ORDER BY 1});
 }
 
-for my $case ([ 'pipelines.md', 'etl_create_pipeline' ], [ 'api.md', 'etl_json' ], [ 'api.md', 'etl_api' ])
+for my $case (
+	[ 'README.md', 'etl_csv' ], [ 'doc/pipelines.md', 'etl_create_pipeline' ],
+	[ 'doc/api.md', 'etl_json' ], [ 'doc/api.md', 'etl_api' ])
 {
 	my ($doc, $function) = @$case;
-	my %rows = rows_of("$top/doc/$doc");
-	my @missing = grep { $_ ne 'row_type' && !exists $rows{$_} } arguments_of($function);
+	my %rows = rows_of("$top/$doc");
 
-	is("@missing", '', "$doc has all arguments of $function");
+	for my $argument (arguments_of($function))
+	{
+		my ($name, $default) = @$argument;
+		my $row = $rows{$name};
+
+		ok(defined $row || "$function $name" eq 'etl_csv path', "$doc: argument $name of $function") or next;
+		next if $default eq '';
+		$default =~ s/^'(.+)'$/$1/;
+		like($row->[1], qr/(^|[`', ])\Q$default\E([`', ]|$)/, "$doc: the default of $name");
+	}
 }
 
 # "256 MB" and "262144kB" are the same: in bytes, or milliseconds.
