@@ -216,9 +216,11 @@ add_secret(List *secrets, const char *secret)
 static List *
 add_header(List *secrets, const char *header)
 {
-	const char *value = strstr(header, ": ") + 2;
-	const char *blank = strchr(value, ' ');
+	const char *value = header + strcspn(header, ":");
+	const char *blank;
 
+	value += strspn(value, ": ");
+	blank = strchr(value, ' ');
 	secrets = add_secret(secrets, value);
 	return add_secret(secrets, blank ? blank + 1 : NULL);
 }
