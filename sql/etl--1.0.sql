@@ -809,6 +809,7 @@ REVOKE EXECUTE ON FUNCTION etl_drop_dialect(text) FROM PUBLIC;
  * on_truncation where not all items may be there: 'error', 'warning'
  * missing_items a page without what items leads to is: 'error', 'empty'
  * format        'ndjson': a page is values one after another, and items starts at each of them
+ *               'csv': a page is CSV with a header of its own, whose records are the items
  * on_error, reject_limit      as for etl_json, as are the columns
  *
  * EXPLAIN ANALYZE tells how the scan ended: no_next, flag, short, empty, total, cap, single, limit (the query wanted no

@@ -212,9 +212,15 @@ set_missing_items(EtlDialect *dialect, const char *value)
 static const char *
 set_format(EtlDialect *dialect, const char *value)
 {
-	dialect->ndjson = strcmp(value, "ndjson") == 0;
-	return dialect->ndjson || strcmp(value, "auto") == 0 ? NULL
-														 : not_one_of(value, "auto and ndjson");
+	static const char *const names[] = {"auto", "ndjson", "csv"};
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (strcmp(value, names[i]) == 0)
+		{
+			dialect->format = (EtlPageFormat) i;
+			return NULL;
+		}
+	return not_one_of(value, "auto, ndjson and csv");
 }
 
 static const char *
@@ -646,9 +652,33 @@ check_reference(const EtlDialect *dialect)
 	return NULL;
 }
 
+/* Nothing stands beside the records of CSV. */
+static const char *
+check_csv(const EtlDialect *dialect)
+{
+	const EtlSignal *const signals[] = {&dialect->next,	 &dialect->flag, &dialect->total,
+										&dialect->pages, &dialect->echo, &dialect->rekey};
+
+	if (dialect->format != ETL_PAGE_CSV)
+		return NULL;
+	if (dialect->items != NULL)
+		return "\"items\" has no meaning in CSV, where each record is an item";
+	for (int i = 0; i < lengthof(signals); i++)
+		if (signals[i]->kind == ETL_IN_BODY)
+			return psprintf(
+				"a page of CSV has nothing at \"%s\" but records: what leads on or ends the scan "
+				"must be in a header, in the last record (last:column), or be counted",
+				signals[i]->name);
+	return NULL;
+}
+
 static const char *
 check(const EtlDialect *dialect)
 {
+	const char *problem = check_csv(dialect);
+
+	if (problem != NULL)
+		return problem;
 	if (dialect->pagination == ETL_PAGING_NONE || dialect->pagination == ETL_PAGING_AUTO)
 		return dialect->next.kind != ETL_NO_SIGNAL
 				   ? "\"next\" needs a pagination that says what it is: next_url, cursor or link"
