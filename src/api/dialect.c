@@ -286,15 +286,28 @@ set_page_size(EtlDialect *dialect, const char *value)
 																	: "it must be at least 1";
 }
 
+/* A time or a number of the last item. */
+static const char *
+set_older(EtlDialect *dialect, const char *path, const char *value)
+{
+	if (value == NULL || *value == '\0')
+		return "older needs a time or a number, as in older:updated_at=2024-01-31";
+	dialect->older_than = value;
+	return parse_signal(psprintf("last:%s", path), &dialect->older);
+}
+
 /* One member of the list of reasons to stop. */
 static const char *
 add_stop(EtlDialect *dialect, char *stop)
 {
 	char *value = find_bare(stop, '=');
 	bool known = true;
+	const char *path = after_prefix(stop, "older");
 
 	if (value != NULL)
 		*value++ = '\0';
+	if (path != NULL)
+		return set_older(dialect, path, value);
 	if (value != NULL && strcmp(stop, "total") == 0)
 		return parse_signal(value, &dialect->total);
 	if (value != NULL && strcmp(stop, "pages") == 0)
@@ -310,7 +323,7 @@ add_stop(EtlDialect *dialect, char *stop)
 		known = strcmp(stop, "empty") == 0 || strcmp(stop, "no_next") == 0;
 		return known ? NULL
 					 : not_one_of(stop, "no_next, empty, short, short=path, total=path, "
-										"pages=path and path=value");
+										"pages=path, older:path=value and path=value");
 	}
 	dialect->flag_value = value;
 	return parse_signal(stop, &dialect->flag);
@@ -327,6 +340,7 @@ set_stop(EtlDialect *dialect, const char *value)
 	memset(&dialect->pages, 0, sizeof(EtlSignal));
 	memset(&dialect->echo, 0, sizeof(EtlSignal));
 	memset(&dialect->flag, 0, sizeof(EtlSignal));
+	memset(&dialect->older, 0, sizeof(EtlSignal));
 	dialect->stop_short = dialect->stop_empty = false;
 	while (problem == NULL && (member = next_member(&list, '|')) != NULL)
 		problem = add_stop(dialect, member);

@@ -149,6 +149,8 @@ typedef struct EtlDialect
 	EtlSignal total; /* number of items */
 	EtlSignal pages; /* number of pages */
 	EtlSignal echo;	 /* size of pages, as the server has it */
+	EtlSignal older; /* time or number of the last item, behind which nothing is of interest */
+	const char *older_than;
 	bool stop_short;
 	bool stop_empty;
 	int max_empty;	 /* empty pages in a row that are no reason to worry */

@@ -14,7 +14,9 @@
 #include "api/json_body.h"
 #include "api/pages_internal.h"
 #include "miscadmin.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 typedef struct HashEntry
 {
@@ -101,6 +103,44 @@ remember_page(EtlPages *pages)
 	seen->hash = hash;
 }
 
+static bool
+is_number(const char *text)
+{
+	return *text != '\0' && strspn(text, "0123456789") == strlen(text);
+}
+
+static TimestampTz
+time_of(char *text)
+{
+	return DatumGetTimestampTz(DirectFunctionCall3(
+		timestamptz_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
+static Datum
+number_of(char *text)
+{
+	return DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
+							   Int32GetDatum(-1));
+}
+
+/* Is the last item older than asked for?  A number (seconds since 1970) is held against a number, a time against a time. */
+static bool
+is_older(EtlPages *pages)
+{
+	char *ours = unconstify(char *, pages->dialect->older_than);
+	EtlJsonValue storage;
+	const EtlJsonValue *value =
+		EtlPagesSignal(pages, pages->reader, &pages->dialect->older, &storage);
+	char *theirs;
+
+	if (value == NULL || value->type == ETL_JSON_NULL || pages->nitems == 0)
+		return false;
+	theirs = pnstrdup(value->text, value->len);
+	if (is_number(ours))
+		return DatumGetBool(DirectFunctionCall2(numeric_lt, number_of(theirs), number_of(ours)));
+	return time_of(theirs) < time_of(ours);
+}
+
 static void
 collect_facts(EtlPages *pages)
 {
@@ -117,6 +157,7 @@ collect_facts(EtlPages *pages)
 	facts->empties = pages->empties;
 	facts->has_flag = flag != NULL;
 	facts->flag_set = EtlPagingMatches(flag, dialect->flag_value);
+	facts->older = is_older(pages);
 	facts->has_next = EtlDialectCounts(dialect) || EtlPagesFindNext(pages) != NULL;
 	facts->total = EtlPagesSignalCount(pages, &dialect->total);
 	facts->npages = EtlPagesSignalCount(pages, &dialect->pages);

@@ -392,6 +392,7 @@ create_reader(EtlPages *pages)
 	add_capture(pages, &dialect->total);
 	add_capture(pages, &dialect->pages);
 	add_capture(pages, &dialect->echo);
+	add_capture(pages, &dialect->older);
 	add_capture(pages, &dialect->rekey);
 	for (int i = 0; i < dialect->nrules; i++)
 		add_capture(pages, &dialect->rules[i].at);

@@ -325,6 +325,28 @@ is(query($node, "SELECT count(*) FROM etl_json('open', items => 'features', path
 like(query($node, 'SELECT count(*) FROM ' . $quakes =~ s/\.json'/.json?end=300000&length=0&close=1'/r . ' AS t(id text)'),
 	qr/the JSON file ends inside a value/, 'half a body is an error');
 
+# -- newest first ---------------------------------------------------------------------------------
+
+# Item n is n hours older than 2024-01-03 21:30 UTC.
+for my $case (
+	[ 'changed_at=2024-01-03 00:00+00', 3, 'a time' ],
+	[ 'changed_at=2024-01-03T02:31:00+02:00', 3, 'a time in the zone of the items' ],
+	[ 'changed_at=2024-01-03T12:30:00Z', 2, 'the last item is as old, and that is not older' ],
+	[ 'changed_at=2024-01-03T12:30:01Z', 1, 'the last item is older by a second' ],
+	[ 'epoch=980', 3, 'a number' ],
+	[ 'epoch=1', 6, 'there is nothing older' ],
+	[ 'nowhere=1', 6, 'no item has it' ])
+{
+	check_all('feed/n=60/size=10', "$cursor, stop => 'older:$case->[0]'", $case->[1], $case->[1], "older: $case->[2]",
+		$case->[1] * 10);
+}
+is(ended_by('feed/n=60/size=10', "$cursor, stop => 'older:epoch=980'"), 'older', 'ended by: older');
+is(ended_by('feed/n=60/size=10', "$cursor, stop => 'older:epoch=1'"), 'no_next', 'older: there is nothing older');
+check_all('feed/n=60/size=10/each=25', "$cursor, stop => 'older:epoch=1000'", 3, 3,
+	'older: more of one time than a page has', 30);
+check_fails('feed/n=60/size=10', "$cursor, stop => 'older:id=2024-01-01'", '22008', qr/"51"/, 'older: a time against a number');
+check_fails('feed/n=60/size=10', "$cursor, stop => 'older:changed_at'", '22023', qr/older needs a time or a number/, 'older: than what');
+
 # -- pages of CSV ---------------------------------------------------------------------------------
 
 my $csv = "format => 'csv'";
