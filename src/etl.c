@@ -11,6 +11,7 @@
 #include "pipeline/pipeline.h"
 #include "scan/csv_records.h"
 #include "scan/scan.h"
+#include "scheduler/scheduler.h"
 #include "source/http.h"
 #include "source/origins.h"
 #include "source/target.h"
@@ -31,5 +32,6 @@ _PG_init(void)
 	EtlPlanInit();
 	EtlNodeInit();
 	EtlPipelineInit();
+	EtlSchedulerInit();
 	MarkGUCPrefixReserved("etl");
 }

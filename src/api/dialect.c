@@ -7,6 +7,7 @@
 #include "etl.h"
 
 #include "api/dialect.h"
+#include "source/head.h"
 
 #define DEFAULT_MAX_EMPTY 3
 #define DEFAULT_CONCURRENCY 2
@@ -74,7 +75,6 @@ parse_path(const char *text, const char **problem)
 	return path;
 }
 
-/* A header's name goes into requests as it is. */
 static bool
 is_header_name(const char *name)
 {
@@ -156,7 +156,9 @@ parse_place(const char *text, EtlPlace *place)
 	{
 		place->kind = ETL_TO_HEADER;
 		place->name = rest;
-		return is_header_name(rest) ? NULL : psprintf("\"%s\" is not the name of a header", rest);
+		return EtlHeaderFault(rest, "") == NULL
+				   ? NULL
+				   : psprintf("\"%s\" is not the name of a header that can be set", rest);
 	}
 	if ((rest = after_prefix(text, "body")) != NULL)
 	{

@@ -325,6 +325,12 @@ go_to_next_path(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect,
 		appendStringInfoString(&path, hole + strlen("{next}"));
 	}
 	problem = EtlUrlResolve(&base->url, path.data, &draft->url);
+	if (problem == NULL && !EtlTargetTrusts(base->target, &draft->url))
+		problem = "It leads to another origin.";
+	else if (problem == NULL && base->target->server != NULL &&
+			 EtlUrlSameOrigin(&draft->url, &base->target->base) &&
+			 !EtlUrlIsBelow(&base->target->base, &draft->url))
+		problem = "It leads out of the URL of the server.";
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

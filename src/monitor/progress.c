@@ -9,6 +9,11 @@
 #include "commands/progress.h"
 #include "monitor/progress.h"
 #include "utils/backend_progress.h"
+#include "utils/backend_status.h"
+
+/* Places behind those that COPY uses. */
+#define STAGE 15
+#define RECORDS 16
 
 static bool loading = false;
 
@@ -21,6 +26,21 @@ EtlProgressBegin(Oid relation)
 	pgstat_progress_start_command(PROGRESS_COMMAND_COPY, relation);
 	pgstat_progress_update_multi_param(lengthof(index), index, value);
 	loading = true;
+}
+
+/*
+ * An aborted transaction ends the command for all to see, and a run goes on after one: then it begins anew, and shows
+ * its numbers again with the next block that is read.
+ */
+void
+EtlProgressStage(EtlStage stage, uint64 records)
+{
+	if (!loading)
+		return;
+	if (MyBEEntry != NULL && MyBEEntry->st_progress_command == PROGRESS_COMMAND_INVALID)
+		EtlProgressBegin(InvalidOid);
+	pgstat_progress_update_param(STAGE, stage);
+	pgstat_progress_update_param(RECORDS, records);
 }
 
 /* Safe to call after an error, which ends the command by itself. */

@@ -97,6 +97,16 @@ leave(const Entered *entered)
 	MemoryContextSwitchTo(entered->caller);
 }
 
+void
+EtlCatalogDo(void (*work)(void *arg), void *arg)
+{
+	Entered entered;
+
+	enter(&entered);
+	work(arg);
+	leave(&entered);
+}
+
 /* ----------------------------------------------------------------
  *	Statements
  * ---------------------------------------------------------------- */

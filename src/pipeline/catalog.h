@@ -21,6 +21,9 @@ extern int64 EtlCatalogAdopt(void);
 /* where the extension's functions are */
 extern char *EtlCatalogFunctionSchema(void);
 
+/* Does some work through SPI with the rights on these tables; nothing of a user's may run in it. */
+extern void EtlCatalogDo(void (*work)(void *arg), void *arg);
+
 /* runs */
 extern int64 EtlCatalogStartRun(int64 pipeline, const char *kind);
 /* Writes the counters; an error if the run is no longer the one that counts. */

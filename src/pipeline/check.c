@@ -245,8 +245,16 @@ EtlCheckQuery(const EtlPipeline *pipeline, const char *text, Oid target)
 void
 EtlCheckRule(const EtlRule *rule, const char *text)
 {
-	Planned planned = plan_statement(text);
+	SelectStmt *select =
+		parse_select(psprintf("SELECT (\n%s\n)", rule->expression), "a rule, put behind SELECT,");
+	Planned planned;
 
+	/* Alone it is an expression, and nothing that ends the parentheses around it. */
+	if (list_length(select->targetList) != 1 || select->fromClause != NIL ||
+		select->whereClause != NULL || select->op != SETOP_NONE)
+		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
+						errmsg("rule \"%s\" must be one expression", rule->name)));
+	planned = plan_statement(text);
 	if (planned.desc->natts != 1 || TupleDescAttr(planned.desc, 0)->atttypid != BOOLOID)
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 						errmsg("rule \"%s\" must be of type %s, not %s", rule->name, "boolean",

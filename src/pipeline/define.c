@@ -17,6 +17,7 @@
 #include "pipeline/catalog.h"
 #include "pipeline/check.h"
 #include "pipeline/lock.h"
+#include "pipeline/schedule_define.h"
 #include "pipeline/statements.h"
 #include "scan/args.h"
 #include "utils/acl.h"
@@ -286,7 +287,8 @@ etl_create_pipeline(PG_FUNCTION_ARGS)
 						errhint("Change it with etl_alter_pipeline.")));
 	take_arguments(args, pipeline);
 	check_as_owner(pipeline);
-	(void) EtlCatalogInsert(pipeline);
+	pipeline->id = EtlCatalogInsert(pipeline);
+	EtlTakeSchedule(args, pipeline);
 	PG_RETURN_VOID();
 }
 
@@ -300,6 +302,7 @@ etl_alter_pipeline(PG_FUNCTION_ARGS)
 	take_arguments(args, pipeline);
 	check_as_owner(pipeline);
 	EtlCatalogUpdate(pipeline);
+	EtlTakeSchedule(args, pipeline);
 	PG_RETURN_VOID();
 }
 

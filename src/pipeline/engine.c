@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
+#include "monitor/progress.h"
 #include "pipeline/engine.h"
 #include "pipeline/lock.h"
 #include "pipeline/worker.h"
@@ -253,6 +254,7 @@ load_batch(EtlRun *run)
 	int tries = 0;
 	ErrorData *error;
 
+	EtlProgressStage(ETL_STAGE_LOADING, run->counters.read + run->batch.n);
 	EtlEnterBatch(strcmp(run->pipeline->on_shutdown, "drain") == 0);
 	do
 	{
@@ -343,6 +345,7 @@ load_source(EtlRun *run)
 	while (!run->batch.reached_end)
 	{
 		EtlStartBatch(run);
+		EtlProgressStage(ETL_STAGE_READING, run->counters.read);
 		EtlFillBatch(run);
 		load_batch(run);
 		EtlCheckShutdown();
@@ -443,6 +446,7 @@ EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id))
 	start(run, pipeline);
 	started(run->id);
 	EtlLimitRuntime(run->pipeline->max_runtime_ms);
+	EtlProgressBegin(InvalidOid);
 	PG_TRY();
 	{
 		open_run(run);

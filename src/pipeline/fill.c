@@ -141,6 +141,8 @@ EtlStartBatch(EtlRun *run)
 		last.part = MemoryContextStrdup(run->context, last.part);
 		last.position = MemoryContextStrdup(run->context, last.position);
 	}
+	/* What a user's code reads while the next one is converted is not there any more. */
+	run->converted.begin = run->converted.end = 0;
 	MemoryContextReset(batch->context);
 	MemoryContextReset(batch->loading);
 	batch->rejects = NIL;

@@ -13,6 +13,7 @@
 #include "etl.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -304,6 +305,7 @@ load_chunk(EtlRun *run, EtlLoadOutcome *outcome)
 		outcome->inserted += n;
 	SPI_finish();
 	MemoryContextSwitchTo(old);
+	run->emitted.end = 0;
 	MemoryContextReset(run->chunk);
 	run->ntuples = 0;
 	run->loading = false;
@@ -398,6 +400,27 @@ current_record(const EtlRun *run)
 	return run->batch.record_of[w->pulled];
 }
 
+/*
+ * A saved plan is made anew when what it refers to has changed, and "*" or a column of another table may then
+ * be something else than what the load was made for.
+ */
+static void
+check_result(DestReceiver *self, int operation, TupleDesc desc)
+{
+	const EtlRun *run = ((Receiver *) self)->run;
+	TupleDesc emitted = run->statements->emitted;
+	bool same = desc->natts == emitted->natts + list_length(run->pipeline->rules);
+
+	for (int i = 0; same && i < desc->natts; i++)
+		same = TupleDescAttr(desc, i)->atttypid ==
+			   (i < emitted->natts ? TupleDescAttr(emitted, i)->atttypid : BOOLOID);
+	if (!same)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the columns of the query have changed during the run"),
+						errdetail("Something that the query refers to was altered."),
+						errhint("Run the pipeline again.")));
+}
+
 static bool
 receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
@@ -441,6 +464,8 @@ EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
 	SPIPlanPtr plan;
 
 	memset(outcome, 0, sizeof(*outcome));
+	/* The rows of an attempt that failed are not there for the query of this one. */
+	run->emitted.end = 0;
 	MemoryContextReset(run->chunk);
 	run->ntuples = 0;
 	run->loading = false;
@@ -457,6 +482,7 @@ EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
 	plan = plan_for(&run->transform, w, w->end - w->begin, run->pipeline->batch_size);
 	run->query_streams = plan_streams(plan);
 	set_up_receiver(&receiver, receive_row, run, outcome);
+	receiver.dest.rStartup = check_result;
 	(void) execute_plan(plan, &receiver.dest);
 	SPI_finish();
 	load_chunk(run, outcome);

@@ -13,7 +13,9 @@
  *		isolate.c		which attempts to make when one fails
  *		dead_letter.c	records that cannot be loaded, and their second chance
  *		watermark.c		how far the data goes
- *		catalog.c		all that is read from and written to the tables of etl_catalog
+ *		schedule.c		when a schedule comes next; schedule_text.c reads what users write
+ *		schedule_define.c	the schedule of a pipeline
+ *		catalog.c		all else that is read from and written to the tables of etl_catalog
  */
 #ifndef ETL_PIPELINE_H
 #define ETL_PIPELINE_H

@@ -11,6 +11,8 @@
  */
 #include "etl.h"
 
+#include <ctype.h>
+
 #include "common/int.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"

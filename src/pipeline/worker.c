@@ -165,13 +165,13 @@ run_started(int64 run)
 	answer(run, NULL);
 }
 
-static void
-connect_as_owner(const EtlStart *start)
+void
+EtlConnectWorker(Oid database, Oid owner)
 {
 	pqsignal(SIGTERM, handle_sigterm);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
-	BackgroundWorkerInitializeConnectionByOid(start->database, start->owner, 0);
+	BackgroundWorkerInitializeConnectionByOid(database, owner, 0);
 	drain_timeout = RegisterTimeout(USER_TIMEOUT, handle_drain_tick);
 	runtime_timeout = RegisterTimeout(USER_TIMEOUT, handle_runtime);
 	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
@@ -186,7 +186,7 @@ EtlWorkerMain(Datum arg)
 	if (segment == NULL)
 		proc_exit(0); /* whoever wanted the run has gone */
 	the_start = dsm_segment_address(segment);
-	connect_as_owner(the_start);
+	EtlConnectWorker(the_start->database, the_start->owner);
 	PG_TRY();
 	{
 		EtlRunPipeline(the_start->pipeline, the_start->retry, run_started);

@@ -31,6 +31,9 @@ typedef struct EtlStart
 
 extern PGDLLEXPORT void EtlWorkerMain(Datum arg);
 
+/* Makes this process a session of the owner, with the handlers that a run needs. */
+extern void EtlConnectWorker(Oid database, Oid owner);
+
 /* While a batch is loaded, a request to shut down waits for it, within etl.drain_timeout. */
 extern void EtlEnterBatch(bool drain);
 extern void EtlLeaveBatch(void);

@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "scan/api_call.h"
+#include "source/head.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -186,13 +187,12 @@ static void
 add_header(void *arg, const char *name, const char *value)
 {
 	EtlApiBase *base = arg;
+	const char *fault = EtlHeaderFault(name, value);
 
-	for (const char *c = value; *c != '\0'; c++)
-		if ((unsigned char) *c < ' ' || *c == 0x7f)
-			invalid("the value of header \"%s\" has control characters", name);
-	if (*name == '\0' || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-									  "0123456789-_") != strlen(name))
-		invalid("\"%s\" is not the name of a header", name);
+	if (fault != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid header \"%s\" in argument \"headers\"", name),
+						errdetail("%s", fault)));
 	base->headers = lappend(base->headers, psprintf("%s: %s", name, value));
 }
 

@@ -2,14 +2,12 @@
  * exchange.c
  *		A request to a target, and the response that counts.
  *
- *		             not yet: rate limit, back-off
+ *		             not yet: rate limit, back-off, a breaker that is open (an error when it is waited for)
  *		                +--------+
  *		                v        |
  *		  idle -----> due -------+---> sent ------> answered -----> idle
- *		                ^   \          |  |          body read, closed
- *		                |    \         |  +-> error
- *		                |     +-> refused (its breaker is open; an error when it is waited for)
- *		                |              |
+ *		                ^              |  |          body read, closed
+ *		                |              |  +-> error
  *		                +--------------+
  *		         redirect, new token, another attempt
  *
@@ -43,8 +41,7 @@
 typedef enum State
 {
 	IDLE,
-	DUE,	 /* to be sent when not_before has come */
-	REFUSED, /* by the breaker */
+	DUE, /* to be sent when not_before has come */
 	SENT,
 	ANSWERED,
 } State;
@@ -75,8 +72,7 @@ struct EtlExchange
 
 	bool entered; /* its origin, and has to leave it */
 	uint32 probe;
-	int64 refused_for; /* ms until the breaker may let it in, -1: unknown */
-	uint64 received;   /* bytes of the body */
+	uint64 received; /* bytes of the body */
 	MemoryContextCallback release;
 };
 
@@ -209,17 +205,7 @@ mask(const EtlExchange *exchange, char *text)
 {
 	const EtlHttpRequest *request = &exchange->request;
 
-	for (int i = 0; i < request->nheaders; i++)
-	{
-		const char *value = strstr(request->headers[i], ": ") + 2;
-		const char *blank = strchr(value, ' ');
-
-		EtlTargetMaskText(text, value);
-		/* "Bearer token": the token by itself */
-		if (blank)
-			EtlTargetMaskText(text, blank + 1);
-	}
-	EtlTargetMask(exchange->target, &exchange->url, text);
+	EtlTargetMask(exchange->target, &exchange->url, request->headers, request->nheaders, text);
 }
 
 static void
@@ -299,10 +285,8 @@ raise_redirect(EtlExchange *exchange, int sqlstate, const char *why, const char 
 }
 
 static void
-raise_refused(EtlExchange *exchange)
+raise_refused(EtlExchange *exchange, int64 wait)
 {
-	int64 wait = exchange->refused_for;
-
 	/* What the last attempt met tells more than that there is no further one. */
 	if (exchange->attempt > 1)
 		EtlExchangeRaise(exchange);
@@ -320,6 +304,8 @@ static void
 raise_verdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked)
 {
 	if (verdict == ETL_RETRY_TOO_LONG)
+	{
+		EtlRetryRefusedWait = asked;
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("could not read \"%s\": the server asks to wait %.3f seconds%s",
@@ -332,6 +318,7 @@ raise_verdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked)
 					 exchange->target->retry.max_wait / 1000.0),
 				 errhint("Run it later, or raise \"%s\".",
 						 exchange->target->server ? "max_wait" : "etl.http_max_wait")));
+	}
 	EtlExchangeRaise(exchange);
 }
 
@@ -350,7 +337,7 @@ start_attempt(EtlExchange *exchange, const EtlCall *call)
 	exchange->method = call->method ? call->method : "GET";
 	exchange->with_body = call->body != NULL;
 	exchange->trusted = EtlTargetTrusts(exchange->target, &call->url);
-	exchange->public_only = EtlTargetIsPublicOnly(exchange->target);
+	exchange->public_only = EtlTargetIsPublicOnly(exchange->target, &call->url);
 	exchange->redirects = 0;
 	exchange->token_renewed = false;
 	exchange->received = 0;
@@ -440,8 +427,10 @@ check_may_go(const EtlExchange *exchange)
 	if (!refusal)
 		return;
 	if (exchange->redirects > 0)
-		raise_redirect((EtlExchange *) exchange, ERRCODE_INSUFFICIENT_PRIVILEGE,
-					   "permission denied", refusal);
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to follow a redirect to \"%s\"", shown_url(exchange)),
+				 errdetail("%s", refusal)));
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to read \"%s\"", shown_url(exchange)),
@@ -450,9 +439,9 @@ check_may_go(const EtlExchange *exchange)
 					 "they have USAGE.")));
 }
 
-/* Sends a hop that is due, unless its origin does not take it now. */
+/* Sends a hop that is due, unless its origin does not take it now; that is an error if it is waited for. */
 static void
-send_hop(EtlExchange *exchange)
+send_hop(EtlExchange *exchange, bool waited_for)
 {
 	static const EtlRate no_limit = {0};
 	MemoryContext old = MemoryContextSwitchTo(exchange->hop_context);
@@ -462,12 +451,12 @@ send_hop(EtlExchange *exchange)
 	build_request(exchange);
 	strlcpy(exchange->origin, EtlUrlOrigin(&exchange->url), sizeof(exchange->origin));
 	switch (EtlOriginEnter(exchange->origin,
-						   exchange->trusted ? &exchange->target->rate : &no_limit,
+						   exchange->trusted ? &exchange->target->rate : &no_limit, waited_for,
 						   &exchange->probe, &wait))
 	{
 		case ETL_BREAKER_OPENED:
-			exchange->state = REFUSED;
-			exchange->refused_for = wait;
+			if (waited_for)
+				raise_refused(exchange, wait);
 			break;
 		case ETL_RATE_LIMITED:
 			exchange->not_before = EtlClock() + wait;
@@ -542,8 +531,10 @@ leave_origin(EtlExchange *exchange, const EtlUrl *next)
 					   "it would send the body of the request to another host", NULL);
 	exchange->trusted = false;
 	/* What is public must not lead us into the network that we stand in. */
-	if (!target->allow_private && !target->proxy && !EtlHttpPurpose(exchange->http))
+	if (!(target->allow_private && EtlTargetTrusts(target, next)) && !target->proxy &&
+		!EtlHttpPurpose(exchange->http))
 		exchange->public_only = true;
+	exchange->public_only |= EtlTargetIsPublicOnly(target, next);
 }
 
 static void
@@ -636,7 +627,7 @@ EtlExchangeSend(EtlExchange *exchange, const EtlCall *call)
 	exchange->not_before = 0;
 	exchange->attempt = 1;
 	start_attempt(exchange, call);
-	send_hop(exchange);
+	send_hop(exchange, false);
 }
 
 void
@@ -672,10 +663,7 @@ EtlExchangeAwait(EtlExchange *exchange)
 					EtlHttpSleep(exchange->not_before);
 					exchange->stats->waited += EtlClock() - now;
 				}
-				send_hop(exchange);
-				break;
-			case REFUSED:
-				raise_refused(exchange);
+				send_hop(exchange, true);
 				break;
 			case SENT:
 				fault = EtlHttpAwait(exchange->http);

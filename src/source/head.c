@@ -1,6 +1,7 @@
 /*
  * head.c
- *		The head of an HTTP response: a status line, and a line for each header.
+ *		The head of an HTTP response: a status line, and a line for each header; and which headers may be
+ *		added to a request.
  */
 #include "etl.h"
 
@@ -47,4 +48,32 @@ EtlHeadValue(const char *head, const char *name)
 		appendBinaryStringInfo(&all, value, (int) len);
 	}
 	return all.data;
+}
+
+/*
+ * A header's name is a token (RFC 9110, 5.6.2); its value has no control characters.  A header that says where
+ * a request ends, or for whom it is, is not for users: with another Host it would reach what nobody admitted,
+ * behind the address that was checked.
+ */
+const char *
+EtlHeaderFault(const char *name, const char *value)
+{
+	static const char *const ours[] = {"Host",	"Content-Length", "Transfer-Encoding", "Connection",
+									   "Range", "If-Range",		  "Accept-Encoding"};
+
+	if (*name == '\0' || name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+										   "0123456789!#$%&'*+-.^_`|~")] != '\0')
+		return "A header's name has letters, digits and hyphens only.";
+	for (size_t i = 0; i < lengthof(ours); i++)
+	{
+		if (pg_strcasecmp(name, ours[i]) == 0)
+			return "Host, Content-Length, Transfer-Encoding, Connection, Range, If-Range and "
+				   "Accept-Encoding are set by etl itself.";
+	}
+	for (const char *p = value; *p; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 0x7f)
+			return "A header's value must not hold control characters.";
+	}
+	return NULL;
 }

@@ -1,6 +1,7 @@
 /*
  * head.h
- *		The head of an HTTP response: a status line, and a line for each header.
+ *		The head of an HTTP response: a status line, and a line for each header; and which headers may be
+ *		added to a request.
  */
 #ifndef ETL_HEAD_H
 #define ETL_HEAD_H
@@ -15,5 +16,8 @@ extern const char *EtlHeadNext(const char *head, const char *name, const char *a
 
 /* All values of a name as one list, as RFC 9110, 5.3 has it; palloc'd, NULL if there is none. */
 extern char *EtlHeadValue(const char *head, const char *name);
+
+/* What keeps a user from adding a header to a request (a sentence, for errdetail); NULL: nothing. */
+extern const char *EtlHeaderFault(const char *name, const char *value);
 
 #endif /* ETL_HEAD_H */

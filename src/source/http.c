@@ -98,6 +98,7 @@ static struct
 static int http_buffer_size = 256; /* kB */
 
 static void finish(EtlHttp *http, CURLcode code);
+
 void
 EtlHttpInit(void)
 {
@@ -666,24 +667,14 @@ EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request)
 	act(CURL_SOCKET_TIMEOUT, 0);
 }
 
-/*
- * Before the request is sent libcurl keeps the time, so that it can divide it among a host's addresses.  But
- * its clock also runs while nobody turns the loop, for a request that was sent ahead of its need.  A timeout
- * in which we waited for less than half of the time is our own doing, and the request, of which nothing was
- * sent, starts again.
- */
+/* Before the request is sent, libcurl keeps the time, so that it can divide it among a host's addresses. */
 static void
 wait_for_connection(EtlHttp *http)
 {
 	int64 before = EtlClock();
-	int64 waited;
 
 	turn_loop(-1);
-	waited = http->waited + EtlClock() - before;
-	if (http->finished && http->fault == ETL_HTTP_TIMED_OUT && !http->sent &&
-		waited * 2 < http->request->connect_timeout)
-		EtlHttpStart(http, http->request);
-	http->waited = http->sent ? 0 : waited;
+	http->waited = http->sent ? 0 : http->waited + EtlClock() - before;
 }
 
 /*
@@ -718,11 +709,28 @@ wait_for_progress(EtlHttp *http)
 		wait_for_connection(http);
 }
 
+/*
+ * libcurl's clock also runs while nobody turns the loop.  A request that was sent ahead of its need, and was
+ * not waited for as long as half of its time, is late by our own doing.
+ */
+static bool
+is_late_by_us(const EtlHttp *http)
+{
+	return http->finished && http->fault == ETL_HTTP_TIMED_OUT && !http->sent &&
+		   http->waited * 2 < http->request->connect_timeout;
+}
+
 EtlHttpFault
 EtlHttpAwait(EtlHttp *http)
 {
-	while (!http->head_done && !http->finished)
-		wait_for_progress(http);
+	do
+	{
+		/* Nothing was sent, so it can simply start again. */
+		if (is_late_by_us(http))
+			EtlHttpStart(http, http->request);
+		while (!http->head_done && !http->finished)
+			wait_for_progress(http);
+	} while (is_late_by_us(http));
 	return http->head_done ? ETL_HTTP_OK : http->fault;
 }
 

@@ -118,7 +118,7 @@ client_authorization(const EtlTarget *target)
 
 /* The service that gives tokens: reached as the target is, without the target's own credentials. */
 static EtlTarget *
-token_target(const EtlTarget *target)
+token_target(const EtlTarget *target, const char *refresh)
 {
 	EtlTarget *service = palloc(sizeof(EtlTarget));
 
@@ -127,6 +127,7 @@ token_target(const EtlTarget *target)
 		elog(ERROR, "option token_url was not checked");
 	service->auth = ETL_AUTH_NONE;
 	service->headers = NIL;
+	service->refresh_token = refresh; /* so that it is masked */
 	service->rate.requests = 0;
 	return service;
 }
@@ -212,13 +213,14 @@ lifetime(Jsonb *json)
 static void
 fetch_token(const EtlTarget *target, Token *token, EtlHttpStats *stats)
 {
-	EtlTarget *service = token_target(target);
+	const char *refresh = token->refresh ? token->refresh : target->refresh_token;
+	EtlTarget *service = token_target(target, refresh);
 	EtlExchange *exchange = EtlExchangeCreate(service, stats);
 	EtlCall call = {.method = "POST", .url = service->base, .repeatable = true};
 	Jsonb *json;
 	char *access;
 
-	call.body = request_body(target, token->refresh ? token->refresh : target->refresh_token);
+	call.body = request_body(target, refresh);
 	call.body_len = strlen(call.body);
 	call.headers =
 		list_make2("Content-Type: application/x-www-form-urlencoded", "Accept: application/json");

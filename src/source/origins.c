@@ -9,8 +9,9 @@
  * One lock for the table.  It is held for a few comparisons, once when a request starts and once when it
  * ends, which is nothing beside the request itself.
  *
- * A probe that is under way keeps everybody else out.  So it is given back whatever happens to its query
- * (exchange.c leaves for it), and when its backend exits.
+ * A probe that is under way keeps everybody else out.  So it is sent by who waits for its answer, never ahead
+ * by a cursor that may not be read on, and it is given back whatever happens to its query (exchange.c
+ * leaves for it), and when its backend exits.
  */
 #include "etl.h"
 
@@ -196,7 +197,7 @@ register_exit(void)
 }
 
 EtlAdmission
-EtlOriginEnter(const char *name, const EtlRate *rate, uint32 *probe, int64 *wait)
+EtlOriginEnter(const char *name, const EtlRate *rate, bool waited_for, uint32 *probe, int64 *wait)
 {
 	EtlBreakerPolicy now_policy = policy();
 	EtlAdmission result = ETL_ADMITTED;
@@ -210,7 +211,7 @@ EtlOriginEnter(const char *name, const EtlRate *rate, uint32 *probe, int64 *wait
 	origin = find_or_make(name);
 	origin->last_used = now;
 	*wait = EtlBreakerWait(&origin->breaker, &now_policy, now);
-	if (*wait != 0)
+	if (*wait != 0 || (!waited_for && origin->breaker.state != ETL_BREAKER_CLOSED))
 		result = ETL_BREAKER_OPENED;
 	else if ((*wait = EtlRateWait(&origin->log, rate, now)) != 0)
 		result = ETL_RATE_LIMITED;

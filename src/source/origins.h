@@ -25,10 +25,11 @@ extern void EtlOriginsInit(void);
 
 /*
  * Asks for one request to go out now.  *probe goes with the request and comes back when it leaves; *wait
- * is how many ms until it is worth asking again, -1 if nobody can say.
+ * is how many ms until it is worth asking again, -1 if nobody can say.  Only a request that is waited for can
+ * be a probe: others are refused while the breaker is not closed.
  */
-extern EtlAdmission
-EtlOriginEnter(const char *origin, const EtlRate *rate, uint32 *probe, int64 *wait);
+extern EtlAdmission EtlOriginEnter(const char *origin, const EtlRate *rate, bool waited_for,
+								   uint32 *probe, int64 *wait);
 extern void EtlOriginLeave(const char *origin, uint32 probe, EtlOutcome outcome);
 
 #endif /* ETL_ORIGINS_H */

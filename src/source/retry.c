@@ -10,6 +10,8 @@
 
 #include "source/retry.h"
 
+int64 EtlRetryRefusedWait = 0;
+
 #define BACKOFF_BASE 100
 #define BACKOFF_CAP 5000
 

@@ -32,6 +32,7 @@
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
+#include "source/head.h"
 #include "source/hosts.h"
 #include "source/server.h"
 
@@ -203,30 +204,6 @@ read_origins(const Option *option, const char *value, EtlTarget *target)
 	target->allowed_origins = pstrdup(value);
 }
 
-/* A header's name is a token (RFC 9110, 5.6.2); its value has no control characters. */
-static const char *
-header_fault(const char *name, const char *value)
-{
-	static const char *const ours[] = {"Host",	"Content-Length", "Transfer-Encoding", "Connection",
-									   "Range", "If-Range",		  "Accept-Encoding"};
-
-	if (*name == '\0' || name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-										   "0123456789!#$%&'*+-.^_`|~")] != '\0')
-		return "A header's name has letters, digits and hyphens only.";
-	for (int i = 0; i < lengthof(ours); i++)
-	{
-		if (pg_strcasecmp(name, ours[i]) == 0)
-			return "Host, Content-Length, Transfer-Encoding, Connection, Range, If-Range and "
-				   "Accept-Encoding are set by etl itself.";
-	}
-	for (const char *p = value; *p; p++)
-	{
-		if ((unsigned char) *p < ' ' || *p == 0x7f)
-			return "A header's value must not hold control characters.";
-	}
-	return NULL;
-}
-
 static void
 read_headers(const Option *option, const char *value, EtlTarget *target)
 {
@@ -250,7 +227,7 @@ read_headers(const Option *option, const char *value, EtlTarget *target)
 			if (v.type != jbvString)
 				refuse(option, "The values of headers must be strings.");
 			text = pnstrdup(v.val.string.val, v.val.string.len);
-			fault = header_fault(name, text);
+			fault = EtlHeaderFault(name, text);
 			if (fault)
 				refuse(option, fault);
 			target->headers = lappend(target->headers, psprintf("%s: %s", name, text));
@@ -431,10 +408,16 @@ etl_server_validator(PG_FUNCTION_ARGS)
 static char *
 read_secret_file(const char *path)
 {
-	FILE *file = AllocateFile(path, PG_BINARY_R);
 	char *text = palloc(MAX_SECRET_FILE + 1);
+	struct stat st;
 	size_t len;
+	FILE *file;
 
+	/* Opening a FIFO would wait for somebody to write to it. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a regular file", path)));
+	file = AllocateFile(path, PG_BINARY_R);
 	if (!file)
 		ereport(ERROR, (errcode_for_file_access(),
 						errmsg("could not open file \"%s\" for reading: %m", path)));
@@ -442,6 +425,10 @@ read_secret_file(const char *path)
 	if (ferror(file))
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not read file \"%s\": %m", path)));
 	FreeFile(file);
+	if (len == MAX_SECRET_FILE)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("file \"%s\" is too large for a secret", path),
+						errdetail("It has %d bytes or more.", MAX_SECRET_FILE)));
 	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
 		len--;
 	text[len] = '\0';
@@ -512,10 +499,10 @@ check_complete(EtlTarget *target)
 			require(target, target->key, "key", true);
 			if (!target->auth_name)
 				target->auth_name = target->auth == ETL_AUTH_HEADER ? "X-API-Key" : "api_key";
-			if (target->auth == ETL_AUTH_HEADER && header_fault(target->auth_name, ""))
+			if (target->auth == ETL_AUTH_HEADER && EtlHeaderFault(target->auth_name, ""))
 				ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 								errmsg("invalid value for option \"%s\"", "auth_name"),
-								errdetail("%s", header_fault(target->auth_name, ""))));
+								errdetail("%s", EtlHeaderFault(target->auth_name, ""))));
 			break;
 		case ETL_AUTH_OAUTH2:
 			require(target, target->token_url, "token_url", false);

@@ -9,8 +9,9 @@
  *						hosts that etl.allowed_hosts admits
  *
  * and of those but the superuser nobody to an address that has a purpose (loopback, private, link-local:
- * the database server's own neighbourhood), unless the server says allow_private.  The name is judged here,
- * before a request is sent and again for every redirect; the address where it is known, in http.c.
+ * the database server's own neighbourhood), unless the server says allow_private, and then only to its own
+ * origins: what etl.allowed_hosts admits stays public.  The name is judged here, before a request is sent
+ * and again for every redirect; the address where it is known, in http.c.
  */
 #include "etl.h"
 
@@ -142,9 +143,9 @@ EtlTargetTrusts(const EtlTarget *target, const EtlUrl *url)
 }
 
 bool
-EtlTargetIsPublicOnly(const EtlTarget *target)
+EtlTargetIsPublicOnly(const EtlTarget *target, const EtlUrl *url)
 {
-	return !target->anywhere && !target->allow_private;
+	return !target->anywhere && !(target->allow_private && EtlTargetTrusts(target, url));
 }
 
 const char *
@@ -162,7 +163,7 @@ EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url)
 					 "and \"etl.allowed_hosts\" does not admit it."
 				   : "The host is not one that \"etl.allowed_hosts\" admits.";
 	/* A proxy would connect to it without our seeing where to. */
-	if (EtlTargetIsPublicOnly(target) && EtlAddressParse(url->host, &address) &&
+	if (EtlTargetIsPublicOnly(target, url) && EtlAddressParse(url->host, &address) &&
 		EtlAddressPurpose((struct sockaddr *) &address))
 		return "The address is not one of the public internet.";
 	return NULL;
@@ -171,40 +172,60 @@ EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url)
 /* Shorter texts are no secrets, and would be found everywhere. */
 #define MIN_SECRET 4
 
-static void
-mask_exactly(char *text, const char *secret, size_t len)
-{
-	char *p = text;
-
-	while ((p = strstr(p, secret)) != NULL)
-	{
-		memcpy(p, "***", 3);
-		memmove(p + 3, p + len, strlen(p + len) + 1);
-		p += 3;
-	}
-}
-
-/* Masks a secret as it is, and as a JSON writer that escapes slashes shows it. */
-void
-EtlTargetMaskText(char *text, const char *secret)
+/* secret with its slashes escaped, as some JSON writers do. */
+static char *
+with_escaped_slashes(const char *secret)
 {
 	StringInfoData escaped;
 
-	if (!secret || strlen(secret) < MIN_SECRET)
-		return;
-	mask_exactly(text, secret, strlen(secret));
-	if (!strchr(secret, '/'))
-		return;
 	initStringInfo(&escaped);
 	for (const char *p = secret; *p; p++)
 		appendStringInfo(&escaped, "%s%c", *p == '/' ? "\\" : "", *p);
-	mask_exactly(text, escaped.data, escaped.len);
-	pfree(escaped.data);
+	return escaped.data;
 }
 
-/* Masks the values of a query, as they are sent and as they are meant. */
-static void
-mask_query(char *text, const char *query)
+/* secret as it stands in a URL or a form; some write the digits small. */
+static char *
+percent_encoded(const char *secret, bool small)
+{
+	StringInfoData encoded;
+
+	initStringInfo(&encoded);
+	EtlUrlEscape(&encoded, secret);
+	for (char *p = encoded.data; small && (p = strchr(p, '%')) != NULL; p += 3)
+	{
+		p[1] = (char) pg_tolower((unsigned char) p[1]);
+		p[2] = (char) pg_tolower((unsigned char) p[2]);
+	}
+	return encoded.data;
+}
+
+/* Adds a secret to a list, in each form in which a server may show it. */
+static List *
+add_secret(List *secrets, const char *secret)
+{
+	if (!secret || strlen(secret) < MIN_SECRET)
+		return secrets;
+	secrets = lappend(secrets, pstrdup(secret));
+	secrets = lappend(secrets, with_escaped_slashes(secret));
+	secrets = lappend(secrets, percent_encoded(secret, false));
+	return lappend(secrets, percent_encoded(secret, true));
+}
+
+/* The value of a header; and of "Bearer token" the token by itself. */
+static List *
+add_header(List *secrets, const char *header)
+{
+	const char *value = strstr(header, ": ") + 2;
+	const char *blank = strchr(value, ' ');
+
+	secrets = add_secret(secrets, value);
+	return add_secret(secrets, blank ? blank + 1 : NULL);
+}
+
+/* The values of a query, as they are sent and as they are meant. */
+static List *
+add_query(List *secrets, const char *query)
 {
 	const char *p = query;
 
@@ -214,26 +235,55 @@ mask_query(char *text, const char *query)
 		size_t name_len = strcspn(p, "=&;");
 		const char *value = name_len < len ? p + name_len + 1 : p;
 		char *sent = pnstrdup(value, p + len - value);
-		char *meant = EtlUrlUnescape(sent);
 
-		EtlTargetMaskText(text, sent);
-		EtlTargetMaskText(text, meant);
+		secrets = add_secret(secrets, sent);
+		secrets = add_secret(secrets, EtlUrlUnescape(sent));
 		p += len;
 		p += *p != '\0';
+	}
+	return secrets;
+}
+
+static int
+longer_first(const ListCell *a, const ListCell *b)
+{
+	size_t a_len = strlen(lfirst(a));
+	size_t b_len = strlen(lfirst(b));
+
+	return (a_len < b_len) - (a_len > b_len);
+}
+
+static void
+mask(char *text, const char *secret)
+{
+	size_t len = strlen(secret);
+
+	for (char *p = text; (p = strstr(p, secret)) != NULL; p += 3)
+	{
+		memcpy(p, "***", 3);
+		memmove(p + 3, p + len, strlen(p + len) + 1);
 	}
 }
 
 void
-EtlTargetMask(const EtlTarget *target, const EtlUrl *url, char *text)
+EtlTargetMask(const EtlTarget *target, const EtlUrl *url, const char *const *headers, int nheaders,
+			  char *text)
 {
-	const char *const secrets[] = {
+	const char *const options[] = {
 		target->token,		   target->password,	  target->key,	 target->client_id,
 		target->client_secret, target->refresh_token, target->proxy,
 	};
+	List *secrets = add_query(NIL, url->query);
+	ListCell *lc;
 
-	for (int i = 0; i < lengthof(secrets); i++)
-		EtlTargetMaskText(text, secrets[i]);
-	mask_query(text, url->query);
+	for (int i = 0; i < lengthof(options); i++)
+		secrets = add_secret(secrets, options[i]);
+	for (int i = 0; i < nheaders; i++)
+		secrets = add_header(secrets, headers[i]);
+	/* One may be the beginning of another, whose end would be left. */
+	list_sort(secrets, longer_first);
+	foreach (lc, secrets)
+		mask(text, lfirst(lc));
 }
 
 /* EtlTargetBasic encodes user and password as Basic authentication has them (RFC 7617). */

@@ -78,14 +78,14 @@ extern const char *EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url);
 /* Whether the target's credentials and headers may go to url. */
 extern bool EtlTargetTrusts(const EtlTarget *target, const EtlUrl *url);
 
-/* Whether a connection may only be made to addresses of the public internet. */
-extern bool EtlTargetIsPublicOnly(const EtlTarget *target);
+/* Whether a connection for url may only be made to addresses of the public internet. */
+extern bool EtlTargetIsPublicOnly(const EtlTarget *target, const EtlUrl *url);
 
 /* user and password as Basic authentication has them (RFC 7617); palloc'd. */
 extern char *EtlTargetBasic(const char *user, const char *password);
 
-/* Puts *** for a secret wherever text holds it, in place; and for all secrets of a target and a URL. */
-extern void EtlTargetMaskText(char *text, const char *secret);
-extern void EtlTargetMask(const EtlTarget *target, const EtlUrl *url, char *text);
+/* Puts *** wherever text holds a secret of the target, or of the URL and headers of a request; in place. */
+extern void EtlTargetMask(const EtlTarget *target, const EtlUrl *url, const char *const *headers,
+						  int nheaders, char *text);
 
 #endif /* ETL_TARGET_H */

@@ -398,6 +398,48 @@ EtlUrlResolve(const EtlUrl *base, const char *reference, EtlUrl *url)
 }
 
 /*
+ * Whether a path, taken for what it may mean to the servers that it passes, has a ".." left in it: some undo
+ * %2F before they look for segments, take a backslash for a slash, or cut a segment off at its ';'.
+ */
+static bool
+has_hidden_parent(const char *path)
+{
+	char *meant = pstrdup(path);
+	char *end = meant;
+	bool at_start = true;
+
+	for (const char *p = path; *p; p++)
+	{
+		int high = *p == '%' ? hex_value(p[1]) : -1;
+		int low = high >= 0 ? hex_value(p[2]) : -1;
+
+		*end++ = low >= 0 ? (char) (high << 4 | low) : *p;
+		p += low >= 0 ? 2 : 0;
+	}
+	*end = '\0';
+	for (const char *p = meant; p < end; p++)
+	{
+		if (at_start && p[0] == '.' && p[1] == '.' && strchr("/\\;", p[2]))
+			return true;
+		at_start = *p == '/' || *p == '\\';
+	}
+	return false;
+}
+
+/* EtlUrlIsBelow tells whether url is base, or in the folder that base is. */
+bool
+EtlUrlIsBelow(const EtlUrl *base, const EtlUrl *url)
+{
+	size_t base_len = strlen(base->path);
+
+	while (base_len > 0 && base->path[base_len - 1] == '/')
+		base_len--;
+	return EtlUrlSameOrigin(base, url) && strncmp(url->path, base->path, base_len) == 0 &&
+		   (url->path[base_len] == '/' || url->path[base_len] == '\0') &&
+		   (base_len == 0 || !has_hidden_parent(url->path + base_len));
+}
+
+/*
  * EtlUrlExtend appends path to base's own path ('/v1' below 'https://host/api' is '/api/v1'), and refuses
  * one whose ".." would lead out of it: the base may be all that a user was given.  The query of base comes
  * first, then that of path.
@@ -429,8 +471,7 @@ EtlUrlExtend(const EtlUrl *base, const char *path, EtlUrl *url)
 	copy_origin(base, url);
 	set_path_and_query(url, text.data);
 	pfree(text.data);
-	if (strncmp(url->path, base->path, base_len) != 0 ||
-		(url->path[base_len] != '/' && url->path[base_len] != '\0'))
+	if (!EtlUrlIsBelow(base, url))
 		return "The path leads out of the URL of the server.";
 	if (base->query)
 		url->query = url->query ? psprintf("%s&%s", base->query, url->query) : pstrdup(base->query);

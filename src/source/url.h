@@ -44,6 +44,7 @@ extern void EtlUrlEscape(StringInfo out, const char *text);
 extern char *EtlUrlUnescape(const char *text); /* NULL if it cannot be */
 
 extern bool EtlUrlSameOrigin(const EtlUrl *a, const EtlUrl *b);
+extern bool EtlUrlIsBelow(const EtlUrl *base, const EtlUrl *url);
 
 extern char *EtlUrlText(const EtlUrl *url);	   /* to send: holds whatever secrets the query has */
 extern char *EtlUrlOrigin(const EtlUrl *url);  /* scheme://host[:port] */

@@ -11,6 +11,7 @@
 #include "api/dialect.h"
 #include "api/paging.h"
 #include "format/json.h"
+#include "source/head.h"
 
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

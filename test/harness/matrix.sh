@@ -52,7 +52,7 @@ make_in_chroot() { # FOLDER GOAL
 	rm -rf "$1/root/etl"
 	worker=root copy_project "$1/root/etl"
 	# shellcheck disable=SC2016
-	unshare --mount --pid --fork -- bash -c '
+	unshare --mount --pid --fork --kill-child -- bash -c '
 		mount -t proc proc "$1/proc"
 		exec chroot "$1" env -u PG_CONFIG PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root make --no-print-directory -C /root/etl "$2"
 	' bash "$1" "$2"

@@ -18,6 +18,11 @@ need_perl() { # MODULE PACKAGE
 	perl -M"$1" -e 1 2>/dev/null || missing+=("$2")
 }
 
+# Without Debian's list of certificate authorities Debian's libcurl refuses every https URL.
+need_authorities() { # PACKAGE
+	! command -v apt-get >/dev/null || [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=("$1")
+}
+
 need_fuzzer() { # PACKAGE
 	echo 'int LLVMFuzzerTestOneInput(const char *data, long size) { return 0; }' |
 		clang -fsanitize=fuzzer,address -o /dev/null -x c - 2>/dev/null || missing+=("$1")
@@ -70,10 +75,12 @@ need_packages() {
 	need_header yajl/yajl_parse.h libyajl-dev
 	need_header zlib.h zlib1g-dev
 	need_header zstd.h libzstd-dev
+	need_authorities ca-certificates
 	case $1 in
 		check)
 			need_command python3 python3
 			need_command prove perl
+			need_command openssl openssl
 			need_perl IPC::Run libipc-run-perl
 			need_clang_format
 			;;

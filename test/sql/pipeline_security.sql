@@ -58,6 +58,58 @@ SELECT DISTINCT what, who, session FROM evil.seen ORDER BY 1, 2, 3;
 SELECT who FROM evil.seen WHERE who NOT IN ('regress_etl_mallory', 'regress_etl_crew');
 SELECT * FROM evil.target ORDER BY 1;
 
+-- The rows that the statements of a run read are there for these statements only: nobody reads a batch of before.
+TRUNCATE evil.seen;
+SET ROLE regress_etl_mallory;
+SET search_path = evil, public, pg_catalog;
+CREATE FUNCTION evil.peek(bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM evil.spy('emitted: ' || count(*)) FROM etl_emitted() AS t(c1 bigint, c2 text);
+	RETURN true;
+END $$;
+CREATE DOMAIN evil.watched AS text;
+CREATE FUNCTION evil.peek(text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM evil.spy('batch: ' || count(*)) FROM etl_batch() AS t(id bigint, name evil.watched);
+	RETURN true;
+END $$;
+ALTER DOMAIN evil.watched ADD CHECK (evil.peek(VALUE));
+SELECT etl_create_pipeline('peek', source => $$etl_csv('etl_tmp/security.csv') AS t(id bigint, name evil.watched)$$,
+	query => $$SELECT id, name::text FROM batch WHERE peek(id)$$, target => 'target', batch_size => 1, mode => 'append',
+	on_error => 'dead_letter');
+TRUNCATE target;
+CALL etl_run('peek');
+RESET search_path;
+RESET ROLE;
+SELECT what, count(*) FROM evil.seen WHERE what NOT LIKE 'trigger%' GROUP BY 1 ORDER BY 1;
+SELECT etl_drop_pipeline('peek');
+
+-- A table that the query reads is altered between two batches.
+SET ROLE regress_etl_mallory;
+CREATE TABLE evil.lookup (id bigint, label text);
+INSERT INTO evil.lookup VALUES (1, 'a'), (2, 'b'), (3, 'c');
+CREATE TABLE evil.labels (id bigint, label text);
+CREATE FUNCTION evil.alter_lookup() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	ALTER TABLE evil.lookup ALTER COLUMN label TYPE bigint USING id;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER alter_lookup AFTER INSERT ON evil.labels EXECUTE FUNCTION evil.alter_lookup();
+SELECT etl_create_pipeline('altered', source => $$etl_csv('etl_tmp/security.csv') AS t(id bigint, name text)$$,
+	query => 'SELECT l.* FROM batch JOIN evil.lookup AS l USING (id)', target => 'evil.labels', batch_size => 1, mode => 'append');
+CALL etl_run('altered');
+SELECT * FROM evil.labels;
+SELECT etl_drop_pipeline('altered');
+
+-- A rule is an expression.
+SELECT etl_create_pipeline('rule', source => $$etl_csv('etl_tmp/security.csv') AS t(id bigint, name text)$$, target => 'evil.target',
+	rules => '{"evil": "true) FROM (SELECT 1) AS q; CREATE TABLE evil.gained (); SELECT (true"}');
+SELECT etl_create_pipeline('rule', source => $$etl_csv('etl_tmp/security.csv') AS t(id bigint, name text)$$, target => 'evil.target',
+	rules => '{"evil": "true), (true"}');
+SELECT etl_create_pipeline('rule', source => $$etl_csv('etl_tmp/security.csv') AS t(id bigint, name text)$$, target => 'evil.target',
+	rules => '{"evil": "true) UNION SELECT (true"}');
+RESET ROLE;
+
 -- A superuser who changes that pipeline runs nothing of it as superuser.
 TRUNCATE evil.seen;
 SET ROLE regress_etl_mallory;

@@ -180,7 +180,7 @@ my @errors = (
 	[ '/rows/10?encoding=twice', '0A000', qr/content coding is not supported/ ],
 	[ '/raw?text=SSH-2.0-OpenSSH%0D%0A', '08006', qr/not one of HTTP/ ],
 	[ '/raw?text=HTTP/1.1+200+OK%0D%0ATransfer-Encoding:+gzip,+chunked%0D%0A%0D%0A0%0D%0A%0D%0A',
-		'08006', qr/transfer coding that was not asked for/ ],
+		'08006', qr/transfer coding that was not asked for|Unsolicited Transfer-Encoding/ ],
 );
 for my $error (@errors)
 {

@@ -121,6 +121,14 @@ is(query($node, "SET etl.http_read_timeout = '300ms'; " . read_url('/rows/10?dri
 is(query($node, "SET etl.http_read_timeout = '300ms'; " . read_url('/rows/1000?silent=5000&times=1')), '1000',
 	'a body that falls silent goes on with another request');
 
+# Requests that were sent ahead of their need: libcurl's clock runs while nobody fetches.
+query($node, 'CREATE SERVER ahead FOREIGN DATA WRAPPER etl OPTIONS (url ' . sql_quote(fixture_url('', 'https'))
+	  . ", ca_file '" . fixture_dir() . "/ca.crt', connect_timeout '300ms', max_attempts '1')");
+is( query($node, "SET etl.http_buffer_size = '32kB'; BEGIN; DECLARE c CURSOR FOR SELECT id FROM"
+			. " etl_api('ahead', '/api/github/n=40000/size=20000', pagination => 'github') AS t(id int);"
+			. ' MOVE 1 FROM c; SELECT pg_sleep(0.5); MOVE 39998 FROM c; FETCH ALL FROM c'),
+	"\n40000", 'a connection is not late because nobody waited for it');
+
 # -- the breaker ----------------------------------------------------------------------------------
 
 my $breaker = 'SELECT state, failures FROM etl_breakers WHERE origin = ' . sql_quote($origin);
@@ -202,6 +210,23 @@ for my $end ('pg_cancel_backend', 'pg_terminate_backend')
 	is(query($shared, read_url('/rows/3')), '3', 'for the next probe');
 	is(query($shared, $breaker), 'closed|0', 'which closes the breaker');
 	$probe->{run}->kill_kill;
+}
+
+# A cursor asks for its next page ahead, but nobody may ever read on: that is no probe.
+{
+	query($shared, 'SELECT etl_breaker_reset(' . sql_quote($origin) . ')');
+	my $reader = $shared->background_psql('postgres', on_error_stop => 0);
+	$reader->query('BEGIN');
+	$reader->query('DECLARE c CURSOR FOR SELECT id FROM etl_api(' . sql_quote(fixture_url('/api/notion/n=50/size=10'))
+		  . ", pagination => 'notion') AS t(id int)");
+	is($reader->query('FETCH 1 FROM c'), '1', 'a cursor on the first of five pages');
+	open_breaker();
+	query($shared, $probe_due);
+	like($reader->query('FETCH 10 FROM c'), qr/11$/, 'reads the second one, which had been asked for');
+	is(query($shared, $breaker), 'open|5', 'and asks for no third one while the breaker is open');
+	is(query($shared, read_url('/rows/3')), '3', 'so that others can probe');
+	like($reader->query('FETCH ALL FROM c'), qr/50$/, 'and then the cursor reads on');
+	$reader->quit;
 }
 
 # Exactly one of many that come at the same moment.

@@ -22,7 +22,7 @@ GRANT USAGE ON FOREIGN DATA WRAPPER etl TO owner, files;
 DO $$
 DECLARE f regprocedure;
 BEGIN
-	FOR f IN SELECT oid FROM pg_proc WHERE proname IN ('etl_csv', 'etl_peek') LOOP
+	FOR f IN SELECT oid FROM pg_proc WHERE proname IN ('etl_csv', 'etl_peek', 'etl_api') LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO reader, other, files, owner', f);
 	END LOOP;
 END $$;
@@ -105,7 +105,7 @@ for my $to ("http://public.test:$other/rows/3", "http://127.0.0.1:$other/rows/3"
 {
 	fixture_reset();
 	query_fails($node, as_role('reader', read_url("http://public.test:$port" . redirect_to($to))), $denied,
-		qr/could not follow a redirect of "http:\S+": permission denied/, "a redirect to $to is refused");
+		qr/permission denied to follow a redirect to "\Q$to\E"/, "a redirect to $to is refused");
 	is(requests(), 1, 'nothing is sent there');
 }
 fixture_reset();
@@ -139,6 +139,10 @@ is(headers_at('http')->{'x-key'}, 'secret', 'a key in a header');
 with_server("$base, auth 'query', auth_name 'k'", "key 'se&cret'");
 query($node, as_role('reader', read_server('shop', '/rows/3?a=b')));
 like((fixture_requests())[0]{path}, qr/\?a=b&k=se%26cret$/, 'a key in the query');
+my $err_of = sub { return query_fails($node, as_role('reader', read_server('shop', '/echo?status=400')), '58030', $_[0], $_[1]); };
+like($err_of->(qr/k=\*\*\*/, 'a key that an error shows as it was sent'), qr/status 400/, 'is masked');
+with_server("$base, auth 'bearer', headers '{\"X-Id\": \"longsecret\"}'", "token 'longsecret-and-more', client_id 'long'");
+unlike($err_of->(qr/authorization,"\*\*\*"/, 'a secret that begins with another'), qr/and-more/, 'is masked whole');
 with_server(qq($base, headers '{"X-Version": "2", "X-Note": "a \\"b\\""}'));
 query($node, as_role('reader', read_server('shop')));
 is(headers_at('http')->{'x-version'} . headers_at('http')->{'x-note'}, '2a "b"', 'headers of the server');
@@ -154,6 +158,8 @@ query($node, as_role('reader', read_server('shop')));
 is(headers_at('http')->{authorization}, 'Bearer secret-of-file', 'a secret that is in a file');
 unlink $secret_file;
 query_fails($node, as_role('reader', read_server('shop')), '58P01', qr/could not open file/, 'is read when it is needed');
+mkdir $secret_file;
+query_fails($node, as_role('reader', read_server('shop')), '42809', qr/not a regular file/, 'and is a file');
 
 with_server("$base, auth 'bearer', headers '{\"X-Key\": \"secret\"}', allowed_origins 'http://public.test:$other'",
 	"token 'secret-token'");
@@ -221,6 +227,31 @@ is(query($node, as_role('reader', read_server('shop', '3'))), '3', 'a path is be
 query_fails($node, as_role('reader', read_server('shop', '../files/real/airports.csv')), '22023', qr/leads out of the URL/,
 	'and stays there');
 query_fails($node, as_role('reader', read_server('shop', 'http://public.test/')), '22023', qr/must be relative/, 'and is no URL');
+query_fails($node, as_role('reader', read_server('shop', '..%2ffiles/real/airports.csv')), '22023', qr/leads out of the URL/,
+	'however it is written');
+
+# -- what the arguments of etl_api can ask for ----------------------------------------------------
+
+sub read_api { return "SELECT count(*) FROM etl_api('shop', $_[0]) AS t(id int)"; }
+with_server("url 'http://public.test:$port/api', auth 'bearer'", "token 'secret-token'");
+my $pages = "'/notion/n=25/size=10', pagination => 'notion'";
+is(query($node, as_role('reader', read_api("$pages, next_path => '/api/notion/n=25/size=10'"))), '25', 'next_path');
+for my $next_path ('/rows/3', '../../../files/x?{next}', "http://mixed.test:$port/x", '//mixed.test/', '/api/..%2f{next}')
+{
+	fixture_reset();
+	query_fails($node, as_role('reader', read_api("$pages, next_path => '$next_path'")), '22023',
+		qr/invalid value for argument "next_path"\nDETAIL:  It leads (out|to another)/, "next_path => $next_path");
+	is(requests(), 1, 'and nothing is sent there');
+}
+for my $header ('Host', 'host', 'Content-Length', 'Transfer-Encoding', 'Connection')
+{
+	fixture_reset();
+	query_fails($node, as_role('reader', read_api(qq('', headers => '{"$header": "private.test"}'))), '22023',
+		qr/set by etl itself/, "a user does not set $header");
+	query_fails($node, as_role('reader', read_api("'', items => 'items', pagination => 'cursor', next => 'x', next_param => 'header:$header'")),
+		'22023', qr/not the name of a header that can be set/, 'nor has a cursor put there');
+	is(requests(), 0, 'and nothing is sent');
+}
 
 with_server("url 'http://127.0.0.1:$port'");
 query_fails($node, as_role('reader', read_server('shop')), $denied, qr/not one of the public internet/,
@@ -230,6 +261,14 @@ is(query($node, as_role('reader', read_server('shop'))), '3', 'that says so');
 is(query($node, as_role('reader', read_server('shop', redirect_to("http://127.0.0.1:$port/rows/3")))), '3', 'also after a redirect');
 query_fails($node, as_role('reader', read_server('shop', redirect_to("http://127.0.0.1:$other/rows/3"))), $denied,
 	qr/neither that of the server/, 'but only to itself');
+
+admits('*:*');
+query_fails($node, as_role('reader', read_server('shop', redirect_to("http://127.0.0.1:$other/rows/3"))), $denied,
+	qr/The address is not one of the public internet/, 'whatever other hosts are admitted');
+query_fails($node, as_role('reader', read_server('shop', redirect_to("http://localhost:$other/rows/3"))), $denied,
+	qr/not one of the public internet/, 'by its name neither');
+is(scalar(grep { $_->{port} == $other } fixture_requests()), 0, 'nothing is sent there');
+admits("public.test:$port");
 
 # The proxy is asked for the whole URL.
 with_server("url 'http://private.test:81', proxy 'http://127.0.0.1:$port'");

@@ -41,6 +41,7 @@ my %api = (
 	'/v1/charges' => "/api/stripe/$knobs",
 	'/api/users.list' => "/api/slack/$knobs",
 	'/graphql' => "/api/graphql/$knobs",
+	'/crm/v3/objects/contacts/search' => '/api/hubspot_search/n=65/cap=10000',
 	'/log/_search' => "/api/elasticsearch/$knobs",
 	'/orders.csv.zst' => '/files/web/orders.csv?encoding=zstd',
 	'/export.csv' => '/files/web/export.csv',
@@ -92,22 +93,24 @@ sub blocks_of
 
 sub run_sql
 {
-	my ($database, $text) = @_;
+	my ($database, $text, $verbosity) = @_;
 	my ($in, $out, $err) = ($text, '', '');
 
 	IPC::Run::run(
-		[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=verbose', '-d', $node->connstr($database) ],
+		[ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-v', "VERBOSITY=$verbosity", '-d', $node->connstr($database) ],
 		'<', \$in, '>', \$out, '2>', \$err);
 	return ($? >> 8, $out, $err);
 }
 
-# Without the padding, which is psql's, and blank lines.
+# Without the padding and the footer, which are psql's, and blank lines.
 sub plain
 {
 	my ($text) = @_;
 
 	$text =~ s/[ \t]+/ /g;
+	$text =~ s/\Q$root\E//g;
 	$text =~ s/-{2,}/-/g;
+	$text =~ s/^\(\d+ rows?\)$//mg;
 	$text =~ s/^ | $//mg;
 	$text =~ s/\n+/\n/g;
 	return $text;
@@ -135,14 +138,14 @@ sub run_document
 	$root = fixture_dir() . "/$database";
 	mkdir $root or die $!;
 	write_common_files();
-	system_or_bail('createdb', '-h', $node->host, '-p', $node->port, $database);
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
 	$node->safe_psql($database, "CREATE EXTENSION etl") unless $name =~ m,README|pipelines,;
 	for my $block (blocks_of($path))
 	{
 		my $where = "$name, line $block->{line}";
 
 		if ($block->{file}) { write_file($block->{file}, $block->{text}); }
-		elsif ($block->{output}) { is(plain($block->{text}), plain($out), "$where: the output"); }
+		elsif ($block->{output}) { is(plain($block->{text}), plain($err . $out), "$where: the output"); }
 		elsif ($block->{language} eq 'sql')
 		{
 			my $sql = here($block->{text});
@@ -150,12 +153,22 @@ sub run_document
 
 			is("@strange", '', "$where: no URL leads elsewhere");
 			next if @strange;
-			($code, $out, $err) = run_sql($database, $sql);
+			($code, $out, $err) = run_sql($database, $sql, $block->{error} ? 'verbose' : 'default');
 			if ($block->{error}) { like($err, qr/ERROR:  $block->{error}: /, "$where: the error"); }
 			else { is($code, 0, "$where: runs") or diag($err); }
 		}
 	}
 }
+
+# Of doc/files.md, as its first block shows them; their paths are relative.
+mkdir $node->data_dir . '/shop' or die $!;
+my %shop = (
+	'orders-2024-01.csv' => qq{Order ID,orderDate,amount,zip,note\n1,2024-01-01,10.50,00501,\n2,2024-01-01,7,00501,"two, thirds"\n},
+	'orders-2024-02.csv' => qq{Order ID,orderDate,amount,zip,coupon\n3,2024-02-01,12.25,N/A,X7\n},
+	'stock.csv' => qq{id,qty\n1,5\n2,6\n3,n/a\n},
+	'bad.csv' => qq{a,b\n1,2\n3\n});
+append_to_file($node->data_dir . "/shop/$_", $shop{$_}) for keys %shop;
+system_or_bail('gzip', '-k', $node->data_dir . '/shop/orders-2024-01.csv');
 
 run_document($_) for @docs;
 
@@ -177,20 +190,34 @@ sub rows_of
 	return %rows;
 }
 
+# The arguments of a function, each with its default as it is written, '' if that is NULL or there is none.
 sub arguments_of
 {
 	my ($function) = @_;
-	return split /\n/, $node->safe_psql('postgres',
-		"SELECT DISTINCT unnest(proargnames[:pronargs]) FROM pg_proc WHERE proname = '$function' ORDER BY 1");
+	return map { [ split /\|/, $_, 2 ] } split /\n/, $node->safe_psql('postgres', qq{
+		SELECT DISTINCT proargnames[i], regexp_replace(regexp_replace(coalesce(pg_get_function_arg_default(oid, i), ''),
+			'::[a-z]+([[]])?\$', ''), '^NULL\$', '')
+		FROM pg_proc, generate_series(1, pronargs) AS i
+		WHERE proname = '$function' AND proargnames[i] <> 'row_type' ORDER BY 1});
 }
 
-for my $case ([ 'pipelines.md', 'etl_create_pipeline' ], [ 'api.md', 'etl_json' ], [ 'api.md', 'etl_api' ])
+for my $case (
+	[ 'README.md', 'etl_csv' ], [ 'doc/pipelines.md', 'etl_create_pipeline' ],
+	[ 'doc/api.md', 'etl_json' ], [ 'doc/api.md', 'etl_api' ])
 {
 	my ($doc, $function) = @$case;
-	my %rows = rows_of("$top/doc/$doc");
-	my @missing = grep { $_ ne 'row_type' && !exists $rows{$_} } arguments_of($function);
+	my %rows = rows_of("$top/$doc");
 
-	is("@missing", '', "$doc has all arguments of $function");
+	for my $argument (arguments_of($function))
+	{
+		my ($name, $default) = @$argument;
+		my $row = $rows{$name};
+
+		ok(defined $row || "$function $name" eq 'etl_csv path', "$doc: argument $name of $function") or next;
+		next if $default eq '';
+		$default =~ s/^'(.+)'$/$1/;
+		like($row->[1], qr/(^|[`', ])\Q$default\E([`', ]|$)/, "$doc: the default of $name");
+	}
 }
 
 # "256 MB" and "262144kB" are the same: in bytes, or milliseconds.

@@ -8,6 +8,7 @@
 #include "api/dialect.h"
 #include "api/paging.h"
 #include "format/json.h"
+#include "source/head.h"
 #include "source/retry.h"
 
 #include "check.h"

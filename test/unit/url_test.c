@@ -183,6 +183,13 @@ test_extend(void)
 	CHECK_STR(extended("https://h/api", "/../api2"), out);
 	CHECK_STR(extended("https://h/api", "/%2e%2e/admin"), out);
 	CHECK_STR(extended("https://h/api", "/x/../y"), "https://h/api/y");
+	CHECK_STR(extended("https://h/api", "/..%2fadmin"), out);
+	CHECK_STR(extended("https://h/api", "/x%2F%2e.%2F../admin%zz"), out);
+	CHECK_STR(extended("https://h/api", "/x/..%5cadmin"), out);
+	CHECK_STR(extended("https://h/api", "/..\\admin"), out);
+	CHECK_STR(extended("https://h/api", "/..;/admin"), out);
+	CHECK_STR(extended("https://h/api", "/a..b/..c/...%2f"), "https://h/api/a..b/..c/...%2f");
+	CHECK_STR(extended("https://h", "/..%2fadmin"), "https://h/..%2fadmin");
 	CHECK_STR(extended("https://h/api", "https://evil.example/"),
 			  "The path must be relative to the URL of the server.");
 }

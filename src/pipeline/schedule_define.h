@@ -1,0 +1,14 @@
+/*
+ * schedule_define.h
+ *		The schedule of a pipeline, as users set it.
+ */
+#ifndef ETL_SCHEDULE_DEFINE_H
+#define ETL_SCHEDULE_DEFINE_H
+
+#include "pipeline/pipeline.h"
+#include "scan/args.h"
+
+/* Checks and stores what etl_create_pipeline and etl_alter_pipeline were given of it. */
+extern void EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline);
+
+#endif /* ETL_SCHEDULE_DEFINE_H */

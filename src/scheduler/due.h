@@ -1,0 +1,13 @@
+/*
+ * due.h
+ *		Which pipelines of this database are due, and what became of their runs.
+ */
+#ifndef ETL_DUE_H
+#define ETL_DUE_H
+
+#include "scheduler/shared.h"
+
+/* Orders workers for what is due, in transactions of its own, and says when to look again. */
+extern void EtlRunDue(const char *database, EtlReport *report);
+
+#endif /* ETL_DUE_H */

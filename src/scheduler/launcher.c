@@ -1,0 +1,284 @@
+/*
+ * launcher.c
+ *		Starts a scheduler for a database when something may be due there.
+ *
+ * The launcher is the one process of ours that is always there.  It is connected to no database and knows
+ * nothing but their names, times and the schedulers under way, so there is little that could stop it, and
+ * nothing with which it could be in anyone's way.  It looks at a database
+ *
+ *		- at the time that its last scheduler named, or after a minute (the clock may have been set),
+ *		- when a user's change was committed there, or a run has ended,
+ *
+ * and later and later, up to a minute, while its schedulers fail: the database may not exist.
+ */
+#include "etl.h"
+
+#include <limits.h>
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/shared.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+
+#define LONGEST_WAIT_MS (60 * 1000)
+#define RESTART_AFTER_S 5
+
+int EtlMaxWorkers = 4;
+bool EtlEnabled = true;
+static char *databases_setting = "";
+static int clock_shift = 0;
+
+/* A database, as the launcher sees it. */
+typedef struct Entry
+{
+	char name[NAMEDATALEN];
+	TimestampTz due;
+	int failures;					   /* of schedulers, in a row */
+	BackgroundWorkerHandle *scheduler; /* NULL: none is under way */
+} Entry;
+
+static Entry *entries;
+static int nentries;
+
+/* ----------------------------------------------------------------
+ *	Settings
+ * ---------------------------------------------------------------- */
+
+TimestampTz
+EtlNow(void)
+{
+	return GetCurrentTimestamp() + clock_shift * USECS_PER_SEC;
+}
+
+static bool
+check_databases(char **value, void **extra, GucSource source)
+{
+	char *copy = pstrdup(*value);
+	List *names;
+
+	if (!SplitIdentifierString(copy, ',', &names))
+	{
+		GUC_check_errdetail("List syntax is invalid.");
+		return false;
+	}
+	if (list_length(names) > ETL_MAX_DATABASES)
+	{
+		GUC_check_errdetail("There may be up to %d databases.", ETL_MAX_DATABASES);
+		return false;
+	}
+	return true;
+}
+
+static void
+define_settings(void)
+{
+	DefineCustomStringVariable(
+		"etl.databases", "Names the databases whose pipelines are scheduled.", NULL,
+		&databases_setting, "", PGC_SIGHUP, GUC_LIST_INPUT, check_databases, NULL, NULL);
+	DefineCustomIntVariable("etl.max_workers", "Sets how many scheduled runs may be under way.",
+							"Those that are due beyond that wait for their turn.", &EtlMaxWorkers,
+							4, 0, ETL_MAX_WORKERS, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("etl.enabled", "Starts pipelines at their times.", NULL, &EtlEnabled,
+							 true, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("etl.clock_shift",
+							"Sets by how much the scheduler's clock differs from the server's.",
+							"This is for tests.", &clock_shift, 0, -INT_MAX, INT_MAX, PGC_SIGHUP,
+							GUC_UNIT_S | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL, NULL, NULL, NULL);
+}
+
+void
+EtlLauncherInit(void)
+{
+	BackgroundWorker worker = {0};
+
+	define_settings();
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = RESTART_AFTER_S;
+	strlcpy(worker.bgw_library_name, "etl", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "EtlLauncherMain", sizeof(worker.bgw_function_name));
+	strlcpy(worker.bgw_name, "etl launcher", sizeof(worker.bgw_name));
+	strlcpy(worker.bgw_type, "etl launcher", sizeof(worker.bgw_type));
+	RegisterBackgroundWorker(&worker);
+}
+
+/* Takes over etl.databases.  A scheduler of a database that is no longer in it may end in peace. */
+static void
+list_databases(void)
+{
+	Entry *old = entries;
+	int nold = nentries;
+	char *copy = pstrdup(databases_setting);
+	char *names[ETL_MAX_DATABASES];
+	List *list;
+	ListCell *lc;
+
+	if (!SplitIdentifierString(copy, ',', &list))
+		elog(ERROR, "invalid list in etl.databases");
+	entries = MemoryContextAllocZero(TopMemoryContext, sizeof(Entry) * ETL_MAX_DATABASES);
+	nentries = 0;
+	foreach (lc, list)
+	{
+		Entry *entry = &entries[nentries];
+
+		strlcpy(entry->name, lfirst(lc), NAMEDATALEN);
+		entry->due = DT_NOBEGIN;
+		for (int i = 0; i < nold; i++)
+		{
+			if (strcmp(old[i].name, entry->name) == 0)
+				entry->scheduler = old[i].scheduler;
+		}
+		names[nentries++] = entry->name;
+	}
+	EtlListDatabases(names, nentries);
+	if (old != NULL)
+		pfree(old);
+}
+
+/* ----------------------------------------------------------------
+ *	Schedulers
+ * ---------------------------------------------------------------- */
+
+static void
+start_scheduler(Entry *entry)
+{
+	BackgroundWorker worker = {0};
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext); /* for the handle */
+	bool registered;
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker.bgw_library_name, "etl", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "EtlSchedulerMain", sizeof(worker.bgw_function_name));
+	snprintf(worker.bgw_name, BGW_MAXLEN, "etl scheduler %s", entry->name);
+	strlcpy(worker.bgw_type, "etl scheduler", sizeof(worker.bgw_type));
+	strlcpy(worker.bgw_extra, entry->name, NAMEDATALEN);
+	worker.bgw_notify_pid = MyProcPid;
+	registered = RegisterDynamicBackgroundWorker(&worker, &entry->scheduler);
+	MemoryContextSwitchTo(old);
+	if (registered)
+		return;
+	entry->scheduler = NULL;
+	entry->due = EtlNow() + 10 * USECS_PER_SEC;
+	if (EtlSetExhausted(true))
+		ereport(LOG, (errmsg("etl waits: all background workers of the server are in use"),
+					  errhint("Raise \"max_worker_processes\".")));
+}
+
+/* A scheduler has ended: when to look at its database again. */
+static void
+end_scheduler(Entry *entry)
+{
+	EtlReport report;
+
+	pfree(entry->scheduler);
+	entry->scheduler = NULL;
+	if (EtlTakeReport(entry->name, &report))
+	{
+		entry->failures = 0;
+		entry->due = report.next;
+	}
+	else
+	{
+		entry->due = EtlNow() + Min(INT64CONST(1000) << entry->failures, LONGEST_WAIT_MS) * 1000;
+		entry->failures = Min(entry->failures + 1, 10);
+	}
+}
+
+static void
+look_after(Entry *entry, TimestampTz now)
+{
+	pid_t pid;
+
+	if (entry->scheduler != NULL && GetBackgroundWorkerPid(entry->scheduler, &pid) == BGWH_STOPPED)
+		end_scheduler(entry);
+	if (!EtlEnabled || entry->scheduler != NULL)
+		return;
+	if (EtlTakeWake(entry->name) && entry->failures == 0)
+		entry->due = now;
+	if (entry->due <= now)
+		start_scheduler(entry);
+}
+
+/* ----------------------------------------------------------------
+ *	The loop
+ * ---------------------------------------------------------------- */
+
+static void
+take_in_settings(void)
+{
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	list_databases();
+	EtlStopExcessWorkers(EtlMaxWorkers);
+}
+
+/* Milliseconds until something may be due. */
+static long
+time_to_wait(TimestampTz now)
+{
+	long wait = LONGEST_WAIT_MS;
+
+	for (int i = 0; i < nentries && EtlEnabled; i++)
+	{
+		if (entries[i].scheduler == NULL) /* else its end wakes us */
+			wait = Min(wait, TimestampDifferenceMilliseconds(now, entries[i].due));
+	}
+	return wait;
+}
+
+static void
+unset_launcher(int code, Datum arg)
+{
+	EtlSetLauncher(NULL);
+}
+
+void
+EtlLauncherMain(Datum arg)
+{
+	TimestampTz last = DT_NOBEGIN;
+	uint32 wait_event;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	CurrentMemoryContext =
+		AllocSetContextCreate(TopMemoryContext, "etl launcher", ALLOCSET_DEFAULT_SIZES);
+	before_shmem_exit(unset_launcher, 0);
+	EtlSetLauncher(MyLatch);
+	list_databases();
+	wait_event = EtlWaitEventNew("EtlLauncherMain");
+
+	while (!ShutdownRequestPending)
+	{
+		TimestampTz now = EtlNow();
+
+		MemoryContextReset(CurrentMemoryContext);
+		for (int i = 0; i < nentries; i++)
+		{
+			if (now < last) /* the clock was put back: times computed before mean nothing */
+				entries[i].due = now;
+			look_after(&entries[i], now);
+		}
+		last = now;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 time_to_wait(EtlNow()), wait_event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+			take_in_settings();
+	}
+	proc_exit(0);
+}

@@ -1,0 +1,78 @@
+/*
+ * runner.c
+ *		The process of a run that was due.
+ *
+ * Its place was claimed by the scheduler that ordered it, and is given back however the process ends; what
+ * the run came to is for the next scheduler to read from its row.
+ */
+#include "etl.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pipeline/catalog.h"
+#include "pipeline/engine.h"
+#include "pipeline/worker.h"
+#include "postmaster/bgworker.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/shared.h"
+#include "source/retry.h"
+#include "storage/ipc.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+static EtlTicket ticket;
+
+static void
+give_place_back(int code, Datum arg)
+{
+	EtlEndWork(&ticket);
+}
+
+/*
+ * The source asked for a wait that is too long for a run: the pipeline is parked until then, and the worker is free
+ * for others.
+ */
+static void
+write_wait(void *arg)
+{
+	Oid types[] = {INT8OID, TIMESTAMPTZOID};
+	Datum values[] = {
+		Int64GetDatum(ticket.pipeline),
+		TimestampTzGetDatum(TimestampTzPlusMilliseconds(EtlNow(), EtlRetryRefusedWait))};
+
+	if (SPI_execute_with_args(
+			"UPDATE etl_catalog.schedules SET not_before = $2 WHERE pipeline = $1",
+			lengthof(values), types, values, NULL, false, 0) != SPI_OK_UPDATE)
+		elog(ERROR, "could not park a pipeline");
+}
+
+static void
+park(void)
+{
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	EtlCatalogDo(write_wait, NULL);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+static void
+run_started(int64 run)
+{
+}
+
+void
+EtlRunnerMain(Datum arg)
+{
+	memcpy(&ticket, MyBgworkerEntry->bgw_extra, sizeof(ticket));
+	if (!EtlBeginWork(&ticket))
+		proc_exit(0); /* it took so long to start that the place was given away */
+	before_shmem_exit(give_place_back, 0);
+	EtlConnectWorker(ticket.database, ticket.owner);
+	EtlRunPipeline(ticket.pipeline, false, run_started);
+	if (EtlRetryRefusedWait > 0)
+		park();
+	proc_exit(0);
+}

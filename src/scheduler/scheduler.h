@@ -1,0 +1,34 @@
+/*
+ * scheduler.h
+ *		Pipelines run on time.
+ *
+ *		launcher.c		starts a scheduler for a database when something may be due there
+ *		scheduler.c		the process of a scheduler: one look at its database
+ *		due.c			what becomes of a pipeline: the one place where its state changes
+ *		runner.c		the process of a run that was due
+ *		shared.c		what they tell each other
+ */
+#ifndef ETL_SCHEDULER_H
+#define ETL_SCHEDULER_H
+
+#include "etl.h"
+#include "datatype/timestamp.h"
+
+extern void EtlSchedulerInit(void);
+extern void EtlLauncherInit(void);
+
+/* settings */
+extern int EtlMaxWorkers;
+extern bool EtlEnabled;
+
+/* The time, as launcher and schedulers see it. */
+extern TimestampTz EtlNow(void);
+
+/* Whether this process is a scheduler: what it writes is no news to it. */
+extern bool EtlIsScheduler;
+
+extern PGDLLEXPORT void EtlLauncherMain(Datum arg);
+extern PGDLLEXPORT void EtlSchedulerMain(Datum arg);
+extern PGDLLEXPORT void EtlRunnerMain(Datum arg);
+
+#endif /* ETL_SCHEDULER_H */

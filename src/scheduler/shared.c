@@ -1,0 +1,431 @@
+/*
+ * shared.c
+ *		What launcher, schedulers and workers tell each other in shared memory.
+ *
+ *		user's backend	-- wake, at commit -------------------->  launcher
+ *		launcher		-- databases -------------------------->  scheduler (as a dynamic worker)
+ *		scheduler		-- report: when to look again --------->  launcher
+ *		scheduler		-- a place, by a numbered ticket ------>  worker
+ *		worker			-- gives its place back, wakes -------->  launcher
+ *
+ * After a crash-restart cycle all of it is empty, as are the processes that it spoke of.
+ */
+#include "etl.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "commands/dbcommands.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/shared.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+/* A worker that was ordered and has not begun by then never will. */
+#define BEGIN_WITHIN_MS (60 * 1000)
+
+typedef struct Database
+{
+	char name[NAMEDATALEN];
+	bool woken;
+	bool reported;
+	EtlReport report;
+} Database;
+
+typedef struct Place
+{
+	uint32 number; /* of the ticket; 0: free */
+	pid_t pid;	   /* 0: not begun */
+	TimestampTz since;
+	Oid database;
+	int64 pipeline;
+} Place;
+
+typedef struct Shared
+{
+	Latch *launcher;
+	bool exhausted;
+	uint32 last_number;
+	int ndatabases;
+	Database databases[ETL_MAX_DATABASES];
+	Place places[ETL_MAX_WORKERS];
+} Shared;
+
+static Shared *shared;
+static LWLock *lock;
+
+static shmem_request_hook_type previous_shmem_request_hook;
+static shmem_startup_hook_type previous_shmem_startup_hook;
+
+/* ----------------------------------------------------------------
+ *	The memory
+ * ---------------------------------------------------------------- */
+
+static void
+request_shmem(void)
+{
+	if (previous_shmem_request_hook)
+		previous_shmem_request_hook();
+	RequestAddinShmemSpace(sizeof(Shared));
+	RequestNamedLWLockTranche("etl_scheduler", 1);
+}
+
+static void
+startup_shmem(void)
+{
+	bool found;
+
+	if (previous_shmem_startup_hook)
+		previous_shmem_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct("etl scheduler", sizeof(Shared), &found);
+	if (!found)
+		memset(shared, 0, sizeof(Shared));
+	lock = &GetNamedLWLockTranche("etl_scheduler")->lock;
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+EtlSharedInit(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	previous_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shmem;
+	previous_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup_shmem;
+}
+
+static Database *
+find_database(const char *name)
+{
+	for (int i = 0; i < shared->ndatabases; i++)
+	{
+		if (strcmp(shared->databases[i].name, name) == 0)
+			return &shared->databases[i];
+	}
+	return NULL;
+}
+
+/* With the lock held. */
+static void
+wake_launcher(void)
+{
+	if (shared->launcher != NULL)
+		SetLatch(shared->launcher);
+}
+
+/* ----------------------------------------------------------------
+ *	Launcher
+ * ---------------------------------------------------------------- */
+
+void
+EtlSetLauncher(Latch *latch)
+{
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	shared->launcher = latch;
+	LWLockRelease(lock);
+}
+
+/* The databases that are looked after from now on.  Those that were before keep what is known of them. */
+void
+EtlListDatabases(char *const *names, int n)
+{
+	Database *databases = palloc0(sizeof(Database) * ETL_MAX_DATABASES);
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	for (int i = 0; i < n; i++)
+	{
+		const Database *known = find_database(names[i]);
+
+		if (known != NULL)
+			databases[i] = *known;
+		else
+			strlcpy(databases[i].name, names[i], NAMEDATALEN);
+	}
+	memcpy(shared->databases, databases, sizeof(Database) * ETL_MAX_DATABASES);
+	shared->ndatabases = n;
+	LWLockRelease(lock);
+	pfree(databases);
+}
+
+bool
+EtlTakeWake(const char *name)
+{
+	Database *database;
+	bool woken = false;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	database = find_database(name);
+	if (database != NULL)
+	{
+		woken = database->woken;
+		database->woken = false;
+	}
+	LWLockRelease(lock);
+	return woken;
+}
+
+/* What a scheduler that has ended left behind; false: nothing, so it failed. */
+bool
+EtlTakeReport(const char *name, EtlReport *report)
+{
+	Database *database;
+	bool reported = false;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	database = find_database(name);
+	if (database != NULL)
+	{
+		reported = database->reported;
+		if (!reported)
+			database->report.oldest_waiting = 0; /* it must not keep others waiting */
+		*report = database->report;
+		database->reported = false;
+	}
+	LWLockRelease(lock);
+	return reported;
+}
+
+/* Ends the runs that were begun last until no more are left than there may be. */
+void
+EtlStopExcessWorkers(int max_workers)
+{
+	pid_t pids[ETL_MAX_WORKERS];
+	TimestampTz since[ETL_MAX_WORKERS];
+	int n = 0;
+
+	LWLockAcquire(lock, LW_SHARED);
+	for (int i = 0; i < ETL_MAX_WORKERS; i++)
+	{
+		if (shared->places[i].number != 0 && shared->places[i].pid != 0)
+		{
+			pids[n] = shared->places[i].pid;
+			since[n++] = shared->places[i].since;
+		}
+	}
+	for (; n > max_workers; n--)
+	{
+		int newest = 0;
+
+		for (int i = 1; i < n; i++)
+		{
+			if (since[i] > since[newest])
+				newest = i;
+		}
+		(void) kill(pids[newest], SIGTERM);
+		pids[newest] = pids[n - 1];
+		since[newest] = since[n - 1];
+	}
+	LWLockRelease(lock);
+}
+
+/* ----------------------------------------------------------------
+ *	Schedulers
+ * ---------------------------------------------------------------- */
+
+void
+EtlGiveReport(const char *name, const EtlReport *report)
+{
+	Database *database;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	database = find_database(name);
+	if (database != NULL)
+	{
+		database->reported = true;
+		database->report = *report;
+	}
+	wake_launcher();
+	LWLockRelease(lock);
+}
+
+/* How many databases have had a pipeline waiting for longer. */
+static int
+count_before(const char *name, TimestampTz waiting_since)
+{
+	int n = 0;
+
+	for (int i = 0; i < shared->ndatabases; i++)
+	{
+		const Database *other = &shared->databases[i];
+
+		if (strcmp(other->name, name) != 0 && other->report.oldest_waiting != 0 &&
+			other->report.oldest_waiting < waiting_since)
+			n++;
+	}
+	return n;
+}
+
+/* A free place, and how many there are beyond it. */
+static Place *
+find_place(int max_workers, int *nfree)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Place *place = NULL;
+	int used = 0;
+
+	for (int i = 0; i < ETL_MAX_WORKERS; i++)
+	{
+		Place *p = &shared->places[i];
+
+		if (p->number != 0 && p->pid == 0 &&
+			TimestampDifferenceExceeds(p->since, now, BEGIN_WITHIN_MS))
+			p->number = 0;
+		if (p->number != 0)
+			used++;
+		else if (place == NULL)
+			place = p;
+	}
+	*nfree = max_workers - used;
+	return *nfree > 0 ? place : NULL;
+}
+
+/*
+ * Takes a place for a pipeline's run: the ticket has the rest filled in.  Databases whose pipelines have waited
+ * for longer come first.
+ */
+bool
+EtlClaimWorker(const char *name, int max_workers, TimestampTz waiting_since, EtlTicket *ticket)
+{
+	Place *place;
+	int nfree;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	place = find_place(max_workers, &nfree);
+	if (place != NULL && nfree > count_before(name, waiting_since))
+	{
+		if (++shared->last_number == 0)
+			shared->last_number = 1;
+		ticket->number = place->number = shared->last_number;
+		ticket->place = place - shared->places;
+		place->pid = 0;
+		place->since = GetCurrentTimestamp();
+		place->database = ticket->database;
+		place->pipeline = ticket->pipeline;
+	}
+	else
+		place = NULL;
+	LWLockRelease(lock);
+	return place != NULL;
+}
+
+/* No worker could be ordered: the place is free again, which is no news. */
+void
+EtlCancelTicket(const EtlTicket *ticket)
+{
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	if (shared->places[ticket->place].number == ticket->number)
+		shared->places[ticket->place].number = 0;
+	LWLockRelease(lock);
+}
+
+bool
+EtlHasWorker(Oid database, int64 pipeline)
+{
+	bool has = false;
+
+	LWLockAcquire(lock, LW_SHARED);
+	for (int i = 0; i < ETL_MAX_WORKERS && !has; i++)
+		has = shared->places[i].number != 0 && shared->places[i].database == database &&
+			  shared->places[i].pipeline == pipeline;
+	LWLockRelease(lock);
+	return has;
+}
+
+bool
+EtlSetExhausted(bool exhausted)
+{
+	bool is_new;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	is_new = exhausted && !shared->exhausted;
+	shared->exhausted = exhausted;
+	LWLockRelease(lock);
+	return is_new;
+}
+
+/* ----------------------------------------------------------------
+ *	Workers
+ * ---------------------------------------------------------------- */
+
+bool
+EtlBeginWork(const EtlTicket *ticket)
+{
+	Place *place = &shared->places[ticket->place];
+	bool mine;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	mine = place->number == ticket->number;
+	if (mine)
+		place->pid = MyProcPid;
+	LWLockRelease(lock);
+	return mine;
+}
+
+/* Gives the place back, which is news for all databases in which a pipeline waits, and for the one it is in. */
+void
+EtlEndWork(const EtlTicket *ticket)
+{
+	Place *place = &shared->places[ticket->place];
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	if (place->number == ticket->number)
+		place->number = 0;
+	for (int i = 0; i < shared->ndatabases; i++)
+		shared->databases[i].woken = true;
+	wake_launcher();
+	LWLockRelease(lock);
+}
+
+/* ----------------------------------------------------------------
+ *	Waking at commit
+ * ---------------------------------------------------------------- */
+
+static char changed_database[NAMEDATALEN]; /* empty: this transaction has changed nothing */
+
+static void
+wake_at_commit(XactEvent event, void *arg)
+{
+	Database *database;
+
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT)
+		return;
+	if (event == XACT_EVENT_COMMIT && changed_database[0] != '\0')
+	{
+		LWLockAcquire(lock, LW_EXCLUSIVE);
+		database = find_database(changed_database);
+		if (database != NULL)
+		{
+			database->woken = true;
+			wake_launcher();
+		}
+		LWLockRelease(lock);
+	}
+	changed_database[0] = '\0';
+}
+
+/* Trigger of the tables that a scheduler looks at: someone has changed them. */
+PG_FUNCTION_INFO_V1(etl_wake);
+Datum
+etl_wake(PG_FUNCTION_ARGS)
+{
+	static bool registered = false;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("etl_wake is for triggers only")));
+	if (shared == NULL || EtlIsScheduler || changed_database[0] != '\0')
+		return PointerGetDatum(NULL);
+	if (!registered)
+		RegisterXactCallback(wake_at_commit, NULL);
+	registered = true;
+	strlcpy(changed_database, get_database_name(MyDatabaseId), NAMEDATALEN);
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,246 @@
+# Pipelines run at their times: schedules, "after", overlaps, failures, pauses, and the limits of workers.
+#
+# Nobody waits for the time to pass: etl.clock_shift moves the scheduler's clock.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use HttpFixture;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('scheduler');
+$node->init;
+$node->append_conf('postgresql.conf', <<'CONF');
+shared_preload_libraries = 'etl'
+etl.databases = 'postgres'
+max_worker_processes = 16
+CONF
+$node->start;
+
+my $shift = 0;
+
+# Puts the scheduler's clock forward or back.
+sub shift_clock
+{
+	my ($seconds) = @_;
+	$shift += $seconds;
+	$node->safe_psql('postgres', "ALTER SYSTEM SET etl.clock_shift = $shift");
+	$node->reload;
+	return;
+}
+
+sub setting
+{
+	my ($name, $value) = @_;
+	$node->safe_psql('postgres', "ALTER SYSTEM SET $name = $value");
+	$node->reload;
+	return;
+}
+
+sub value
+{
+	my ($query) = @_;
+	return $node->safe_psql('postgres', $query);
+}
+
+sub becomes
+{
+	my ($query, $expected, $name) = @_;
+	my $ok = $node->poll_query_until('postgres', $query, $expected);
+	ok($ok, $name) or diag(value('TABLE etl_catalog.schedules') . "\n" . value('TABLE etl_catalog.runs'));
+	return;
+}
+
+sub results
+{
+	my ($pipeline) = @_;
+	return "SELECT string_agg(state, ' ' ORDER BY run) FROM etl_runs WHERE pipeline = '$pipeline'";
+}
+
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION etl;
+COPY (SELECT i, 'x' FROM generate_series(1, 10) AS i) TO PROGRAM 'cat >few.csv' (FORMAT csv);
+COPY (SELECT i, 'x' FROM generate_series(1, 5000) AS i) TO PROGRAM 'cat >many.csv' (FORMAT csv);
+CREATE TABLE rows (id int PRIMARY KEY, v text);
+
+-- A pipeline of ten rows, or of one that takes its time, or of one that always fails.
+CREATE FUNCTION make(name text, schedule text DEFAULT NULL, after text[] DEFAULT NULL, kind text DEFAULT 'few',
+	max_failures int DEFAULT 10) RETURNS void LANGUAGE sql AS $$
+	SELECT etl_create_pipeline(name, target => 'rows', key => '{id}', schedule => schedule, timezone => 'UTC', after => after,
+		source => CASE kind WHEN 'slow' THEN 'etl_csv(''many.csv'', header => false) AS t(id int, v text)'
+			WHEN 'bad' THEN 'etl_csv(''missing.csv'', header => false) AS t(id int, v text)'
+			ELSE 'etl_csv(''few.csv'', header => false) AS t(id int, v text)' END,
+		query => CASE kind WHEN 'slow' THEN 'SELECT * FROM batch WHERE pg_sleep(0.05) IS NOT NULL' END,
+		max_failures => max_failures)
+$$;
+SQL
+
+# On time, once, however late it is.
+value("SELECT make('daily', '30 2 * * *')");
+becomes("SELECT next_run FROM etl_status WHERE pipeline = 'daily'",
+	value("SELECT etl_next_runs('30 2 * * *', 'UTC', 1)"), 'a new schedule is planned at commit');
+is(value(results('daily')), '', 'and does not run before its time');
+shift_clock(3 * 86400);
+becomes(results('daily'), 'succeeded', 'three days later it runs');
+becomes("SELECT next_run = (SELECT etl_next_runs('30 2 * * *', 'UTC', 1, now() + interval '3 days')) FROM etl_status WHERE pipeline = 'daily'",
+	't', 'once, and is planned again');
+
+# The clock is put back.
+shift_clock(-2 * 86400);
+becomes("SELECT next_run = (SELECT etl_next_runs('30 2 * * *', 'UTC', 1, now() + interval '1 day')) FROM etl_status WHERE pipeline = 'daily'",
+	't', 'a clock that is put back does not hold it up');
+shift_clock(-86400);
+
+# A changed schedule, a pause, and what comes after.
+value("SELECT etl_alter_pipeline('daily', schedule => '\@yearly')");
+becomes("SELECT next_run FROM etl_status WHERE pipeline = 'daily'", value("SELECT etl_next_runs('\@yearly', 'UTC', 1)"),
+	'a changed schedule is planned anew');
+value("SELECT etl_pause('daily')");
+becomes("SELECT state FROM etl_catalog.schedules", 'paused', 'a paused pipeline is left alone');
+value("SELECT etl_resume('daily')");
+becomes("SELECT state, next_run IS NOT NULL FROM etl_catalog.schedules", 'idle|t', 'and planned when it is resumed');
+value("SELECT etl_alter_pipeline('daily', schedule => '')");
+is(value("SELECT count(*) FROM etl_catalog.schedules"), 0, 'an empty schedule takes it away');
+value("SELECT etl_drop_pipeline('daily')");
+
+# after
+value("SELECT make('a', '1 hour'), make('b', '1 hour')");
+value("SELECT make('c', after => '{a,b}')");
+value("SELECT make('d', after => '{c}')");
+value("CALL etl_run('a')");
+is(value(results('c')), '', 'one of two is not enough');
+value("CALL etl_run('b')");
+becomes(results('d'), 'succeeded', 'both have succeeded, and so the next, and the one after that');
+is(value(results('c')), 'succeeded', 'each once');
+value("CALL etl_run('a')");
+value("CALL etl_run('b')");
+becomes(results('d'), 'succeeded succeeded', 'and once more when both have run again');
+foreach my $circle ([ 'c', 'c' ], [ 'c', 'd' ])
+{
+	my ($ret, $out, $err) = $node->psql('postgres', "SELECT etl_alter_pipeline('$circle->[0]', after => '{$circle->[1]}')");
+	like($err, qr/would wait for itself/, "no circle of $circle->[0] after $circle->[1]");
+}
+my ($ret, $out, $err) = $node->psql('postgres', "SELECT etl_alter_pipeline('c', after => '{a,nobody}')");
+like($err, qr/pipeline "nobody" does not exist/, 'nor after one that does not exist');
+value("SELECT etl_drop_pipeline(n) FROM unnest('{a,b,c,d}'::text[]) n");
+
+# Overlaps are left out and counted.
+value("SELECT make('slow', '1 minute', kind => 'slow')");
+becomes("SELECT next_run IS NOT NULL FROM etl_status", 't', 'a slow pipeline is planned');
+shift_clock(61);
+becomes("SELECT state FROM etl_status", 'running', 'and runs');
+becomes("SELECT stage, records, bytes = bytes_total, time_left FROM etl_progress", 'loading|5000|t|00:00:00',
+	'etl_progress shows how far it is');
+shift_clock(61);
+becomes("SELECT skipped FROM etl_status", 1, 'its next time is left out and counted');
+shift_clock(61);
+becomes("SELECT skipped FROM etl_status", 2, 'and so is the next');
+is(value("SELECT count(*) FROM etl_runs WHERE pipeline = 'slow'"), 1, 'there is one run');
+
+# A lowered max_workers ends runs, which go on when there is room again.
+setting('etl.max_workers', 0);
+becomes("SELECT state FROM etl_runs", 'stopped', 'a lowered etl.max_workers ends the run');
+becomes("SELECT state FROM etl_status", 'waiting', 'which waits for a worker then');
+setting('etl.max_workers', 1);
+becomes("SELECT state FROM etl_status", 'running', 'and goes on when it may');
+
+# One worker: the oldest first.
+setting('etl.enabled', 'off');
+value("SELECT make('q3', '30 seconds'), make('q1', '10 seconds'), make('q2', '20 seconds')");
+setting('etl.enabled', 'on');
+becomes("SELECT count(*) FROM etl_status WHERE next_run IS NOT NULL", 4, 'switched on again, new pipelines are planned');
+shift_clock(40);
+becomes("SELECT count(*) FROM etl_status WHERE state = 'waiting'", 3, 'a full house: the others wait');
+value("SELECT etl_pause('slow')");
+is(value("SELECT etl_cancel('slow')"), 't', 'etl_cancel ends a run');
+is(value("SELECT etl_cancel('nobody')"), 'f', 'or says that there is none');
+becomes("SELECT string_agg(pipeline, ' ' ORDER BY run) FROM (SELECT * FROM etl_runs WHERE pipeline LIKE 'q_' ORDER BY run LIMIT 3) r",
+	'q1 q2 q3', 'and take their turns, the oldest first');
+value("SELECT etl_drop_pipeline(name) FROM etl_pipelines WHERE name LIKE 'q_'");
+setting('etl.max_workers', 4);
+
+# Failures
+value("SELECT make('bad', '1 minute', kind => 'bad', max_failures => 4), make('good', '1 minute')");
+foreach my $failures (1 .. 3)
+{
+	becomes("SELECT next_run IS NOT NULL FROM etl_status WHERE pipeline = 'bad'", 't', 'it is planned');
+	shift_clock(value("SELECT ceil(extract(epoch FROM next_run - now()))::int - $shift + 1 FROM etl_status WHERE pipeline = 'bad'"));
+	becomes("SELECT failures FROM etl_status WHERE pipeline = 'bad'", $failures, "failure $failures is counted");
+	my $wait = value("SELECT ceil(extract(epoch FROM next_run - now()))::int - $shift FROM etl_status WHERE pipeline = 'bad'");
+	my @least = (0, 0, 90, 180);
+	my @most = (0, 60, 121, 241);
+	cmp_ok($wait, '>=', $least[$failures] - 2, "and the next try is not too soon");
+	cmp_ok($wait, '<=', $most[$failures], "nor too late");
+}
+my $listener = $node->background_psql('postgres');
+$listener->query_safe('LISTEN etl_alert');
+shift_clock(245);
+becomes("SELECT state FROM etl_status WHERE pipeline = 'bad'", 'paused', 'after max_failures it is paused');
+like(value("SELECT reason FROM etl_status WHERE pipeline = 'bad'"), qr/4 failures in a row, the last: could not open file/, 'with the reason');
+like($listener->query('SELECT 1'), qr/"etl_alert" with payload.*"pipeline" : "bad".*paused/, 'and an alert');
+$listener->quit;
+is(value("SELECT failures FROM etl_status WHERE pipeline = 'good'"), 0, 'the other pipeline does not mind');
+value("SELECT etl_resume('bad')");
+becomes("SELECT state, failures, next_run IS NOT NULL FROM etl_status WHERE pipeline = 'bad'", 'idle|0|t', 'resumed, it starts anew');
+
+# A source that asks for a long wait
+start_fixture();
+my $url = fixture_url('/rows/3?status=429&retry_after=3600&times=1');
+value("CREATE TABLE names (id int PRIMARY KEY, name text)");
+value("SELECT etl_create_pipeline('parked', \$\$ etl_csv('$url') AS t(id int, name text) \$\$, target => 'names', key => '{id}', schedule => '1 minute')");
+becomes("SELECT next_run IS NOT NULL FROM etl_status WHERE pipeline = 'parked'", 't', 'a pipeline of a source with a limit');
+shift_clock(61);
+becomes("SELECT last_result, failures, reason IS NOT NULL FROM etl_status WHERE pipeline = 'parked'", 'failed|0|t',
+	'a wait that is too long is no failure');
+like(value("SELECT reason FROM etl_status WHERE pipeline = 'parked'"), qr/asks to wait 3600/, 'it is told');
+is(value("SELECT not_before BETWEEN now() + interval '$shift s 59 min' AND now() + interval '$shift s 1 h' AND next_run >= not_before FROM etl_catalog.schedules JOIN etl_catalog.pipelines ON id = pipeline WHERE name = 'parked'"),
+	't', 'and the pipeline is left alone for so long');
+shift_clock(1800);
+becomes("SELECT count(*) > 0 FROM etl_runs WHERE pipeline = 'good' AND started_at > now() - interval '2 s'", 't', 'while others run');
+is(value("SELECT count(*) FROM etl_runs WHERE pipeline = 'parked'"), 1, 'it waits');
+shift_clock(1801);
+becomes("SELECT count(*) FROM etl_runs WHERE pipeline = 'parked'", 2, 'until the time has come');
+
+# An owner that cannot connect
+value("CREATE ROLE nobody; GRANT ALL ON SCHEMA public TO nobody; GRANT pg_read_server_files TO nobody");
+value("ALTER TABLE rows OWNER TO nobody; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO nobody");
+value("SET ROLE nobody; SELECT make('owned', '1 minute')");
+becomes("SELECT next_run IS NOT NULL FROM etl_status WHERE pipeline = 'owned'", 't', 'a role that may not log in has a pipeline');
+shift_clock(61);
+becomes("SELECT reason FROM etl_status WHERE pipeline = 'owned'", 'its owner, role "nobody", may not log in', 'that is said instead of tried');
+is(value("SELECT count(*) FROM etl_runs WHERE pipeline = 'owned'"), 0, 'no worker has died of it');
+value("ALTER ROLE nobody LOGIN");
+shift_clock(61);
+becomes(results('owned'), 'succeeded', 'with LOGIN it runs');
+value("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC");
+shift_clock(61);
+becomes("SELECT reason FROM etl_status WHERE pipeline = 'owned'", 'its owner, role "nobody", may not connect to this database',
+	'without CONNECT it does not');
+
+value("GRANT CONNECT ON DATABASE postgres TO PUBLIC");
+value("REASSIGN OWNED BY nobody TO CURRENT_USER; DROP OWNED BY nobody; DROP ROLE nobody");
+shift_clock(300);
+becomes("SELECT reason FROM etl_status WHERE pipeline = 'owned'", 'its owner does not exist any more', 'nor without its owner');
+
+# A worker that dies at once
+setting('etl.enabled', 'off');
+becomes("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'etl pipeline'", 0, 'nothing runs when etl.enabled is off');
+value("SELECT etl_drop_pipeline(name) FROM etl_pipelines");
+value("ALTER TABLE etl_catalog.runs ADD CONSTRAINT no_run CHECK (false) NOT VALID");
+value("SELECT make('stillborn', '1 minute')");
+setting('etl.enabled', 'on');
+becomes("SELECT next_run IS NOT NULL FROM etl_status", 't', 'a pipeline whose workers will die');
+my $from = -s $node->logfile;
+shift_clock(61);
+becomes("SELECT failures, reason FROM etl_status", "1|the worker ended before the run began; the server's log tells why", 'that is a failure, too');
+shift_clock(61);
+becomes("SELECT failures, reason IS NOT NULL FROM etl_status", '2|t', 'one for each time');
+my $died = () = slurp_file($node->logfile, $from) =~ /violates check constraint "no_run"/g;
+is($died, 2, 'and no more workers than that were started');
+
+$node->stop('fast');
+done_testing();

@@ -1,0 +1,220 @@
+# The scheduler is never in the way: of databases that come and go, of copies, standbys and crashes, of a
+# server without room; and no pipeline is in the way of another.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = PostgreSQL::Test::Cluster->new('neighbours');
+$node->init(allows_streaming => 1);
+$node->append_conf('postgresql.conf', <<'CONF');
+shared_preload_libraries = 'etl'
+etl.databases = 'shop, "no such database", closed'
+etl.max_workers = 2
+max_worker_processes = 12
+restart_after_crash = on
+CONF
+$node->start;
+my $shift = 0;
+
+sub value
+{
+	my ($query, $database) = @_;
+	return $node->safe_psql($database // 'shop', $query);
+}
+
+sub becomes
+{
+	my ($query, $expected, $name, $database) = @_;
+	ok($node->poll_query_until($database // 'shop', $query, $expected), $name)
+	  or diag($node->psql($database // 'shop', 'SELECT * FROM etl_catalog.schedules LIMIT 10'));
+	return;
+}
+
+sub shift_clock
+{
+	my ($seconds) = @_;
+	$shift += $seconds;
+	$node->safe_psql('postgres', "ALTER SYSTEM SET etl.clock_shift = $shift");
+	$node->reload;
+	return;
+}
+
+sub logged
+{
+	my ($pattern, $from) = @_;
+	my $n = () = slurp_file($node->logfile, $from) =~ /$pattern/g;
+	return $n;
+}
+
+# A database with pipelines of ten rows, ones that take their time, and ones that always fail.
+sub make_database
+{
+	my ($name) = @_;
+	value("CREATE DATABASE $name", 'postgres');
+	value(<<'SQL', $name);
+CREATE EXTENSION etl;
+CREATE TABLE rows (id int PRIMARY KEY, v text);
+CREATE FUNCTION make(name text, schedule text, kind text DEFAULT 'few') RETURNS void LANGUAGE sql AS $$
+	SELECT etl_create_pipeline(name, target => 'rows', key => '{id}', schedule => schedule, timezone => 'UTC', max_failures => 0,
+		source => CASE kind WHEN 'slow' THEN 'etl_csv(''many.csv'', header => false) AS t(id int, v text)'
+			WHEN 'bad' THEN 'etl_csv(''missing.csv'', header => false) AS t(id int, v text)'
+			ELSE 'etl_csv(''few.csv'', header => false) AS t(id int, v text)' END,
+		query => CASE kind WHEN 'slow' THEN 'SELECT * FROM batch WHERE pg_sleep(0.05) IS NOT NULL'
+			ELSE 'SELECT * FROM batch ORDER BY id' END)
+$$;
+SQL
+	return;
+}
+
+value(<<'SQL', 'postgres');
+COPY (SELECT i, 'x' FROM generate_series(1, 10) AS i) TO PROGRAM 'cat >few.csv' (FORMAT csv);
+COPY (SELECT i, 'x' FROM generate_series(1, 5000) AS i) TO PROGRAM 'cat >many.csv' (FORMAT csv);
+CREATE DATABASE closed ALLOW_CONNECTIONS false;
+SQL
+
+# A database that does not exist yet, one that refuses connections, and one that comes.
+ok($node->wait_for_log(qr/database "no such database" does not exist/), 'a missing database is said to be missing');
+ok($node->wait_for_log(qr/database "closed" is not currently accepting connections/), 'so is one that refuses');
+make_database('shop');
+value("SELECT make('p', '1 minute')");
+$node->reload;
+becomes("SELECT next_run IS NOT NULL FROM etl_status", 't', 'a database that came later is looked after');
+shift_clock(61);
+becomes("SELECT last_result FROM etl_status", 'succeeded', 'and its pipelines run');
+
+# Idle, it keeps nobody from anything.
+my $begin = time;
+value('CREATE DATABASE copy TEMPLATE shop', 'postgres');
+ok(1, 'the database can be a template');
+is(value('SELECT string_agg(DISTINCT state, $$ $$) FROM etl_status', 'copy'), 'copy', 'the copy\'s pipelines are marked as such');
+value('DROP DATABASE copy', 'postgres');
+value('ALTER DATABASE shop RENAME TO market', 'postgres');
+value('ALTER DATABASE market RENAME TO shop', 'postgres');
+$node->reload;
+value('ALTER EXTENSION etl UPDATE');
+ok(1, 'the extension can be updated');
+cmp_ok(time - $begin, '<', 20, 'all of it at once');
+
+# A copy in the list does not run what is not its own.
+value('CREATE DATABASE copy TEMPLATE shop', 'postgres');
+value("ALTER SYSTEM SET etl.databases = 'shop, copy'", 'postgres');
+$node->reload;
+becomes("SELECT state FROM etl_catalog.schedules", 'paused', 'pipelines of a copy are left alone', 'copy');
+value("SELECT etl_adopt()", 'copy');
+becomes("SELECT state FROM etl_status", 'idle', 'until they are adopted', 'copy');
+value('DROP DATABASE copy', 'postgres');
+ok(1, 'an idle database is dropped');
+
+# WITH (FORCE) during a run
+make_database('crm');
+value("ALTER SYSTEM SET etl.databases = 'shop, crm'", 'postgres');
+$node->reload;
+value("SELECT make('slow', '1 minute', 'slow')", 'crm');
+becomes("SELECT next_run IS NOT NULL FROM etl_status", 't', 'a pipeline in another database', 'crm');
+shift_clock(61);
+becomes("SELECT state FROM etl_status", 'running', 'runs', 'crm');
+$begin = time;
+value('DROP DATABASE crm WITH (FORCE)', 'postgres');
+cmp_ok(time - $begin, '<', 5, 'and does not keep the database from being dropped with force');
+
+# DROP EXTENSION during a run
+make_database('crm');
+value("SELECT make('slow', '1 minute', 'slow')", 'crm');
+$node->reload;
+becomes("SELECT next_run IS NOT NULL FROM etl_status", 't', 'the database comes back', 'crm');
+shift_clock(61);
+becomes("SELECT state FROM etl_status", 'running', 'and runs its pipeline', 'crm');
+$begin = time;
+value('DROP EXTENSION etl CASCADE', 'crm');
+cmp_ok(time - $begin, '<', 5, 'which does not keep the extension from being dropped');
+value("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'etl pipeline'", 'postgres');
+becomes("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'etl pipeline'", 0, 'the run ends', 'crm');
+value("CREATE EXTENSION etl", 'crm');
+value("SELECT make('again', '1 minute')", 'crm');
+becomes("SELECT next_run IS NOT NULL FROM etl_status", 't', 'created again, it goes on', 'crm');
+value('DROP DATABASE crm', 'postgres');
+value("ALTER SYSTEM SET etl.databases = 'shop'", 'postgres');
+$node->reload;
+
+# Processes that are killed: the server restarts all of them.
+value("SELECT make('long', '1 minute', 'slow')");
+foreach my $type ('etl launcher', 'etl pipeline')
+{
+	shift_clock(61);
+	becomes("SELECT state FROM etl_status WHERE pipeline = 'long'", 'running', "a run before $type is killed");
+	my $launcher = value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'etl launcher'");
+	kill 'KILL', value("SELECT pid FROM pg_stat_activity WHERE backend_type = '$type' LIMIT 1");
+	ok($node->poll_query_until('shop', "SELECT pid <> $launcher FROM pg_stat_activity WHERE backend_type = 'etl launcher'"),
+		'the launcher comes back');
+	becomes("SELECT reason FROM etl_status WHERE pipeline = 'long'", 'the worker died', 'and knows that the run was killed');
+	$node->reload;    # the launcher has its settings from the file again
+}
+my $lock = $node->background_psql('shop');
+$lock->query_safe('BEGIN; LOCK TABLE etl_catalog.schedules');    # a scheduler waits a second for it at most
+$node->reload;
+my $scheduler;
+ok($node->poll_query_until('shop', "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'etl scheduler'"),
+	'a scheduler that waits');
+$scheduler = value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'etl scheduler'", 'postgres');
+kill 'KILL', $scheduler if $scheduler =~ /^\d+$/;
+like($scheduler, qr/^\d+$/, 'is killed');
+$lock->{run}->finish;
+ok($node->poll_query_until('shop', "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'etl launcher'"),
+	'the launcher comes back');
+value("SELECT etl_drop_pipeline('long')");
+
+# A server without room
+value("SELECT make('crowded', '1 minute')");
+becomes("SELECT next_run IS NOT NULL FROM etl_status WHERE pipeline = 'crowded'", 't', 'a pipeline on a server that gets full');
+my $from = -s $node->logfile;
+$node->append_conf('postgresql.conf', 'max_worker_processes = 2');    # one for the launcher, one for logical replication
+$node->restart;
+shift_clock(61);
+ok($node->wait_for_log(qr/all background workers of the server are in use/, $from), 'no room is said in the log');
+is(logged(qr/all background workers of the server are in use/, $from), 1, 'once');
+$node->append_conf('postgresql.conf', 'max_worker_processes = 12');
+$node->restart;
+becomes("SELECT last_result FROM etl_status WHERE pipeline = 'crowded'", 'succeeded', 'with room again, it runs');
+value("SELECT etl_drop_pipeline('crowded')");
+
+# 500 at once, one of which always fails
+my $n = 500;
+value("SELECT make('n' || i, (100 + i) || ' seconds', CASE i WHEN 50 THEN 'bad' ELSE 'few' END) FROM generate_series(1, $n) i");
+becomes("SELECT count(*) FROM etl_status WHERE pipeline LIKE 'n%' AND next_run IS NOT NULL", $n, "$n pipelines are planned");
+value("SELECT etl_drop_pipeline('p')");
+shift_clock(100 + $n + 10);
+$begin = time;
+becomes("SELECT count(DISTINCT pipeline) FROM etl_runs WHERE state IN ('succeeded', 'failed')", $n, 'all have run');
+note(sprintf('%d runs in %.1f s', $n, time - $begin));
+is(value("SELECT string_agg(DISTINCT pipeline, ' ') FROM etl_runs WHERE pipeline LIKE 'n%' AND state = 'failed'"), 'n50', 'the bad one alone has failed');
+is(value(<<'SQL'), 0, 'in the order in which they were due, as near as two workers can');
+SELECT count(*) FROM (SELECT row_number() OVER (ORDER BY run) AS place, substr(pipeline, 2)::int AS due
+	FROM (SELECT pipeline, min(run) AS run FROM etl_runs WHERE pipeline LIKE 'n%' GROUP BY 1) f) o WHERE abs(place - due) > 2
+SQL
+is(value(<<'SQL'), 2, 'never more than two at a time');
+SELECT max(n) FROM (SELECT (SELECT count(*) FROM etl_runs o WHERE o.started_at <= r.started_at AND o.finished_at > r.started_at) AS n
+	FROM etl_runs r WHERE pipeline LIKE 'n%') x
+SQL
+
+# A standby does nothing; promoted, it starts.
+value("SELECT etl_drop_pipeline(name) FROM etl_pipelines; SELECT make('p', '1 minute')");
+becomes("SELECT next_run IS NOT NULL FROM etl_status", 't', 'one pipeline is left');
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->start;
+$node->wait_for_catchup($standby);
+$node->stop;
+is($standby->safe_psql('shop', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'etl%'"), 0, 'nothing of ours is there on a standby');
+$standby->promote;
+$standby->safe_psql('shop', "ALTER SYSTEM SET etl.clock_shift = " . ($shift + 120));
+$standby->reload;
+ok($standby->poll_query_until('shop', "SELECT last_result = 'succeeded' AND last_run > 1 FROM etl_status"), 'promoted, it runs pipelines');
+$standby->stop;
+
+done_testing();
