@@ -433,7 +433,8 @@ REVOKE EXECUTE ON FUNCTION etl_drop_dialect(text) FROM PUBLIC;
  * page_size, limit_param      items asked for per page, and where that goes
  * stop          what ends the scan beside the lack of a next page, with | between several: PATH=VALUE (has_more=false),
  *               total=PATH (number of items), pages=PATH, empty, short (a page shorter than the longest before it),
- *               short=PATH (than the size that the server gives).  PATH may be header:NAME
+ *               short=PATH (than the size that the server gives), older:PATH=VALUE (the last item of a page has an older
+ *               time, or a smaller number, there: for what comes newest first).  PATH may be header:NAME
  * on_empty      an empty page that names a next one is: 'stop' the end; 'continue' nothing special; 'continue:N' (3) that,
  *               N times in a row; 'error'
  * guard         'content': a page whose items were all on an earlier page is an error; 'off'
@@ -454,10 +455,11 @@ REVOKE EXECUTE ON FUNCTION etl_drop_dialect(text) FROM PUBLIC;
  * on_truncation where not all items may be there: 'error', 'warning'
  * missing_items a page without what items leads to is: 'error', 'empty'
  * format        'ndjson': a page is values one after another, and items starts at each of them
+ *               'csv': a page is CSV with a header of its own, whose records are the items
  * on_error, reject_limit      as for etl_json, as are the columns
  *
- * EXPLAIN ANALYZE tells how the scan ended: no_next, flag, short, empty, total, cap, single, limit (the query wanted no
- * more), truncated.
+ * EXPLAIN ANALYZE tells how the scan ended: no_next, flag, short, empty, total, older, cap, single, limit (the query
+ * wanted no more), truncated.
  *
  * Errors: those of etl_csv over http; those of etl_json in a body; 22023 for options, and where pagination is in doubt;
  * 08P01 for a loop, a broken promise, and items that are not all there; 42501 for a next page at another origin;

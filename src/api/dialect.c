@@ -214,9 +214,15 @@ set_missing_items(EtlDialect *dialect, const char *value)
 static const char *
 set_format(EtlDialect *dialect, const char *value)
 {
-	dialect->ndjson = strcmp(value, "ndjson") == 0;
-	return dialect->ndjson || strcmp(value, "auto") == 0 ? NULL
-														 : not_one_of(value, "auto and ndjson");
+	static const char *const names[] = {"auto", "ndjson", "csv"};
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (strcmp(value, names[i]) == 0)
+		{
+			dialect->format = (EtlPageFormat) i;
+			return NULL;
+		}
+	return not_one_of(value, "auto, ndjson and csv");
 }
 
 static const char *
@@ -282,15 +288,28 @@ set_page_size(EtlDialect *dialect, const char *value)
 																	: "it must be at least 1";
 }
 
+/* A time or a number of the last item. */
+static const char *
+set_older(EtlDialect *dialect, const char *path, const char *value)
+{
+	if (value == NULL || *value == '\0')
+		return "older needs a time or a number, as in older:updated_at=2024-01-31";
+	dialect->older_than = value;
+	return parse_signal(psprintf("last:%s", path), &dialect->older);
+}
+
 /* One member of the list of reasons to stop. */
 static const char *
 add_stop(EtlDialect *dialect, char *stop)
 {
 	char *value = find_bare(stop, '=');
 	bool known = true;
+	const char *path = after_prefix(stop, "older");
 
 	if (value != NULL)
 		*value++ = '\0';
+	if (path != NULL)
+		return set_older(dialect, path, value);
 	if (value != NULL && strcmp(stop, "total") == 0)
 		return parse_signal(value, &dialect->total);
 	if (value != NULL && strcmp(stop, "pages") == 0)
@@ -306,7 +325,7 @@ add_stop(EtlDialect *dialect, char *stop)
 		known = strcmp(stop, "empty") == 0 || strcmp(stop, "no_next") == 0;
 		return known ? NULL
 					 : not_one_of(stop, "no_next, empty, short, short=path, total=path, "
-										"pages=path and path=value");
+										"pages=path, older:path=value and path=value");
 	}
 	dialect->flag_value = value;
 	return parse_signal(stop, &dialect->flag);
@@ -323,6 +342,7 @@ set_stop(EtlDialect *dialect, const char *value)
 	memset(&dialect->pages, 0, sizeof(EtlSignal));
 	memset(&dialect->echo, 0, sizeof(EtlSignal));
 	memset(&dialect->flag, 0, sizeof(EtlSignal));
+	memset(&dialect->older, 0, sizeof(EtlSignal));
 	dialect->stop_short = dialect->stop_empty = false;
 	while (problem == NULL && (member = next_member(&list, '|')) != NULL)
 		problem = add_stop(dialect, member);
@@ -648,9 +668,33 @@ check_reference(const EtlDialect *dialect)
 	return NULL;
 }
 
+/* Nothing stands beside the records of CSV. */
+static const char *
+check_csv(const EtlDialect *dialect)
+{
+	const EtlSignal *const signals[] = {&dialect->next,	 &dialect->flag, &dialect->total,
+										&dialect->pages, &dialect->echo, &dialect->rekey};
+
+	if (dialect->format != ETL_PAGE_CSV)
+		return NULL;
+	if (dialect->items != NULL)
+		return "\"items\" has no meaning in CSV, where each record is an item";
+	for (int i = 0; i < lengthof(signals); i++)
+		if (signals[i]->kind == ETL_IN_BODY)
+			return psprintf(
+				"a page of CSV has nothing at \"%s\" but records: what leads on or ends the scan "
+				"must be in a header, in the last record (last:column), or be counted",
+				signals[i]->name);
+	return NULL;
+}
+
 static const char *
 check(const EtlDialect *dialect)
 {
+	const char *problem = check_csv(dialect);
+
+	if (problem != NULL)
+		return problem;
 	if (dialect->pagination == ETL_PAGING_NONE || dialect->pagination == ETL_PAGING_AUTO)
 		return dialect->next.kind != ETL_NO_SIGNAL
 				   ? "\"next\" needs a pagination that says what it is: next_url, cursor or link"

@@ -44,6 +44,14 @@ typedef enum EtlPagination
 	ETL_PAGING_OFFSET	 /* so many items are passed over */
 } EtlPagination;
 
+/* How the body of a page is written. */
+typedef enum EtlPageFormat
+{
+	ETL_PAGE_AUTO,	 /* one JSON value, or several where there are no paths into it */
+	ETL_PAGE_NDJSON, /* JSON values one after another */
+	ETL_PAGE_CSV	 /* CSV with a header */
+} EtlPageFormat;
+
 /* Where in an answer a value is. */
 typedef enum EtlSignalKind
 {
@@ -125,7 +133,7 @@ typedef struct EtlDialect
 
 	EtlJsonPath *items; /* NULL: the body is an array, or values */
 	bool items_optional;
-	bool ndjson;
+	EtlPageFormat format;
 
 	EtlSignal next;
 	EtlPlace next_to;
@@ -141,6 +149,8 @@ typedef struct EtlDialect
 	EtlSignal total; /* number of items */
 	EtlSignal pages; /* number of pages */
 	EtlSignal echo;	 /* size of pages, as the server has it */
+	EtlSignal older; /* time or number of the last item, behind which nothing is of interest */
+	const char *older_than;
 	bool stop_short;
 	bool stop_empty;
 	int max_empty;	 /* empty pages in a row that are no reason to worry */

@@ -14,7 +14,9 @@
 #include "api/json_body.h"
 #include "api/pages_internal.h"
 #include "miscadmin.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 typedef struct HashEntry
 {
@@ -101,6 +103,44 @@ remember_page(EtlPages *pages)
 	seen->hash = hash;
 }
 
+static bool
+is_number(const char *text)
+{
+	return *text != '\0' && strspn(text, "0123456789") == strlen(text);
+}
+
+static TimestampTz
+time_of(char *text)
+{
+	return DatumGetTimestampTz(DirectFunctionCall3(
+		timestamptz_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
+static Datum
+number_of(char *text)
+{
+	return DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
+							   Int32GetDatum(-1));
+}
+
+/* Is the last item older than asked for?  A number (seconds since 1970) is held against a number, a time against a time. */
+static bool
+is_older(EtlPages *pages)
+{
+	char *ours = unconstify(char *, pages->dialect->older_than);
+	EtlJsonValue storage;
+	const EtlJsonValue *value =
+		EtlPagesSignal(pages, pages->reader, &pages->dialect->older, &storage);
+	char *theirs;
+
+	if (value == NULL || value->type == ETL_JSON_NULL || pages->nitems == 0)
+		return false;
+	theirs = pnstrdup(value->text, value->len);
+	if (is_number(ours))
+		return DatumGetBool(DirectFunctionCall2(numeric_lt, number_of(theirs), number_of(ours)));
+	return time_of(theirs) < time_of(ours);
+}
+
 static void
 collect_facts(EtlPages *pages)
 {
@@ -117,6 +157,7 @@ collect_facts(EtlPages *pages)
 	facts->empties = pages->empties;
 	facts->has_flag = flag != NULL;
 	facts->flag_set = EtlPagingMatches(flag, dialect->flag_value);
+	facts->older = is_older(pages);
 	facts->has_next = EtlDialectCounts(dialect) || EtlPagesFindNext(pages) != NULL;
 	facts->total = EtlPagesSignalCount(pages, &dialect->total);
 	facts->npages = EtlPagesSignalCount(pages, &dialect->pages);
@@ -220,29 +261,49 @@ finish_page(EtlPages *pages)
  *	Items
  * ---------------------------------------------------------------- */
 
-/* Gives the reader more of the body: what detection has read of it, then what arrives. */
+/* Reads more of the body: what detection has read of it, then what arrives; false if it broke off. */
+static bool
+read_body(EtlPages *pages, char *to, size_t *len)
+{
+	if (pages->held_at < pages->held.len)
+	{
+		*len = Min(*len, (size_t) (pages->held.len - pages->held_at));
+		memcpy(to, pages->held.data + pages->held_at, *len);
+		pages->held_at += (int) *len;
+		return true;
+	}
+	*len = EtlExchangeRead(pages->current->exchange, to, *len);
+	return *len > 0 || !EtlExchangeBroke(pages->current->exchange);
+}
+
+/* Reads more of a body of CSV, as the JSON of its records; false if it broke off. */
+static bool
+read_csv(EtlPages *pages, char *to, size_t *len)
+{
+	while (!EtlCsvBodyTake(pages->csv, to, len))
+	{
+		size_t room_len;
+		char *room = EtlCsvBodyRoom(pages->csv, &room_len);
+
+		if (!read_body(pages, room, &room_len))
+			return false;
+		EtlCsvBodyFed(pages->csv, room_len);
+	}
+	return true;
+}
+
+/* Gives the reader more of the body. */
 static void
 feed(EtlPages *pages)
 {
 	size_t len;
 	char *room = EtlJsonReaderRoom(pages->reader, &len);
+	bool whole = pages->csv != NULL ? read_csv(pages, room, &len) : read_body(pages, room, &len);
 
-	if (pages->held_at < pages->held.len)
-	{
-		len = Min(len, (size_t) (pages->held.len - pages->held_at));
-		memcpy(room, pages->held.data + pages->held_at, len);
-		pages->held_at += (int) len;
-	}
+	if (whole)
+		EtlJsonReaderFed(pages->reader, len);
 	else
-	{
-		len = EtlExchangeRead(pages->current->exchange, room, len);
-		if (len == 0 && EtlExchangeBroke(pages->current->exchange))
-		{
-			EtlPagesAskAgain(pages, ETL_NO_WAIT_ASKED);
-			return;
-		}
-	}
-	EtlJsonReaderFed(pages->reader, len);
+		EtlPagesAskAgain(pages, ETL_NO_WAIT_ASKED);
 }
 
 /* An item has come; false if it is one that was handed out before. */
@@ -288,9 +349,12 @@ read_page(EtlPages *pages, EtlJsonItem *item)
 			return false;
 		case ETL_JSON_EMPTY:
 			/* "No Content" is what some servers have to say about an empty collection. */
-			if (EtlExchangeAwait(pages->current->exchange) != 204)
+			if (EtlExchangeAwait(pages->current->exchange) == 204)
+				pages->end = ETL_END_EMPTY;
+			else if (pages->csv != NULL)
+				finish_page(pages);
+			else
 				raise_broken_body(pages);
-			pages->end = ETL_END_EMPTY;
 			return false;
 		case ETL_JSON_END:
 			finish_page(pages);

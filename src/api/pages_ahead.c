@@ -204,8 +204,8 @@ may_look_ahead(EtlPages *pages)
 
 	if (dialect->next.kind == ETL_NO_SIGNAL || is_last_of_many(&dialect->next) ||
 		dialect->stop_short || dialect->total.kind != ETL_NO_SIGNAL ||
-		dialect->pages.kind != ETL_NO_SIGNAL || dialect->cap > 0 ||
-		(dialect->max_pages > 0 && pages->number >= dialect->max_pages))
+		dialect->pages.kind != ETL_NO_SIGNAL || dialect->older.kind != ETL_NO_SIGNAL ||
+		dialect->cap > 0 || (dialect->max_pages > 0 && pages->number >= dialect->max_pages))
 		return false;
 	if (pages->nitems == 0)
 		return false;

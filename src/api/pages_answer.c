@@ -335,7 +335,7 @@ detect(EtlPages *pages)
 	resetStringInfo(&pages->held);
 	options.items = EtlJsonPathParse("$", 1, &fault);
 	EtlJsonSetLimits(&options);
-	object = first_byte(pages) == '{' && !dialect->ndjson;
+	object = first_byte(pages) == '{' && dialect->format == ETL_PAGE_AUTO;
 	reader = EtlJsonReaderCreate(&options);
 	if (object)
 		object = read_whole(pages, reader, &item);
@@ -385,19 +385,22 @@ create_reader(EtlPages *pages)
 
 	memset(&pages->options, 0, sizeof(EtlJsonOptions));
 	pages->options.items = dialect->items;
-	pages->options.many = dialect->ndjson;
+	pages->options.many = dialect->format != ETL_PAGE_AUTO;
 	EtlJsonSetLimits(&pages->options);
 	add_capture(pages, &dialect->next);
 	add_capture(pages, &dialect->flag);
 	add_capture(pages, &dialect->total);
 	add_capture(pages, &dialect->pages);
 	add_capture(pages, &dialect->echo);
+	add_capture(pages, &dialect->older);
 	add_capture(pages, &dialect->rekey);
 	for (int i = 0; i < dialect->nrules; i++)
 		add_capture(pages, &dialect->rules[i].at);
 	for (int i = 0; i < dialect->nwaits; i++)
 		add_capture(pages, &dialect->waits[i].at);
 	pages->reader = EtlJsonReaderCreate(&pages->options);
+	if (dialect->format == ETL_PAGE_CSV)
+		pages->csv = EtlCsvBodyCreate(pages->options.max_item_size);
 	MemoryContextSwitchTo(old);
 }
 
@@ -439,6 +442,8 @@ accept_page(EtlPages *pages)
 		create_reader(pages);
 	else
 		EtlJsonReaderReset(pages->reader);
+	if (pages->csv != NULL)
+		EtlCsvBodyReset(pages->csv);
 	pages->answered = pages->current;
 	pages->held_at = 0;
 	pages->nitems = 0;

@@ -9,6 +9,7 @@
 #ifndef ETL_PAGES_INTERNAL_H
 #define ETL_PAGES_INTERNAL_H
 
+#include "api/csv_body.h"
 #include "api/pages.h"
 #include "utils/hsearch.h"
 
@@ -53,6 +54,7 @@ struct EtlPages
 	int64 number;			  /* its number, or of the one before */
 	EtlJsonOptions options;
 	EtlJsonReader *reader;
+	EtlCsvBody *csv;	 /* before the reader, where pages are CSV; else NULL */
 	StringInfoData held; /* bytes of the body that detection has read */
 	int held_at;		 /* and how many of them the reader has got */
 	int64 nitems;

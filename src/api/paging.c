@@ -71,7 +71,8 @@ check_cap(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *deci
 {
 	int64 items = page->nbefore + page->nitems;
 
-	if (dialect->cap == 0 || items < dialect->cap || decision->end == ETL_END_CAP)
+	if (dialect->cap == 0 || items < dialect->cap || decision->end == ETL_END_CAP ||
+		decision->end == ETL_END_OLDER)
 		return;
 	if (dialect->rekey.kind != ETL_NO_SIGNAL)
 	{
@@ -121,6 +122,8 @@ decide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *decisio
 {
 	if (page->has_flag && page->flag_set)
 		end_with(decision, ETL_END_FLAG);
+	else if (page->older)
+		end_with(decision, ETL_END_OLDER);
 	else if (is_all(page))
 		end_with(decision, ETL_END_TOTAL);
 	else if (page->has_flag && !page->has_next)
@@ -213,8 +216,8 @@ EtlPagingCount(const char *text, size_t len)
 const char *
 EtlEndName(EtlEnd end)
 {
-	static const char *const names[] = {"limit", "no_next", "flag",	 "short",  "empty",
-										"total", "cap",		"limit", "single", "truncated"};
+	static const char *const names[] = {"limit", "no_next", "flag",	 "short",  "empty",	   "total",
+										"older", "cap",		"limit", "single", "truncated"};
 
 	return names[end];
 }

@@ -18,6 +18,7 @@ typedef enum EtlEnd
 	ETL_END_SHORT,	  /* a page was shorter than pages are */
 	ETL_END_EMPTY,	  /* a page was empty */
 	ETL_END_TOTAL,	  /* all items or pages that the server announced are there */
+	ETL_END_OLDER,	  /* the last item is older than asked for */
 	ETL_END_CAP,	  /* max_pages */
 	ETL_END_LIMIT,	  /* the query wanted no more rows */
 	ETL_END_SINGLE,	  /* there is one page only, as pagination 'none' says */
@@ -35,6 +36,7 @@ typedef struct EtlPageFacts
 	bool has_next; /* there is a reference to a next page */
 	bool has_flag; /* the flag is there, */
 	bool flag_set; /* and has the value of the last page */
+	bool older;	   /* the last item is older than asked for */
 	int64 total;   /* -1: not said, as with the following */
 	int64 npages;
 	int64 echo;

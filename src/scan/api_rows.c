@@ -140,6 +140,7 @@ api_open(EtlRows *rows)
 	ApiRows *api = (ApiRows *) rows;
 
 	api->call = EtlApiCallRead(rows->args);
+	api->json.from_csv = api->call->dialect.format == ETL_PAGE_CSV;
 	EtlJsonColumnsInit(&api->json);
 	api->display = EtlUrlDisplay(&api->call->base.url);
 	api->json.source = api->display;

@@ -216,8 +216,8 @@ EtlJsonColumnsInit(EtlJsonRows *json)
 		name = pg_server_to_any(column->name, strlen(column->name), PG_UTF8);
 		columns->any = true;
 		columns->column[i].whole = EtlJsonNamesAdd(columns->names, name, strlen(name));
-		columns->column[i].path = add_path(columns, name, strlen(name));
-		columns->column[i].form = form_of(rows, column);
+		columns->column[i].path = json->from_csv ? -1 : add_path(columns, name, strlen(name));
+		columns->column[i].form = json->from_csv ? AS_TEXT : form_of(rows, column);
 	}
 	json->columns = columns;
 }
@@ -309,6 +309,24 @@ set_ambiguous_fault(EtlJsonRows *json, int number, const EtlJsonFound *found)
 	report_fault(&json->base);
 }
 
+static void
+raise_missing_column(const EtlJsonRows *json, int number)
+{
+	const EtlJsonItem *item = &json->item;
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (const EtlJsonToken *member = EtlJsonFirstIn(item, item->tokens); member != NULL;
+		 member = EtlJsonNextIn(item, item->tokens, member))
+		appendStringInfo(&names, "%s\"%.*s\"", names.len > 0 ? ", " : "", (int) member->key_len,
+						 EtlJsonTokenKey(item, member));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("column \"%s\" does not exist in the page", json->base.columns[number].name),
+			 errdetail("The columns of the page are %s.", names.data),
+			 errhint("Declare columns by these names.")));
+}
+
 /* The value that a column means; NULL if there is none, or its name is ambiguous, which is a fault. */
 static const EtlJsonToken *
 find_value(EtlJsonRows *json, int number)
@@ -321,7 +339,11 @@ find_value(EtlJsonRows *json, int number)
 		EtlJsonNamesFound(columns->names, column->path)->token != NULL)
 		found = EtlJsonNamesFound(columns->names, column->path);
 	if (likely(found->other == NULL))
+	{
+		if (unlikely(found->token == NULL && json->from_csv))
+			raise_missing_column(json, number);
 		return found->token;
+	}
 	set_ambiguous_fault(json, number, found);
 	return NULL;
 }

@@ -22,8 +22,10 @@ typedef struct EtlJsonRows
 {
 	EtlRows base;
 	EtlJsonColumns *columns;
-	EtlJsonItem item;	/* the current one */
-	bool located;		/* its fields have been looked for */
+	EtlJsonItem item; /* the current one */
+	bool located;	  /* its fields have been looked for */
+	bool
+		from_csv; /* items are records: a value is text, and no column is missing; set before Init */
 	const char *source; /* for _etl_source; NULL before the first is open */
 	int page;			/* for _etl_page; 0 before the first */
 } EtlJsonRows;

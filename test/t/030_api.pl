@@ -325,6 +325,66 @@ is(query($node, "SELECT count(*) FROM etl_json('open', items => 'features', path
 like(query($node, 'SELECT count(*) FROM ' . $quakes =~ s/\.json'/.json?end=300000&length=0&close=1'/r . ' AS t(id text)'),
 	qr/the JSON file ends inside a value/, 'half a body is an error');
 
+# -- newest first ---------------------------------------------------------------------------------
+
+# Item n is n hours older than 2024-01-03 21:30 UTC.
+for my $case (
+	[ 'changed_at=2024-01-03 00:00+00', 3, 'a time' ],
+	[ 'changed_at=2024-01-03T02:31:00+02:00', 3, 'a time in the zone of the items' ],
+	[ 'changed_at=2024-01-03T12:30:00Z', 2, 'the last item is as old, and that is not older' ],
+	[ 'changed_at=2024-01-03T12:30:01Z', 1, 'the last item is older by a second' ],
+	[ 'epoch=980', 3, 'a number' ],
+	[ 'epoch=1', 6, 'there is nothing older' ],
+	[ 'nowhere=1', 6, 'no item has it' ])
+{
+	check_all('feed/n=60/size=10', "$cursor, stop => 'older:$case->[0]'", $case->[1], $case->[1], "older: $case->[2]",
+		$case->[1] * 10);
+}
+is(ended_by('feed/n=60/size=10', "$cursor, stop => 'older:epoch=980'"), 'older', 'ended by: older');
+is(ended_by('feed/n=60/size=10', "$cursor, stop => 'older:epoch=1'"), 'no_next', 'older: there is nothing older');
+check_all('feed/n=60/size=10/each=25', "$cursor, stop => 'older:epoch=1000'", 3, 3,
+	'older: more of one time than a page has', 30);
+check_fails('feed/n=60/size=10', "$cursor, stop => 'older:id=2024-01-01'", '22008', qr/"51"/, 'older: a time against a number');
+check_fails('feed/n=60/size=10', "$cursor, stop => 'older:changed_at'", '22023', qr/older needs a time or a number/, 'older: than what');
+
+# -- pages of CSV ---------------------------------------------------------------------------------
+
+my $csv = "format => 'csv'";
+check_all("csv/$knobs", $csv, 3, 3, 'CSV: the Link header, detected');
+check_all("csv/$knobs", "$csv, pagination => 'link'", 3, 3, 'CSV: the Link header');
+check_all("csv/$knobs", "$csv, pagination => 'cursor', next => 'header:X-Next', next_param => 'page'", 3, 3, 'CSV: a header');
+check_all("csv/$knobs", "$csv, pagination => 'page'", 3, 4, 'CSV: pages are counted, to one that has a header only');
+check_all("csv/$knobs/hollow=1", "$csv, pagination => 'page'", 3, 4, 'CSV: and to one that has nothing');
+check_all("csv/$knobs", "$csv, pagination => 'page', stop => 'total=header:X-Total', concurrency => 3", 3, 3, 'CSV: a total');
+check_all("csv/$knobs/drop=40", "$csv, pagination => 'link'", 3, 6, 'CSV: each page breaks off once');
+is( query($node, 'SELECT id, full_name, note IS NULL, tags, _etl_page, _etl_index, _etl_item FROM ' . api("csv/$knobs", $csv)
+		  . ' AS t(tags int[], full_name text, id int, note text, _etl_page int, _etl_index int, _etl_item jsonb) WHERE id IN (1, 12)'),
+	qq{1|a, "1"\n\tb\\|f|{1,1}|1|1|{"id": "1", "note": "", "tags": "{1,1}", "Full Name": "a, \\"1\\"\\n\\tb\\\\"}\n}
+	  . qq{12|a, "12"\n\tb\\|t|{1,12}|2|2|{"id": "12", "note": null, "tags": "{1,12}", "Full Name": "a, \\"12\\"\\n\\tb\\\\"}},
+	'CSV: columns by the name that each page gives them');
+is(query($node, 'SELECT j FROM etl_api(' . sql_quote(fixture_url('/api/csv/n=1')) . ", $csv, pagination => 'none')"
+		  . ' AS t("Full Name" text, id jsonb, tags text) CROSS JOIN LATERAL (SELECT jsonb_typeof(id)) AS s(j)'),
+	'number', 'CSV: a field is text for the input function of its column');
+is(query($node, "SELECT count(*) FROM (SELECT * FROM " . api("csv/$knobs/bad=ragged", $csv) . " AS t(id int) LIMIT 12) AS s"),
+	'12', 'CSV: what comes before a broken record is handed out');
+for my $case (
+	[ 'ragged', '22P04', qr/too few fields.*line 6 of the page has 1 fields, and the header has 4.*page 2 of/s ],
+	[ 'quote', '22P04', qr/unterminated CSV quoted field.*line 6 of the page/s ],
+	[ 'header', '42702', qr/two columns of the CSV page have the same name.*"id"/s ],
+	[ 'latin', '22021', qr/not encoded in UTF-8.*line 6/s ],
+	[ 'nul', '22021', qr/zero byte.*line 6/s ])
+{
+	check_fails("csv/$knobs/bad=$case->[0]", $csv, $case->[1], $case->[2], "CSV: $case->[0]");
+}
+query_fails($node, 'SELECT full_name FROM ' . api("csv/$knobs/bad=lacks", $csv) . ' AS t(full_name text)', '42703',
+	qr/column "full_name" does not exist in the page.*"id", "note", "tags", "name"/s, 'CSV: a page without a column');
+query_fails($node, 'SELECT id FROM ' . api("csv/$knobs", "$csv, pagination => 'cursor', next => 'next', next_param => 'x'")
+	  . ' AS t(id int)', '22023', qr/a page of CSV has nothing at "next" but records/s, 'CSV: a path of the body');
+query_fails($node, 'SELECT id FROM ' . api("csv/$knobs", "$csv, items => 'data'") . ' AS t(id int)', '22023',
+	qr/"items" has no meaning in CSV/, 'CSV: items');
+is(query($node, "SET etl.max_item_size = '1kB'; SELECT count(*) FROM " . api("csv/n=500/size=500", "$csv, pagination => 'none'") . ' AS t(id int)'),
+	'500', 'CSV: a page may be larger than an item');
+
 # -- a dialect of one's own -----------------------------------------------------------------------
 
 query($node, qq{SELECT etl_set_dialect('mine', '{"pagination": "cursor", "items": "items", "next": "next_cursor", "next_param": "cursor"}')});

@@ -34,6 +34,8 @@ my %api = (
 	'/v1/orders' => "/api/next_url/$knobs",
 	'/v1/events' => "/api/bare/$knobs",
 	'/v1/changes' => "/api/hubspot/$knobs",
+	'/v1/report' => "/api/csv/$knobs",
+	'/v1/feed' => '/api/feed/n=60/size=10',
 	'/v1/lines' => "/api/offsets/$knobs",
 	'/repos/postgres/postgres/issues' => "/api/github/$knobs",
 	'/v1/charges' => "/api/stripe/$knobs",

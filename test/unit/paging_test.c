@@ -46,6 +46,7 @@ test_options(void)
 		{"next_param", "query:url"},
 		{"stop", "has_more=false|total=meta.total|pages=header:X-Pages|short=limit|empty|no_next"},
 		{"stop", "\"a|b=c\"=true"},
+		{"stop", "older:a.b=2024-01-01|empty"},
 		{"on_empty", "continue:7"},
 		{"wait", "header:X-Reset=epoch_s|body.retry_after=delta|x"},
 		{"answers",
@@ -65,6 +66,8 @@ test_options(void)
 		{"next_param", "header:X\r\nEvil"},
 		{"stop", "sometimes"},
 		{"stop", "total="},
+		{"stop", "older:a"},
+		{"stop", "older:a[]=1"},
 		{"on_empty", "continue:0"},
 		{"page_size", "0"},
 		{"page_size", "ten"},
@@ -193,6 +196,9 @@ test_decide(void)
 	CHECK_END(OPTIONS(CURSOR, "stop", "total=t"), ETL_END_TRUNCATED, false,
 			  (facts.total = 21, facts.has_next = false));
 	CHECK_END(OPTIONS(CURSOR, "stop", "pages=p"), ETL_END_TOTAL, true, facts.npages = 2);
+	CHECK_END(OPTIONS(CURSOR, "stop", "older:a=1"), ETL_END_OLDER, true, facts.older = true);
+	CHECK_END(OPTIONS(CURSOR, "stop", "older:a=1", "cap", "20"), ETL_END_OLDER, true,
+			  facts.older = true);
 
 	/* empty pages */
 	CHECK_END(OPTIONS(CURSOR), ETL_NOT_ENDED, true, (facts.nitems = 0, facts.empties = 3));
