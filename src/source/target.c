@@ -53,13 +53,14 @@ EtlTargetInit(void)
 		"Separated by commas: host, *.domain, or *, each with :port or :* if need be. Private "
 		"addresses stay closed. Superusers may go anywhere.",
 		&allowed_hosts, "", PGC_SUSET, GUC_LIST_INPUT, check_allowed_hosts, NULL, NULL);
+	/* SUSET: a timeout counts as a failure of the service, whose breaker is everybody's. */
 	DefineCustomIntVariable("etl.http_connect_timeout",
 							"Sets how long a connection may take, its name and TLS included.", NULL,
-							&connect_timeout, 10 * 1000, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL,
+							&connect_timeout, 10 * 1000, 1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, NULL,
 							NULL, NULL);
 	DefineCustomIntVariable(
 		"etl.http_read_timeout", "Sets how long a server may send less than a byte a second.", NULL,
-		&read_timeout, 30 * 1000, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+		&read_timeout, 30 * 1000, 1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("etl.http_max_attempts",
 							"Sets how often a request is sent until it is given up.", NULL,
 							&max_attempts, 3, 1, 1000, PGC_USERSET, 0, NULL, NULL, NULL);
