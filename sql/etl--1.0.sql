@@ -834,7 +834,7 @@ GRANT SELECT ON etl_progress, etl_pipelines, etl_runs, etl_dead_letters, etl_sta
  * etl_create_pipeline: defines a pipeline, which is run by etl_run or etl_start.
  *
  * name             of the pipeline, unique in the database
- * source           one call of etl_csv (or kin) with its columns, as it would stand in FROM
+ * source           one call of etl_csv with its columns, as it would stand in FROM
  * query            a SELECT over the rows of the source, which it sees as relation "batch"; NULL: all of them
  * target           the table that gets the rows; the query's columns go to the target's of the same names
  * key              columns with a unique index; NULL: append

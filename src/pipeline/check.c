@@ -127,9 +127,13 @@ EtlCheckSource(const EtlPipeline *pipeline, const char *text)
 		call = linitial_node(RangeTblFunction, rte->functions)->funcexpr;
 	if (call != NULL && IsA(call, FuncExpr))
 		kind = EtlScanKindOf((FuncExpr *) call);
-	if (kind == NULL || kind->keep == NULL || rte->funcordinality)
+	if (kind != NULL && kind->keep == NULL)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("the source of a pipeline must be a call of etl_csv or its kin"),
+						errmsg("%s cannot be the source of a pipeline", kind->function),
+						errhint("Pipelines read files on the server, with etl_csv.")));
+	if (kind == NULL || rte->funcordinality)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("the source of a pipeline must be a call of etl_csv"),
 						errhint("Name the function itself, not one that calls it.")));
 	check_source_options((FuncExpr *) call);
 	return planned.desc;
