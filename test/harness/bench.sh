@@ -18,6 +18,11 @@ case ${BENCH:-csv} in
 esac
 need_command python3 python3
 need_packages build
+# The peer of paging; not every release of Debian has it, and the script does without it too.
+if [[ ${BENCH:-} == api* && ! -e $("$PG_CONFIG" --sharedir)/extension/http.control ]] && command -v apt-get >/dev/null; then
+	refresh_lists
+	as_root apt-get install -y -q --no-install-recommends "postgresql-$(debian_major)-http" </dev/null || true
+fi
 # The peer of count(*); not every release of Debian has it.
 command -v zsv >/dev/null || as_root apt-get install -y -q zsv >/dev/null 2>&1 || true
 make_scratch

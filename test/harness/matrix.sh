@@ -16,7 +16,7 @@ goal=${GOAL:-check}
 export MATRIX_CACHE=${MATRIX_CACHE:-$HOME/.cache/etl-matrix}
 
 if [ "$(id -u)" != 0 ]; then
-	as_root env MATRIX_CACHE="$MATRIX_CACHE" MAJORS="$majors" GOAL="$goal" bash "$0"
+	as_root env MATRIX_CACHE="$MATRIX_CACHE" MAJORS="$majors" GOAL="$goal" BENCH="${BENCH:-csv}" bash "$0"
 	exit
 fi
 
@@ -70,7 +70,8 @@ for major in $majors; do
 	make_chroot "${release[$major]}" "$folder"
 	say "PostgreSQL $major on Debian ${release[$major]}"
 	make_in_chroot "$folder" "$goal" 2>&1 | tee "$folder.log" || status=1
-	results+=("PostgreSQL $major: $(grep -A 1 '^== Result' "$folder.log" | tail -n 1)")
+	# Not every goal has a result that fits into a line.
+	results+=("PostgreSQL $major: $(grep -A 1 '^== Result' "$folder.log" | tail -n 1 || true)")
 done
 
 say "Result"

@@ -87,6 +87,8 @@ check_all("google/$knobs/empty=1,3,4", "pagination => 'google'", 6, 6, 'google, 
 check_all("odata/$knobs", "pagination => 'odata'", 3, 3, 'odata, whose key has @ and a dot');
 check_all("elasticsearch/$knobs", "pagination => 'elasticsearch', page_size => 10, body => '{\"sort\": []}'",
 	3, 4, 'elasticsearch, whose cursor is an array');
+check_all("elasticsearch/$knobs/ties=1", "pagination => 'elasticsearch', page_size => 10, body => '{\"sort\": []}'",
+	3, 4, 'more items of one time than a page has, with a tiebreaker');
 check_all("elasticsearch_scroll/$knobs", "pagination => 'elasticsearch_scroll', body => '{\"scroll\": \"1m\"}', "
 	  . "next_path => '/api/elasticsearch_scroll/$knobs'", 3, 4, 'elasticsearch_scroll, whose cursor is always the same');
 check_all("couchdb/$knobs", "pagination => 'couchdb', body => '{\"selector\": {}}'", 3, 3);
@@ -135,6 +137,10 @@ like($message, qr/reference to it was [0-9a-f]{8} \(a hash\)/, 'a cursor is show
 check_fails("cycle/$knobs", $cursor, '08P01', qr/page 3 has the same items as page 1/, 'A, B, A');
 is(query($node, 'SELECT count(*) FROM ' . api("cycle/$knobs", "$cursor, guard => 'off', max_pages => 5") . ' AS t(id int)'),
 	'50', 'without the guard it is for max_pages to end that');
+my $since = "pagination => 'cursor', next => 'last:at', next_param => 'since'";
+check_fails('since/n=25/size=10/each=12', $since, '08P01', qr/page 2 has the same items as page 1/,
+	'more items of one time than a page has, and nothing else to go by');
+is(number_of_requests(), 2, 'that is seen at once');
 check_fails("hollow/$knobs", $cursor, '08P01', qr/4 pages in a row are empty/, 'empty pages for ever');
 is(number_of_requests(), 4, 'three of them are borne with');
 check_fails("hollow/$knobs", "$cursor, on_empty => 'error'", '08P01', qr/a page is empty, but names a next one/,
@@ -210,6 +216,51 @@ check_fails("notion/$knobs/first=503", "pagination => 'notion', body => '{}'", '
 	'a POST is not repeated');
 check_all("notion/$knobs/first=503", "pagination => 'notion', next_param => 'body:start_cursor', body => '{}', repeatable => true",
 	3, 4, 'unless it may be');
+
+# -- OAuth 2.0 ------------------------------------------------------------------------------------
+
+# etl_api of a path of a server whose tokens come from the fixture.
+sub with_oauth
+{
+	my ($mapping, $path, $token_url) = @_;
+	query($node, "DROP SERVER IF EXISTS crm CASCADE; CREATE SERVER crm FOREIGN DATA WRAPPER etl OPTIONS (url '"
+		  . fixture_url('') . "', auth 'oauth2', token_url '" . fixture_url($token_url // '/token') . "');"
+		  . "CREATE USER MAPPING FOR CURRENT_USER SERVER crm OPTIONS (client_id 'me', client_secret 'hush'$mapping)");
+	fixture_reset();
+	return "SELECT count(*), count(DISTINCT id) FROM etl_api('crm', '/api/guarded/$path') AS t(id int)";
+}
+sub steps { return join(' ', map { $_->{path} =~ m{^/token} ? 'token' : $_->{path} =~ /page=(\d+)/ ? $1 : 1 } fixture_requests()); }
+sub grants { return map { $_->{body} } grep { $_->{path} =~ m{^/token} } fixture_requests(); }
+
+my $scan = with_oauth('', 'n=25/size=10');
+is(query($node, "$scan; $scan"), "25|25\n25|25", 'OAuth: client credentials');
+is(steps(), 'token 1 2 3 1 2 3', 'OAuth: one token for all pages of all scans');
+is(query($node, with_oauth('', 'n=25/size=10/revoke=2')), '25|25', 'OAuth: a token that is refused on the way');
+is(steps(), 'token 1 2 token 2 3', 'OAuth: is fetched anew, and the page asked for again');
+is_deeply([ grants() ], [ ('grant_type=client_credentials') x 2 ], 'OAuth: for the client');
+is(query($node, with_oauth(", refresh_token 'first'", 'n=24/size=10/revoke=3', '/token?rotate=1')), '24|24', 'OAuth: a refresh token');
+is(steps(), 'token 1 2 3 token 3', 'OAuth: one refresh for one 401');
+is_deeply([ grants() ], [ map { "grant_type=refresh_token&refresh_token=$_" } 'first', 'refresh-1' ],
+	'OAuth: by the refresh token that came last');
+like($message = query_fails($node, with_oauth('', 'n=25/never=1'), '42501', qr/HTTP status 401/, 'OAuth: a token that is never good enough'),
+	qr/^(?!.*(?:hush|token-\d))/s, 'OAuth: nothing secret is said about it');
+is(steps(), 'token 1 token 1', 'OAuth: it is fetched anew once');
+
+# -- a slow consumer ------------------------------------------------------------------------------
+
+my $heavy = api('heavy/mb=40', "pagination => 'none'");
+my $sent = 'SELECT sent FROM ' . api('heavy_sent/mb=40', "pagination => 'none'") . ' AS t(sent bigint)';
+# Each other request may take what there is still room for, but once.
+my @seen = split /\n/, query($node, "BEGIN; DECLARE c CURSOR FOR SELECT id FROM $heavy AS t(id int); FETCH 3 FROM c;"
+	  . " SELECT 'slept' FROM pg_sleep(1); $sent; SELECT 'slept' FROM pg_sleep(0.5); $sent;"
+	  . " SELECT 'slept' FROM pg_sleep(0.5); $sent; SELECT 'slept' FROM pg_sleep(0.5); $sent; MOVE 39995 IN c; FETCH ALL FROM c; COMMIT");
+is("@seen[0 .. 2]", '1 2 3', 'the first rows of a large page are there before the rest');
+cmp_ok($seen[4], '<', 20_000_000, 'what nobody has asked for is not sent');
+is($seen[10], $seen[8], 'and stays where it is while other requests go on');
+is("@seen[11 .. 12]", '39999 40000', 'until it is wanted');
+fixture_reset();
+is(query($node, "SELECT id FROM $heavy AS t(id int) LIMIT 2; SELECT 'slept' FROM pg_sleep(0.2); $sent") =~ s/\d+$//r, "1\n2\nslept\n",
+	'LIMIT leaves it there');
 
 # -- pages that break off -------------------------------------------------------------------------
 
