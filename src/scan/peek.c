@@ -2,14 +2,19 @@
  * peek.c
  *		etl_peek: the first records of a source, before anybody has named a column.
  *
- * Whatever is wrong with a record is shown rather than raised: fields without a name come as "_etl_extra", and
+ * A source that begins as JSON does is shown item by item, as etl_json reads it without being told where the
+ * items are.
+ *
+ * Whatever is wrong with a record of CSV is shown rather than raised: fields without a name come as "_etl_extra", and
  * a record that is no text as "_etl_error".
  */
 #include "etl.h"
 
+#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "scan/csv_records.h"
+#include "scan/json_rows.h"
 #include "scan/names.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -18,6 +23,7 @@
 
 typedef struct Peek
 {
+	EtlRows *items; /* of a source that is JSON; NULL: it is CSV */
 	EtlCsvRecords records;
 	MemoryContext context; /* for the keys */
 	int64 left;			   /* records still to be shown */
@@ -142,6 +148,39 @@ record_as_jsonb(Peek *peek)
 
 /* ---------------------------------------------------------------- */
 
+/* Whether a source begins as JSON does, and no CSV file that anybody would write. */
+static bool
+is_json(const EtlArgs *args)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "etl peek", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	EtlSource *source = EtlSourceSetNext(
+		EtlSourceSetOpen(EtlArgText(args, "source"), EtlArgText(args, "path"), false));
+	char start[64];
+	size_t len = source != NULL ? EtlSourceRead(source, start, sizeof(start)) : 0;
+	size_t pos = len >= 3 && memcmp(start, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+	bool json;
+
+	while (pos < len && strchr(" \t\r\n", start[pos]) != NULL)
+		pos++;
+	json = pos < len && (start[pos] == '{' || start[pos] == '[');
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context); /* and closes the source */
+	return json;
+}
+
+/* The rows of JSON are its items. */
+static EtlRows *
+open_items(const EtlArgs *args)
+{
+	TupleDesc desc = CreateTemplateTupleDesc(2);
+
+	TupleDescInitEntry(desc, 1, "_etl_index", INT4OID, -1, 0);
+	TupleDescInitEntry(desc, 2, "_etl_item", JSONBOID, -1, 0);
+	return EtlRowsOpen(&EtlJsonKind, args, desc, bms_add_range(NULL, 0, 1), false);
+}
+
 static Peek *
 open_peek(const EtlArgs *args)
 {
@@ -153,7 +192,22 @@ open_peek(const EtlArgs *args)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("rows must not be negative")));
 	peek->context = AllocSetContextCreate(CurrentMemoryContext, "etl peek", ALLOCSET_SMALL_SIZES);
 	EtlCsvRecordsOpen(&peek->records, args, false);
+	if (is_json(args))
+		peek->items = open_items(args);
 	return peek;
+}
+
+/* Goes to the next item of a JSON source; false when there is none. */
+static bool
+next_item(Peek *peek, Datum *values)
+{
+	bool isnull[2];
+
+	if (!EtlRowsNext(peek->items))
+		return false;
+	EtlRowsFetch(peek->items, peek->items->wanted, peek->items->nwanted, values, isnull);
+	values[0] = Int64GetDatum(DatumGetInt32(values[0]));
+	return true;
 }
 
 /* Goes to the next record, of whichever file; false when there is none. */
@@ -178,6 +232,8 @@ next_row(Peek *peek, Datum *values)
 
 	if (peek->left-- <= 0)
 		return false;
+	if (peek->items != NULL)
+		return next_item(peek, values);
 	EtlCsvPushErrorContext(&peek->records, &callback);
 	found = next_record(peek);
 	if (found)

@@ -10,6 +10,11 @@ SELECT * FROM etl_peek('etl_tmp/peek.csv');
 SELECT * FROM etl_peek('etl_tmp/peek.csv', header => false);
 SELECT * FROM etl_peek('etl_tmp/peek.csv', 2, skip_lines => 2, header => false);
 
+-- JSON: the elements of an array, or values one after another.
+SELECT * FROM etl_peek(csv_file('peek.json', E'\n [{"a": 1}, {"a": [2, null]}, 3]'), 2);
+SELECT * FROM etl_peek(csv_file('peek.json', E'\uFEFF{"a": 1}\n{"b": 2}\n'));
+SELECT * FROM etl_peek(csv_file('peek.json', '{"a": 1'));
+
 -- What is no text is shown, not raised.
 SELECT csv_file('peek.csv', '\x610a62ff0a630a'::bytea) AS path;
 SELECT * FROM etl_peek('etl_tmp/peek.csv');
