@@ -83,7 +83,8 @@ my $other = fixture_port('other');
 fixture_reset();
 my $err = query_fails($node, as_role('reader', read_url("http://rebind.test:$port/rows/3") . ";\n" . read_url("http://rebind.test:$other/rows/3")),
 	$denied, qr/not one of the public internet/, 'a name that has another address when it is looked up again');
-is(join(' ', map { $_->{port} } fixture_requests()), $port, 'what counts is the address that is connected to');
+# (some libcurls look the first time twice, and so find the second address at once)
+unlike(join(' ', map { $_->{port} } fixture_requests()), qr/\b$other\b/, 'what counts is the address that is connected to');
 
 # A connection that somebody else was allowed to make must not carry a request of one who is not.
 fixture_reset();
