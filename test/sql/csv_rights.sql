@@ -96,7 +96,9 @@ CREATE FUNCTION defined() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS $$
 SELECT invoked(), defined();
 SET ROLE regress_etl_other;
 SELECT defined();
+\set SHOW_CONTEXT never
 SELECT invoked();
+\set SHOW_CONTEXT errors
 RESET ROLE;
 SELECT invoked();
 

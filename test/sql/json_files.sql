@@ -41,8 +41,7 @@ SELECT * FROM etl_json('etl_tmp/a.json');
 DROP TYPE json_order;
 
 -- how it runs
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
-SELECT id FROM etl_json('etl_tmp/j_*.json') AS t(id int, name text) WHERE id > 1;
+SELECT explain_analyze($$ SELECT id FROM etl_json('etl_tmp/j_*.json') AS t(id int, name text) WHERE id > 1 $$);
 SELECT a.id, b.id FROM etl_json('etl_tmp/j_1.json') AS a(id int), etl_json('etl_tmp/j_2.json') AS b(id int) ORDER BY 1, 2;
 SELECT x, j.* FROM (VALUES ('etl_tmp/j_1.json'), ('etl_tmp/j_2.json')) AS v(x), etl_json(x) AS j(id int);
 SELECT count(*), sum("properties.mag"), min("properties.time") FROM etl_json('etl_fixtures/real/earthquakes.json', items => 'features')
