@@ -28,10 +28,12 @@ need_fuzzer() { # PACKAGE
 		clang -fsanitize=fuzzer,address -o /dev/null -x c - 2>/dev/null || missing+=("$1")
 }
 
-# A server to run and PGXS to build with; libpq-dev alone also has a pg_config.
+# A server to run, and PGXS and the server's headers to build with.  libpq-dev alone also has a pg_config, and
+# Debian's client package the makefiles of PGXS.
 usable_pg_config() { # PG_CONFIG
-	local pgxs bin
-	pgxs=$("$1" --pgxs 2>/dev/null) && bin=$("$1" --bindir) && [ -e "$pgxs" ] && [ -x "$bin/postgres" ]
+	local pgxs headers bin
+	pgxs=$("$1" --pgxs 2>/dev/null) && headers=$("$1" --includedir-server) && bin=$("$1" --bindir) &&
+		[ -e "$pgxs" ] && [ -e "$headers/postgres.h" ] && [ -x "$bin/postgres" ]
 }
 
 # The major of the packages to install: that of the pg_config at hand, or Debian's.
