@@ -61,12 +61,11 @@ DEPS = $(OBJS:.o=.d)
 EXTRA_CLEAN = $(DEPS)
 
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
-server_headers := $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)
 
-ifeq ($(and $(wildcard $(PGXS)),$(wildcard $(server_headers)/postgres.h)),)
+ifeq ($(wildcard $(PGXS)),)
 
 all install uninstall installcheck clean:
-	@echo "make: $(PG_CONFIG) gives no PGXS with the server's headers: install the server's development files" \
+	@echo "make: $(PG_CONFIG) gives no PGXS: install the server's development files" \
 		"(Debian: postgresql-server-dev-NN) or set PG_CONFIG" >&2; exit 1
 
 else
