@@ -13,15 +13,55 @@
 #include "format/json.h"
 #include "source/head.h"
 
+#include <sanitizer/allocator_interface.h>
+
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Texts live as long as the memory context that there is none of here. */
-extern const char *__asan_default_options(void);
+/*
+ * Texts live as long as the memory context that there is none of here, so what an input has left behind is
+ * freed: else the fuzzer, which runs for a while, takes all memory.
+ */
+static void *left_behind[100000];
+static int nleft;
+static bool noting;
 
-const char *
-__asan_default_options(void)
+static void
+note_malloc(const volatile void *block, size_t size)
 {
-	return "detect_leaks=0";
+	if (!noting)
+		return;
+	if (nleft == lengthof(left_behind))
+		abort();
+	left_behind[nleft++] = (void *) block;
+}
+
+static void
+note_free(const volatile void *block)
+{
+	for (int i = nleft - 1; i >= 0; i--)
+	{
+		if (left_behind[i] == block)
+		{
+			left_behind[i] = left_behind[--nleft];
+			break;
+		}
+	}
+}
+
+static void
+free_what_is_left(void)
+{
+	noting = false;
+	while (nleft > 0)
+		free(left_behind[--nleft]);
+}
+
+extern int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+int
+LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	return __sanitizer_install_malloc_and_free_hooks(note_malloc, note_free) == 0;
 }
 
 static const char *
@@ -110,6 +150,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *value;
 	size_t len;
 
+	noting = true;
 	memcpy(input, data, size);
 	input[size] = input[size + 1] = '\0';
 	len = strnlen(input, size);
@@ -117,6 +158,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	value = link + Min(strlen(link) + 1, size + 1 - (link - input));
 	detect(input, len, link);
 	set_all(value);
+	free_what_is_left();
 	pfree(input);
 	return 0;
 }
