@@ -11,7 +11,8 @@
  * strong ETag, or a Last-Modified that is old enough) has the server itself vouch for that.
  *
  * What a response says of its length, or the last of its chunks, tells an end from a lost connection.  A body
- * that says neither ends where the connection does, and is taken at its word: nobody can know better.
+ * that says neither ends where the connection does, and is taken at its word: nobody can know better.  A server
+ * may answer a request for the rest with less than that, so a part ends the source only where the whole does.
  *
  * The body is asked for as it is stored: then a byte has the same number in every answer, and the length is
  * known.  A server that compresses all the same is understood, and can resume only what it has stored in
@@ -111,14 +112,16 @@ begin(HttpSource *http)
 
 	if (status != 200 && status != 203 && status != 204)
 		EtlExchangeRaise(http->exchange);
-	http->base.size = parse_length(EtlExchangeHeader(http->exchange, "Content-Length"));
+	/* Chunks have their own lengths, and overrule what a header says of all. */
+	if (EtlExchangeHeader(http->exchange, "Transfer-Encoding") == NULL)
+		http->base.size = parse_length(EtlExchangeHeader(http->exchange, "Content-Length"));
 	http->validator = find_validator(http);
 	http->encoded = find_encoding(http);
 }
 
 /* Whether the answer is what follows the bytes that we have, and of the same thing. */
 static void
-check_part(const HttpSource *http)
+check_part(HttpSource *http)
 {
 	char *range = EtlExchangeHeader(http->exchange, "Content-Range");
 	char *etag = EtlExchangeHeader(http->exchange, "ETag");
@@ -134,6 +137,10 @@ check_part(const HttpSource *http)
 	size = parse_length(range + end);
 	if (http->base.size >= 0 && size >= 0 && size != http->base.size)
 		raise_cannot_resume(http, "What the URL holds has another size now.");
+	if (http->base.size < 0)
+		http->base.size = size;
+	if (http->base.size < 0)
+		raise_cannot_resume(http, "The server did not say how large the whole is.");
 	if (etag && http->validator[0] == '"' && strcmp(etag, http->validator) != 0)
 		raise_cannot_resume(http, "What the URL holds has changed since.");
 	if (find_encoding(http) != http->encoded)
@@ -194,6 +201,13 @@ resume(HttpSource *http)
 		check_answer(http);
 }
 
+/* Whether an answer came to its end before what the URL holds did. */
+static bool
+is_short(const HttpSource *http)
+{
+	return http->call.offset > 0 && http->base.bytes_read < (uint64) http->base.size;
+}
+
 static size_t
 http_read(EtlSource *source, char *buf, size_t len)
 {
@@ -205,13 +219,15 @@ http_read(EtlSource *source, char *buf, size_t len)
 		n = EtlExchangeRead(http->exchange, buf, len);
 		if (n > 0)
 			break;
-		if (EtlExchangeBroke(http->exchange))
+		if (EtlExchangeBroke(http->exchange) || is_short(http))
 			resume(http);
 		else
 			http->ended = true;
 		if (http->ended)
 			EtlExchangeClose(http->exchange);
 	}
+	if (http->call.offset > 0 && source->bytes_read + n > (uint64) source->size)
+		raise_cannot_resume(http, "The server sent more than it said there is.");
 	source->bytes_read += n;
 	return n;
 }
