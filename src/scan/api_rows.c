@@ -15,7 +15,7 @@
 #include "scan/api_call.h"
 #include "scan/api_rows.h"
 #include "scan/json_columns.h"
-#include "storage/buffile.h"
+#include "source/temp_file.h"
 
 /* What stands before each item in the spool. */
 typedef struct SpooledItem
@@ -32,10 +32,10 @@ typedef struct ApiRows
 	EtlPages *pages;
 	const char *display; /* for _etl_source */
 
-	BufFile *spool; /* NULL: the scan is read once */
-	MemoryContextCallback drop_spool;
+	EtlTempFile *spool; /* NULL: the scan is read once */
 	int64 nspooled;
-	int64 nreplayed; /* by the reading in hand; all of them while the pages are read */
+	int64 nreplayed;  /* by the reading in hand; all of them while the pages are read */
+	uint64 replay_at; /* place in the spool of the next item to be replayed */
 	EtlJsonReader *replay;
 } ApiRows;
 
@@ -44,43 +44,21 @@ typedef struct ApiRows
  * ---------------------------------------------------------------- */
 
 static void
-drop_spool(void *arg)
-{
-	ApiRows *api = arg;
-	BufFile *file = api->spool;
-
-	api->spool = NULL;
-	if (file != NULL)
-		BufFileClose(file);
-}
-
-/* The file belongs to the memory context: a cursor outlives the subtransaction of its first FETCH. */
-static void
-create_spool(ApiRows *api)
-{
-	api->drop_spool.func = drop_spool;
-	api->drop_spool.arg = api;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &api->drop_spool);
-	api->spool = BufFileCreateTemp(true);
-}
-
-static void
 spool_item(ApiRows *api, const EtlJsonItem *item)
 {
 	SpooledItem head = {EtlPagesNumber(api->pages), item->index, item->len};
 
-	BufFileWrite(api->spool, &head, sizeof(head));
-	BufFileWrite(api->spool, (void *) item->data, item->len);
+	EtlTempFileAppend(api->spool, &head, sizeof(head));
+	EtlTempFileAppend(api->spool, item->data, item->len);
 	api->nspooled++;
 	api->nreplayed++;
 }
 
 static void
-read_exactly(ApiRows *api, void *to, size_t len)
+read_spool(ApiRows *api, void *to, size_t len)
 {
-	if (BufFileRead(api->spool, to, len) != len)
-		ereport(ERROR, (errcode_for_file_access(),
-						errmsg("could not read back the items of an earlier reading: %m")));
+	EtlTempFileRead(api->spool, api->replay_at, to, len);
+	api->replay_at += len;
 }
 
 /* The next item of the spool, found in its text once more. */
@@ -91,7 +69,7 @@ replay_item(ApiRows *api, EtlJsonItem *item)
 	EtlJsonStatus status;
 	uint64 left;
 
-	read_exactly(api, &head, sizeof(head));
+	read_spool(api, &head, sizeof(head));
 	EtlJsonReaderReset(api->replay);
 	left = head.len;
 	while ((status = EtlJsonReaderNext(api->replay, item)) == ETL_JSON_NEED_DATA)
@@ -100,7 +78,7 @@ replay_item(ApiRows *api, EtlJsonItem *item)
 		char *room = EtlJsonReaderRoom(api->replay, &len);
 
 		len = Min(len, left);
-		read_exactly(api, room, len);
+		read_spool(api, room, len);
 		EtlJsonReaderFed(api->replay, len);
 		left -= len;
 	}
@@ -123,10 +101,8 @@ api_rewind(EtlRows *rows)
 		EtlJsonSetLimits(&options);
 		api->replay = EtlJsonReaderCreate(&options);
 	}
-	if (BufFileSeek(api->spool, 0, 0, SEEK_SET) != 0)
-		ereport(ERROR, (errcode_for_file_access(),
-						errmsg("could not go back in the items of an earlier reading: %m")));
 	api->nreplayed = 0;
+	api->replay_at = 0;
 	MemoryContextSwitchTo(old);
 }
 
@@ -145,7 +121,7 @@ api_open(EtlRows *rows)
 	api->display = EtlUrlDisplay(&api->call->base.url);
 	api->json.source = api->display;
 	if (rows->rewindable)
-		create_spool(api);
+		api->spool = EtlTempFileCreate();
 	api->pages = EtlPagesOpen(&api->call->base, &api->call->dialect);
 }
 

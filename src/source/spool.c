@@ -1,25 +1,18 @@
 /*
  * spool.c
  *		A source that can be read once, made one that can be read again.
- *
- * The temporary file counts as a query's own (temp_file_limit, log_temp_files), but belongs to the memory
- * context: a cursor outlives the subtransaction of its first FETCH, and would find the file gone.
  */
 #include "etl.h"
 
 #include "source/spool.h"
-#include "storage/buffile.h"
-#include "utils/memutils.h"
+#include "source/temp_file.h"
 
 typedef struct Spool
 {
 	EtlSource base;
 	EtlSource *once; /* what is spooled; not base.inner, which would be rewound */
-	MemoryContextCallback callback;
-	MemoryContext context;
-	BufFile *file; /* NULL: none yet */
-	uint64 kept;   /* bytes in the file */
-	bool behind;   /* the file has bytes that are to be read before inner's */
+	EtlTempFile *file;
+	uint64 kept; /* bytes in the file */
 } Spool;
 
 static size_t spool_read(EtlSource *source, char *buf, size_t len);
@@ -32,54 +25,23 @@ static const EtlSourceOps spool_ops = {
 	.rewind = spool_rewind,
 };
 
-static void
-seek(Spool *spool, uint64 offset)
-{
-	/* Segments are of 1 GB; a seek finds the right one from the beginning of the file. */
-	if (BufFileSeek(spool->file, 0, (off_t) offset, SEEK_SET) != 0)
-		ereport(ERROR, (errcode_for_file_access(),
-						errmsg("could not read the temporary copy of \"%s\" again: %m",
-							   spool->base.name)));
-}
-
-static void
-keep(Spool *spool, char *buf, size_t len)
-{
-	if (spool->file == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(spool->context);
-
-		spool->file = BufFileCreateTemp(true);
-		MemoryContextSwitchTo(old);
-	}
-	BufFileWrite(spool->file, buf, len);
-	spool->kept += len;
-}
-
 static size_t
 spool_read(EtlSource *source, char *buf, size_t len)
 {
 	Spool *spool = (Spool *) source;
 	size_t n;
 
-	if (spool->behind)
+	if (source->bytes_read < spool->kept)
 	{
 		n = Min(len, spool->kept - source->bytes_read);
-		if (BufFileRead(spool->file, buf, n) != n)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not read the temporary copy of \"%s\": %m", source->name)));
-		source->bytes_read += n;
-		if (source->bytes_read == spool->kept)
-		{
-			spool->behind = false;
-			seek(spool, spool->kept);
-		}
-		return n;
+		EtlTempFileRead(spool->file, source->bytes_read, buf, n);
 	}
-	n = EtlSourceRead(spool->once, buf, len);
-	if (n > 0)
-		keep(spool, buf, n);
+	else
+	{
+		n = EtlSourceRead(spool->once, buf, len);
+		EtlTempFileAppend(spool->file, buf, n);
+		spool->kept += n;
+	}
 	source->bytes_read += n;
 	return n;
 }
@@ -94,22 +56,7 @@ spool_close(EtlSource *source)
 static void
 spool_rewind(EtlSource *source)
 {
-	Spool *spool = (Spool *) source;
-
-	spool->behind = spool->kept > 0;
-	if (spool->behind)
-		seek(spool, 0);
-}
-
-static void
-drop_file(void *arg)
-{
-	Spool *spool = arg;
-	BufFile *file = spool->file;
-
-	spool->file = NULL;
-	if (file != NULL)
-		BufFileClose(file);
+	/* bytes_read is the place, and EtlSourceRewind resets it */
 }
 
 EtlSource *
@@ -121,9 +68,6 @@ EtlSpoolOpen(EtlSource *inner)
 	spool->base.name = inner->name;
 	spool->base.size = inner->size;
 	spool->once = inner;
-	spool->context = CurrentMemoryContext;
-	spool->callback.func = drop_file;
-	spool->callback.arg = spool;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &spool->callback);
+	spool->file = EtlTempFileCreate();
 	return &spool->base;
 }

@@ -322,6 +322,11 @@ is(number_of_requests(), 0, 'EXPLAIN asks for nothing');
 query($node, 'SET enable_material = off; SET enable_hashjoin = off; SET enable_mergejoin = off;'
 	  . " SELECT count(*) FROM generate_series(1, 3) AS g LEFT JOIN $github AS t(id int) ON t.id > g");
 is(number_of_requests(), 10, 'a scan that is read again asks once');
+my $large = query_fails($node, "SET temp_file_limit = '16kB'; SET enable_material = off; SET enable_hashjoin = off;"
+	  . ' SET enable_mergejoin = off; SELECT count(*) FROM generate_series(1, 3) AS g LEFT JOIN '
+	  . api('github/n=2000/size=500', "pagination => 'github'") . ' AS t(id int) ON t.id > g',
+	'53400', qr/temp_file_limit/, 'unless its items take more than a query may keep');
+is(scalar(() = $large =~ /(WARNING|ERROR):/g), 1, 'which is one error and no more');
 fixture_reset();
 query($node, "SELECT (SELECT count(*) FROM $github AS t(id int) WHERE t.id > g) FROM generate_series(1, 3) AS g");
 is(number_of_requests(), 10, 'so does one in a correlated subquery');
