@@ -4,11 +4,13 @@
  */
 #include "etl.h"
 
+#include <dirent.h>
 #include <glob.h>
 #include <sys/stat.h>
 
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "source/file.h"
 #include "source/glob.h"
 
@@ -24,6 +26,40 @@ static int
 compare_names(const ListCell *a, const ListCell *b)
 {
 	return strcmp(lfirst(a), lfirst(b));
+}
+
+/*
+ * glob() can be at it for minutes and must not be left by an error.  So it reads directories by functions of
+ * ours, which have it give up at once when there is an interrupt to be processed.
+ */
+static bool gave_up;
+
+static bool
+must_give_up(void)
+{
+	gave_up |= InterruptPending && INTERRUPTS_CAN_BE_PROCESSED();
+	return gave_up;
+}
+
+static void *
+open_directory(const char *path)
+{
+	if (!must_give_up())
+		return opendir(path);
+	errno = EINTR;
+	return NULL;
+}
+
+static struct dirent *
+read_directory(void *directory)
+{
+	return must_give_up() ? NULL : readdir(directory);
+}
+
+static void
+close_directory(void *directory)
+{
+	(void) closedir(directory);
 }
 
 /* A directory that cannot be read might hide files: the pattern's answer would not be true. */
@@ -49,14 +85,40 @@ copy_matches(const glob_t *found)
 	return names;
 }
 
+/* Does what glob() does, but for interrupts. */
+static int
+find(const char *path, glob_t *found)
+{
+	int status;
+
+	for (;;)
+	{
+		gave_up = false;
+		*found = (glob_t){
+			.gl_opendir = open_directory,
+			.gl_readdir = read_directory,
+			.gl_closedir = close_directory,
+			.gl_stat = stat,
+			.gl_lstat = lstat,
+		};
+		status =
+			glob(path, GLOB_ERR | GLOB_MARK | GLOB_NOSORT | GLOB_ALTDIRFUNC, stop_at_error, found);
+		if (!gave_up)
+			return status;
+		globfree(found);
+		CHECK_FOR_INTERRUPTS();
+		/* it was nothing that ends the query, so all of it again */
+	}
+}
+
 /* The matches in their order; *status is what glob() says of itself. */
 static List *
 find_matches(const char *path, int *status)
 {
-	glob_t found = {0};
+	glob_t found;
 	List *volatile names = NIL;
 
-	*status = glob(path, GLOB_ERR | GLOB_MARK | GLOB_NOSORT, stop_at_error, &found);
+	*status = find(path, &found);
 	PG_TRY();
 	{
 		if (*status == 0)

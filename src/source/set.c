@@ -10,6 +10,7 @@
 
 #include <sys/stat.h>
 
+#include "miscadmin.h"
 #include "source/decompress.h"
 #include "source/file.h"
 #include "source/glob.h"
@@ -53,6 +54,7 @@ size_of_files(const EtlSourceSet *set)
 		return -1;
 	for (int i = 0; i < set->n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (stat(set->members[i].name, &st) != 0)
 			return -1; /* an error when it is opened */
 		size += st.st_size;
@@ -218,8 +220,11 @@ EtlSourceSample(const char *source, char *buf, size_t *len, double *size)
 		return false;
 	*size = first;
 	for (int i = 1; i < list_length(names); i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (stat(list_nth(names, i), &st) == 0)
 			*size += st.st_size;
+	}
 	if (EtlIsCompressed(buf, *len))
 	{
 		*size *= COMPRESSION_GUESS;

@@ -26,6 +26,8 @@ CREATE DOMAIN positive AS int CHECK (VALUE > 0);
 COPY (SELECT i, 'some text ' || i FROM generate_series(1, 400000) AS i) TO PROGRAM 'cat >part.csv' (FORMAT csv);
 COPY (SELECT WHERE false) TO PROGRAM 'for i in 1 2 3 4; do cat part.csv part.csv part.csv; done >rows.csv';
 COPY (SELECT WHERE false) TO PROGRAM 'sed s/^/#/ rows.csv >comments.csv';
+-- directories that a pattern can go through in a million ways
+COPY (SELECT WHERE false) TO PROGRAM 'mkdir -p $(seq -f many/%g 100)';
 COPY (SELECT WHERE false) TO PROGRAM 'head -c 15000000 /dev/zero | tr ''\0'' , >fields.csv';
 COPY (SELECT WHERE false) TO PROGRAM 'head -c 100000000 /dev/zero | tr ''\0'' x >field.csv';
 COPY (SELECT WHERE false) TO PROGRAM 'head -c 100000000 /dev/zero | tr ''\0'' ''\201'' >undefined.csv';
@@ -45,6 +47,9 @@ my %scan = (
 	  q[SELECT count(*) FROM generate_series(1, 1000) AS i, LATERAL (SELECT b FROM etl_csv(substr('rows.csv', i - i + 1), header => false, on_error => 'skip') AS x(a int, b int)) AS s],
 	'values in subtransactions' =>
 	  q[SELECT count(*) FROM generate_series(1, 1000) AS i, LATERAL (SELECT b FROM etl_csv(substr('rows.csv', i - i + 1), header => false, on_error => 'skip') AS x(a int, b positive)) AS s],
+	'looking for files' => q[SELECT a FROM etl_csv('many/*/../*/../*/../*x') AS x(a text)],
+	'looking for files in a loop' =>
+	  q[SELECT a FROM generate_series(1, 2) AS i, LATERAL etl_csv(substr('many/*/../*/../*/../*x', i - i + 1)) AS x(a text)],
 	'comments only' =>
 	  q[SELECT count(*) FROM generate_series(1, 1000) AS i, LATERAL etl_csv(substr('comments.csv', i - i + 1), header => false, comment => '#') AS x(a text)],
 	'lines that are skipped' =>
