@@ -25,7 +25,7 @@ typedef struct HashEntry
 } HashEntry;
 
 EtlPages *
-EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect)
+EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect, int64 enough)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl pages", ALLOCSET_DEFAULT_SIZES);
@@ -37,6 +37,7 @@ EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect)
 	pages->page_context = AllocSetContextCreate(context, "etl page", ALLOCSET_DEFAULT_SIZES);
 	pages->base = base;
 	pages->dialect = dialect;
+	pages->enough = enough;
 	initStringInfo(&pages->held);
 	if (dialect->guard)
 		pages->hashes = hash_create("etl pages", 128, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -248,6 +249,7 @@ finish_page(EtlPages *pages)
 		EtlPagesSendNext(pages);
 	else
 		EtlPagesDiscardAhead(pages);
+	pages->nread += pages->nitems;
 	pages->nbefore = decision->rekey ? 0 : pages->nbefore + pages->nitems;
 	pages->longest = Max(pages->longest, pages->nitems);
 	memset(&pages->expected, 0, sizeof(EtlPageSeen));

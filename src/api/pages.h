@@ -27,8 +27,12 @@
 
 typedef struct EtlPages EtlPages;
 
-/* base and dialect are borrowed; an automatic dialect is filled in when the first answer is there. */
-extern EtlPages *EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect);
+/*
+ * base and dialect are borrowed; an automatic dialect is filled in when the first answer is there.
+ * enough is the number of items after which no more may be asked for, 0 if all are wanted: no page is asked for
+ * ahead that may not be needed.
+ */
+extern EtlPages *EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect, int64 enough);
 extern bool EtlPagesNext(EtlPages *pages, EtlJsonItem *item);
 
 /* Ends what is under way. */

@@ -6,6 +6,9 @@
  * that could make this page the last.  Where pages or items are counted and the end is known, as many are
  * asked for as may be under way; if a page then turns out to have another length, what was asked for with
  * a wrong offset is dropped and asked for again.
+ *
+ * Who wants some items only (LIMIT) costs no request more than these take: nothing is asked for ahead but what
+ * they cannot do without, if pages are as long as the longest so far.
  */
 #include "etl.h"
 
@@ -194,6 +197,15 @@ is_last_of_many(const EtlSignal *signal)
 	return false;
 }
 
+/* Will the page behind this one be needed, whatever this one has? */
+static bool
+is_surely_needed(const EtlPages *pages)
+{
+	return pages->enough == 0 ||
+		   (pages->longest > 0 &&
+			pages->enough > pages->nread + Max(pages->longest, pages->nitems));
+}
+
 /* Is the reference all that the decision about this page is waiting for? */
 static bool
 may_look_ahead(EtlPages *pages)
@@ -228,7 +240,8 @@ EtlPagesLookAhead(EtlPages *pages)
 	if (pages->nitems > 1 && (kind == ETL_IN_LINK || kind == ETL_IN_HEADER))
 		return;
 
-	if (pages->nsent > pages->number || pages->dialect->concurrency < 2 || !may_look_ahead(pages))
+	if (pages->nsent > pages->number || pages->dialect->concurrency < 2 ||
+		!is_surely_needed(pages) || !may_look_ahead(pages))
 		return;
 	reference = find_next(pages, true);
 	if (reference == NULL)
@@ -262,6 +275,9 @@ last_page(const EtlPages *pages)
 		last = (facts->total + size - 1) / size;
 	if (pages->dialect->max_pages > 0)
 		last = Min(last, pages->dialect->max_pages);
+	if (pages->enough > 0 && size > 0)
+		last = Min(last, pages->number +
+							 (pages->enough - pages->nread - facts->nitems + size - 1) / size);
 	return Max(last, pages->number + 1);
 }
 

@@ -226,7 +226,7 @@ EtlPagesRestart(EtlPages *pages)
 	pages->current = NULL;
 	pages->number = 0;
 	EtlPagesDiscardAhead(pages);
-	pages->nbefore = pages->longest = 0;
+	pages->nread = pages->nbefore = pages->longest = 0;
 	pages->empties = 0;
 	EtlPagesSendFirst(pages);
 }

@@ -40,6 +40,7 @@ struct EtlPages
 	EtlHttpStats stats;
 	EtlEnd end;
 	EtlDetection *detection;
+	int64 enough; /* items after which no more may be asked for; 0: all are wanted */
 
 	/* requests in the order of their pages */
 	List *ahead;	  /* of EtlPageRequest, behind the page in hand */
@@ -62,7 +63,8 @@ struct EtlPages
 	int64 broken_at;	  /* byte + 1 where the body is broken; 0: it is not */
 
 	/* the pages before */
-	int64 nbefore;
+	int64 nread;   /* items of all of them */
+	int64 nbefore; /* of those of the search in hand */
 	int64 longest;
 	int empties;
 	EtlPageFacts facts;

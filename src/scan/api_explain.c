@@ -196,7 +196,7 @@ etl_api_explain(PG_FUNCTION_ARGS)
 	max_pages = dialect->max_pages;
 	dialect->max_pages = 1;
 	dialect->truncation = ETL_TRUNCATION_IGNORED;
-	explanation.pages = EtlPagesOpen(&explanation.call->base, dialect);
+	explanation.pages = EtlPagesOpen(&explanation.call->base, dialect, 0);
 	read_page(&explanation);
 	dialect->max_pages = max_pages;
 

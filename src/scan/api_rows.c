@@ -122,7 +122,7 @@ api_open(EtlRows *rows)
 	api->json.source = api->display;
 	if (rows->rewindable)
 		api->spool = EtlTempFileCreate();
-	api->pages = EtlPagesOpen(&api->call->base, &api->call->dialect);
+	api->pages = EtlPagesOpen(&api->call->base, &api->call->dialect, rows->enough);
 }
 
 static EtlAdvance

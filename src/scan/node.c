@@ -53,6 +53,7 @@ typedef struct EtlScanState
 	bool filter_reads_row;
 
 	bool rewindable; /* it may be read again */
+	int64 enough;	 /* as in EtlRows */
 	EtlRows *rows;	 /* NULL: not open */
 	int64 ordinal;
 	EtlCounters counters;	/* of the scans that were closed */
@@ -205,6 +206,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	check_may_execute(state);
 	state->rewindable =
 		(eflags & EXEC_FLAG_REWIND) != 0 || EtlMayRescan(estate->es_plannedstmt, &scan->scan.plan);
+	state->enough = intVal(list_nth(scan->custom_private, ETL_SCAN_ENOUGH));
 	state->rti = bms_singleton_member(scan->custom_relids);
 	state->args = ExecInitExprList(state->call->args, &node->ss.ps);
 	state->arg_params = pull_paramids((Expr *) state->call);
@@ -240,7 +242,8 @@ open_scan(EtlScanState *state)
 	EtlArgs *args = evaluate_args(state);
 
 	MemoryContextSwitchTo(state->css.ss.ps.state->es_query_cxt);
-	state->rows = EtlRowsOpen(state->kind, args, state->desc, state->wanted, state->rewindable);
+	state->rows = EtlRowsOpen(state->kind, args, state->desc, state->wanted, state->rewindable,
+							  state->enough);
 	state->ordinal = 0;
 	MemoryContextSwitchTo(old);
 }

@@ -178,7 +178,7 @@ open_items(const EtlArgs *args)
 
 	TupleDescInitEntry(desc, 1, "_etl_index", INT4OID, -1, 0);
 	TupleDescInitEntry(desc, 2, "_etl_item", JSONBOID, -1, 0);
-	return EtlRowsOpen(&EtlJsonKind, args, desc, bms_add_range(NULL, 0, 1), false);
+	return EtlRowsOpen(&EtlJsonKind, args, desc, bms_add_range(NULL, 0, 1), false, 0);
 }
 
 static Peek *

@@ -131,6 +131,23 @@ scan_columns(RelOptInfo *rel, RangeTblEntry *rte, List *clauses)
 	return used;
 }
 
+/*
+ * The rows after which the query may stop reading, as LIMIT, EXISTS and cursors do; 0 if it reads to the end,
+ * as it does for all that has to see every row first.  One where it is not known how many it will be.
+ */
+static int
+enough_rows(const PlannerInfo *root)
+{
+	const Query *query = root->parse;
+
+	if (query->sortClause != NIL || query->groupClause != NIL || query->groupingSets != NIL ||
+		query->distinctClause != NIL || query->hasAggs || query->hasWindowFuncs)
+		return 0;
+	if (root->limit_tuples > 0)
+		return root->limit_tuples < PG_INT32_MAX ? (int) root->limit_tuples : 0;
+	return root->tuple_fraction > 0 ? 1 : 0;
+}
+
 static Plan *
 plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,
 		  List *custom_plans)
@@ -153,10 +170,11 @@ plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 	scan->scan.scanrelid = 0;
 	scan->flags = path->flags;
 	scan->custom_exprs = list_make1(copyObject(function->funcexpr));
-	scan->custom_private = list_concat(
-		list_make3(makeBoolean(rte->funcordinality), makeInteger(function->funccolcount),
-				   function->funccolnames),
-		list_make3(function->funccoltypes, function->funccoltypmods, function->funccolcollations));
+	scan->custom_private =
+		list_concat(list_make3(makeBoolean(rte->funcordinality),
+							   makeInteger(function->funccolcount), function->funccolnames),
+					list_make4(function->funccoltypes, function->funccoltypmods,
+							   function->funccolcollations, makeInteger(enough_rows(root))));
 	scan->methods = &EtlScanMethods;
 	return &scan->scan.plan;
 }

@@ -155,7 +155,7 @@ set_wanted(EtlRows *rows, const Bitmapset *wanted)
 
 static EtlRows *
 open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
-		  bool rewindable, const EtlResume *resume)
+		  bool rewindable, int64 enough, const EtlResume *resume)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl scan", ALLOCSET_DEFAULT_SIZES);
@@ -169,6 +169,7 @@ open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bi
 	rows->context = context;
 	rows->row_context = AllocSetContextCreate(context, "etl row", ALLOCSET_DEFAULT_SIZES);
 	rows->rewindable = rewindable;
+	rows->enough = enough;
 	rows->resume = resume;
 	if (EtlRowsCurrentLoad != NULL && EtlRowsCurrentLoad->rows == NULL)
 	{
@@ -200,9 +201,9 @@ open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bi
  */
 EtlRows *
 EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
-			bool rewindable)
+			bool rewindable, int64 enough)
 {
-	return open_rows(kind, args, desc, wanted, rewindable, NULL);
+	return open_rows(kind, args, desc, wanted, rewindable, enough, NULL);
 }
 
 EtlRows *
@@ -210,7 +211,7 @@ EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc d
 					   const EtlResume *resume)
 {
 	EtlRows *rows =
-		open_rows(kind, args, desc, bms_add_range(NULL, 0, desc->natts - 1), false, resume);
+		open_rows(kind, args, desc, bms_add_range(NULL, 0, desc->natts - 1), false, 0, resume);
 
 	/* what "fail" would raise is a fault now; the pipeline decides what becomes of it */
 	rows->on_error = ETL_ON_ERROR_SKIP;

@@ -192,6 +192,7 @@ struct EtlRows
 	int nwanted;
 	EtlWanted *wanted;		 /* the columns that anybody will fetch, each at its own number */
 	bool rewindable;		 /* Rewind may be called */
+	int64 enough;			 /* rows after which no more may be asked for; 0: all are wanted */
 	EtlLoad *load;			 /* that these rows are read for; or NULL */
 	bool reading;			 /* errors say by themselves where they come from */
 	const EtlResume *resume; /* a pipeline's; NULL: an ordinary scan */
@@ -221,7 +222,7 @@ struct EtlRows
 extern EtlLoad *EtlRowsCurrentLoad;
 
 extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
-							const Bitmapset *wanted, bool rewindable);
+							const Bitmapset *wanted, bool rewindable, int64 enough);
 /* The same for a pipeline: its faulty rows are neither errors nor left out. */
 extern EtlRows *EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
 									   const EtlResume *resume);

@@ -31,12 +31,13 @@ extern bool EtlScanEstimate(const FuncExpr *call, double *nrows, double *nbytes)
 /* plan.c makes a plan, node.c executes it: what custom_private holds, in this order */
 typedef enum EtlScanPrivate
 {
-	ETL_SCAN_ORDINALITY,   /* Boolean */
-	ETL_SCAN_NCOLUMNS,	   /* Integer: how many columns the function had for the plan */
-	ETL_SCAN_COLNAMES,	   /* List of String: all columns, if there is a column definition list */
-	ETL_SCAN_COLTYPES,	   /* OidList */
-	ETL_SCAN_COLTYPMODS,   /* IntList */
-	ETL_SCAN_COLCOLLATIONS /* OidList */
+	ETL_SCAN_ORDINALITY,	/* Boolean */
+	ETL_SCAN_NCOLUMNS,		/* Integer: how many columns the function had for the plan */
+	ETL_SCAN_COLNAMES,		/* List of String: all columns, if there is a column definition list */
+	ETL_SCAN_COLTYPES,		/* OidList */
+	ETL_SCAN_COLTYPMODS,	/* IntList */
+	ETL_SCAN_COLCOLLATIONS, /* OidList */
+	ETL_SCAN_ENOUGH			/* Integer: as in EtlRows */
 } EtlScanPrivate;
 
 extern Node *EtlScanCreateState(CustomScan *scan);

@@ -306,16 +306,50 @@ query_fails($node, 'SELECT * FROM ' . api("bare/$knobs", q{headers => '{"X": "a\
 
 # -- no request too many --------------------------------------------------------------------------
 
-my $github = api('github/n=1000/size=100', "pagination => 'github', concurrency => 1");
-for my $case ([ 3, 1 ], [ 100, 1 ], [ 101, 2 ])
+my $github = api('github/n=1000/size=100', "pagination => 'github'");
+my $counted = api('offsets/n=1000/size=100', "pagination => 'offset', $items, stop => 'total=total', concurrency => 8");
+for my $from ($github, $counted)
+{
+	my $what = $from eq $github ? 'links' : 'offsets, 8 at once';
+	for my $case (
+		[ 'LIMIT 3', 1 ],
+		[ 'LIMIT 99 OFFSET 1', 1 ],
+		[ 'LIMIT 100', 1 ],
+		[ 'LIMIT 101', 2 ],
+		[ 'LIMIT 200', 2 ],
+		[ 'LIMIT 450', 5 ],
+		[ 'WHERE id > 250 LIMIT 50', 3 ],
+		[ 'WHERE id % 2 = 0 LIMIT 150', 3 ],
+		[ 'ORDER BY id DESC LIMIT 3', 10 ])
+	{
+		fixture_reset();
+		query($node, "SELECT id FROM $from AS t(id int) $case->[0]");
+		is(number_of_requests(), $case->[1], "$case->[0]: $what");
+	}
+	for my $case ([ 'FETCH 100 FROM c', 1 ], [ 'FETCH 101 FROM c', 2 ], [ 'FETCH 60 FROM c; FETCH 60 FROM c', 2 ],
+		[ 'MOVE 200 IN c; CLOSE c', 2 ])
+	{
+		fixture_reset();
+		query($node, "BEGIN; DECLARE c CURSOR FOR SELECT id FROM $from AS t(id int); $case->[0]; COMMIT");
+		is(number_of_requests(), $case->[1], "$case->[0]: $what");
+	}
+	fixture_reset();
+	is(query($node, "SELECT EXISTS (SELECT FROM $from AS t(id int) WHERE id = 100)"), 't', "EXISTS: $what");
+	is(number_of_requests(), 1, 'one page of them');
+	fixture_reset();
+	query($node, "PREPARE p AS SELECT id FROM $from AS t(id int) LIMIT \$1; SET plan_cache_mode = force_generic_plan; EXECUTE p(200)");
+	is(number_of_requests(), 2, "LIMIT \$1: $what");
+}
+# What is surely needed is asked for ahead all the same.
+sub waited
 {
 	fixture_reset();
-	query($node, "SELECT id FROM $github AS t(id int) LIMIT $case->[0]");
-	is(number_of_requests(), $case->[1], "LIMIT $case->[0]");
+	query($node, 'SELECT id FROM ' . api('offsets/n=200/size=10/delay=100', "pagination => 'offset', $items, "
+		  . 'stop => ' . sql_quote('total=total') . ', concurrency => 8') . " AS t(id int) $_[0]");
+	my @times = map { $_->{time} } fixture_requests();
+	return $times[-1] - $times[0];
 }
-fixture_reset();
-query($node, 'SELECT id FROM ' . api('github/n=1000/size=100', "pagination => 'github'") . ' AS t(id int) LIMIT 3');
-cmp_ok(number_of_requests(), '<=', 2, 'concurrency bounds what is asked for ahead');
+cmp_ok(waited('LIMIT 100'), '<', 0.8, 'ten pages for a LIMIT are asked for at once');
 fixture_reset();
 query($node, "EXPLAIN SELECT * FROM $github AS t(id int)");
 is(number_of_requests(), 0, 'EXPLAIN asks for nothing');
