@@ -616,6 +616,7 @@ CREATE TABLE etl_catalog.pipelines (
     watermark_max text,
     rules jsonb NOT NULL,               -- name: boolean expression
     redact text[] NOT NULL,             -- columns of the source
+    whole boolean NOT NULL,             -- the query sees all of the source at once
     batch_size int NOT NULL,
     flush_interval interval NOT NULL,
     on_error text NOT NULL,
@@ -755,7 +756,7 @@ SELECT p.name, p.owner,
     CASE WHEN is_mine THEN p.query END AS query,
     p.target, p.key, p.mode, p.on_conflict, p.watermark, p.watermark_lag, p.watermark_max,
     CASE WHEN is_mine THEN p.rules END AS rules,
-    p.redact, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_shutdown, p.max_runtime,
+    p.redact, p.whole, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_shutdown, p.max_runtime,
     p.enabled, NOT etl_catalog.is_at_home(p.system_identifier, p.database) AS is_copy, p.search_path,
     p.created_at
 FROM etl_catalog.pipelines p, LATERAL (SELECT pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') AS is_mine) m
@@ -848,6 +849,8 @@ GRANT SELECT ON etl_progress, etl_pipelines, etl_runs, etl_dead_letters, etl_sta
  * rules            boolean expressions over the columns of the query, by name; a row that does not fulfil one is
  *                  a dead letter
  * redact           columns of the source whose values are kept out of dead letters
+ * whole            the query sees all of the source at once: each run reads it all, loads it in one transaction, and
+ *                  has the last word on earlier dead letters. Needs a key
  * batch_size       records in one transaction
  * flush_interval   a batch waits no longer than this for more records
  * on_error         a record that cannot be loaded: 'dead_letter' keeps it aside, 'fail' fails the run
@@ -873,6 +876,7 @@ CREATE FUNCTION etl_create_pipeline(
     watermark_max text DEFAULT NULL,
     rules jsonb DEFAULT NULL,
     redact text[] DEFAULT NULL,
+    whole boolean DEFAULT NULL,
     batch_size int DEFAULT NULL,
     flush_interval interval DEFAULT NULL,
     on_error text DEFAULT NULL,
@@ -900,6 +904,7 @@ CREATE FUNCTION etl_alter_pipeline(
     watermark_max text DEFAULT NULL,
     rules jsonb DEFAULT NULL,
     redact text[] DEFAULT NULL,
+    whole boolean DEFAULT NULL,
     batch_size int DEFAULT NULL,
     flush_interval interval DEFAULT NULL,
     on_error text DEFAULT NULL,
@@ -924,9 +929,9 @@ CREATE FUNCTION etl_reset(name text) RETURNS void
 CREATE FUNCTION etl_adopt() RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION etl_create_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean, text, text, text[], int)
+COMMENT ON FUNCTION etl_create_pipeline
     IS 'defines a pipeline';
-COMMENT ON FUNCTION etl_alter_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean, text, text, text[], int)
+COMMENT ON FUNCTION etl_alter_pipeline
     IS 'changes what is given of the definition of a pipeline';
 COMMENT ON FUNCTION etl_drop_pipeline(text) IS 'removes a pipeline with its checkpoint, history and dead letters';
 COMMENT ON FUNCTION etl_pause(text) IS 'keeps a pipeline from being run';
@@ -935,8 +940,8 @@ COMMENT ON FUNCTION etl_reset(text) IS 'forgets checkpoint and watermark of a pi
 COMMENT ON FUNCTION etl_adopt() IS 'makes the pipelines of a copied or restored database its own; returns how many those were';
 
 REVOKE EXECUTE ON FUNCTION
-    etl_create_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean, text, text, text[], int),
-    etl_alter_pipeline(text, text, text, text, text[], text, text, text, text, text, jsonb, text[], int, interval, text, bigint, text, interval, boolean, text, text, text[], int),
+    etl_create_pipeline,
+    etl_alter_pipeline,
     etl_drop_pipeline(text), etl_pause(text), etl_resume(text), etl_reset(text), etl_adopt()
     FROM PUBLIC;
 

@@ -5,6 +5,7 @@
 #include "etl.h"
 
 #include "access/htup_details.h"
+#include "executor/executor.h"
 #include "pipeline/batch.h"
 #include "scan/scan.h"
 
@@ -17,6 +18,11 @@ typedef struct WindowRows
 	EtlWindow *window;
 	int next;
 	int current;
+
+	/* of a store */
+	int reader;
+	TupleTableSlot *slot;
+	MemoryContextCallback give_back;
 
 	/* of tuples, the columns of the current row */
 	Datum *values;
@@ -40,6 +46,38 @@ check_columns(const EtlRows *rows, const EtlWindow *window)
 				 errmsg("function %s has other columns than the batch has", rows->kind->function)));
 }
 
+/* The scan is over, maybe by an error. */
+static void
+give_reader_back(void *arg)
+{
+	WindowRows *w = arg;
+
+	w->window->taken[w->reader] = false;
+}
+
+/* Takes a place of its own in the store, so that several scans can go on side by side. */
+static void
+open_store(WindowRows *w)
+{
+	EtlWindow *window = w->window;
+
+	w->slot = MakeSingleTupleTableSlot(window->desc, &TTSOpsMinimalTuple);
+	while (w->reader < window->nreaders && window->taken[w->reader])
+		w->reader++;
+	if (w->reader == window->nreaders)
+	{
+		window->taken = repalloc(window->taken, sizeof(bool) * (w->reader + 1));
+		(void) tuplestore_alloc_read_pointer(window->store, EXEC_FLAG_REWIND);
+		window->nreaders++;
+	}
+	window->taken[w->reader] = true;
+	w->give_back.func = give_reader_back;
+	w->give_back.arg = w;
+	MemoryContextRegisterResetCallback(w->base.context, &w->give_back);
+	tuplestore_select_read_pointer(window->store, w->reader);
+	tuplestore_rescan(window->store);
+}
+
 static void
 open_window(EtlRows *rows, EtlWindow *window)
 {
@@ -55,6 +93,8 @@ open_window(EtlRows *rows, EtlWindow *window)
 	w->next = window->begin;
 	w->values = palloc(sizeof(Datum) * rows->desc->natts);
 	w->isnull = palloc(sizeof(bool) * rows->desc->natts);
+	if (window->store != NULL)
+		open_store(w);
 }
 
 static void
@@ -70,11 +110,28 @@ open_emitted(EtlRows *rows)
 }
 
 static EtlAdvance
+advance_in_store(WindowRows *w)
+{
+	MemoryContext old = MemoryContextSwitchTo(w->base.context);
+	bool found;
+
+	tuplestore_select_read_pointer(w->window->store, w->reader);
+	found = tuplestore_gettupleslot(w->window->store, true, false, w->slot);
+	MemoryContextSwitchTo(old);
+	if (!found)
+		return ETL_NO_MORE_ROWS;
+	w->window->pulled = 0; /* a row, and no matter which */
+	return ETL_ROW;
+}
+
+static EtlAdvance
 window_advance(EtlRows *rows)
 {
 	WindowRows *w = (WindowRows *) rows;
 	EtlWindow *window = w->window;
 
+	if (window->store != NULL)
+		return advance_in_store(w);
 	while (w->next < window->end && window->left_out != NULL && window->left_out[w->next])
 		w->next++;
 	if (w->next >= window->end)
@@ -90,6 +147,13 @@ locate(WindowRows *w, const Datum **values, const bool **isnull)
 {
 	const EtlWindow *window = w->window;
 
+	if (window->store != NULL)
+	{
+		slot_getallattrs(w->slot);
+		*values = w->slot->tts_values;
+		*isnull = w->slot->tts_isnull;
+		return;
+	}
 	if (window->tuples == NULL)
 	{
 		*values = window->values + (size_t) w->current * window->desc->natts;
@@ -130,6 +194,11 @@ window_rewind(EtlRows *rows)
 	WindowRows *w = (WindowRows *) rows;
 
 	w->next = w->window->begin;
+	if (w->window->store != NULL)
+	{
+		tuplestore_select_read_pointer(w->window->store, w->reader);
+		tuplestore_rescan(w->window->store);
+	}
 }
 
 static void

@@ -12,6 +12,7 @@
 #include "access/htup.h"
 #include "pipeline/pipeline.h"
 #include "scan/rows.h"
+#include "utils/tuplestore.h"
 
 /* Rows, of which a statement sees those between begin and end. */
 typedef struct EtlWindow
@@ -27,6 +28,11 @@ typedef struct EtlWindow
 	const Datum *values; /* [natts of desc] of each row */
 	const bool *isnull;
 	const MinimalTuple *tuples;
+
+	/* or, of a whole source, all that a file holds: begin, end and left_out say nothing then */
+	Tuplestorestate *store;
+	int nreaders; /* its read pointers, and */
+	bool *taken;  /* [nreaders] which of them a scan has */
 } EtlWindow;
 
 /* What etl_batch() and etl_emitted() return in this process; NULL: there is nothing. */

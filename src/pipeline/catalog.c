@@ -25,7 +25,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#define MAX_PARAMETERS 24
+#define MAX_PARAMETERS 32
 
 /* One of our statements.  It is prepared when it first runs, and kept. */
 typedef struct Statement
@@ -255,7 +255,7 @@ result_list(const Entered *entered, int row, int column)
 	"redact, batch_size::bigint, flush_interval, "                                               \
 	"(extract(epoch FROM flush_interval) * 1000)::bigint, on_error, reject_limit, on_shutdown, " \
 	"max_runtime, (extract(epoch FROM max_runtime) * 1000)::bigint, enabled::int::bigint, "      \
-	"etl_catalog.is_at_home(system_identifier, database)::int::bigint "
+	"whole::int::bigint, etl_catalog.is_at_home(system_identifier, database)::int::bigint "
 
 static EtlPipeline *
 result_pipeline(const Entered *entered)
@@ -299,7 +299,8 @@ result_pipeline(const Entered *entered)
 	p->max_runtime = result_text(entered, 0, 24);
 	p->max_runtime_ms = result_bigint(0, 25, 0);
 	p->enabled = result_bigint(0, 26, 0) != 0;
-	p->at_home = result_bigint(0, 27, 0) != 0;
+	p->whole = result_bigint(0, 27, 0) != 0;
+	p->at_home = result_bigint(0, 28, 0) != 0;
 	return p;
 }
 
@@ -369,11 +370,12 @@ add_definition(Values *values, const EtlPipeline *p)
 	add_text(values, p->on_shutdown);
 	add_text(values, p->max_runtime);
 	add(values, BoolGetDatum(p->enabled));
+	add(values, BoolGetDatum(p->whole));
 }
 
 #define DEFINITION_TYPES                                                                           \
 	TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, \
-		TEXTARRAYOID, INT8OID, TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, BOOLOID
+		TEXTARRAYOID, INT8OID, TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, BOOLOID, BOOLOID
 
 int64
 EtlCatalogInsert(const EtlPipeline *pipeline)
@@ -381,11 +383,11 @@ EtlCatalogInsert(const EtlPipeline *pipeline)
 	static Statement statement = {
 		"INSERT INTO etl_catalog.pipelines (source, query, target, key, mode, on_conflict, "
 		"watermark, watermark_lag, watermark_max, rules, redact, batch_size, flush_interval, "
-		"on_error, reject_limit, on_shutdown, max_runtime, enabled, name, search_path, owner, "
+		"on_error, reject_limit, on_shutdown, max_runtime, enabled, whole, name, search_path, owner, "
 		"system_identifier, database) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12::int, $13::interval, "
-		"$14, $15, $16, $17::interval, $18, $19, $20, $21::regrole, $22, $23) RETURNING id",
-		23,
+		"$14, $15, $16, $17::interval, $18, $19, $20, $21, $22::regrole, $23, $24) RETURNING id",
+		24,
 		{DEFINITION_TYPES, TEXTOID, TEXTOID, OIDOID, INT8OID, OIDOID}};
 	Values values = {0};
 	Entered entered;
@@ -410,10 +412,10 @@ EtlCatalogUpdate(const EtlPipeline *pipeline)
 	static Statement statement = {
 		"UPDATE etl_catalog.pipelines SET (source, query, target, key, mode, on_conflict, "
 		"watermark, watermark_lag, watermark_max, rules, redact, batch_size, flush_interval, "
-		"on_error, reject_limit, on_shutdown, max_runtime, enabled) "
+		"on_error, reject_limit, on_shutdown, max_runtime, enabled, whole) "
 		"= ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12::int, $13::interval, "
-		"$14, $15, $16, $17::interval, $18) WHERE id = $19",
-		19,
+		"$14, $15, $16, $17::interval, $18, $19) WHERE id = $20",
+		20,
 		{DEFINITION_TYPES, INT8OID}};
 	Values values = {0};
 
@@ -796,6 +798,21 @@ EtlCatalogResolve(int64 letter, int64 run_id)
 	Values values = {0};
 
 	add_bigint(&values, letter);
+	add_bigint(&values, run_id);
+	(void) run(&statement, &values);
+}
+
+void
+EtlCatalogResolveBefore(int64 pipeline, int64 run_id)
+{
+	static Statement statement = {"UPDATE etl_catalog.dead_letters SET resolved_at = now(), "
+								  "resolved_by = $2 WHERE pipeline = $1 AND run < $2 "
+								  "AND resolved_at IS NULL",
+								  2,
+								  {INT8OID, INT8OID}};
+	Values values = {0};
+
+	add_bigint(&values, pipeline);
 	add_bigint(&values, run_id);
 	(void) run(&statement, &values);
 }

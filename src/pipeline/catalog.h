@@ -77,6 +77,8 @@ extern void EtlCatalogAddDeadLetter(int64 pipeline, int64 run, const EtlDeadLett
 extern List *
 EtlCatalogDeadLetters(int64 pipeline, int64 after, int n, int64 run, const char *sqlstate);
 extern void EtlCatalogResolve(int64 letter, int64 run);
+/* The open ones of runs before this one. */
+extern void EtlCatalogResolveBefore(int64 pipeline, int64 run);
 extern void EtlCatalogFailedAgain(int64 letter, const char *stage, const char *sqlstate,
 								  const char *message, const char *detail);
 extern int64 EtlCatalogPurge(int64 pipeline, const char *age);

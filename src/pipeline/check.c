@@ -14,10 +14,8 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parser.h"
-#include "parser/parsetree.h"
 #include "pipeline/check.h"
 #include "scan/scan.h"
 #include "utils/builtins.h"
@@ -143,81 +141,6 @@ EtlCheckSource(const EtlPipeline *pipeline, const char *text)
  *	Query
  * ---------------------------------------------------------------- */
 
-static bool
-refers_to_batch(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, RangeTblEntry))
-	{
-		RangeTblEntry *rte = (RangeTblEntry *) node;
-
-		return rte->rtekind == RTE_CTE && strcmp(rte->ctename, "batch") == 0;
-	}
-	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, refers_to_batch, context, QTW_EXAMINE_RTES_BEFORE);
-	return expression_tree_walker(node, refers_to_batch, context);
-}
-
-/* What in a query over the batch would mean something else over all rows; NULL: nothing. */
-static const char *
-needs_all_rows(const Query *query)
-{
-	if (query->hasAggs || query->groupClause != NIL || query->groupingSets != NIL ||
-		query->havingQual != NULL)
-		return "an aggregate";
-	if (query->distinctClause != NIL)
-		return "DISTINCT";
-	if (query->hasWindowFuncs)
-		return "a window function";
-	if (query->limitCount != NULL || query->limitOffset != NULL)
-		return "LIMIT or OFFSET";
-	if (query->setOperations != NULL)
-		return "a set operation";
-	return NULL;
-}
-
-typedef struct QueryCheck
-{
-	Oid target;
-	bool reads_target;
-} QueryCheck;
-
-static bool
-check_query_tree(Node *node, void *context)
-{
-	QueryCheck *check = context;
-	Query *query = (Query *) node;
-	const char *reason;
-
-	if (node == NULL)
-		return false;
-	if (IsA(node, RangeTblEntry))
-	{
-		check->reads_target |= ((RangeTblEntry *) node)->relid == check->target;
-		return false;
-	}
-	if (!IsA(node, Query))
-		return expression_tree_walker(node, check_query_tree, context);
-	if (query->hasModifyingCTE)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("the query of a pipeline cannot modify data"),
-						errhint("Write to other tables from a trigger on the target.")));
-	if (query->rowMarks != NIL)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("the query of a pipeline cannot lock rows (FOR UPDATE and kin)")));
-	reason = needs_all_rows(query);
-	if (reason != NULL && refers_to_batch(node, NULL))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("the query of a pipeline cannot have %s over the batch", reason),
-				 errdetail("A batch holds some of the rows, so the result would depend on where "
-						   "batches end."),
-				 errhint("Load the rows as they are, and use a view or another statement over the "
-						 "target.")));
-	return query_tree_walker(query, check_query_tree, context, QTW_EXAMINE_RTES_BEFORE);
-}
-
 static void
 check_names(TupleDesc desc)
 {
@@ -233,15 +156,11 @@ check_names(TupleDesc desc)
 TupleDesc
 EtlCheckQuery(const EtlPipeline *pipeline, const char *text, Oid target)
 {
-	QueryCheck check = {target, false};
 	Planned planned;
 
 	(void) parse_select(pipeline->query, "the query of a pipeline");
 	planned = plan_statement(text);
-	(void) check_query_tree((Node *) planned.query, &check);
-	if (check.reads_target)
-		ereport(NOTICE, (errmsg("the query reads the table that it loads"),
-						 errdetail("It sees the rows of the batches before.")));
+	EtlCheckQueryTree(pipeline, planned.query, target);
 	check_names(planned.desc);
 	return planned.desc;
 }

@@ -6,6 +6,7 @@
 #define ETL_CHECK_H
 
 #include "access/tupdesc.h"
+#include "nodes/parsenodes.h"
 #include "pipeline/statements.h"
 #include "utils/rel.h"
 
@@ -14,6 +15,9 @@ extern TupleDesc EtlCheckSource(const EtlPipeline *pipeline, const char *text);
 
 /* Checks a query and gives its columns. */
 extern TupleDesc EtlCheckQuery(const EtlPipeline *pipeline, const char *text, Oid target);
+
+/* Whether the query, as it was analyzed, is one that a pipeline can have. */
+extern void EtlCheckQueryTree(const EtlPipeline *pipeline, Query *query, Oid target);
 
 extern void EtlCheckRule(const EtlRule *rule, const char *text);
 

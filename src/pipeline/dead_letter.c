@@ -40,7 +40,7 @@ must_redact(const EtlRun *run)
 static void
 fail_run(EtlRun *run, const EtlReject *reject)
 {
-	const EtlKept *kept = &run->batch.records[reject->record];
+	const EtlKept *kept = reject->record >= 0 ? &run->batch.records[reject->record] : NULL;
 	const char *message = must_redact(run) ? reject->safe_message : reject->message;
 
 	run->fatal = true;
@@ -49,7 +49,9 @@ fail_run(EtlRun *run, const EtlReject *reject)
 		(errcode(reject->sqlstate),
 		 errmsg_internal("%s", message != NULL ? message : "a record could not be loaded"),
 		 reject->detail != NULL && !must_redact(run) ? errdetail_internal("%s", reject->detail) : 0,
-		 errcontext("file \"%s\", line %llu", kept->source, (unsigned long long) kept->line)));
+		 kept == NULL ? errcontext("a row that the query gave")
+					  : errcontext("file \"%s\", line %llu", kept->source,
+								   (unsigned long long) kept->line)));
 }
 
 /* Everything in "reject" lasts as long as the transaction. */
@@ -61,7 +63,15 @@ EtlAddReject(EtlRun *run, EtlReject *reject)
 	if (strcmp(run->pipeline->on_error, "fail") == 0)
 		fail_run(run, reject);
 	old = MemoryContextSwitchTo(run->batch.loading);
-	run->batch.rejects = lappend(run->batch.rejects, reject);
+	if (reject->record < 0)
+	{
+		EtlDeadLetter letter = {0};
+
+		EtlMakeLetter(run, reject, &letter);
+		EtlCatalogAddDeadLetter(run->pipeline->id, run->id, &letter);
+	}
+	else
+		run->batch.rejects = lappend(run->batch.rejects, reject);
 	MemoryContextSwitchTo(old);
 }
 
@@ -180,30 +190,54 @@ set_reason(const EtlRun *run, const EtlReject *reject, EtlDeadLetter *letter)
 		letter->value = capped(reject->value, &whole);
 }
 
+/* A row that the query gave is no record of the source: it cannot be tried again. */
+static void
+set_row(const EtlRun *run, const EtlReject *reject, EtlDeadLetter *letter)
+{
+	if (!must_redact(run))
+		letter->raw = capped(reject->row, &letter->replayable);
+	letter->replayable = false;
+}
+
+void
+EtlMakeLetter(const EtlRun *run, const EtlReject *reject, EtlDeadLetter *letter)
+{
+	const EtlKept *kept;
+
+	set_reason(run, reject, letter);
+	if (reject->record < 0)
+	{
+		set_row(run, reject, letter);
+		return;
+	}
+	kept = &run->batch.records[reject->record];
+	letter->source = kept->source;
+	letter->line = (int64) kept->line;
+	letter->offset = (int64) kept->offset;
+	set_raw(run, kept, letter);
+	/* it is read again with all others, by the next run */
+	letter->replayable &= run->spool == NULL;
+}
+
 static void
 write_letter(EtlRun *run, const EtlReject *reject)
 {
-	const EtlKept *kept = &run->batch.records[reject->record];
 	EtlDeadLetter letter = {0};
 
-	set_reason(run, reject, &letter);
+	EtlMakeLetter(run, reject, &letter);
 	if (run->batch.letters != NULL)
 	{
 		EtlCatalogFailedAgain(run->batch.letters[reject->record], letter.stage, letter.sqlstate,
 							  letter.message, letter.detail);
 		return;
 	}
-	letter.source = kept->source;
-	letter.line = (int64) kept->line;
-	letter.offset = (int64) kept->offset;
-	set_raw(run, kept, &letter);
 	EtlCatalogAddDeadLetter(run->pipeline->id, run->id, &letter);
 	if (letter.replayable && reject->sqlstate == ERRCODE_FOREIGN_KEY_VIOLATION)
 		run->parked = true;
 }
 
-static void
-check_reject_limit(EtlRun *run, int64 rejected, const EtlReject *last)
+void
+EtlCheckRejectLimit(EtlRun *run, int64 rejected, const EtlReject *last)
 {
 	int64 limit = run->pipeline->reject_limit;
 	const char *message;
@@ -240,7 +274,7 @@ EtlSettleRejects(EtlRun *run, int from, int to, EtlRunCounters *counters)
 		last = reject;
 		rejected++;
 		if (!run->retry)
-			check_reject_limit(run, rejected, last);
+			EtlCheckRejectLimit(run, rejected, last);
 		write_letter(run, reject);
 	}
 	for (int i = from; i < to && run->batch.letters != NULL; i++)

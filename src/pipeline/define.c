@@ -167,6 +167,7 @@ take_numbers(const EtlArgs *args, EtlPipeline *p)
 						errmsg("batch_size must be between 1 and %d", MAX_BATCH_SIZE)));
 	p->reject_limit = Max(EtlArgInt(args, "reject_limit", p->reject_limit), -1);
 	p->enabled = EtlArgBool(args, "enabled", p->enabled);
+	p->whole = EtlArgBool(args, "whole", p->whole);
 }
 
 /* Takes what is given over the old values, or over the defaults. */
@@ -201,6 +202,12 @@ take_arguments(const EtlArgs *args, EtlPipeline *p)
 	take_choice(args, "on_error", on_error, lengthof(on_error), &p->on_error);
 	take_choice(args, "on_shutdown", on_shutdown, lengthof(on_shutdown), &p->on_shutdown);
 	take_interval(args, "max_runtime", &p->max_runtime, &p->max_runtime_ms);
+	if (p->whole && !EtlIsUpsert(p))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("whole => true needs a key"),
+				 errdetail("Each run reads all of the source, so it would append all of the "
+						   "rows once more."),
+				 errhint("Give the key of the rows that the query gives.")));
 	if (p->watermark == NULL && (p->watermark_lag != NULL || p->watermark_max != NULL))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("watermark_lag and watermark_max need a watermark")));

@@ -9,6 +9,8 @@
  *					try may not meet is tried again, any other ends the run
  *		finish		rows that waited for others; the watermark is published
  *
+ * If the query is to see the whole source, the source is spooled to a file first, and is one batch.
+ *
  * All that a batch changes commits together, so a run that dies at any moment goes on, in the next
  * run, exactly behind what is in the target.
  */
@@ -80,24 +82,11 @@ abort_transaction(EtlRun *run)
 static void
 save_checkpoint(EtlRun *run, int to)
 {
+	List *checkpoints = EtlCheckpointsAt(run, to);
 	ListCell *lc;
 
-	foreach (lc, run->batch.marks)
-	{
-		const EtlMark *mark = lfirst(lc);
-		const EtlMark *next = NULL;
-		EtlCheckpoint checkpoint = {mark->part, mark->position, mark->skipped};
-
-		if (mark->record > to)
-			break;
-		if (lnext(run->batch.marks, lc) != NULL)
-			next = lfirst(lnext(run->batch.marks, lc));
-		if (next != NULL && next->record <= to && strcmp(next->part, mark->part) == 0)
-			continue;
-		if (next == NULL || next->record > to)
-			checkpoint.skipped += to - mark->record;
-		EtlCatalogSetCheckpoint(run->pipeline->id, &checkpoint);
-	}
+	foreach (lc, checkpoints)
+		EtlCatalogSetCheckpoint(run->pipeline->id, lfirst(lc));
 }
 
 static void
@@ -140,6 +129,20 @@ commit_records(EtlRun *run, int from, int to, const EtlLoadOutcome *outcome)
 				   outcome->inserted == outcome->loaded && counters.skipped == skipped;
 	run->mostly_unchanged =
 		run->refresh.text != NULL && outcome->emitted - outcome->loaded > outcome->emitted / 2;
+}
+
+/* Commits a whole source. */
+static void
+commit_whole(EtlRun *run, const EtlLoadOutcome *outcome)
+{
+	EtlRunCounters counters = run->spool->counters;
+
+	count(&counters, outcome, 0);
+	EtlSpoolSettle(run);
+	EtlSavePendingWatermark(run, outcome);
+	EtlCatalogUpdateRun(run->id, &counters);
+	commit(run);
+	run->counters = counters;
 }
 
 /* Rows whose foreign key was missing, again at the end of the run: they were counted already. */
@@ -194,6 +197,12 @@ load_records(EtlRun *run, int from, bool isolate)
 	run->converted.pulled = run->emitted.pulled = -1;
 	run->loading = false;
 	begin();
+	if (run->spool != NULL)
+	{
+		EtlAttemptWhole(run, &outcome);
+		commit_whole(run, &outcome);
+		return n;
+	}
 	EtlConvertBatch(run);
 	if (isolate)
 		to = EtlIsolate(run, from, &outcome);
@@ -206,6 +215,23 @@ load_records(EtlRun *run, int from, bool isolate)
 	return to;
 }
 
+/* Of a whole source there is no record to set aside: the row may be made of all of them. */
+static void
+raise_for_whole(const EtlRun *run, ErrorData *error)
+{
+	if (run->pipeline->redact != NIL)
+	{
+		error->message =
+			pstrdup(error->message_id != NULL ? error->message_id : "a row could not be loaded");
+		error->detail = NULL;
+	}
+	if (error->hint == NULL)
+		error->hint =
+			"The query sees the whole source, so it is not known which record is at fault. Leave such rows "
+			"out in the query, or state in rules what makes a row good.";
+	ReThrowError(error);
+}
+
 /* After an error: how the batch goes on, if at all. */
 static void
 judge_error(EtlRun *run, ErrorData *error, bool *isolate, int *tries)
@@ -216,6 +242,8 @@ judge_error(EtlRun *run, ErrorData *error, bool *isolate, int *tries)
 	{
 		if (EtlTakeOtherStatement(run, error))
 			return;
+		if (run->spool != NULL)
+			raise_for_whole(run, error);
 		if (*isolate)
 			ReThrowError(
 				error); /* it came from no attempt: at commit, or from our own statements */
@@ -254,7 +282,8 @@ load_batch(EtlRun *run)
 	int tries = 0;
 	ErrorData *error;
 
-	EtlProgressStage(ETL_STAGE_LOADING, run->counters.read + run->batch.n);
+	EtlProgressStage(ETL_STAGE_LOADING, run->spool != NULL ? run->spool->counters.read
+														   : run->counters.read + run->batch.n);
 	EtlEnterBatch(strcmp(run->pipeline->on_shutdown, "drain") == 0);
 	do
 	{
@@ -270,7 +299,7 @@ load_batch(EtlRun *run)
  * ---------------------------------------------------------------- */
 
 static void
-check_may_run(const EtlPipeline *pipeline)
+check_may_run(const EtlPipeline *pipeline, bool retry)
 {
 	if (!pipeline->at_home)
 		ereport(ERROR,
@@ -278,6 +307,12 @@ check_may_run(const EtlPipeline *pipeline)
 				 errmsg("pipeline \"%s\" belongs to another database, of which this is a copy",
 						pipeline->name),
 				 errhint("If the copy is to run its pipelines, call etl_adopt().")));
+	if (pipeline->whole && retry)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("the dead letters of pipeline \"%s\" cannot be loaded alone",
+							   pipeline->name),
+						errdetail("Its query sees the whole source."),
+						errhint("Run the pipeline: each run reads all records again.")));
 	if (!pipeline->enabled)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("pipeline \"%s\" is paused", pipeline->name),
@@ -299,7 +334,7 @@ start(EtlRun *run, int64 pipeline)
 	if (!EtlLockPipeline(pipeline, true))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
 						errmsg("pipeline \"%s\" is running already", run->pipeline->name)));
-	check_may_run(run->pipeline);
+	check_may_run(run->pipeline, run->retry);
 	run->id = EtlCatalogStartRun(pipeline, run->retry ? "retry" : "load");
 	commit(run);
 }
@@ -315,6 +350,8 @@ open_run(EtlRun *run)
 	run->statements = EtlMakeStatements(run->pipeline);
 	MemoryContextSwitchTo(old);
 	EtlLoadInit(run);
+	if (run->pipeline->whole)
+		EtlSpoolBegin(run);
 	EtlWatermarkInit(run);
 	EtlOpenSource(run);
 	commit(run);
@@ -337,6 +374,25 @@ retry_parked_rows(EtlRun *run)
 			load_batch(run);
 	}
 	run->batch.letters = NULL;
+}
+
+/* All of the source into a file, then into the target, in one transaction. */
+static void
+load_whole_source(EtlRun *run)
+{
+	while (!run->batch.reached_end)
+	{
+		EtlStartBatch(run);
+		EtlProgressStage(ETL_STAGE_READING, run->spool->counters.read);
+		EtlFillBatch(run);
+		begin();
+		EtlConvertBatch(run);
+		EtlSpoolBatch(run);
+		commit(run);
+		EtlCheckShutdown();
+	}
+	EtlStartBatch(run);
+	load_batch(run);
 }
 
 static void
@@ -452,6 +508,8 @@ EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id))
 		open_run(run);
 		if (retry)
 			load_letters(run);
+		else if (run->spool != NULL)
+			load_whole_source(run);
 		else
 			load_source(run);
 		finish(run);
@@ -464,6 +522,7 @@ EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id))
 	}
 	PG_END_TRY();
 	EtlLimitRuntime(0);
+	EtlSpoolEnd(run);
 	if (error != NULL)
 		fail(run, error);
 	EtlBatchWindow = EtlEmittedWindow = NULL;

@@ -3,6 +3,7 @@
  *		A run under way: what its parts share.
  *
  *		fill.c		records of the source -> batch->records			outside transactions
+ *		spool.c		... all of them, converted, into a file			if the query is to see the whole source
  *		load.c		-> converted rows -> the query -> the target		in one transaction, with
  *		isolate.c	... in attempts, when a row is at fault
  *		engine.c	dead letters, counters, checkpoint, watermark		in the same transaction
@@ -14,6 +15,8 @@
 #include "pipeline/batch.h"
 #include "pipeline/catalog.h"
 #include "pipeline/statements.h"
+#include "utils/resowner.h"
+#include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
 /* How far a part of the source had been read when a record of the batch was its next one. */
@@ -28,7 +31,8 @@ typedef struct EtlMark
 /* Why a record was not loaded. */
 typedef struct EtlReject
 {
-	int record;
+	int record;		   /* -1: of a whole source, a row that the query gave */
+	const char *row;   /* that one, as JSON */
 	const char *stage; /* parse, convert, rule, load */
 	const char *column;
 	const char *value;
@@ -74,6 +78,17 @@ typedef struct EtlLoadOutcome
 	Datum watermark; /* the highest, in batch->loading */
 } EtlLoadOutcome;
 
+/* A whole source, read and converted, and what is to be committed with it. */
+typedef struct EtlSpool
+{
+	ResourceOwner owner; /* of the files, which outlast transactions */
+	Tuplestorestate *rows;
+	Tuplestorestate *letters;
+	TupleDesc letter_desc;
+	EtlRunCounters counters;
+	List *checkpoints; /* of EtlCheckpoint *: how far each part was read */
+} EtlSpool;
+
 /* A statement with a plan for many rows and one for few. */
 typedef struct EtlPlans
 {
@@ -99,6 +114,7 @@ typedef struct EtlRun
 
 	/* loading */
 	EtlBatch batch;
+	EtlSpool *spool; /* NULL: the query sees a batch at a time */
 	EtlWindow converted;
 	EtlWindow emitted;
 	EtlPlans transform, load, insert, refresh, winners;
@@ -133,6 +149,8 @@ typedef struct EtlRun
 extern void EtlOpenSource(EtlRun *run);
 extern void EtlFillBatch(EtlRun *run);
 extern void EtlStartBatch(EtlRun *run);
+/* How far the source is done when the records before "to" are: a list of EtlCheckpoint *. */
+extern List *EtlCheckpointsAt(const EtlRun *run, int to);
 extern EtlKept *EtlAddRecord(EtlRun *run);
 
 /* load.c */
@@ -140,12 +158,22 @@ extern void EtlLoadInit(EtlRun *run);
 extern void EtlConvertBatch(EtlRun *run);
 /* Takes the records between two numbers through the query into the target; raises whatever goes wrong. */
 extern void EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome);
+/* The same with all that was spooled. */
+extern void EtlAttemptWhole(EtlRun *run, EtlLoadOutcome *outcome);
 /* After an error in an attempt: the record to suspect; -1: any of them. */
 extern int EtlSuspect(const EtlRun *run);
 /* Whether an error lies in a row: its kind says so, and a row had been pulled when it came. */
 extern bool EtlLiesInRow(const EtlRun *run, const ErrorData *error);
 /* Whether an error only shows that another statement should have been used: the next try will do so. */
 extern bool EtlTakeOtherStatement(EtlRun *run, const ErrorData *error);
+
+/* spool.c */
+extern void EtlSpoolBegin(EtlRun *run);
+extern void EtlSpoolEnd(EtlRun *run);
+/* Adds the batch, which was converted in the transaction under way. */
+extern void EtlSpoolBatch(EtlRun *run);
+/* Writes what commits with the rows: dead letters, and how far the source was read. */
+extern void EtlSpoolSettle(EtlRun *run);
 
 /* isolate.c */
 /*
@@ -165,6 +193,9 @@ extern void EtlSavePendingWatermark(EtlRun *run, const EtlLoadOutcome *outcome);
 /* dead_letter.c */
 extern void EtlAddReject(EtlRun *run, EtlReject *reject);
 extern void EtlRejectError(EtlRun *run, int record, const ErrorData *error);
+extern void EtlMakeLetter(const EtlRun *run, const EtlReject *reject, EtlDeadLetter *letter);
+/* An error if so many dead letters of the run are too many. */
+extern void EtlCheckRejectLimit(EtlRun *run, int64 rejected, const EtlReject *last);
 extern void EtlSettleRejects(EtlRun *run, int from, int to, EtlRunCounters *counters);
 extern bool EtlNextLetters(EtlRun *run, int64 *after, int64 of_run, const char *sqlstate);
 

@@ -79,6 +79,33 @@ take_mark(void *arg, const char *part, const char *position)
 	MemoryContextSwitchTo(old);
 }
 
+List *
+EtlCheckpointsAt(const EtlRun *run, int to)
+{
+	List *checkpoints = NIL;
+	ListCell *lc;
+
+	foreach (lc, run->batch.marks)
+	{
+		const EtlMark *mark = lfirst(lc);
+		const EtlMark *next = NULL;
+		EtlCheckpoint *checkpoint;
+
+		if (mark->record > to)
+			break;
+		if (lnext(run->batch.marks, lc) != NULL)
+			next = lfirst(lnext(run->batch.marks, lc));
+		if (next != NULL && next->record <= to && strcmp(next->part, mark->part) == 0)
+			continue;
+		checkpoint = palloc(sizeof(EtlCheckpoint));
+		*checkpoint = (EtlCheckpoint){mark->part, mark->position, mark->skipped};
+		if (next == NULL || next->record > to)
+			checkpoint->skipped += to - mark->record;
+		checkpoints = lappend(checkpoints, checkpoint);
+	}
+	return checkpoints;
+}
+
 /* ----------------------------------------------------------------
  *	Opening
  * ---------------------------------------------------------------- */
@@ -119,7 +146,9 @@ EtlOpenSource(EtlRun *run)
 	run->resume.no_source = run->retry;
 	run->resume.settle_ms = EtlSettleTime;
 	old = MemoryContextSwitchTo(run->context);
-	run->checkpoints = EtlCatalogCheckpoints(run->pipeline->id);
+	/* what depends on all of the source needs all of it, each time */
+	if (run->spool == NULL)
+		run->checkpoints = EtlCatalogCheckpoints(run->pipeline->id);
 	run->rows = EtlRowsOpenForPipeline(kind, args, desc, &run->resume);
 	MemoryContextSwitchTo(old);
 }

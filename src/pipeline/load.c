@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pipeline/engine.h"
@@ -115,14 +116,17 @@ EtlConvertBatch(EtlRun *run)
  *	Plans
  * ---------------------------------------------------------------- */
 
-/* The plan of a statement for a number of rows in "window".  Between SPI_connect and SPI_finish. */
+/*
+ * The plan of a statement for a number of rows in "window", or for as many as there usually are.  Between
+ * SPI_connect and SPI_finish.
+ */
 static SPIPlanPtr
-plan_for(EtlPlans *plans, EtlWindow *window, int nrows, int batch_size)
+plan_for(EtlPlans *plans, EtlWindow *window, int64 nrows, int64 usual)
 {
 	bool few = nrows <= FEW_ROWS;
 	SPIPlanPtr *plan = few ? &plans->point : &plans->bulk;
 
-	window->expected = few ? 1 : batch_size;
+	window->expected = few ? 1 : usual;
 	if (*plan == NULL)
 	{
 		SPIPlanPtr prepared = SPI_prepare(plans->text, 0, NULL);
@@ -315,17 +319,30 @@ load_chunk(EtlRun *run, EtlLoadOutcome *outcome)
  *	The query
  * ---------------------------------------------------------------- */
 
+/* A row that the query gave, as JSON. */
+static char *
+row_as_json(const EtlRun *run, TupleTableSlot *slot)
+{
+	TupleDesc desc = BlessTupleDesc(run->statements->emitted);
+	HeapTuple tuple = heap_form_tuple(desc, slot->tts_values, slot->tts_isnull);
+
+	return TextDatumGetCString(DirectFunctionCall1(row_to_json, HeapTupleGetDatum(tuple)));
+}
+
 static void
-reject_row(EtlRun *run, int record, const char *rule, const char *message, EtlLoadOutcome *outcome)
+reject_row(EtlRun *run, TupleTableSlot *slot, int record, const char *rule, const char *message,
+		   EtlLoadOutcome *outcome)
 {
 	EtlReject *reject;
 	MemoryContext old;
 
-	if (record < 0)
+	if (record < 0 && run->spool == NULL)
 		ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errmsg_internal("%s", message)));
 	old = MemoryContextSwitchTo(run->batch.loading);
 	reject = palloc0(sizeof(EtlReject));
 	reject->record = record;
+	if (run->spool != NULL)
+		reject->row = row_as_json(run, slot);
 	reject->stage = "rule";
 	reject->rule = rule;
 	reject->sqlstate = ERRCODE_CHECK_VIOLATION;
@@ -333,6 +350,8 @@ reject_row(EtlRun *run, int record, const char *rule, const char *message, EtlLo
 	EtlAddReject(run, reject);
 	MemoryContextSwitchTo(old);
 	outcome->invalid++;
+	if (run->spool != NULL)
+		EtlCheckRejectLimit(run, run->rejected + outcome->invalid, reject);
 }
 
 /* Holds a row that the query gave against rules, key and watermark; false if it is rejected. */
@@ -350,7 +369,7 @@ check_row(EtlRun *run, TupleTableSlot *slot, int record, EtlLoadOutcome *outcome
 
 		if (slot->tts_isnull[i] || DatumGetBool(slot->tts_values[i]))
 			continue;
-		reject_row(run, record, rule->name,
+		reject_row(run, slot, record, rule->name,
 				   psprintf("the row does not fulfil rule \"%s\"", rule->name), outcome);
 		return false;
 	}
@@ -358,7 +377,7 @@ check_row(EtlRun *run, TupleTableSlot *slot, int record, EtlLoadOutcome *outcome
 	{
 		if (!slot->tts_isnull[s->keys[i]])
 			continue;
-		reject_row(run, record, "key",
+		reject_row(run, slot, record, "key",
 				   psprintf("null value in key column \"%s\"",
 							NameStr(TupleDescAttr(s->emitted, s->keys[i])->attname)),
 				   outcome);
@@ -368,7 +387,7 @@ check_row(EtlRun *run, TupleTableSlot *slot, int record, EtlLoadOutcome *outcome
 		return true;
 	if (EtlBeyondMax(run, slot->tts_values[s->watermark]))
 	{
-		reject_row(run, record, "watermark_max",
+		reject_row(run, slot, record, "watermark_max",
 				   psprintf("watermark \"%s\" is beyond watermark_max", run->pipeline->watermark),
 				   outcome);
 		return false;
@@ -393,6 +412,8 @@ current_record(const EtlRun *run)
 {
 	const EtlWindow *w = &run->converted;
 
+	if (run->spool != NULL)
+		return -1;
 	if (w->end - w->begin == 1)
 		return run->batch.record_of[w->begin];
 	if (!run->query_streams || w->pulled < 0)
@@ -456,30 +477,28 @@ check_deferred(void)
 	AfterTriggerSetState(stmt);
 }
 
-void
-EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
+static void
+start_attempt(EtlRun *run, EtlLoadOutcome *outcome)
 {
-	EtlWindow *w = &run->converted;
-	Receiver receiver;
-	SPIPlanPtr plan;
-
 	memset(outcome, 0, sizeof(*outcome));
 	/* The rows of an attempt that failed are not there for the query of this one. */
 	run->emitted.end = 0;
 	MemoryContextReset(run->chunk);
 	run->ntuples = 0;
 	run->loading = false;
-	w->values = run->batch.values;
-	w->isnull = run->batch.isnull;
-	w->begin = run->batch.row_of[begin];
-	w->end = run->batch.row_of[end];
-	w->pulled = -1;
-	if (w->begin == w->end)
-		return;
+	run->converted.pulled = -1;
+}
+
+/* The query over "nrows" rows of the window, and what it gives into the target. */
+static void
+load_window(EtlRun *run, int64 nrows, int64 usual, EtlLoadOutcome *outcome)
+{
+	Receiver receiver;
+	SPIPlanPtr plan;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	plan = plan_for(&run->transform, w, w->end - w->begin, run->pipeline->batch_size);
+	plan = plan_for(&run->transform, &run->converted, nrows, usual);
 	run->query_streams = plan_streams(plan);
 	set_up_receiver(&receiver, receive_row, run, outcome);
 	receiver.dest.rStartup = check_result;
@@ -487,6 +506,32 @@ EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
 	SPI_finish();
 	load_chunk(run, outcome);
 	check_deferred();
+}
+
+void
+EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
+{
+	EtlWindow *w = &run->converted;
+
+	start_attempt(run, outcome);
+	w->values = run->batch.values;
+	w->isnull = run->batch.isnull;
+	w->begin = run->batch.row_of[begin];
+	w->end = run->batch.row_of[end];
+	if (w->begin < w->end)
+		load_window(run, w->end - w->begin, run->pipeline->batch_size, outcome);
+}
+
+/* A query that sees all there is may say something about nothing, so it is run then, too. */
+void
+EtlAttemptWhole(EtlRun *run, EtlLoadOutcome *outcome)
+{
+	int64 nrows = run->spool->counters.converted;
+
+	start_attempt(run, outcome);
+	run->converted.store = run->spool->rows;
+	load_window(run, nrows, nrows, outcome);
+	run->converted.store = NULL;
 }
 
 int

@@ -4,11 +4,13 @@
  *
  *		define.c		SQL functions that create and change definitions
  *		check.c			what can be seen to be wrong with one before it runs
+ *		check_query.c	... with its query
  *		statements.c	its texts as the statements that a run executes
  *		run.c			SQL functions that start a run, and wait for it
  *		worker.c		the process of a run
  *		engine.c		the run: batch by batch, and what becomes of errors
  *		fill.c			raw records into a batch, outside transactions
+ *		spool.c			a whole source in a file
  *		load.c			one attempt to take a range of a batch into the target
  *		isolate.c		which attempts to make when one fails
  *		dead_letter.c	records that cannot be loaded, and their second chance
@@ -49,6 +51,7 @@ typedef struct EtlPipeline
 	char *rules_json;
 	List *rules;  /* of EtlRule * */
 	List *redact; /* of char * */
+	bool whole;	  /* the query sees all of the source at once */
 	int batch_size;
 	char *flush_interval; /* as text, and */
 	int64 flush_ms;

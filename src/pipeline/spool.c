@@ -1,0 +1,234 @@
+/*
+ * spool.c
+ *		A whole source in a file, for a query that is to see all of it at once.
+ *
+ *		a batch of records -> converted rows		-> spool->rows
+ *		what cannot be read or converted			-> spool->letters, written with the rows in the end
+ *
+ * The source is read outside of transactions, as always; only the conversion of each batch needs one, a short
+ * one.  So what is spooled belongs to none: the tuplestores hold up to work_mem each in memory, and the rest in
+ * temporary files of a resource owner that lasts as long as the run.
+ */
+#include "etl.h"
+
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "pipeline/engine.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+/* ----------------------------------------------------------------
+ *	Dead letters as tuples
+ * ---------------------------------------------------------------- */
+
+static const size_t letter_texts[] = {
+	offsetof(EtlDeadLetter, stage),	  offsetof(EtlDeadLetter, source),
+	offsetof(EtlDeadLetter, column),  offsetof(EtlDeadLetter, value),
+	offsetof(EtlDeadLetter, raw),	  offsetof(EtlDeadLetter, header),
+	offsetof(EtlDeadLetter, rule),	  offsetof(EtlDeadLetter, sqlstate),
+	offsetof(EtlDeadLetter, message), offsetof(EtlDeadLetter, detail),
+};
+static const size_t letter_numbers[] = {
+	offsetof(EtlDeadLetter, line),
+	offsetof(EtlDeadLetter, offset),
+};
+
+#define NTEXTS ((int) lengthof(letter_texts))
+#define NCOLUMNS (NTEXTS + (int) lengthof(letter_numbers))
+
+static TupleDesc
+letter_desc(void)
+{
+	TupleDesc desc = CreateTemplateTupleDesc(NCOLUMNS);
+
+	for (int i = 0; i < NCOLUMNS; i++)
+		TupleDescInitBuiltinEntry(desc, i + 1, "", i < NTEXTS ? TEXTOID : INT8OID, -1, 0);
+	return desc;
+}
+
+static void
+put_letter(EtlSpool *spool, const EtlDeadLetter *letter)
+{
+	Datum values[NCOLUMNS];
+	bool isnull[NCOLUMNS] = {false};
+
+	for (int i = 0; i < NTEXTS; i++)
+	{
+		const char *text = *(const char *const *) ((const char *) letter + letter_texts[i]);
+
+		isnull[i] = text == NULL;
+		values[i] = text != NULL ? CStringGetTextDatum(text) : (Datum) 0;
+	}
+	for (int i = NTEXTS; i < NCOLUMNS; i++)
+		values[i] =
+			Int64GetDatum(*(const int64 *) ((const char *) letter + letter_numbers[i - NTEXTS]));
+	tuplestore_putvalues(spool->letters, spool->letter_desc, values, isnull);
+}
+
+static void
+get_letter(TupleTableSlot *slot, EtlDeadLetter *letter)
+{
+	memset(letter, 0, sizeof(*letter));
+	slot_getallattrs(slot);
+	for (int i = 0; i < NTEXTS; i++)
+		if (!slot->tts_isnull[i])
+			*(const char **) ((char *) letter + letter_texts[i]) =
+				TextDatumGetCString(slot->tts_values[i]);
+	for (int i = NTEXTS; i < NCOLUMNS; i++)
+		*(int64 *) ((char *) letter + letter_numbers[i - NTEXTS]) =
+			DatumGetInt64(slot->tts_values[i]);
+}
+
+/* ----------------------------------------------------------------
+ *	Spooling
+ * ---------------------------------------------------------------- */
+
+static Tuplestorestate *
+create_store(EtlSpool *spool)
+{
+	ResourceOwner old = CurrentResourceOwner;
+	Tuplestorestate *store;
+
+	CurrentResourceOwner = spool->owner;
+	store = tuplestore_begin_heap(true, true, work_mem);
+	CurrentResourceOwner = old;
+	return store;
+}
+
+void
+EtlSpoolBegin(EtlRun *run)
+{
+	EtlSpool *spool = MemoryContextAllocZero(run->context, sizeof(EtlSpool));
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+
+	spool->owner = ResourceOwnerCreate(NULL, "etl spool");
+	spool->rows = create_store(spool);
+	spool->letters = create_store(spool);
+	spool->letter_desc = letter_desc();
+	run->spool = spool;
+	run->converted.nreaders = 1; /* that a tuplestore begins with */
+	run->converted.taken = palloc0(sizeof(bool));
+	MemoryContextSwitchTo(old);
+}
+
+void
+EtlSpoolEnd(EtlRun *run)
+{
+	if (run->spool == NULL)
+		return;
+	tuplestore_end(run->spool->rows);
+	tuplestore_end(run->spool->letters);
+	ResourceOwnerDelete(run->spool->owner);
+	run->spool = NULL;
+}
+
+static void
+spool_rejects(EtlRun *run)
+{
+	EtlRunCounters *counters = &run->spool->counters;
+	ListCell *lc;
+
+	foreach (lc, run->batch.rejects)
+	{
+		const EtlReject *reject = lfirst(lc);
+		EtlDeadLetter letter = {0};
+
+		counters->malformed += strcmp(reject->stage, "parse") == 0;
+		counters->convert_failed += strcmp(reject->stage, "convert") == 0;
+		run->rejected++;
+		EtlCheckRejectLimit(run, run->rejected, reject);
+		EtlMakeLetter(run, reject, &letter);
+		put_letter(run->spool, &letter);
+	}
+}
+
+/* Keeps the last checkpoint of each part; what a part goes on from is the last one of the batch before. */
+static void
+keep_checkpoints(EtlRun *run)
+{
+	EtlSpool *spool = run->spool;
+	List *checkpoints = EtlCheckpointsAt(run, run->batch.n);
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+	ListCell *lc;
+
+	foreach (lc, checkpoints)
+	{
+		const EtlCheckpoint *from = lfirst(lc);
+		EtlCheckpoint *to = spool->checkpoints != NIL ? llast(spool->checkpoints) : NULL;
+
+		if (to == NULL || strcmp(to->part, from->part) != 0)
+		{
+			to = palloc(sizeof(EtlCheckpoint));
+			to->part = pstrdup(from->part);
+			spool->checkpoints = lappend(spool->checkpoints, to);
+		}
+		else
+			pfree(to->position);
+		to->position = pstrdup(from->position);
+		to->skipped = from->skipped;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+void
+EtlSpoolBatch(EtlRun *run)
+{
+	EtlBatch *batch = &run->batch;
+	EtlRunCounters *counters = &run->spool->counters;
+	TupleDesc desc = run->converted.desc;
+	MemoryContext old = MemoryContextSwitchTo(batch->loading);
+
+	for (int i = 0; i < batch->nrows; i++)
+		tuplestore_putvalues(run->spool->rows, desc, batch->values + (size_t) i * desc->natts,
+							 batch->isnull + (size_t) i * desc->natts);
+	spool_rejects(run);
+	keep_checkpoints(run);
+	counters->read += batch->n;
+	counters->converted += batch->nrows;
+	MemoryContextSwitchTo(old);
+}
+
+/* ----------------------------------------------------------------
+ *	Committing
+ * ---------------------------------------------------------------- */
+
+static void
+write_letters(EtlRun *run)
+{
+	EtlSpool *spool = run->spool;
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "etl letter", ALLOCSET_DEFAULT_SIZES);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(spool->letter_desc, &TTSOpsMinimalTuple);
+
+	tuplestore_rescan(spool->letters);
+	while (tuplestore_gettupleslot(spool->letters, true, false, slot))
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		EtlDeadLetter letter;
+
+		CHECK_FOR_INTERRUPTS();
+		get_letter(slot, &letter);
+		EtlCatalogAddDeadLetter(run->pipeline->id, run->id, &letter);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	MemoryContextDelete(context);
+}
+
+/*
+ * This run has read all there is, so it has the last word on each record: what is still wrong is a dead letter
+ * of its own.
+ */
+void
+EtlSpoolSettle(EtlRun *run)
+{
+	ListCell *lc;
+
+	EtlCatalogResolveBefore(run->pipeline->id, run->id);
+	write_letters(run);
+	foreach (lc, run->spool->checkpoints)
+		EtlCatalogSetCheckpoint(run->pipeline->id, lfirst(lc));
+}
