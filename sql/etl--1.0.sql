@@ -890,7 +890,12 @@ CREATE FUNCTION etl_create_pipeline(
     max_failures int DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-/* The same arguments: what is given changes.  An empty text, array or object takes an option away. */
+/*
+ * The same arguments: what is given changes.  An empty text, array or object takes an option away.  And:
+ *
+ * owner            gives the pipeline to another role, for those who can become that role; superusers, who can, also
+ *                  take over what a dropped role has left.  Not during a run (55006)
+ */
 CREATE FUNCTION etl_alter_pipeline(
     name text,
     source text DEFAULT NULL,
@@ -915,7 +920,8 @@ CREATE FUNCTION etl_alter_pipeline(
     schedule text DEFAULT NULL,
     timezone text DEFAULT NULL,
     after text[] DEFAULT NULL,
-    max_failures int DEFAULT NULL)
+    max_failures int DEFAULT NULL,
+    owner regrole DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 CREATE FUNCTION etl_drop_pipeline(name text) RETURNS void
@@ -1002,13 +1008,16 @@ CREATE PROCEDURE etl_retry_dead_letters(name text, INOUT run bigint DEFAULT NULL
     AS 'MODULE_PATHNAME' LANGUAGE C;
 COMMENT ON PROCEDURE etl_retry_dead_letters IS 'loads the dead letters of a pipeline once more';
 
-/* Removes runs and dead letters older than an interval, and returns how many; etl.retention does so by itself. */
-CREATE FUNCTION etl_purge(name text, older_than interval) RETURNS bigint
+/*
+ * Removes runs that began, and dead letters that were resolved, longer ago than an interval, and returns how many;
+ * etl.retention does so by itself.  Open dead letters are records that are nowhere else: they stay unless open is true.
+ */
+CREATE FUNCTION etl_purge(name text, older_than interval, open boolean DEFAULT false) RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION etl_purge(text, interval) IS 'removes old runs and dead letters of a pipeline';
+COMMENT ON FUNCTION etl_purge(text, interval, boolean) IS 'removes old runs and dead letters of a pipeline';
 
 REVOKE EXECUTE ON FUNCTION etl_watermark(text), etl_watermark(text, anyelement), etl_start(text),
-    etl_purge(text, interval) FROM PUBLIC;
+    etl_purge(text, interval, boolean) FROM PUBLIC;
 REVOKE EXECUTE ON PROCEDURE etl_run, etl_retry_dead_letters FROM PUBLIC;
 
 /*

@@ -43,6 +43,25 @@
 #endif
 
 /*
+ * 16 tells members of a role who may become that role from those who only have its rights.
+ */
+#if PG_VERSION_NUM >= 160000
+#define EtlCheckCanBecome(member, role) check_can_set_role(member, role)
+#else
+#define EtlCheckCanBecome(member, role) check_is_member_of_role(member, role)
+#endif
+
+/*
+ * 16 keeps what a statement needs rights for apart from its range table.
+ */
+#if PG_VERSION_NUM >= 160000
+#define EtlCheckPermissions(stmt) \
+	((void) ExecCheckPermissions((stmt)->rtable, (stmt)->permInfos, true))
+#else
+#define EtlCheckPermissions(stmt) ((void) ExecCheckRTPerms((stmt)->rtable, true))
+#endif
+
+/*
  * PostgreSQL 18 says pg_noreturn before a declaration where older majors say pg_attribute_noreturn() after it.
  */
 #if PG_VERSION_NUM < 180000

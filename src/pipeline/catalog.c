@@ -412,15 +412,16 @@ EtlCatalogUpdate(const EtlPipeline *pipeline)
 	static Statement statement = {
 		"UPDATE etl_catalog.pipelines SET (source, query, target, key, mode, on_conflict, "
 		"watermark, watermark_lag, watermark_max, rules, redact, batch_size, flush_interval, "
-		"on_error, reject_limit, on_shutdown, max_runtime, enabled, whole) "
+		"on_error, reject_limit, on_shutdown, max_runtime, enabled, whole, owner) "
 		"= ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12::int, $13::interval, "
-		"$14, $15, $16, $17::interval, $18, $19) WHERE id = $20",
-		20,
-		{DEFINITION_TYPES, INT8OID}};
+		"$14, $15, $16, $17::interval, $18, $19, $21::regrole) WHERE id = $20",
+		21,
+		{DEFINITION_TYPES, INT8OID, OIDOID}};
 	Values values = {0};
 
 	add_definition(&values, pipeline);
 	add_bigint(&values, pipeline->id);
+	add(&values, ObjectIdGetDatum(pipeline->owner));
 	(void) run(&statement, &values);
 }
 
@@ -837,22 +838,24 @@ EtlCatalogFailedAgain(int64 letter, const char *stage, const char *sqlstate, con
 }
 
 int64
-EtlCatalogPurge(int64 pipeline, const char *age)
+EtlCatalogPurge(int64 pipeline, const char *age, bool open)
 {
 	static Statement statement = {
 		"WITH r AS (DELETE FROM etl_catalog.runs WHERE pipeline = $1 AND state <> 'running' "
 		"AND started_at < now() - $2::interval RETURNING 1), "
 		"d AS (DELETE FROM etl_catalog.dead_letters WHERE pipeline = $1 "
-		"AND last_at < now() - $2::interval RETURNING 1) "
+		"AND (resolved_at < now() - $2::interval "
+		"OR $3 AND resolved_at IS NULL AND last_at < now() - $2::interval) RETURNING 1) "
 		"SELECT (SELECT count(*) FROM r) + (SELECT count(*) FROM d)",
-		2,
-		{INT8OID, TEXTOID}};
+		3,
+		{INT8OID, TEXTOID, BOOLOID}};
 	Values values = {0};
 	Entered entered;
 	int64 n;
 
 	add_bigint(&values, pipeline);
 	add_text(&values, age);
+	add(&values, BoolGetDatum(open));
 	enter(&entered);
 	(void) execute(&statement, &values);
 	n = result_bigint(0, 1, 0);

@@ -81,6 +81,7 @@ extern void EtlCatalogResolve(int64 letter, int64 run);
 extern void EtlCatalogResolveBefore(int64 pipeline, int64 run);
 extern void EtlCatalogFailedAgain(int64 letter, const char *stage, const char *sqlstate,
 								  const char *message, const char *detail);
-extern int64 EtlCatalogPurge(int64 pipeline, const char *age);
+/* Removes old runs and resolved dead letters, or open ones, too. */
+extern int64 EtlCatalogPurge(int64 pipeline, const char *age, bool open);
 
 #endif /* ETL_CATALOG_H */

@@ -3,7 +3,7 @@
  *		What can be seen to be wrong with a definition before it runs.
  *
  * The texts are parsed alone, to be sure that each is what it should be, then parsed, analyzed and planned in
- * the statements that will run.  What PostgreSQL itself says about them there is left as it is.
+ * the statements that will run, and held against the rights of whom they will run as.  What PostgreSQL itself says about them there is left as it is.
  */
 #include "etl.h"
 
@@ -13,6 +13,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
 #include "optimizer/optimizer.h"
 #include "parser/parser.h"
@@ -50,7 +51,7 @@ typedef struct Planned
 	Query *query;
 } Planned;
 
-/* Analyzes and plans a statement; the results are in the current memory context. */
+/* Analyzes and plans a statement, and checks the rights on its tables; the results are in the current memory context. */
 static Planned
 plan_statement(const char *text)
 {
@@ -58,6 +59,7 @@ plan_statement(const char *text)
 	Planned planned = {0};
 	SPIPlanPtr plan;
 	CachedPlanSource *source;
+	CachedPlan *cached;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -65,7 +67,9 @@ plan_statement(const char *text)
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
 	source = linitial(SPI_plan_get_plan_sources(plan));
-	ReleaseCachedPlan(GetCachedPlan(source, NULL, NULL, NULL), NULL);
+	cached = GetCachedPlan(source, NULL, NULL, NULL);
+	EtlCheckPermissions(linitial_node(PlannedStmt, cached->stmt_list));
+	ReleaseCachedPlan(cached, NULL);
 	MemoryContextSwitchTo(caller);
 	if (source->resultDesc != NULL)
 		planned.desc = CreateTupleDescCopy(source->resultDesc);

@@ -19,6 +19,7 @@
 #include "pipeline/lock.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(etl_purge);
 
@@ -322,12 +323,17 @@ EtlNextLetters(EtlRun *run, int64 *after, int64 of_run, const char *sqlstate)
 	return letters != NIL;
 }
 
-/* etl_purge(name text, older_than interval) returns bigint */
+/* etl_purge(name text, older_than interval, open boolean) returns bigint */
 Datum
 etl_purge(PG_FUNCTION_ARGS)
 {
 	EtlPipeline *pipeline = EtlFindOwnPipeline(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	char *age = DatumGetCString(DirectFunctionCall1(interval_out, PG_GETARG_DATUM(1)));
+	Interval none = {0};
 
-	PG_RETURN_INT64(EtlCatalogPurge(pipeline->id, age));
+	if (DatumGetBool(
+			DirectFunctionCall2(interval_lt, PG_GETARG_DATUM(1), IntervalPGetDatum(&none))))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("older_than must not be negative")));
+	PG_RETURN_INT64(EtlCatalogPurge(pipeline->id, age, PG_GETARG_BOOL(2)));
 }

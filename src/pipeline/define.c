@@ -223,8 +223,10 @@ check_as_owner(const EtlPipeline *pipeline)
 {
 	Oid user;
 	int sec_context;
-	int guc_level = NewGUCNestLevel();
+	int guc_level;
 
+	EtlCheckOwnerExists(pipeline);
+	guc_level = NewGUCNestLevel();
 	GetUserIdAndSecContext(&user, &sec_context);
 	if (user != pipeline->owner)
 		SetUserIdAndSecContext(pipeline->owner, sec_context | SECURITY_LOCAL_USERID_CHANGE |
@@ -252,26 +254,64 @@ EtlPipeline *
 EtlFindOwnPipeline(const char *name)
 {
 	EtlPipeline *pipeline = EtlCatalogFind(name, false);
+	const char *owner;
 
-	if (!has_privs_of_role(GetUserId(), pipeline->owner))
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("permission denied for pipeline \"%s\"", name),
-						errdetail("Only members of role \"%s\", which owns it, may do that.",
-								  GetUserNameFromId(pipeline->owner, false))));
-	return pipeline;
+	if (has_privs_of_role(GetUserId(), pipeline->owner))
+		return pipeline;
+	owner = GetUserNameFromId(pipeline->owner, true);
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+		 errmsg("permission denied for pipeline \"%s\"", name),
+		 owner != NULL
+			 ? errdetail("Only members of role \"%s\", which owns it, may do that.", owner)
+			 : errdetail("Its owner does not exist any more, so only superusers may do that.")));
 }
 
-/* The same, with nothing running while this transaction lasts. */
+/* No dependency keeps a role from being dropped that owns pipelines. */
+void
+EtlCheckOwnerExists(const EtlPipeline *pipeline)
+{
+	if (GetUserNameFromId(pipeline->owner, true) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the owner of pipeline \"%s\" does not exist any more", pipeline->name),
+				 errhint("A superuser can give it another, etl_alter_pipeline(%s, owner => ...), "
+						 "or drop it.",
+						 quote_literal_cstr(pipeline->name))));
+}
+
+/* Nothing shall run while this transaction lasts. */
+static void
+lock(const EtlPipeline *pipeline)
+{
+	if (!EtlLockPipeline(pipeline->id, false))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+						errmsg("pipeline \"%s\" is running", pipeline->name),
+						errhint("Wait for the run to end, or end it by etl_cancel.")));
+}
+
 static EtlPipeline *
 find_and_lock(const char *name)
 {
 	EtlPipeline *pipeline = EtlFindOwnPipeline(name);
 
-	if (!EtlLockPipeline(pipeline->id, false))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
-						errmsg("pipeline \"%s\" is running", pipeline->name),
-						errhint("Wait for the run to end, or end it by pg_cancel_backend.")));
+	lock(pipeline);
 	return pipeline;
+}
+
+/* As with any object: who gives it away must be able to become who gets it. */
+static void
+take_owner(const EtlArgs *args, EtlPipeline *pipeline)
+{
+	const EtlArg *arg = EtlArgFind(args, "owner");
+
+	if (arg == NULL)
+		return;
+	lock(pipeline);
+	pipeline->owner = DatumGetObjectId(arg->value);
+	EtlCheckOwnerExists(pipeline);
+	EtlCheckCanBecome(GetUserId(), pipeline->owner);
 }
 
 /* etl_create_pipeline(name text, source text, ...) returns void */
@@ -306,6 +346,7 @@ etl_alter_pipeline(PG_FUNCTION_ARGS)
 	EtlArgs *args = EtlArgsOfCall(fcinfo);
 	EtlPipeline *pipeline = EtlFindOwnPipeline(name_argument(args));
 
+	take_owner(args, pipeline);
 	take_arguments(args, pipeline);
 	check_as_owner(pipeline);
 	EtlCatalogUpdate(pipeline);

@@ -334,6 +334,10 @@ start(EtlRun *run, int64 pipeline)
 	if (!EtlLockPipeline(pipeline, true))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
 						errmsg("pipeline \"%s\" is running already", run->pipeline->name)));
+	if (run->pipeline->owner != GetUserId())
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+						errmsg("pipeline \"%s\" has just got another owner", run->pipeline->name),
+						errhint("Run it again.")));
 	check_may_run(run->pipeline, run->retry);
 	run->id = EtlCatalogStartRun(pipeline, run->retry ? "retry" : "load");
 	commit(run);
@@ -435,7 +439,7 @@ finish(EtlRun *run)
 	EtlCatalogUpdateRun(run->id, &run->counters);
 	EtlCatalogEndRun(run->id, "succeeded", NULL, NULL);
 	if (EtlRetention > 0)
-		(void) EtlCatalogPurge(run->pipeline->id, psprintf("%d minutes", EtlRetention));
+		(void) EtlCatalogPurge(run->pipeline->id, psprintf("%d minutes", EtlRetention), false);
 	commit(run);
 }
 

@@ -15,5 +15,6 @@ extern bool EtlPipelineIsLocked(int64 pipeline);
 
 /* A pipeline that the current user may change; an error if there is none, or not for this user. */
 extern EtlPipeline *EtlFindOwnPipeline(const char *name);
+extern void EtlCheckOwnerExists(const EtlPipeline *pipeline);
 
 #endif /* ETL_LOCK_H */

@@ -41,13 +41,13 @@ PG_FUNCTION_INFO_V1(etl_retry_dead_letters);
 static void
 check_owner_can_connect(const EtlPipeline *pipeline)
 {
-	HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(pipeline->owner));
+	HeapTuple tuple;
 	bool can_login;
 
+	EtlCheckOwnerExists(pipeline);
+	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(pipeline->owner));
 	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the owner of pipeline \"%s\" does not exist any more", pipeline->name)));
+		elog(ERROR, "cache lookup failed for role %u", pipeline->owner);
 	can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
 	ReleaseSysCache(tuple);
 	if (!can_login)

@@ -29,7 +29,8 @@ EtlPipelineInit(void)
 		"etl.dead_letter_max_bytes", "Sets how much of a record a dead letter keeps.",
 		"A record that was cut cannot be tried again.", &EtlDeadLetterMaxBytes, 64 * 1024, 0,
 		64 * 1024 * 1024, PGC_USERSET, GUC_UNIT_BYTE, NULL, NULL, NULL);
-	DefineCustomIntVariable("etl.retention", "Sets for how long runs and dead letters are kept.",
+	DefineCustomIntVariable("etl.retention",
+							"Sets for how long runs and resolved dead letters are kept.",
 							"Each run removes what is older; 0 keeps all.", &EtlRetention,
 							30 * 24 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
 	EtlBatchInit();

@@ -134,6 +134,24 @@ SELECT etl_create_pipeline('secret', source => $$etl_csv('etl_tmp/secret.csv') A
 CALL etl_run('secret', 0);
 SELECT line, column_name, value, raw, message, detail, replayable FROM etl_dead_letters WHERE pipeline = 'secret' ORDER BY line;
 
+-- What is old goes, but no record that is nowhere else.
+SELECT etl_purge('child', '-1 day');
+SELECT etl_purge('child', '1 day');
+CREATE VIEW kept AS SELECT (SELECT count(*) FROM etl_runs WHERE pipeline = 'child') AS runs,
+	count(*) FILTER (WHERE resolved) AS resolved, count(*) FILTER (WHERE NOT resolved) AS open
+FROM etl_dead_letters WHERE pipeline = 'child';
+TABLE kept;
+SELECT etl_purge('child', '0');
+TABLE kept;
+UPDATE etl_catalog.dead_letters SET last_at = last_at - interval '1 year' WHERE line = 3;
+SELECT etl_purge('child', '1 day', open => true);
+TABLE kept;
+-- by age, each run does so
+UPDATE etl_catalog.dead_letters SET last_at = last_at - interval '1 year', resolved_at = CASE WHEN line = 6 THEN now() - interval '31 days' END;
+CALL etl_run('child', 0);
+TABLE kept;
+DROP VIEW kept;
+
 SELECT etl_drop_pipeline(pipeline) FROM etl_status;
 SELECT count(*) FROM etl_catalog.dead_letters;
 DROP TABLE child, many, tree, twice, late, fresh, sorted, secret, parent;
