@@ -148,15 +148,14 @@ record_as_jsonb(Peek *peek)
 
 /* ---------------------------------------------------------------- */
 
-/* Whether a source begins as JSON does, and no CSV file that anybody would write. */
+/*
+ * Whether a source begins as JSON does, and no CSV file that anybody would write.  The records start again with the
+ * same bytes: a URL may be good for one request only.
+ */
 static bool
-is_json(const EtlArgs *args)
+is_json(EtlCsvRecords *records)
 {
-	MemoryContext context =
-		AllocSetContextCreate(CurrentMemoryContext, "etl peek", ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	EtlSource *source = EtlSourceSetNext(
-		EtlSourceSetOpen(EtlArgText(args, "source"), EtlArgText(args, "path"), false));
+	EtlSource *source = EtlSourceSetNext(records->files);
 	char start[64];
 	size_t len = source != NULL ? EtlSourceRead(source, start, sizeof(start)) : 0;
 	size_t pos = len >= 3 && memcmp(start, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
@@ -165,8 +164,7 @@ is_json(const EtlArgs *args)
 	while (pos < len && strchr(" \t\r\n", start[pos]) != NULL)
 		pos++;
 	json = pos < len && (start[pos] == '{' || start[pos] == '[');
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context); /* and closes the source */
+	EtlCsvRecordsRewind(records);
 	return json;
 }
 
@@ -191,8 +189,8 @@ open_peek(const EtlArgs *args)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("rows must not be negative")));
 	peek->context = AllocSetContextCreate(CurrentMemoryContext, "etl peek", ALLOCSET_SMALL_SIZES);
-	EtlCsvRecordsOpen(&peek->records, args, false);
-	if (is_json(args))
+	EtlCsvRecordsOpen(&peek->records, args, true);
+	if (is_json(&peek->records))
 		peek->items = open_items(args);
 	return peek;
 }

@@ -60,6 +60,10 @@ is(query($node, 'SET enable_material = off; SET enable_hashjoin = off; SET enabl
 	10000 * 3 - 6, 'a source that is read again');
 is(scalar fixture_requests(), 2, 'each was asked for once');
 
+fixture_reset();
+is(query($node, 'SELECT count(*) FROM etl_peek(' . sql_quote(fixture_url('/rows/10000')) . ')'), '10', 'etl_peek');
+is(scalar fixture_requests(), 1, 'asks once as well');
+
 # What is read once leaves no copy on disk; what may be read again does.
 my $temp_files = q(SELECT count(*) FROM pg_ls_tmpdir());
 sub open_cursor { return "BEGIN; DECLARE c NO SCROLL CURSOR FOR $_[0]; FETCH 1 FROM c; $temp_files; COMMIT"; }
