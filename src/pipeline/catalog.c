@@ -749,27 +749,23 @@ EtlCatalogAddDeadLetter(int64 pipeline, int64 run_id, const EtlDeadLetter *l)
 	(void) run(&statement, &values);
 }
 
-List *
-EtlCatalogDeadLetters(int64 pipeline, int64 after, int n, int64 run_id, const char *sqlstate)
+/* No more than fit into memory: as many as there may be records in a batch, and 16 MB of them. */
+#define LETTERS(which, order)                                                                  \
+	"SELECT id, source, line, byte_offset, raw, header FROM (SELECT *, "                       \
+	"sum(octet_length(raw)) OVER (ORDER BY " order " ROWS UNBOUNDED PRECEDING) AS size "       \
+	"FROM etl_catalog.dead_letters "                                                           \
+	"WHERE pipeline = $1 AND resolved_at IS NULL AND replayable AND " which " ORDER BY " order \
+	" LIMIT $3) AS l WHERE size - octet_length(raw) < 16777216 ORDER BY " order
+
+static List *
+list_letters(Statement *statement, Values *values)
 {
-	static Statement statement = {
-		"SELECT id, source, line, byte_offset, raw, header FROM etl_catalog.dead_letters "
-		"WHERE pipeline = $1 AND id > $2 AND resolved_at IS NULL AND replayable "
-		"AND ($4 = 0 OR run = $4) AND ($5 IS NULL OR sqlstate = $5) ORDER BY id LIMIT $3",
-		5,
-		{INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID}};
-	Values values = {0};
 	Entered entered;
 	List *list = NIL;
 	uint64 found;
 
-	add_bigint(&values, pipeline);
-	add_bigint(&values, after);
-	add_bigint(&values, n);
-	add_bigint(&values, run_id);
-	add_text(&values, sqlstate);
 	enter(&entered);
-	found = execute(&statement, &values);
+	found = execute(statement, values);
 	for (uint64 i = 0; i < found; i++)
 	{
 		EtlDeadLetter *letter = MemoryContextAllocZero(entered.caller, sizeof(EtlDeadLetter));
@@ -787,6 +783,38 @@ EtlCatalogDeadLetters(int64 pipeline, int64 after, int n, int64 run_id, const ch
 	}
 	leave(&entered);
 	return list;
+}
+
+List *
+EtlCatalogDeadLetters(int64 pipeline, int64 after, int n)
+{
+	static Statement statement = {LETTERS("id > $2", "id"), 3, {INT8OID, INT8OID, INT8OID}};
+	Values values = {0};
+
+	add_bigint(&values, pipeline);
+	add_bigint(&values, after);
+	add_bigint(&values, n);
+	return list_letters(&statement, &values);
+}
+
+List *
+EtlCatalogDeadLettersOf(int64 pipeline, int64 run_id, const char *sqlstate, int64 after,
+						bool backwards, int n)
+{
+	static Statement forward = {LETTERS("id > $2 AND run = $4 AND sqlstate = $5", "id"),
+								5,
+								{INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID}};
+	static Statement backward = {LETTERS("id < $2 AND run = $4 AND sqlstate = $5", "id DESC"),
+								 5,
+								 {INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID}};
+	Values values = {0};
+
+	add_bigint(&values, pipeline);
+	add_bigint(&values, after);
+	add_bigint(&values, n);
+	add_bigint(&values, run_id);
+	add_text(&values, sqlstate);
+	return list_letters(backwards ? &backward : &forward, &values);
 }
 
 void

@@ -73,9 +73,11 @@ typedef struct EtlDeadLetter
 } EtlDeadLetter;
 
 extern void EtlCatalogAddDeadLetter(int64 pipeline, int64 run, const EtlDeadLetter *letter);
-/* The open, replayable ones behind "after": all, or only those of a run with an SQLSTATE. */
-extern List *
-EtlCatalogDeadLetters(int64 pipeline, int64 after, int n, int64 run, const char *sqlstate);
+/* The open, replayable ones behind "after". */
+extern List *EtlCatalogDeadLetters(int64 pipeline, int64 after, int n);
+/* Those of a run that have failed with an SQLSTATE; backwards: those before "after", the last one first. */
+extern List *EtlCatalogDeadLettersOf(int64 pipeline, int64 run, const char *sqlstate, int64 after,
+									 bool backwards, int n);
 extern void EtlCatalogResolve(int64 letter, int64 run);
 /* The open ones of runs before this one. */
 extern void EtlCatalogResolveBefore(int64 pipeline, int64 run);

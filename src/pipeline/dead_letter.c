@@ -288,21 +288,13 @@ EtlSettleRejects(EtlRun *run, int from, int to, EtlRunCounters *counters)
  *	The second chance
  * ---------------------------------------------------------------- */
 
-/*
- * Fills the batch with dead letters behind *after, and moves that on; false if there are none.  In a
- * transaction.
- */
-bool
-EtlNextLetters(EtlRun *run, int64 *after, int64 of_run, const char *sqlstate)
+/* Fills the batch with dead letters; the last of them is *after. */
+static bool
+take_letters(EtlRun *run, List *letters, int64 *after)
 {
 	EtlBatch *batch = &run->batch;
-	MemoryContext old;
-	List *letters;
 	ListCell *lc;
 
-	EtlStartBatch(run);
-	old = MemoryContextSwitchTo(batch->context);
-	letters = EtlCatalogDeadLetters(run->pipeline->id, *after, LETTERS_AT_ONCE, of_run, sqlstate);
 	batch->letters = palloc(sizeof(int64) * (list_length(letters) + 1));
 	foreach (lc, letters)
 	{
@@ -319,8 +311,42 @@ EtlNextLetters(EtlRun *run, int64 *after, int64 of_run, const char *sqlstate)
 		run->rows->kind->revive(run->rows, kept);
 		batch->letters[batch->n - 1] = *after = letter->id;
 	}
-	MemoryContextSwitchTo(old);
 	return letters != NIL;
+}
+
+/*
+ * Fills the batch with dead letters behind *after, and moves that on; false if there are none.  In a
+ * transaction.
+ */
+bool
+EtlNextLetters(EtlRun *run, int64 *after)
+{
+	MemoryContext old;
+	bool found;
+
+	EtlStartBatch(run);
+	old = MemoryContextSwitchTo(run->batch.context);
+	found =
+		take_letters(run, EtlCatalogDeadLetters(run->pipeline->id, *after, LETTERS_AT_ONCE), after);
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+bool
+EtlNextParked(EtlRun *run, int64 *after, bool backwards)
+{
+	MemoryContext old;
+	List *letters;
+	bool found;
+
+	EtlStartBatch(run);
+	old = MemoryContextSwitchTo(run->batch.context);
+	letters = EtlCatalogDeadLettersOf(run->pipeline->id, run->id,
+									  unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION), *after,
+									  backwards, LETTERS_AT_ONCE);
+	found = take_letters(run, letters, after);
+	MemoryContextSwitchTo(old);
+	return found;
 }
 
 /* etl_purge(name text, older_than interval, open boolean) returns bigint */

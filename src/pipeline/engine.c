@@ -17,6 +17,7 @@
 #include "etl.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "monitor/progress.h"
@@ -147,7 +148,7 @@ commit_whole(EtlRun *run, const EtlLoadOutcome *outcome)
 
 /* Rows whose foreign key was missing, again at the end of the run: they were counted already. */
 static void
-commit_parked(EtlRun *run, const EtlLoadOutcome *outcome)
+commit_parked(EtlRun *run, int from, int to, const EtlLoadOutcome *outcome)
 {
 	EtlRunCounters counters = run->counters;
 	EtlRunCounters ignored = {0};
@@ -158,7 +159,7 @@ commit_parked(EtlRun *run, const EtlLoadOutcome *outcome)
 	counters.loaded += outcome->loaded;
 	counters.inserted += outcome->inserted;
 	counters.skipped += done - outcome->superseded - outcome->loaded;
-	EtlSettleRejects(run, 0, run->batch.n, &ignored);
+	EtlSettleRejects(run, from, to, &ignored);
 	EtlSavePendingWatermark(run, outcome);
 	EtlCatalogUpdateRun(run->id, &counters);
 	commit(run);
@@ -186,6 +187,14 @@ wait_before_try(int tries)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/* That of the definition, whatever the user's code has made of it. */
+static void
+set_search_path(const EtlRun *run)
+{
+	if (strcmp(namespace_search_path, run->pipeline->search_path) != 0)
+		SetConfigOption("search_path", run->pipeline->search_path, PGC_USERSET, PGC_S_SESSION);
+}
+
 /* One transaction; returns the record to go on with. */
 static int
 load_records(EtlRun *run, int from, bool isolate)
@@ -197,6 +206,7 @@ load_records(EtlRun *run, int from, bool isolate)
 	run->converted.pulled = run->emitted.pulled = -1;
 	run->loading = false;
 	begin();
+	set_search_path(run);
 	if (run->spool != NULL)
 	{
 		EtlAttemptWhole(run, &outcome);
@@ -209,7 +219,7 @@ load_records(EtlRun *run, int from, bool isolate)
 	else
 		EtlAttempt(run, from, n, &outcome);
 	if (run->batch.letters != NULL && !run->retry)
-		commit_parked(run, &outcome);
+		commit_parked(run, from, to, &outcome);
 	else
 		commit_records(run, from, to, &outcome);
 	return to;
@@ -232,9 +242,21 @@ raise_for_whole(const EtlRun *run, ErrorData *error)
 	ReThrowError(error);
 }
 
-/* After an error: how the batch goes on, if at all. */
+/* No attempt has failed, but the commit of all of them: the next one is to be half as large. */
 static void
-judge_error(EtlRun *run, ErrorData *error, bool *isolate, int *tries)
+take_fewer(EtlRun *run, ErrorData *error, int rest)
+{
+	if (run->doomed != NULL)
+		ReThrowError(error); /* it has nothing to do with the records */
+	if (Min(run->at_most, rest) == 1)
+		run->doomed = error;
+	else
+		run->at_most = Min(run->at_most, rest) / 2;
+}
+
+/* After an error: how the batch goes on behind the first records, if at all. */
+static void
+judge_error(EtlRun *run, ErrorData *error, int done, bool *isolate, int *tries)
 {
 	if (run->fatal || ProcDiePending)
 		ReThrowError(error);
@@ -245,8 +267,10 @@ judge_error(EtlRun *run, ErrorData *error, bool *isolate, int *tries)
 		if (run->spool != NULL)
 			raise_for_whole(run, error);
 		if (*isolate)
-			ReThrowError(
-				error); /* it came from no attempt: at commit, or from our own statements */
+		{
+			take_fewer(run, error, run->batch.n - done);
+			return;
+		}
 		run->suspect = EtlSuspect(run);
 		*isolate = true;
 		return;
@@ -285,11 +309,18 @@ load_batch(EtlRun *run)
 	EtlProgressStage(ETL_STAGE_LOADING, run->spool != NULL ? run->spool->counters.read
 														   : run->counters.read + run->batch.n);
 	EtlEnterBatch(strcmp(run->pipeline->on_shutdown, "drain") == 0);
+	run->at_most = Max(run->batch.n, 1);
+	run->doomed = NULL;
 	do
 	{
 		error = try_load(run, &done, isolate);
 		if (error != NULL)
-			judge_error(run, error, &isolate, &tries);
+			judge_error(run, error, done, &isolate, &tries);
+		else
+		{
+			run->doomed = NULL;
+			run->at_most = Min(run->at_most * 2, Max(run->batch.n, 1));
+		}
 	} while (error != NULL || done < run->batch.n);
 	EtlLeaveBatch();
 }
@@ -349,7 +380,7 @@ open_run(EtlRun *run)
 	MemoryContext old;
 
 	begin();
-	SetConfigOption("search_path", run->pipeline->search_path, PGC_USERSET, PGC_S_SESSION);
+	set_search_path(run);
 	old = MemoryContextSwitchTo(run->context);
 	run->statements = EtlMakeStatements(run->pipeline);
 	MemoryContextSwitchTo(old);
@@ -361,21 +392,24 @@ open_run(EtlRun *run)
 	commit(run);
 }
 
-/* Rows that failed their foreign key, once more: what they refer to may have come later in this run. */
+/*
+ * Rows that failed their foreign key, once more: what they refer to may have come later in this run.  They may also
+ * refer to each other, in either direction.
+ */
 static void
-retry_parked_rows(EtlRun *run)
+retry_parked_rows(EtlRun *run, bool backwards)
 {
-	int64 after = 0;
-	bool found = true;
+	int64 after = backwards ? PG_INT64_MAX : 0;
+	bool found = run->parked;
 
-	while (run->parked && found)
+	while (found)
 	{
 		begin();
-		found =
-			EtlNextLetters(run, &after, run->id, unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION));
+		found = EtlNextParked(run, &after, backwards);
 		commit(run);
 		if (found)
 			load_batch(run);
+		EtlCheckShutdown();
 	}
 	run->batch.letters = NULL;
 }
@@ -402,6 +436,8 @@ load_whole_source(EtlRun *run)
 static void
 load_source(EtlRun *run)
 {
+	int64 failed;
+
 	while (!run->batch.reached_end)
 	{
 		EtlStartBatch(run);
@@ -410,7 +446,10 @@ load_source(EtlRun *run)
 		load_batch(run);
 		EtlCheckShutdown();
 	}
-	retry_parked_rows(run);
+	failed = run->counters.load_failed;
+	retry_parked_rows(run, true);
+	if (run->counters.load_failed < failed)
+		retry_parked_rows(run, false);
 }
 
 static void
@@ -422,7 +461,7 @@ load_letters(EtlRun *run)
 	while (found)
 	{
 		begin();
-		found = EtlNextLetters(run, &after, 0, NULL);
+		found = EtlNextLetters(run, &after);
 		commit(run);
 		if (found)
 			load_batch(run);

@@ -121,6 +121,8 @@ typedef struct EtlRun
 	bool loading;		 /* an error would be one of the load, not of the query */
 	bool fatal;			 /* the error under way ends the run, whatever it is */
 	int suspect;		 /* record that failed when the whole batch was tried; -1: not known */
+	int at_most;		 /* records to isolate in one transaction: fewer after an error at commit */
+	ErrorData *doomed;	 /* what the next record alone led to at commit; NULL: nothing */
 	MemoryContext chunk; /* of what the query gave and was not loaded yet */
 	MinimalTuple *tuples;
 	int *tuple_records; /* the record of each */
@@ -197,7 +199,9 @@ extern void EtlMakeLetter(const EtlRun *run, const EtlReject *reject, EtlDeadLet
 /* An error if so many dead letters of the run are too many. */
 extern void EtlCheckRejectLimit(EtlRun *run, int64 rejected, const EtlReject *last);
 extern void EtlSettleRejects(EtlRun *run, int from, int to, EtlRunCounters *counters);
-extern bool EtlNextLetters(EtlRun *run, int64 *after, int64 of_run, const char *sqlstate);
+extern bool EtlNextLetters(EtlRun *run, int64 *after);
+/* The same with those of this run that failed their foreign key; backwards, or forwards. */
+extern bool EtlNextParked(EtlRun *run, int64 *after, bool backwards);
 
 /* engine.c */
 extern void EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id));

@@ -13,6 +13,10 @@
  *
  * Each success leaves a subtransaction behind that others' snapshots must look at, so after a number of them
  * what is done is committed, and the rest is left to a new transaction.
+ *
+ * An error that only comes at commit (another server's, say, or a constraint that code of the user's has deferred
+ * once more) tells of no record.  Then each transaction takes half as many records as the one before, until
+ * the one that cannot be committed alone is found.
  */
 #include "etl.h"
 
@@ -99,22 +103,26 @@ reject_record(EtlRun *run, int record, const ErrorData *error, const EtlLoadOutc
 
 /*
  * Gives rows whose foreign key was missing a second chance, now that the rest of the batch is there.  Those that
- * come last go first: what a row waited for stands behind it.
+ * come last go first: what a row waited for stands behind it.  What is left when there have been enough
+ * subtransactions has its chance at the end of the run.
  */
 static void
-retry_parked(EtlRun *run, EtlLoadOutcome *outcome)
+retry_parked(EtlRun *run, int from, int successes, EtlLoadOutcome *outcome)
 {
 	List *rejects = list_copy(run->batch.rejects);
 
-	for (int i = list_length(rejects) - 1; i >= 0; i--)
+	for (int i = list_length(rejects) - 1; i >= 0 && successes < MAX_SUBTRANSACTIONS; i--)
 	{
 		EtlReject *reject = list_nth(rejects, i);
 		EtlLoadOutcome attempt;
 
-		if (reject->sqlstate != ERRCODE_FOREIGN_KEY_VIOLATION || strcmp(reject->stage, "load") != 0)
+		if (reject->sqlstate != ERRCODE_FOREIGN_KEY_VIOLATION ||
+			strcmp(reject->stage, "load") != 0 || reject->record < from)
 			continue;
+		CHECK_FOR_INTERRUPTS();
 		if (try_statements(run, reject->record, reject->record + 1, &attempt) != NULL)
 			continue;
+		successes++;
 		run->batch.rejects = list_delete_ptr(run->batch.rejects, reject);
 		outcome->emitted -= attempt.emitted;
 		outcome->failed -= attempt.emitted;
@@ -125,7 +133,7 @@ retry_parked(EtlRun *run, EtlLoadOutcome *outcome)
 int
 EtlIsolate(EtlRun *run, int from, EtlLoadOutcome *outcome)
 {
-	int n = run->batch.n;
+	int n = Min(run->batch.n, from + run->at_most);
 	int suspect = run->suspect; /* -1: none */
 	int length = n - from;
 	int last_failed = from - 1;
@@ -134,6 +142,13 @@ EtlIsolate(EtlRun *run, int from, EtlLoadOutcome *outcome)
 	int at = from;
 
 	memset(outcome, 0, sizeof(*outcome));
+	if (run->doomed != NULL)
+	{
+		EtlLoadOutcome none = {0};
+
+		reject_record(run, from, run->doomed, &none, outcome);
+		return from + 1;
+	}
 	if (suspect < from)
 	{
 		suspect = -1;
@@ -179,6 +194,6 @@ EtlIsolate(EtlRun *run, int from, EtlLoadOutcome *outcome)
 	}
 	run->suspect = -2; /* from here on the rest is as good as any */
 	if (at == n)
-		retry_parked(run, outcome);
+		retry_parked(run, from, successes, outcome);
 	return at;
 }

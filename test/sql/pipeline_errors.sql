@@ -74,6 +74,41 @@ SELECT etl_create_pipeline('tree', source => $$etl_csv('etl_tmp/tree.csv') AS t(
 CALL etl_run('tree', 0);
 SELECT counters_add_up('tree');
 
+-- Many of them, so many that they are loaded in several transactions, among others whose parents never come, or in a
+-- chain that goes either way.
+CREATE TABLE wood (id int PRIMARY KEY, parent int REFERENCES wood, n int CHECK (n = 0));
+SELECT csv_file('wood.csv', E'id,parent,n\n' || string_agg(format(E'%s,%s,%s\n', id, parent, n), '' ORDER BY id))
+FROM (SELECT g AS id, 1000 + g AS parent, 0 AS n FROM generate_series(1, 300) AS g
+	UNION ALL SELECT 500 + g, CASE WHEN g < 150 THEN 501 + g END, g % 40 / 39 FROM generate_series(1, 150) AS g
+	UNION ALL SELECT 1000 + g, NULL, 0 FROM generate_series(1, 300, 2) AS g) AS v;
+SELECT etl_create_pipeline('wood', source => $$etl_csv('etl_tmp/wood.csv') AS t(id int, parent int, n int)$$,
+	target => 'wood', key => '{id}', batch_size => 200);
+CALL etl_run('wood', 0);
+SELECT count(*) FILTER (WHERE id <= 300), count(*) FILTER (WHERE id BETWEEN 501 AND 650), count(*) FILTER (WHERE id > 1000) FROM wood;
+SELECT count(*) FILTER (WHERE resolved) AS resolved, count(*) FILTER (WHERE NOT resolved) AS open,
+	count(*) FILTER (WHERE resolved <> EXISTS (SELECT FROM wood WHERE id = split_part(raw, ',', 1)::int)) AS wrong
+FROM etl_dead_letters WHERE pipeline = 'wood';
+SELECT counters_add_up('wood');
+
+-- An error that comes at commit: a trigger that is deferred writes to a table whose constraint it defers once more.
+CREATE TABLE committed (id int PRIMARY KEY);
+CREATE TABLE shadow (id int REFERENCES parent DEFERRABLE);
+CREATE FUNCTION write_shadow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	SET CONSTRAINTS shadow_id_fkey DEFERRED;
+	INSERT INTO shadow VALUES (CASE WHEN NEW.id IN (7, 8, 55, 100) THEN 77 ELSE 1 END);
+	RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER shadow AFTER INSERT ON committed DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION write_shadow();
+SELECT csv_file('committed.csv', E'id\n' || string_agg(g || E'\n', '' ORDER BY g)) FROM generate_series(1, 100) AS g;
+SELECT etl_create_pipeline('committed', source => $$etl_csv('etl_tmp/committed.csv') AS t(id int)$$,
+	target => 'committed', mode => 'append');
+CALL etl_run('committed', 0);
+SELECT count(*), sum(id) FROM committed;
+SELECT count(*) FROM shadow;
+SELECT stage, line, raw, sqlstate, replayable FROM etl_dead_letters WHERE pipeline = 'committed' ORDER BY line;
+SELECT counters_add_up('committed');
+
 -- One key twice in a batch: the last wins, or the one with the highest watermark.
 CREATE TABLE twice (id char(3) PRIMARY KEY, n int, at date);
 SELECT csv_file('twice.csv', E'id,n,at\na,1,2026-01-03\nb,2,2026-01-01\na  ,3,2026-01-01\nb,4,2026-01-01\n');
@@ -154,5 +189,5 @@ DROP VIEW kept;
 
 SELECT etl_drop_pipeline(pipeline) FROM etl_status;
 SELECT count(*) FROM etl_catalog.dead_letters;
-DROP TABLE child, many, tree, twice, late, fresh, sorted, secret, parent;
-DROP FUNCTION counters_add_up(text);
+DROP TABLE committed, shadow, wood, child, many, tree, twice, late, fresh, sorted, secret, parent;
+DROP FUNCTION counters_add_up(text), write_shadow();
