@@ -35,14 +35,15 @@ EtlInputIsPure(Oid function)
 }
 
 /*
- * Not: cancelled (57), out of memory or disk (53), deadlock and serialization (40), lock timeout (55),
- * broken transaction state (25), I/O (58) and internal errors (XX).  Another try may succeed there, and the
- * row is not to blame.
+ * Not: a broken connection (08), cancelled (57), out of memory or disk (53), deadlock and serialization (40), lock
+ * timeout (55), broken transaction state (25), I/O (58) and internal errors (XX).  Another try may succeed
+ * there, and the row is not to blame.
  */
 bool
 EtlIsRowFault(int sqlstate)
 {
 	static const int not_the_row[] = {
+		ERRCODE_CONNECTION_EXCEPTION,
 		ERRCODE_OPERATOR_INTERVENTION,
 		ERRCODE_INSUFFICIENT_RESOURCES,
 		ERRCODE_TRANSACTION_ROLLBACK,
