@@ -809,21 +809,29 @@ WHERE pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') OR pg_catalog.pg_has_role('
 COMMENT ON VIEW etl_status IS 'a line per pipeline: what it does and how its last run ended';
 
 /*
- * What runs at this moment.  Counters of rows are those of committed batches; records counts the batch in hand as
- * well, and bytes move while it is read (NULL for a source that does not tell).
+ * What runs at this moment.
+ *
+ * stage            'starting', 'reading', 'converting', 'querying' (the pipeline's query), 'loading' (into the target)
+ * records          taken in, those of the batch in hand included
+ * batch_rows, batch_done    rows that this stage has before it, and how many of them are done; while reading, the records
+ *                  that a batch may have, and those it has
+ * bytes, bytes_total        NULL where the source does not tell
+ * time_left        if bytes go on as they did
+ *
+ * All of these move within a batch.  The counters behind them are those of committed batches.
  */
 CREATE VIEW etl_progress WITH (security_barrier) AS
 SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
-    CASE s.stage WHEN 1 THEN 'reading' WHEN 2 THEN 'loading' ELSE 'starting' END AS stage,
-    s.records, s.bytes, s.bytes_total,
-    pg_catalog.round(s.bytes / s.seconds) AS bytes_per_second,
+    (ARRAY['starting', 'reading', 'converting', 'querying', 'loading'])[coalesce(s.stage, 0) + 1] AS stage,
+    s.records, s.batch_rows, s.batch_done, pg_catalog.round(s.records / s.seconds, 1) AS records_per_second,
+    s.bytes, s.bytes_total, pg_catalog.round(s.bytes / s.seconds) AS bytes_per_second,
     CASE WHEN s.bytes > 0 AND s.bytes_total >= s.bytes
         THEN pg_catalog.make_interval(secs => (s.bytes_total - s.bytes) * s.seconds::float8 / s.bytes) END AS time_left,
     r.batches, r.read, r.malformed, r.convert_failed, r.converted, r.emitted, r.invalid, r.superseded, r.load_failed,
     r.loaded, r.inserted, r.updated, r.skipped
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
-    LEFT JOIN LATERAL (SELECT i.param16 AS stage, i.param17 AS records, nullif(i.param1, 0) AS bytes,
-            nullif(i.param2, 0) AS bytes_total,
+    LEFT JOIN LATERAL (SELECT i.param16 AS stage, i.param17 AS records, i.param18 AS batch_rows, i.param19 AS batch_done,
+            nullif(i.param1, 0) AS bytes, nullif(i.param2, 0) AS bytes_total,
             greatest(extract(epoch FROM pg_catalog.clock_timestamp() - r.started_at), 0.001) AS seconds
         FROM pg_catalog.pg_stat_get_progress_info('COPY') i WHERE i.pid = r.pid) s ON true
 WHERE r.state = 'running' AND etl_catalog.is_running(p.id)

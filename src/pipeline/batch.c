@@ -7,6 +7,7 @@
 #include "access/htup_details.h"
 #include "executor/executor.h"
 #include "pipeline/batch.h"
+#include "pipeline/report.h"
 #include "scan/scan.h"
 
 PG_FUNCTION_INFO_V1(etl_batch);
@@ -121,6 +122,7 @@ advance_in_store(WindowRows *w)
 	if (!found)
 		return ETL_NO_MORE_ROWS;
 	w->window->pulled = 0; /* a row, and no matter which */
+	EtlReportDone(++w->next - w->window->begin);
 	return ETL_ROW;
 }
 
@@ -138,6 +140,7 @@ window_advance(EtlRows *rows)
 		return ETL_NO_MORE_ROWS;
 	w->deformed = false;
 	window->pulled = w->current = w->next++;
+	EtlReportDone(w->next - window->begin);
 	return ETL_ROW;
 }
 

@@ -20,9 +20,9 @@
 #include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
-#include "monitor/progress.h"
 #include "pipeline/engine.h"
 #include "pipeline/lock.h"
+#include "pipeline/report.h"
 #include "pipeline/worker.h"
 #include "pgstat.h"
 #include "storage/latch.h"
@@ -181,10 +181,15 @@ is_passing(int sqlstate)
 static void
 wait_before_try(int tries)
 {
+	static uint32 wait_event = 0;
+
+	if (wait_event == 0)
+		wait_event = EtlWaitEventNew("EtlPauseBeforeRetry");
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 FIRST_PAUSE_MS << tries, PG_WAIT_EXTENSION);
+					 FIRST_PAUSE_MS << tries, wait_event);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
+	EtlTick();
 }
 
 /* That of the definition, whatever the user's code has made of it. */
@@ -306,8 +311,6 @@ load_batch(EtlRun *run)
 	int tries = 0;
 	ErrorData *error;
 
-	EtlProgressStage(ETL_STAGE_LOADING, run->spool != NULL ? run->spool->counters.read
-														   : run->counters.read + run->batch.n);
 	EtlEnterBatch(strcmp(run->pipeline->on_shutdown, "drain") == 0);
 	run->at_most = Max(run->batch.n, 1);
 	run->doomed = NULL;
@@ -421,7 +424,7 @@ load_whole_source(EtlRun *run)
 	while (!run->batch.reached_end)
 	{
 		EtlStartBatch(run);
-		EtlProgressStage(ETL_STAGE_READING, run->spool->counters.read);
+		EtlReportStage(ETL_STAGE_READING, run->pipeline->batch_size);
 		EtlFillBatch(run);
 		begin();
 		EtlConvertBatch(run);
@@ -441,7 +444,7 @@ load_source(EtlRun *run)
 	while (!run->batch.reached_end)
 	{
 		EtlStartBatch(run);
-		EtlProgressStage(ETL_STAGE_READING, run->counters.read);
+		EtlReportStage(ETL_STAGE_READING, run->pipeline->batch_size);
 		EtlFillBatch(run);
 		load_batch(run);
 		EtlCheckShutdown();
@@ -480,6 +483,7 @@ finish(EtlRun *run)
 	if (EtlRetention > 0)
 		(void) EtlCatalogPurge(run->pipeline->id, psprintf("%d minutes", EtlRetention), false);
 	commit(run);
+	EtlReportEnd("succeeded", 0);
 }
 
 static const char *
@@ -491,7 +495,7 @@ state_after(const ErrorData *error)
 																				: "failed";
 }
 
-/* Writes how the run ended; the server's log gets no more than that it did. */
+/* Writes how the run ended; the server's log gets no message, which could show a record. */
 static void
 fail(EtlRun *run, const ErrorData *error)
 {
@@ -510,9 +514,7 @@ fail(EtlRun *run, const ErrorData *error)
 	EtlCatalogEndRun(run->id, state_after(error), unpack_sql_state(error->sqlerrcode),
 					 message.data);
 	commit(run);
-	ereport(LOG, (errmsg("run %lld of pipeline \"%s\" failed with SQLSTATE %s", (long long) run->id,
-						 run->pipeline->name, unpack_sql_state(error->sqlerrcode)),
-				  errhidestmt(true), errhidecontext(true)));
+	EtlReportEnd(state_after(error), error->sqlerrcode);
 }
 
 static EtlRun *
@@ -545,7 +547,7 @@ EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id))
 	start(run, pipeline);
 	started(run->id);
 	EtlLimitRuntime(run->pipeline->max_runtime_ms);
-	EtlProgressBegin(InvalidOid);
+	EtlReportBegin(run);
 	PG_TRY();
 	{
 		open_run(run);

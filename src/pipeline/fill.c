@@ -16,6 +16,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "pipeline/engine.h"
+#include "pipeline/report.h"
 #include "scan/scan.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
@@ -252,6 +253,7 @@ EtlFillBatch(EtlRun *run)
 			run->to_skip--;
 		else
 			keep_record(run, advance);
+		EtlReportDone(batch->n);
 	}
 	run->rows->kind->tell(run->rows);
 }

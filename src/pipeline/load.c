@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pipeline/engine.h"
+#include "pipeline/report.h"
 #include "scan/input.h"
 #include "scan/scan.h"
 #include "utils/builtins.h"
@@ -81,6 +82,7 @@ EtlConvertBatch(EtlRun *run)
 		batch->rejects = list_truncate(batch->rejects, batch->nfaulty);
 		return;
 	}
+	EtlReportStage(ETL_STAGE_CONVERTING, batch->n);
 	old = MemoryContextSwitchTo(batch->loading);
 	batch->rejects = NIL;
 	batch->record_of = palloc(sizeof(int) * (batch->n + 1));
@@ -93,6 +95,7 @@ EtlConvertBatch(EtlRun *run)
 		size_t place = (size_t) nrows * natts;
 
 		CHECK_FOR_INTERRUPTS();
+		EtlReportDone(i);
 		batch->row_of[i] = nrows;
 		if (kept->advance != ETL_ROW)
 		{
@@ -216,6 +219,7 @@ typedef struct Receiver
 	DestReceiver dest;
 	EtlRun *run;
 	EtlLoadOutcome *outcome;
+	int64 nrows; /* that the query has before it */
 } Receiver;
 
 static void
@@ -292,6 +296,7 @@ load_chunk(EtlRun *run, EtlLoadOutcome *outcome)
 
 	if (run->ntuples == 0)
 		return;
+	EtlReportStage(ETL_STAGE_LOADING, run->ntuples);
 	run->loading = true;
 	run->emitted.tuples = run->tuples;
 	run->emitted.end = run->ntuples;
@@ -464,7 +469,10 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	if (run->ntuples % 1024 == 0 &&
 		(run->ntuples >= run->pipeline->batch_size + 1024 ||
 		 MemoryContextMemAllocated(run->chunk, false) >= MAX_CHUNK_BYTES))
+	{
 		load_chunk(run, receiver->outcome);
+		EtlReportStage(ETL_STAGE_QUERYING, receiver->nrows);
+	}
 	return true;
 }
 
@@ -496,11 +504,13 @@ load_window(EtlRun *run, int64 nrows, int64 usual, EtlLoadOutcome *outcome)
 	Receiver receiver;
 	SPIPlanPtr plan;
 
+	EtlReportStage(ETL_STAGE_QUERYING, nrows);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	plan = plan_for(&run->transform, &run->converted, nrows, usual);
 	run->query_streams = plan_streams(plan);
 	set_up_receiver(&receiver, receive_row, run, outcome);
+	receiver.nrows = nrows;
 	receiver.dest.rStartup = check_result;
 	(void) execute_plan(plan, &receiver.dest);
 	SPI_finish();

@@ -13,6 +13,7 @@
  *		spool.c			a whole source in a file
  *		load.c			one attempt to take a range of a batch into the target
  *		isolate.c		which attempts to make when one fails
+ *		report.c		what a run tells of itself: progress, activity, lines in the log
  *		dead_letter.c	records that cannot be loaded, and their second chance
  *		watermark.c		how far the data goes
  *		schedule.c		when a schedule comes next; schedule_text.c reads what users write
@@ -94,6 +95,7 @@ extern void EtlPipelineInit(void);
 extern int EtlDrainTimeout; /* ms */
 extern int EtlSettleTime;	/* ms */
 extern int EtlDeadLetterMaxBytes;
-extern int EtlRetention; /* minutes; 0: for ever */
+extern int EtlRetention;   /* minutes; 0: for ever */
+extern int EtlLogInterval; /* s; 0 or -1: no lines */
 
 #endif /* ETL_PIPELINE_H */

@@ -161,6 +161,10 @@ has_answered(EtlStart *start)
 static void
 wait_for_worker(EtlStart *start, BackgroundWorkerHandle *handle, bool until_end)
 {
+	static uint32 wait_event = 0;
+
+	if (wait_event == 0)
+		wait_event = EtlWaitEventNew("EtlRun");
 	for (;;)
 	{
 		pid_t pid;
@@ -169,7 +173,7 @@ wait_for_worker(EtlStart *start, BackgroundWorkerHandle *handle, bool until_end)
 			return;
 		if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED)
 			return;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0, PG_WAIT_EXTENSION);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0, wait_event);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}

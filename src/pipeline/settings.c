@@ -33,5 +33,10 @@ EtlPipelineInit(void)
 							"Sets for how long runs and resolved dead letters are kept.",
 							"Each run removes what is older; 0 keeps all.", &EtlRetention,
 							30 * 24 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"etl.log_interval", "Sets how often a run under way writes a line to the server's log.",
+		"Another one tells how it ended; 0 or -1 leaves both out, but for runs "
+		"that do not succeed.",
+		&EtlLogInterval, 10, -1, 24 * 3600, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	EtlBatchInit();
 }

@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "pipeline/engine.h"
+#include "pipeline/report.h"
 #include "pipeline/worker.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -109,6 +110,7 @@ EtlCheckShutdown(void)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+		EtlSetLogTimeout();
 	}
 	if (shutdown_requested)
 		cancel_run();

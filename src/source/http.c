@@ -35,6 +35,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "monitor/progress.h"
 #include "source/address.h"
 #include "source/clock.h"
 #include "source/head.h"
@@ -282,6 +283,7 @@ turn_loop(int64 until)
 			ResetLatch(MyLatch);
 	}
 	CHECK_FOR_INTERRUPTS();
+	EtlTick();
 	for (int i = 0; i < n; i++)
 	{
 		int ready = 0;

@@ -133,7 +133,7 @@ value("SELECT make('slow', '1 minute', kind => 'slow')");
 becomes("SELECT next_run IS NOT NULL FROM etl_status", 't', 'a slow pipeline is planned');
 shift_clock(61);
 becomes("SELECT state FROM etl_status", 'running', 'and runs');
-becomes("SELECT stage, records, bytes = bytes_total, time_left FROM etl_progress", 'loading|5000|t|00:00:00',
+becomes("SELECT stage, records, bytes = bytes_total, time_left FROM etl_progress", 'querying|5000|t|00:00:00',
 	'etl_progress shows how far it is');
 shift_clock(61);
 becomes("SELECT skipped FROM etl_status", 1, 'its next time is left out and counted');

@@ -1,0 +1,22 @@
+/*
+ * report.h
+ *		What a run tells of itself while it is under way.
+ */
+#ifndef ETL_REPORT_H
+#define ETL_REPORT_H
+
+#include "monitor/progress.h"
+#include "pipeline/engine.h"
+
+/* Between them, a run is under way in this process. */
+extern void EtlReportBegin(const EtlRun *run);
+extern void EtlReportEnd(const char *state, int sqlstate); /* 0: it succeeded */
+
+/* A stage begins that has so many rows before it; and so many of them are done. */
+extern void EtlReportStage(EtlStage stage, int64 rows);
+extern void EtlReportDone(int64 done);
+
+/* Takes over a changed etl.log_interval. */
+extern void EtlSetLogTimeout(void);
+
+#endif /* ETL_REPORT_H */

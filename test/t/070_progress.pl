@@ -1,0 +1,151 @@
+# What a run tells while it is under way: etl_progress moves within a batch, in each stage; pg_stat_activity says what
+# the worker does; and lines in the server's log have the numbers and nothing of a record.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('progress');
+$node->init;
+$node->append_conf('postgresql.conf', "max_worker_processes = 16\netl.log_interval = 0\n");
+$node->start;
+
+my $dir = PostgreSQL::Test::Utils::tempdir();
+append_to_file("$dir/rows.csv", join('', "id,secret\n", map { "$_,sekrit$_\n" } 1 .. 1000));
+my $bytes = -s "$dir/rows.csv";
+
+# While somebody holds lock 42, whoever comes to row 150 or 350 waits in front of the gate of a stage: a type's check
+# (converting), the query, or the target's trigger.
+$node->safe_psql('postgres', qq{
+	CREATE EXTENSION etl;
+	CREATE TABLE gates (stage text);
+	CREATE FUNCTION gate(at text, id int) RETURNS boolean LANGUAGE plpgsql AS \$\$
+	BEGIN
+		IF id IN (150, 350) AND EXISTS (SELECT FROM public.gates WHERE stage = at) THEN
+			PERFORM pg_advisory_lock(id);
+			PERFORM pg_advisory_unlock(id);
+		END IF;
+		RETURN true;
+	END \$\$;
+	CREATE DOMAIN checked AS int CHECK (gate('converting', VALUE));
+	CREATE TABLE target (id int PRIMARY KEY, secret text);
+	CREATE FUNCTION on_insert() RETURNS trigger LANGUAGE plpgsql AS \$\$
+	BEGIN
+		PERFORM gate('loading', NEW.id);
+		RETURN NEW;
+	END \$\$;
+	CREATE TRIGGER gate BEFORE INSERT ON target FOR EACH ROW EXECUTE FUNCTION on_insert();
+	SELECT etl_create_pipeline('p', source => \$\$etl_csv('$dir/rows.csv') AS t(id checked, secret text)\$\$,
+		query => 'SELECT id, secret FROM batch WHERE gate(''querying'', id)', target => 'target', key => '{id}',
+		batch_size => 500);
+});
+
+my @gates = map { $node->background_psql('postgres', on_error_stop => 0) } 1, 2;
+
+sub query
+{
+	return $node->safe_psql('postgres', $_[0]);
+}
+
+sub wait_for_gate
+{
+	$node->poll_query_until('postgres',
+		"SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = $_[0]")
+		or die "no run at gate $_[0]";
+}
+
+sub end_of
+{
+	my ($run) = @_;
+	$node->poll_query_until('postgres', "SELECT state <> 'running' FROM etl_runs WHERE run = $run")
+		or die "run $run does not end";
+	return query("SELECT state FROM etl_runs WHERE run = $run");
+}
+
+# -- etl_progress and pg_stat_activity ----------------------------------------------------------------------------
+
+my $progress = 'SELECT pipeline, stage, records, batch_rows, batch_done, bytes = bytes_total, bytes_total, read FROM etl_progress';
+my $activity = "SELECT application_name, query, state FROM pg_stat_activity WHERE backend_type = 'etl pipeline'";
+
+# Numbers are told every 64th row.
+for my $stage ('converting', 'querying', 'loading')
+{
+	query("TRUNCATE target, gates; INSERT INTO gates VALUES ('$stage'); SELECT etl_reset('p')");
+	$gates[0]->query('SELECT pg_advisory_lock(150)');
+	$gates[1]->query('SELECT pg_advisory_lock(350)');
+	my $run = query("SELECT etl_start('p')");
+	wait_for_gate(150);
+	is(query($progress), "p|$stage|500|500|128|t|$bytes|0", "$stage: how far it is at row 150");
+	is(query($activity), qq{etl p|etl pipeline "p", run $run: $stage|active}, "$stage: what the worker does");
+	$gates[0]->query('SELECT pg_advisory_unlock(150)');
+	wait_for_gate(350);
+	is(query($progress), "p|$stage|500|500|320|t|$bytes|0", "$stage: and at row 350 of the same batch");
+	is(query('SELECT records_per_second > 0, bytes_per_second > 0, time_left FROM etl_progress'), 't|t|00:00:00',
+		"$stage: rates");
+	$gates[1]->query('SELECT pg_advisory_unlock(350)');
+	is(end_of($run), 'succeeded', "$stage: the run ends");
+}
+is(query('SELECT count(*) FROM etl_progress'), '0', 'no run is under way');
+
+# Numbers come back after an error: the command that has them ends with the transaction.
+query("TRUNCATE target, gates; INSERT INTO gates VALUES ('loading'); INSERT INTO target VALUES (10, 'x'); SELECT etl_reset('p')");
+query("SELECT etl_alter_pipeline('p', on_conflict => 'error')");
+$gates[1]->query('SELECT pg_advisory_lock(350)');
+my $run = query("SELECT etl_start('p')");
+wait_for_gate(350);
+is(query($progress =~ s/batch_rows, batch_done/batch_rows > 0, batch_done > 0/r), "p|loading|500|t|t|t|$bytes|0",
+	'after an attempt that failed, the numbers are there again');
+$gates[1]->query('SELECT pg_advisory_unlock(350)');
+is(end_of($run), 'succeeded', 'the run ends');
+query("SELECT etl_alter_pipeline('p', on_conflict => 'update')");
+
+# -- the log ------------------------------------------------------------------------------------------------------
+
+unlike(slurp_file($node->logfile), qr/run \d+ of pipeline/, 'etl.log_interval = 0 leaves out the lines of runs that succeed');
+
+$node->append_conf('postgresql.conf', "etl.log_interval = '1s'\n");
+$node->reload;
+query("TRUNCATE target, gates; SELECT etl_reset('p')");
+
+# Slow within a batch of 500: in the query, then in the conversion, where the place in the file would be the context.
+my $counters = '0 batches, read 0, malformed 0, convert_failed 0, converted 0, emitted 0, invalid 0, superseded 0, '
+	. 'load_failed 0, loaded 0 \(inserted 0, updated 0\), skipped 0';
+query("SELECT etl_alter_pipeline('p', query => 'SELECT id, secret FROM batch WHERE pg_sleep(0.05) IS NOT NULL')");
+my $from = -s $node->logfile;
+$run = query("SELECT etl_start('p')");
+ok($node->wait_for_log(
+		qr/LOG:  run $run of pipeline "p" after \d+\.\d s: querying \(\d+ of 500 rows\), 500 records \(\d+\/s\), $bytes of $bytes bytes; $counters\n/,
+		$from), 'a line tells how far a run is in a long batch');
+query("SELECT etl_cancel('p')");
+is(end_of($run), 'cancelled', 'it is cancelled');
+ok($node->wait_for_log(qr/LOG:  run $run of pipeline "p" cancelled after \d+\.\d s with SQLSTATE 57014: $counters\n/, $from),
+	'a line tells that');
+
+query("CREATE OR REPLACE FUNCTION gate(at text, id int) RETURNS boolean LANGUAGE sql AS 'SELECT pg_sleep(0.05) IS NOT NULL'");
+query("SELECT etl_alter_pipeline('p', query => 'SELECT id, secret FROM batch')");
+$run = query("SELECT etl_start('p')");
+ok($node->wait_for_log(qr/run $run of pipeline "p" after \d+\.\d s: converting \(\d+ of 500 rows\)/, $from),
+	'so it does while values are converted');
+query("SELECT etl_cancel('p')");
+is(end_of($run), 'cancelled', 'it is cancelled');
+
+# The end of a run that succeeds, and of one that does not.
+query("CREATE OR REPLACE FUNCTION gate(at text, id int) RETURNS boolean LANGUAGE sql AS 'SELECT true'");
+query("CALL etl_run('p')");
+ok($node->wait_for_log(
+		qr/LOG:  run \d+ of pipeline "p" succeeded after \d+\.\d s: \d+ batches, read 1000, malformed 0, convert_failed 0, converted 1000, emitted 1000, .* loaded 1000 \(inserted 1000, updated 0\), skipped 0\n/,
+		$from), 'a line tells the end');
+$node->append_conf('postgresql.conf', "etl.log_interval = -1\n");
+$node->reload;
+query("SELECT etl_alter_pipeline('p', rules => '{\"short\": \"secret < ''a''\"}', on_error => 'fail'), etl_reset('p')");
+$from = -s $node->logfile;
+$node->psql('postgres', "CALL etl_run('p')");
+ok($node->wait_for_log(qr/run \d+ of pipeline "p" failed after \d+\.\d s with SQLSTATE 23514: $counters\n/, $from),
+	'without lines, that of a run that failed stays');
+unlike(slurp_file($node->logfile), qr/sekrit/, 'no line has anything of a record');
+
+$_->quit for @gates;
+$node->stop;
+done_testing();
