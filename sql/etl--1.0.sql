@@ -445,7 +445,11 @@ REVOKE EXECUTE ON FUNCTION etl_drop_dialect(text) FROM PUBLIC;
  * cap           number of items at which the server falls silent: an error, but with rekey
  * rekey, key    rekey: where the key of the last item of a page is, as in next (last:id); after cap items a new search
  *               begins behind it, in which that key takes the place of {key} in params and body.  key: what stands
- *               there first
+ *               there first.  The items have to be in the order of their keys.  A search for what has this key or a later
+ *               one may hand out items once more, which are passed over; one for later keys needs keys that are unique
+ * slice         the scan is cut into searches for so much time each, from slice_from to slice_to (now), whose ends take the
+ *               place of {from} and {to} in params and body, {to} less slice_gap.  slice_format: 'iso' (in UTC), 'date',
+ *               'epoch', 'epoch_ms'.  In body "{from:number}" becomes a number; so do {to:number} and {key:number}
  * method, body, headers       of the request; a body is sent by POST
  * repeatable    a POST may be sent again
  * wait          where the server says how long to wait, beside Retry-After: header:NAME or PATH, with =delta, =epoch_s,
@@ -489,6 +493,11 @@ CREATE FUNCTION etl_api(
     cap bigint DEFAULT NULL,
     rekey text DEFAULT NULL,
     key text DEFAULT NULL,
+    slice interval DEFAULT NULL,
+    slice_from timestamptz DEFAULT NULL,
+    slice_to timestamptz DEFAULT NULL,
+    slice_gap interval DEFAULT NULL,
+    slice_format text DEFAULT NULL,
     method text DEFAULT NULL,
     repeatable boolean DEFAULT NULL,
     body jsonb DEFAULT NULL,
@@ -528,6 +537,11 @@ CREATE FUNCTION etl_api(
     cap bigint DEFAULT NULL,
     rekey text DEFAULT NULL,
     key text DEFAULT NULL,
+    slice interval DEFAULT NULL,
+    slice_from timestamptz DEFAULT NULL,
+    slice_to timestamptz DEFAULT NULL,
+    slice_gap interval DEFAULT NULL,
+    slice_format text DEFAULT NULL,
     method text DEFAULT NULL,
     repeatable boolean DEFAULT NULL,
     body jsonb DEFAULT NULL,
@@ -544,12 +558,12 @@ RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'etl_api'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
 
-COMMENT ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
+COMMENT ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
     IS 'items of a paged API, with the columns given in a column definition list';
-COMMENT ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
+COMMENT ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
     IS 'items of a paged API, with the columns of a composite type';
-REVOKE EXECUTE ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
 
 /*
  * etl_api_explain: one request, and what was concluded from its answer: dialect, items, the next page, how the end is
@@ -578,6 +592,11 @@ CREATE FUNCTION etl_api_explain(
     cap bigint DEFAULT NULL,
     rekey text DEFAULT NULL,
     key text DEFAULT NULL,
+    slice interval DEFAULT NULL,
+    slice_from timestamptz DEFAULT NULL,
+    slice_to timestamptz DEFAULT NULL,
+    slice_gap interval DEFAULT NULL,
+    slice_format text DEFAULT NULL,
     method text DEFAULT NULL,
     repeatable boolean DEFAULT NULL,
     body jsonb DEFAULT NULL,
@@ -592,9 +611,9 @@ RETURNS TABLE(property text, value text)
 AS 'MODULE_PATHNAME', 'etl_api_explain'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20;
 
-COMMENT ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text)
+COMMENT ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text)
     IS 'what one answer of a paged API shows, and how to read it all';
-REVOKE EXECUTE ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text) FROM PUBLIC;
 
 /* ----------------------------------------------------------------
  *	Pipelines

@@ -402,6 +402,48 @@ set_key(EtlDialect *dialect, const char *value)
 }
 
 static const char *
+set_slice(EtlDialect *dialect, const char *value)
+{
+	dialect->slice = value;
+	return NULL;
+}
+
+static const char *
+set_slice_from(EtlDialect *dialect, const char *value)
+{
+	dialect->slice_from = value;
+	return NULL;
+}
+
+static const char *
+set_slice_to(EtlDialect *dialect, const char *value)
+{
+	dialect->slice_to = value;
+	return NULL;
+}
+
+static const char *
+set_slice_gap(EtlDialect *dialect, const char *value)
+{
+	dialect->slice_gap = value;
+	return NULL;
+}
+
+static const char *
+set_slice_format(EtlDialect *dialect, const char *value)
+{
+	static const char *const names[] = {"iso", "date", "epoch", "epoch_ms"};
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (strcmp(value, names[i]) == 0)
+		{
+			dialect->slice_format = (EtlSliceFormat) i;
+			return NULL;
+		}
+	return not_one_of(value, "iso, date, epoch and epoch_ms");
+}
+
+static const char *
 set_concurrency(EtlDialect *dialect, const char *value)
 {
 	int64 n = 1;
@@ -546,6 +588,11 @@ static const struct
 	{"cap", set_cap},
 	{"rekey", set_rekey},
 	{"key", set_key},
+	{"slice", set_slice},
+	{"slice_from", set_slice_from},
+	{"slice_to", set_slice_to},
+	{"slice_gap", set_slice_gap},
+	{"slice_format", set_slice_format},
 	{"wait", set_wait},
 	{"answers", set_answers},
 	{"concurrency", set_concurrency},
@@ -695,6 +742,8 @@ check(const EtlDialect *dialect)
 
 	if (problem != NULL)
 		return problem;
+	if (dialect->slice != NULL && dialect->slice_from == NULL)
+		return "\"slice\" needs \"slice_from\", the time at which the first slice begins";
 	if (dialect->pagination == ETL_PAGING_NONE || dialect->pagination == ETL_PAGING_AUTO)
 		return dialect->next.kind != ETL_NO_SIGNAL
 				   ? "\"next\" needs a pagination that says what it is: next_url, cursor or link"

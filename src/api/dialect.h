@@ -111,6 +111,15 @@ typedef struct EtlAnswerRule
 	EtlVerdict verdict;
 } EtlAnswerRule;
 
+/* How the times of a slice are written. */
+typedef enum EtlSliceFormat
+{
+	ETL_SLICE_ISO,	/* 2024-01-31T23:59:59Z */
+	ETL_SLICE_DATE, /* 2024-01-31, in the session's time zone */
+	ETL_SLICE_EPOCH,
+	ETL_SLICE_EPOCH_MS
+} EtlSliceFormat;
+
 /* What becomes of a scan that may not have all items. */
 typedef enum EtlTruncation
 {
@@ -121,7 +130,7 @@ typedef enum EtlTruncation
 
 #define ETL_MAX_WAIT_SIGNALS 4
 #define ETL_MAX_ANSWER_RULES 8
-#define ETL_DIALECT_OPTIONS 26
+#define ETL_DIALECT_OPTIONS 31
 
 typedef struct EtlDialect
 {
@@ -158,6 +167,13 @@ typedef struct EtlDialect
 	int64 cap;		 /* items after which the server falls silent; 0: none is known */
 	EtlSignal rekey; /* where the key is behind which a new search begins then */
 	const char *key; /* of the first search; takes the place of {key} in params and body */
+
+	/* slices of time, which are searches of their own (texts that window.c makes times of) */
+	const char *slice; /* an interval, NULL: there are none */
+	const char *slice_from;
+	const char *slice_to;  /* NULL: now */
+	const char *slice_gap; /* by which {to} is before the next {from}; NULL: not at all */
+	EtlSliceFormat slice_format;
 
 	const char *doubt; /* detected: why this page may not be all there is (a sentence), or NULL */
 

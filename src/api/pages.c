@@ -38,6 +38,7 @@ EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect, int64 enough)
 	pages->base = base;
 	pages->dialect = dialect;
 	pages->enough = enough;
+	pages->window = EtlWindowCreate(base, dialect);
 	initStringInfo(&pages->held);
 	if (dialect->guard)
 		pages->hashes = hash_create("etl pages", 128, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -83,12 +84,10 @@ guard_against_loop(EtlPages *pages, uint64 hash)
 }
 
 static void
-remember_page(EtlPages *pages)
+remember_page(EtlPages *pages, uint64 hash)
 {
 	EtlPageSeen *seen;
-	uint64 hash = EtlJsonReaderHash(pages->reader);
 
-	guard_against_loop(pages, hash);
 	if (pages->number <= pages->nseen)
 		return;
 	if (pages->nseen == pages->max_seen)
@@ -152,6 +151,7 @@ collect_facts(EtlPages *pages)
 
 	pages->empties = pages->nitems == 0 ? pages->empties + 1 : 0;
 	facts->number = pages->number;
+	facts->nth = pages->number - pages->nprevious;
 	facts->nitems = pages->nitems;
 	facts->nbefore = pages->nbefore;
 	facts->longest = pages->longest;
@@ -159,6 +159,7 @@ collect_facts(EtlPages *pages)
 	facts->has_flag = flag != NULL;
 	facts->flag_set = EtlPagingMatches(flag, dialect->flag_value);
 	facts->older = is_older(pages);
+	facts->more_slices = EtlWindowHasMore(pages->window);
 	facts->has_next = EtlDialectCounts(dialect) || EtlPagesFindNext(pages) != NULL;
 	facts->total = EtlPagesSignalCount(pages, &dialect->total);
 	facts->npages = EtlPagesSignalCount(pages, &dialect->pages);
@@ -214,12 +215,34 @@ apply_rule(EtlPages *pages)
 								: 0));
 			break;
 		case ETL_ANSWER_EMPTY:
-			pages->end = ETL_END_EMPTY;
+			EtlPagesEndEmpty(pages);
 			return true;
 		case ETL_ANSWER_OK:
 			break;
 	}
 	return false;
+}
+
+/* The page in hand is nothing and leads nowhere: that is the end of the search. */
+void
+EtlPagesEndEmpty(EtlPages *pages)
+{
+	EtlPageRequest *done = pages->current;
+
+	if (!EtlWindowHasMore(pages->window))
+		pages->end = pages->truncated ? ETL_END_TRUNCATED : ETL_END_EMPTY;
+	else if (pages->dialect->max_pages > 0 && pages->number >= pages->dialect->max_pages)
+		pages->end = ETL_END_CAP;
+	if (pages->end != ETL_NOT_ENDED)
+		return;
+	remember_page(pages, pages->nitems > 0 ? EtlJsonReaderHash(pages->reader) : 0);
+	EtlPagesSendSlice(pages);
+	pages->nbefore = 0;
+	pages->empties = 0;
+	memset(&pages->expected, 0, sizeof(EtlPageSeen));
+	pages->current = NULL;
+	EtlPagesRelease(pages, done);
+	MemoryContextReset(pages->page_context);
 }
 
 static void
@@ -242,15 +265,23 @@ finish_page(EtlPages *pages)
 	collect_facts(pages);
 	EtlPagingDecide(pages->dialect, &pages->facts, decision);
 	if (decision->problem != NULL)
+	{
 		report_truncation(pages);
+		pages->truncated = true;
+	}
 	pages->end = decision->end;
-	remember_page(pages);
+	if (pages->end != ETL_NOT_ENDED && pages->truncated)
+		pages->end = ETL_END_TRUNCATED;
+	guard_against_loop(pages, EtlJsonReaderHash(pages->reader));
+	remember_page(pages, EtlJsonReaderHash(pages->reader));
 	if (pages->end == ETL_NOT_ENDED)
 		EtlPagesSendNext(pages);
 	else
 		EtlPagesDiscardAhead(pages);
 	pages->nread += pages->nitems;
-	pages->nbefore = decision->rekey ? 0 : pages->nbefore + pages->nitems;
+	pages->nbefore = pages->nprevious == done->number ? 0 : pages->nbefore + pages->nitems;
+	if (pages->nprevious == done->number)
+		pages->empties = 0;
 	pages->longest = Max(pages->longest, pages->nitems);
 	memset(&pages->expected, 0, sizeof(EtlPageSeen));
 	pages->current = NULL;
@@ -310,10 +341,12 @@ feed(EtlPages *pages)
 
 /* An item has come; false if it is one that was handed out before. */
 static bool
-is_new(EtlPages *pages)
+is_new(EtlPages *pages, const EtlJsonItem *item)
 {
+	bool first_time = EtlWindowTake(pages->window, pages->number, item);
+
 	if (pages->nitems > pages->expected.nitems)
-		return true;
+		return first_time;
 	if (pages->nitems == pages->expected.nitems &&
 		EtlJsonReaderHash(pages->reader) != pages->expected.hash)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -344,7 +377,7 @@ read_page(EtlPages *pages, EtlJsonItem *item)
 		case ETL_JSON_ITEM:
 			if (++pages->nitems == 1)
 				EtlPagesLookAhead(pages);
-			return is_new(pages);
+			return is_new(pages, item);
 		case ETL_JSON_NEED_DATA:
 			EtlPagesLookAhead(pages);
 			feed(pages);
@@ -352,7 +385,7 @@ read_page(EtlPages *pages, EtlJsonItem *item)
 		case ETL_JSON_EMPTY:
 			/* "No Content" is what some servers have to say about an empty collection. */
 			if (EtlExchangeAwait(pages->current->exchange) == 204)
-				pages->end = ETL_END_EMPTY;
+				EtlPagesEndEmpty(pages);
 			else if (pages->csv != NULL)
 				finish_page(pages);
 			else
@@ -399,6 +432,12 @@ int64
 EtlPagesNumber(const EtlPages *pages)
 {
 	return pages->number;
+}
+
+int64
+EtlPagesSearches(const EtlPages *pages)
+{
+	return EtlWindowSearches(pages->window);
 }
 
 const EtlHttpStats *

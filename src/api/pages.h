@@ -42,6 +42,7 @@ extern void EtlPagesClose(EtlPages *pages);
 extern EtlEnd EtlPagesEnded(const EtlPages *pages);
 
 extern int64 EtlPagesNumber(const EtlPages *pages); /* of the page in hand, from 1; 0: none yet */
+extern int64 EtlPagesSearches(const EtlPages *pages);
 extern const EtlHttpStats *EtlPagesStats(const EtlPages *pages);
 extern const EtlDetection *EtlPagesDetection(const EtlPages *pages); /* NULL: there was none */
 extern const EtlPageFacts *

@@ -89,8 +89,8 @@ send(EtlPages *pages, const EtlReference *reference)
 	request->number = ++pages->nsent;
 	request->count = pages->next_count;
 	request->reference = reference == NULL ? NULL : EtlReferenceCopy(reference);
-	EtlRequestBuild(pages->base, pages->dialect, request->reference, answered, pages->key,
-					&request->call);
+	EtlRequestBuild(pages->base, pages->dialect, request->reference, answered,
+					EtlWindowHoles(pages->window), &request->call);
 	EtlExchangeSend(request->exchange, &request->call);
 	MemoryContextSwitchTo(pages->context);
 	pages->ahead = lappend(pages->ahead, request);
@@ -100,9 +100,27 @@ send(EtlPages *pages, const EtlReference *reference)
 void
 EtlPagesSendFirst(EtlPages *pages)
 {
-	pages->key = pages->dialect->key;
+	EtlWindowBegin(pages->window);
+	pages->nprevious = 0;
 	pages->next_count = first_count(pages->dialect);
 	send(pages, NULL);
+}
+
+/* Begins another search behind the page in hand. */
+static void
+send_search(EtlPages *pages)
+{
+	EtlPagesDiscardAhead(pages);
+	pages->nprevious = pages->number;
+	pages->next_count = first_count(pages->dialect);
+	send(pages, NULL);
+}
+
+void
+EtlPagesSendSlice(EtlPages *pages)
+{
+	EtlWindowNextSlice(pages->window);
+	send_search(pages);
 }
 
 /* Begins a new search behind the last item. */
@@ -113,17 +131,8 @@ send_rekeyed(EtlPages *pages)
 	const EtlJsonValue *value =
 		EtlPagesSignal(pages, pages->reader, &pages->dialect->rekey, &storage);
 
-	if (!EtlPagingIsReference(value))
-		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
-						errmsg("the last item has no key at \"%s\"", pages->dialect->rekey.name)));
-	if (strlen(pages->key) == value->len && memcmp(pages->key, value->text, value->len) == 0)
-		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("the key does not advance"),
-						errdetail("More items have this key than the server hands out."),
-						errhint("Use a key that is unique, and a search for what is greater.")));
-	EtlPagesDiscardAhead(pages);
-	pages->key = MemoryContextStrdup(pages->context, pnstrdup(value->text, value->len));
-	pages->next_count = first_count(pages->dialect);
-	send(pages, NULL);
+	EtlWindowRekey(pages->window, value);
+	send_search(pages);
 }
 
 /* ----------------------------------------------------------------
@@ -270,9 +279,9 @@ last_page(const EtlPages *pages)
 	if (pages->dialect->cap > 0)
 		return last;
 	if (facts->npages > 0)
-		last = facts->npages;
+		last = pages->nprevious + facts->npages;
 	else if (facts->total > 0 && size > 0)
-		last = (facts->total + size - 1) / size;
+		last = pages->nprevious + (facts->total + size - 1) / size;
 	if (pages->dialect->max_pages > 0)
 		last = Min(last, pages->dialect->max_pages);
 	if (pages->enough > 0 && size > 0)
@@ -286,7 +295,7 @@ send_counted(EtlPages *pages)
 {
 	bool by_page = pages->dialect->pagination == ETL_PAGING_PAGE;
 	int64 done = pages->facts.nbefore + pages->facts.nitems;
-	int64 next = first_count(pages->dialect) + (by_page ? pages->number : done);
+	int64 next = first_count(pages->dialect) + (by_page ? pages->number - pages->nprevious : done);
 	int64 step = by_page ? 1 : pages->facts.nitems;
 
 	if (pages->ahead != NIL && ((EtlPageRequest *) linitial(pages->ahead))->count != next)
@@ -309,6 +318,11 @@ EtlPagesSendNext(EtlPages *pages)
 	EtlReference *reference;
 	EtlPageRequest *ahead;
 
+	if (pages->decision.slice)
+	{
+		EtlPagesSendSlice(pages);
+		return;
+	}
 	if (pages->decision.rekey)
 	{
 		send_rekeyed(pages);

@@ -476,8 +476,10 @@ EtlPagesOpenPage(EtlPages *pages)
 				EtlPagesRestart(pages);
 				break;
 			case ETL_ANSWER_EMPTY:
-				pages->end = ETL_END_EMPTY;
-				return false;
+				EtlPagesEndEmpty(pages);
+				if (pages->end != ETL_NOT_ENDED)
+					return false;
+				break;
 			case ETL_ANSWER_FAIL:
 				EtlExchangeRaise(request->exchange);
 		}

@@ -11,6 +11,7 @@
 
 #include "api/csv_body.h"
 #include "api/pages.h"
+#include "api/window.h"
 #include "utils/hsearch.h"
 
 /* A request that is under way, or was. */
@@ -47,7 +48,8 @@ struct EtlPages
 	List *idle;		  /* of EtlPageRequest, to be used again */
 	int64 nsent;	  /* number of the last page asked for */
 	int64 next_count; /* of the one behind it, where pages or items are counted */
-	const char *key;  /* behind which the search in hand began; NULL: the dialect has none */
+	EtlWindow *window;
+	int64 nprevious; /* pages of the searches before the one in hand */
 
 	/* the page in hand */
 	EtlPageRequest *current;  /* NULL: none */
@@ -69,7 +71,8 @@ struct EtlPages
 	int empties;
 	EtlPageFacts facts;
 	EtlDecision decision;
-	int64 nseen; /* pages that were read to their end, in any round */
+	bool truncated; /* a search was, and that was no error */
+	int64 nseen;	/* pages that were read to their end, in any round */
 	int64 max_seen;
 	EtlPageSeen *seen;		 /* [nseen] */
 	EtlPageSeen interrupted; /* of the page behind them, when the scan began again */
@@ -81,10 +84,14 @@ struct EtlPages
 extern void EtlPagesSendFirst(EtlPages *pages);
 extern void EtlPagesLookAhead(EtlPages *pages);
 extern void EtlPagesSendNext(EtlPages *pages);
+extern void EtlPagesSendSlice(EtlPages *pages);
 extern void EtlPagesRelease(EtlPages *pages, EtlPageRequest *request);
 extern void EtlPagesDiscardAhead(EtlPages *pages);
 extern EtlReference *EtlPagesFindNext(EtlPages *pages); /* palloc'd, NULL: there is none */
 extern bool EtlDialectCounts(const EtlDialect *dialect);
+
+/* pages.c */
+extern void EtlPagesEndEmpty(EtlPages *pages);
 
 /* pages_answer.c */
 extern bool EtlPagesOpenPage(EtlPages *pages); /* false: the scan has ended */

@@ -41,7 +41,7 @@ static bool
 is_all(const EtlPageFacts *page)
 {
 	return (page->total >= 0 && page->nbefore + page->nitems >= page->total) ||
-		   (page->npages >= 0 && page->number >= page->npages);
+		   (page->npages >= 0 && page->nth >= page->npages);
 }
 
 static void
@@ -71,8 +71,7 @@ check_cap(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *deci
 {
 	int64 items = page->nbefore + page->nitems;
 
-	if (dialect->cap == 0 || items < dialect->cap || decision->end == ETL_END_CAP ||
-		decision->end == ETL_END_OLDER)
+	if (dialect->cap == 0 || items < dialect->cap || decision->end == ETL_END_OLDER)
 		return;
 	if (dialect->rekey.kind != ETL_NO_SIGNAL)
 	{
@@ -89,8 +88,8 @@ check_cap(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *deci
 		psprintf("the server hands out " INT64_FORMAT " items at most, and there are as many",
 				 dialect->cap),
 		NULL,
-		"Begin a new search behind the last item with \"rekey\", or ask for less at a time, for "
-		"instance one period after the other, with \"params\" from a LATERAL join.");
+		"Begin a new search behind the last item with \"rekey\", or ask for less at a time with "
+		"\"slice\".");
 }
 
 /* There is a flag, and it is not that of the last page. */
@@ -142,6 +141,17 @@ decide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *decisio
 		end_with(decision, ETL_END_SHORT);
 }
 
+/* The end of a search is that of a slice, if there are more; one that is cut off is only if that is no error. */
+static void
+go_to_next_slice(const EtlDialect *dialect, EtlDecision *decision)
+{
+	if (decision->end == ETL_NOT_ENDED || decision->end == ETL_END_OLDER ||
+		(decision->problem != NULL && dialect->truncation == ETL_TRUNCATION_FAILS))
+		return;
+	decision->end = ETL_NOT_ENDED;
+	decision->slice = true;
+}
+
 void
 EtlPagingDecide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *decision)
 {
@@ -161,10 +171,12 @@ EtlPagingDecide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision
 				  "etl_api_explain())."
 				: "Check how the server wants to be asked for the next page; if the total is only "
 				  "an estimate, leave it out of \"stop\".");
+	check_cap(dialect, page, decision);
+	if (page->more_slices)
+		go_to_next_slice(dialect, decision);
 	if (decision->end == ETL_NOT_ENDED && dialect->max_pages > 0 &&
 		page->number >= dialect->max_pages)
 		end_with(decision, ETL_END_CAP);
-	check_cap(dialect, page, decision);
 }
 
 bool

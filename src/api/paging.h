@@ -29,15 +29,17 @@ typedef enum EtlEnd
 typedef struct EtlPageFacts
 {
 	int64 number; /* from 1 */
+	int64 nth;	  /* of its search, from 1 */
 	int64 nitems;
-	int64 nbefore; /* items of all pages before */
+	int64 nbefore; /* items of all pages of the search before */
 	int64 longest; /* most items of a page before */
 	int empties;   /* empty pages in a row, with this one */
 	bool has_next; /* there is a reference to a next page */
 	bool has_flag; /* the flag is there, */
 	bool flag_set; /* and has the value of the last page */
 	bool older;	   /* the last item is older than asked for */
-	int64 total;   /* -1: not said, as with the following */
+	bool more_slices;
+	int64 total; /* -1: not said, as with the following */
 	int64 npages;
 	int64 echo;
 } EtlPageFacts;
@@ -45,7 +47,8 @@ typedef struct EtlPageFacts
 typedef struct EtlDecision
 {
 	EtlEnd end;			 /* ETL_NOT_ENDED: there is a next page */
-	bool rekey;			 /* it is the first of a search behind the key of the last item */
+	bool rekey;			 /* it is the first of a search behind the key of the last item, */
+	bool slice;			 /* or of the next slice */
 	const char *problem; /* why not all is there, or nobody can know; NULL: all is well */
 	const char *detail;
 	const char *hint;

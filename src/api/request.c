@@ -24,7 +24,7 @@ typedef struct Draft
 	EtlUrl url;
 	List *headers;
 	Jsonb *body;
-	const char *key; /* NULL: {key} means nothing */
+	const EtlHoles *holes;
 } Draft;
 
 /* ----------------------------------------------------------------
@@ -138,32 +138,69 @@ set_in_body(Jsonb *body, const EtlJsonPath *path, const char *json)
 }
 
 /* ----------------------------------------------------------------
- *	Keys
+ *	Holes
  * ---------------------------------------------------------------- */
 
-/* The text with the key in the place of {key}; in_json: inside a string of JSON. */
+/* The text with a value in the place of each hole. */
 static const char *
-with_key(const char *text, const char *key, bool in_json)
+replace_all(const char *text, const char *hole, const char *value)
 {
-	StringInfoData out, json;
-	const char *hole;
+	StringInfoData out;
+	const char *found = strstr(text, hole);
 
-	if (key == NULL || strstr(text, "{key}") == NULL)
+	if (found == NULL)
 		return text;
-	initStringInfo(&json);
-	escape_json(&json, key);
 	initStringInfo(&out);
-	while ((hole = strstr(text, "{key}")) != NULL)
+	for (; found != NULL; found = strstr(text, hole))
 	{
-		appendBinaryStringInfo(&out, text, (int) (hole - text));
-		if (in_json)
-			appendBinaryStringInfo(&out, json.data + 1, json.len - 2);
-		else
-			appendStringInfoString(&out, key);
-		text = hole + strlen("{key}");
+		appendBinaryStringInfo(&out, text, (int) (found - text));
+		appendStringInfoString(&out, value);
+		text = found + strlen(hole);
 	}
 	appendStringInfoString(&out, text);
 	return out.data;
+}
+
+/* In a parameter: the value as it is. */
+static const char *
+fill_param(const char *text, const EtlHoles *holes)
+{
+	if (holes->key != NULL)
+		text = replace_all(text, "{key}", holes->key);
+	if (holes->from != NULL)
+		text = replace_all(replace_all(text, "{from}", holes->from), "{to}", holes->to);
+	return text;
+}
+
+/* In JSON: inside a string, or, as {name:number}, all of one, in the place of which comes a number. */
+static const char *
+fill_json_hole(const char *json, const char *name, const char *value)
+{
+	const char *number = psprintf("\"{%s:number}\"", name);
+	StringInfoData escaped;
+
+	if (strstr(json, number) != NULL)
+	{
+		if (*value == '\0' || strspn(value, "0123456789") != strlen(value))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("what takes the place of {%s:number} is no whole number", name)));
+		json = replace_all(json, number, value);
+	}
+	initStringInfo(&escaped);
+	escape_json(&escaped, value);
+	escaped.data[escaped.len - 1] = '\0';
+	return replace_all(json, psprintf("{%s}", name), escaped.data + 1);
+}
+
+static const char *
+fill_json(const char *json, const EtlHoles *holes)
+{
+	if (holes->key != NULL)
+		json = fill_json_hole(json, "key", holes->key);
+	if (holes->from != NULL)
+		json = fill_json_hole(fill_json_hole(json, "from", holes->from), "to", holes->to);
+	return json;
 }
 
 /* ----------------------------------------------------------------
@@ -222,7 +259,7 @@ add_params(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect, bool
 		const EtlParam *param = lfirst(lc);
 
 		if (all || is_carried(dialect, param->name))
-			EtlUrlAddParam(&draft->url, param->name, with_key(param->value, draft->key, false));
+			EtlUrlAddParam(&draft->url, param->name, fill_param(param->value, draft->holes));
 	}
 }
 
@@ -389,13 +426,13 @@ has_header(List *headers, const char *name)
 
 void
 EtlRequestBuild(const EtlApiBase *base, const EtlDialect *dialect, const EtlReference *reference,
-				const EtlUrl *answered, const char *key, EtlCall *call)
+				const EtlUrl *answered, const EtlHoles *holes, EtlCall *call)
 {
 	Draft draft;
 
 	memset(&draft, 0, sizeof(draft));
 	memset(call, 0, sizeof(*call));
-	draft.key = key;
+	draft.holes = holes;
 	draft.headers = list_copy(base->headers);
 	if (reference == NULL)
 		draft_first(&draft, base, dialect);
@@ -414,7 +451,7 @@ EtlRequestBuild(const EtlApiBase *base, const EtlDialect *dialect, const EtlRefe
 	{
 		char *body = JsonbToCString(NULL, &draft.body->root, VARSIZE(draft.body));
 
-		call->body = with_key(pg_server_to_any(body, (int) strlen(body), PG_UTF8), key, true);
+		call->body = fill_json(pg_server_to_any(body, (int) strlen(body), PG_UTF8), holes);
 		call->body_len = strlen(call->body);
 		if (!has_header(call->headers, "Content-Type"))
 			call->headers = lappend(call->headers, pstrdup("Content-Type: application/json"));

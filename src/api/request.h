@@ -28,6 +28,14 @@ typedef struct EtlApiBase
 	Jsonb *body;   /* NULL: none */
 } EtlApiBase;
 
+/* What stands in the place of {key}, {from} and {to} in params and body; NULL: nothing does. */
+typedef struct EtlHoles
+{
+	const char *key;
+	const char *from;
+	const char *to;
+} EtlHoles;
+
 /* What leads to a page: a cursor, a URL or a number. */
 typedef struct EtlReference
 {
@@ -50,10 +58,10 @@ EtlRequestMayFollow(const EtlApiBase *base, const EtlReference *reference, const
 
 /*
  * Makes the request for a page.  reference NULL is the first page of a search; answered is the URL that the
- * reference was found at; key takes the place of {key} (NULL: there is none).  An error if the reference leads to where the scan may not go.
+ * reference was found at.  An error if the reference leads to where the scan may not go.
  */
 extern void
 EtlRequestBuild(const EtlApiBase *base, const EtlDialect *dialect, const EtlReference *reference,
-				const EtlUrl *answered, const char *key, EtlCall *call);
+				const EtlUrl *answered, const EtlHoles *holes, EtlCall *call);
 
 #endif /* ETL_REQUEST_H */

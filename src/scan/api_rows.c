@@ -174,6 +174,8 @@ api_explain(const EtlRows *rows, ExplainState *es)
 	if (detection != NULL && detection->evidence != NULL)
 		ExplainPropertyText("Detected By", detection->evidence, es);
 	ExplainPropertyInteger("Pages", NULL, EtlPagesNumber(api->pages), es);
+	if (EtlPagesSearches(api->pages) > 1)
+		ExplainPropertyInteger("Searches", NULL, EtlPagesSearches(api->pages), es);
 	ExplainPropertyText("Ended By", EtlEndName(EtlPagesEnded(api->pages)), es);
 	EtlExplainHttp(EtlPagesStats(api->pages), es);
 }

@@ -166,6 +166,84 @@ check_fails('hubspot_search/n=65/stuck=1', "$search, rekey => 'last:id', key => 
 	qr/has the same items as page/, 'a search that ignores the key');
 check_fails('hubspot_search/n=65/stuck=1', "$search, rekey => 'last:id', key => '0', guard => 'off'", '08P01',
 	qr/the key does not advance/, 'also without the guard');
+
+# A key that several items share: what the next search hands out once more is passed over.
+my $behind = "$cursor, cap => 20, rekey => 'last:at', key => '0', params => '{\"since\": \"{key}\"}'";
+check_all('capped/n=65/cap=20', $behind, 7, 7, 'a search that takes the last key in', 65);
+check_all('capped/n=65/cap=20/each=3', $behind, 8, 8, 'more items of one key', 65);
+check_all('capped/n=39/cap=20', $behind, 4, 5, 'the cap is reached by the last item', 39);
+check_all('capped/n=20/cap=20', $behind, 2, 3, 'the cap is all there is', 20);
+check_all('capped/n=19/cap=20', $behind, 2, 2, 'the cap is never reached', 19);
+check_all('capped/n=65/cap=20/each=3/drop=100', $behind, 8, 16, 'pages that break off at the border', 65);
+check_all('capped/n=65/cap=20/op=gt', $behind =~ s/'0'/'-1'/r, 7, 7, 'a search for later keys, which are unique', 65);
+check_all('capped/n=65/cap=20/desc=1', $behind =~ s/'0'/'999'/r, 7, 7, 'newest first', 65);
+check_fails('capped/n=65/cap=20/each=20', $behind, '08P01', qr/the key does not advance/, 'as many of one key as a search gives');
+check_fails('capped/n=65/cap=20/each=25', $behind =~ s/'0'/'-1'/r, '08P01', qr/the key does not advance|same items as page/,
+	'more of one key than a search gives');
+check_fails('capped/n=65/cap=20/each=3/op=gt', $behind =~ s/'0'/'-1'/r, '08P01',
+	qr/items may be missing where one search ends.*The last 2 items/s, 'a search that leaves out others of the last key');
+check_fails('capped/n=65/cap=20/mixed=1', $behind, '08P01', qr/not in the order of their keys/, 'items in no order');
+check_fails('capped/n=65/cap=20', $behind =~ s/last:at/last:nowhere/r, '08P01', qr/the last item has no key at "last:nowhere"/,
+	'items without a key');
+
+# Slices of time: item n is n hours after 2024-01-01; with what is said otherwise.
+sub slices
+{
+	my %options = (
+		pagination => 'cursor',
+		items => 'items',
+		next => 'next_cursor',
+		next_param => 'query:page',
+		slice => '1 day',
+		slice_from => '2024-01-01 00:00+00',
+		slice_to => '2024-01-04 06:00+00',
+		params => '{"from": "{from}", "to": "{to}"}',
+		@_);
+	return join ', ', map { "$_ => " . sql_quote($options{$_}) } sort grep { defined $options{$_} } keys %options;
+}
+sub check_slices
+{
+	my ($name, $path, $pages, $items, @options) = @_;
+	return check_all("sliced/$path", slices(@options), $pages, $pages, "slices: $name", $items);
+}
+check_slices('days', 'n=100/size=10', 10, 78);
+is_deeply(
+	[ map { $_->{path} =~ s/.*\?//r } (fixture_requests())[ 0, 2, 3, 9 ] ],
+	[
+		'to=2024-01-02T00%3A00%3A00Z&from=2024-01-01T00%3A00%3A00Z',
+		'to=2024-01-02T00%3A00%3A00Z&from=2024-01-01T00%3A00%3A00Z&page=3',
+		'to=2024-01-03T00%3A00%3A00Z&from=2024-01-02T00%3A00%3A00Z',
+		'to=2024-01-04T06%3A00%3A00Z&from=2024-01-04T00%3A00%3A00Z'
+	],
+	'slices: what is asked for');
+check_slices('a page for each', 'n=100/size=50', 4, 78);
+check_slices('one that is longer than all', 'n=100/size=50', 2, 78, slice => '1 month');
+check_slices('one behind the other', 'n=100/size=10/last=1', 10, 78, slice_gap => '1 second');
+check_slices('seconds', 'n=100/size=10/unit=1', 10, 78, slice_format => 'epoch');
+check_slices('milliseconds', 'n=100/size=10/unit=1000/last=1', 10, 78, slice_format => 'epoch_ms', slice_gap => '1 ms');
+my @no_params = (params => undef);
+check_slices('texts in a body', 'n=100/size=10', 10, 78, @no_params, body => '{"range": {"from": "{from}", "to": "{to}"}}');
+check_slices('numbers in a body', 'n=100/size=10/unit=1', 10, 78, @no_params, slice_format => 'epoch',
+	body => '{"range": {"from": "{from:number}", "to": "{to:number}"}}');
+check_all("sliced/n=20/size=10/none=$_", slices(answers => '404 empty'), 2, 5, "slices: nothing there: $_", 20) for 204, 404;
+check_slices('numbered pages', 'n=100/size=10/counted=1', 10, 78, pagination => 'page', stop => 'pages=pages', concurrency => 4,
+	map { $_ => undef } qw(next next_param));
+query($node, "ALTER DATABASE postgres SET timezone = 'Asia/Tokyo'");
+check_slices('dates, of the time zone', 'n=100/size=50', 3, 72, slice_format => 'date', slice_from => '2024-01-01', slice_to => '2024-01-04');
+query($node, 'ALTER DATABASE postgres RESET timezone');
+check_all('sliced/n=100/size=10/drop=60', slices(), 10, 20, 'slices: pages that break off', 78);
+check_fails('sliced/n=100', slices(params => '{"a": 1}'), '22023', qr/"slice" has no effect without \{from\} or \{to\}/, 'slices that nobody asks for');
+check_fails('sliced/n=100', slices(slice_from => undef), '22023', qr/"slice" needs "slice_from"/, 'slices from nowhere');
+check_fails('sliced/n=100', slices(slice_from => '2024-02-01'), '22023', qr/must be before "slice_to"/, 'slices that end before they begin');
+check_fails('sliced/n=100', slices(slice_from => '-infinity'), '22023', qr/must not be infinite/, 'slices for ever');
+check_fails('sliced/n=100', slices(slice => '0 days'), '22023', qr/must be longer than nothing/, 'slices of nothing');
+check_fails('sliced/n=100', slices(slice_format => 'german'), '22023', qr/not one of iso, date/, 'slices in another format');
+check_fails('github/n=25', slices(pagination => 'link', map { $_ => undef } qw(items next next_param)), '08P01',
+	qr/page 4 has the same items as page 1/, 'a server that ignores the slices');
+check_all('sliced/n=100/size=10', slices() . ', max_pages => 4', 4, 4, 'slices: max_pages counts all pages', 34);
+check_fails('sliced/n=100/size=10', slices() . ', cap => 20', '08P01', qr/20 items at most.*"slice"/s, 'a slice that reaches the cap');
+like(($node->psql('postgres', 'SELECT count(*) FROM ' . api('sliced/n=100/size=10', slices() . ", cap => 24, on_truncation => 'warning'")
+		  . ' AS t(id int)'))[2], qr/(WARNING:  the server hands out 24 items at most.*){3}/s, 'or goes on with the next one');
 check_fails("slack/$knobs/broken=1", "pagination => 'slack', items => 'members'", 'HV000',
 	qr/the server answers with an error/, 'an error in a 200');
 check_fails("github/$knobs", "pagination => 'stripe'", 'P0002', qr/there is nothing at "data"/, 'items that are not there');
@@ -382,6 +460,9 @@ is(ended_by("pages/$knobs", undef), 'total', 'ended by: total');
 is(ended_by("github/$knobs", 'max_pages => 2'), 'cap', 'ended by: cap');
 is(ended_by("github/$knobs", undef, 'LIMIT 1'), 'limit', 'ended by: limit');
 is(ended_by("bare/$knobs", "pagination => 'none'"), 'single', 'ended by: single');
+like(query($node, 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id FROM '
+		  . api('sliced/n=100', slices()) . ' AS t(id text)'),
+	qr/Pages: 10\n *Searches: 4\n *Ended By: no_next/, 'searches are counted');
 like(query($node, 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id FROM ' . api("github/$knobs/drop=100")
 		  . ' AS t(id text)'),
 	qr/Records Read: 25\n.*Bytes Read: \d+\n.*Pagination: link\n.*Detected By: the Link header\n.*Pages: 3\n.*Ended By: no_next\n.*Requests: 6\n.*Retries: 3\n.*Waited: \d+ ms/,

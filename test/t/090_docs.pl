@@ -35,6 +35,9 @@ my %api = (
 	'/v1/events' => "/api/bare/$knobs",
 	'/v1/changes' => "/api/hubspot/$knobs",
 	'/v1/report' => "/api/csv/$knobs",
+	'/v1/readings' => '/api/sliced/n=90/size=10',
+	'/v1/seconds' => '/api/sliced/n=90/size=10/unit=1',
+	'/api/v2/tickets' => '/api/capped/n=65/cap=20',
 	'/v1/feed' => '/api/feed/n=60/size=10',
 	'/v1/lines' => "/api/offsets/$knobs",
 	'/repos/postgres/postgres/issues' => "/api/github/$knobs",
@@ -196,7 +199,7 @@ sub arguments_of
 	my ($function) = @_;
 	return map { [ split /\|/, $_, 2 ] } split /\n/, $node->safe_psql('postgres', qq{
 		SELECT DISTINCT proargnames[i], regexp_replace(regexp_replace(coalesce(pg_get_function_arg_default(oid, i), ''),
-			'::[a-z]+([[]])?\$', ''), '^NULL\$', '')
+			'::[a-z ]+([[]])?\$', ''), '^NULL\$', '')
 		FROM pg_proc, generate_series(1, pronargs) AS i
 		WHERE proname = '$function' AND proargnames[i] <> 'row_type' ORDER BY 1});
 }

@@ -52,6 +52,7 @@ test_options(void)
 		{"answers",
 		 "403 header:x-remaining=0 wait|422 error.type=GONE restart|* ok=false fail|404 empty"},
 		{"concurrency", "32"},
+		{"slice_format", "epoch_ms"},
 	};
 	static const char *const bad[][2] = {
 		{"pagination", "pages"},
@@ -80,6 +81,7 @@ test_options(void)
 		{"answers", "403 perhaps"},
 		{"answers", "403 a=b wait now"},
 		{"concurrency", "33"},
+		{"slice_format", "rfc"},
 	};
 
 	for (size_t i = 0; i < lengthof(good); i++)
@@ -143,6 +145,7 @@ test_complete(void)
 
 static const EtlPageFacts ordinary = {
 	.number = 2,
+	.nth = 2,
 	.nitems = 10,
 	.nbefore = 10,
 	.longest = 10,
@@ -228,6 +231,14 @@ test_decide(void)
 	CHECK_END(OPTIONS(CURSOR, "cap", "20"), ETL_END_TRUNCATED, false, facts.has_next = false);
 	CHECK_END(OPTIONS(CURSOR, "cap", "21"), ETL_END_NO_NEXT, true, facts.has_next = false);
 
+	CHECK_END(OPTIONS(CURSOR), ETL_NOT_ENDED, true,
+			  (facts.has_next = false, facts.more_slices = true));
+	CHECK_END(OPTIONS(CURSOR, "stop", "older:at=7"), ETL_END_OLDER, true,
+			  (facts.older = true, facts.more_slices = true));
+	CHECK_END(OPTIONS(CURSOR, "max_pages", "2"), ETL_END_CAP, true,
+			  (facts.has_next = false, facts.more_slices = true));
+	CHECK_END(OPTIONS(CURSOR, "cap", "20"), ETL_END_TRUNCATED, false,
+			  (facts.has_next = false, facts.more_slices = true));
 	CHECK_END(OPTIONS(CURSOR, "cap", "20", "rekey", "last:id", "key", "0"), ETL_NOT_ENDED, true,
 			  facts.has_next = false);
 	CHECK_END(OPTIONS(CURSOR, "cap", "20", "rekey", "last:id", "key", "0"), ETL_END_NO_NEXT, true,
