@@ -207,7 +207,7 @@ read_request(EtlApiCall *call, const EtlArgs *args)
 	if (source == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
-	base->target = EtlUrlIsHttp(source) ? EtlTargetOfUrl(source) : EtlTargetOfServer(source);
+	base->target = EtlTargetOf(source);
 	EtlTargetUrl(base->target, EtlArgText(args, "path"), &base->url);
 	if (params != NULL)
 		each_member("params", params, add_param, base);

@@ -73,15 +73,10 @@ EtlSourceSetOpen(const char *source, const char *path, bool rewindable)
 	set->member_context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl source", ALLOCSET_DEFAULT_SIZES);
 	set->rewindable = rewindable;
-	if (path != NULL)
+	if (path != NULL || EtlIsUrl(source))
 	{
-		set->target = EtlTargetOfServer(source);
-		set->path = pstrdup(path);
-		names = list_make1(pstrdup(source));
-	}
-	else if (EtlUrlIsHttp(source))
-	{
-		set->target = EtlTargetOfUrl(source);
+		set->target = EtlTargetOf(source);
+		set->path = path != NULL ? pstrdup(path) : NULL;
 		names = list_make1(EtlUrlRedact(source));
 	}
 	else
@@ -213,7 +208,7 @@ EtlSourceSample(const char *source, char *buf, size_t *len, double *size)
 	struct stat st;
 
 	/* Planning sends nothing over the network. */
-	if (EtlUrlIsHttp(source) || !EtlFileMayRead())
+	if (EtlIsUrl(source) || !EtlFileMayRead())
 		return false;
 	names = EtlGlobQuietly(source);
 	if (names == NIL || !EtlFileSample(linitial(names), buf, len, &first))

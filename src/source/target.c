@@ -94,8 +94,8 @@ to_utf8(const char *text)
 	return pg_server_to_any(text, (int) strlen(text), PG_UTF8);
 }
 
-EtlTarget *
-EtlTargetOfUrl(const char *url)
+static EtlTarget *
+target_of_url(const char *url)
 {
 	EtlTarget *target = make_target();
 	const char *fault = EtlUrlParse(to_utf8(url), &target->base);
@@ -113,11 +113,14 @@ EtlTargetOfUrl(const char *url)
 }
 
 EtlTarget *
-EtlTargetOfServer(const char *name)
+EtlTargetOf(const char *source)
 {
-	EtlTarget *target = make_target();
+	EtlTarget *target;
 
-	EtlServerRead(name, target);
+	if (EtlIsUrl(source))
+		return target_of_url(source);
+	target = make_target();
+	EtlServerRead(source, target);
 	return target;
 }
 

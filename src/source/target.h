@@ -63,11 +63,11 @@ typedef struct EtlTarget
 
 extern void EtlTargetInit(void);
 
-/* A URL as a user wrote it; an error if it is none, or the user may not go there. */
-extern EtlTarget *EtlTargetOfUrl(const char *url);
-
-/* A foreign server by name; an error if there is none, or the user lacks USAGE on it. */
-extern EtlTarget *EtlTargetOfServer(const char *name);
+/*
+ * A URL as a user wrote it, or else a foreign server by name; an error if it is no URL that can be read, or there is no
+ * such server, or the user lacks USAGE on it.
+ */
+extern EtlTarget *EtlTargetOf(const char *source);
 
 /* The URL of a path of the target (NULL, of the target itself), with what its own query has. */
 extern void EtlTargetUrl(const EtlTarget *target, const char *path, EtlUrl *url);

@@ -313,12 +313,6 @@ parse_after_scheme(EtlUrl *url, const char *text)
 	return fault;
 }
 
-bool
-EtlUrlIsHttp(const char *text)
-{
-	return pg_strncasecmp(text, "http://", 7) == 0 || pg_strncasecmp(text, "https://", 8) == 0;
-}
-
 /* EtlUrlParse takes an absolute URL apart, and returns what is wrong with it, or NULL. */
 const char *
 EtlUrlParse(const char *text, EtlUrl *url)
@@ -347,6 +341,17 @@ has_scheme(const char *reference)
 	while (is_alnum((unsigned char) *p) || *p == '+' || *p == '-' || *p == '.')
 		p++;
 	return p > reference && *p == ':' && !(*reference >= '0' && *reference <= '9');
+}
+
+/*
+ * One that cannot be read as well: taken for a file's name it would be shown, in an error, with the password in it.
+ */
+bool
+EtlIsUrl(const char *text)
+{
+	const char *scheme = text + strspn(text, " \t\r\n");
+
+	return has_scheme(scheme) && strncmp(strchr(scheme, ':'), "://", 3) == 0;
 }
 
 static void

@@ -27,8 +27,8 @@ typedef struct EtlUrl
 	char *query;	/* what follows the '?', NULL: none */
 } EtlUrl;
 
-/* Whether text is meant as a URL rather than as a file's or server's name. */
-extern bool EtlUrlIsHttp(const char *text);
+/* Whether text is meant as a URL, of whatever scheme, rather than as a file's or server's name. */
+extern bool EtlIsUrl(const char *text);
 
 extern const char *EtlUrlParse(const char *text, EtlUrl *url);
 

@@ -211,6 +211,18 @@ query_fails($node, 'SELECT * FROM ' . rows_of('http://no-such-host.invalid/'), '
 query_fails($node, 'SELECT * FROM ' . rows_of('http://user:secret@exa mple/?secret'), '22023',
 	qr{invalid URL "http://exa mple/\?\*\*\*"}, 'no URL');
 
+# What is meant as a URL is shown as one, not as a file's or server's name with a password in it.
+for my $call ("etl_csv('ftp://user:secret\@host/x?secret')", "etl_csv(' http://user:secret\@host/')",
+	"etl_peek('s3://user:secret\@bucket/x')", "etl_api('htps://user:secret\@host/')",
+	"etl_csv('ftp://user:secret\@host', path => '/x')")
+{
+	my $err = query_fails($node, "SELECT * FROM $call" . ($call =~ /peek/ ? '' : ' AS t(id int)'), '22023',
+		qr{invalid URL ".*//(host|bucket)/?.*"\nDETAIL:  Only http:// and https:// URLs can be read}, "no URL of ours: $call");
+	unlike($err, qr/secret/, 'without its secrets');
+}
+is(query($node, 'SELECT * FROM etl_csv(' . sql_quote(fixture_url('')) . ", path => '/rows/1') AS t(id int)"), '1',
+	'a path below a URL');
+
 # A server that sends something back that it was told in confidence.
 $err = query_fails($node, 'SELECT * FROM '
 	  . rows_of(fixture_url('/echo?status=400&token=secret%2Ftoken', 'http', 'user:secret%20word@127.0.0.1')),

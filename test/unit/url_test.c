@@ -244,9 +244,11 @@ test_secrets(void)
 	CHECK(EtlUrlParse("http://h:443/b", &b) == NULL && !EtlUrlSameOrigin(&a, &b), "scheme");
 	CHECK(EtlUrlParse("https://h:444/b", &b) == NULL && !EtlUrlSameOrigin(&a, &b), "port");
 	CHECK(EtlUrlParse("https://h.h/b", &b) == NULL && !EtlUrlSameOrigin(&a, &b), "host");
-	CHECK(EtlUrlIsHttp("HTTP://x") && EtlUrlIsHttp("https://x"), "is http");
-	CHECK(!EtlUrlIsHttp("/data/x") && !EtlUrlIsHttp("file:///x") && !EtlUrlIsHttp("shop"),
-		  "is not");
+	CHECK(EtlIsUrl("HTTP://x") && EtlIsUrl("https://x") && EtlIsUrl("s3://x") &&
+			  EtlIsUrl(" http://x"),
+		  "is a URL");
+	CHECK(!EtlIsUrl("/data/x") && !EtlIsUrl("a:/x") && !EtlIsUrl("://x") && !EtlIsUrl("shop"),
+		  "is no URL");
 }
 
 int
