@@ -27,6 +27,7 @@
 typedef struct HttpSource
 {
 	EtlSource base;
+	MemoryContext context; /* whoever reads may do so in one that ends before the source */
 	EtlExchange *exchange;
 	EtlCall call;
 	char *validator; /* for If-Range; NULL: the server gives none that would do */
@@ -109,13 +110,16 @@ static void
 begin(HttpSource *http)
 {
 	int status = EtlExchangeAwait(http->exchange);
+	MemoryContext old;
 
 	if (status != 200 && status != 203 && status != 204)
 		EtlExchangeRaise(http->exchange);
 	/* Chunks have their own lengths, and overrule what a header says of all. */
 	if (EtlExchangeHeader(http->exchange, "Transfer-Encoding") == NULL)
 		http->base.size = parse_length(EtlExchangeHeader(http->exchange, "Content-Length"));
+	old = MemoryContextSwitchTo(http->context);
 	http->validator = find_validator(http);
+	MemoryContextSwitchTo(old);
 	http->encoded = find_encoding(http);
 }
 
@@ -247,6 +251,7 @@ EtlHttpOpen(const EtlTarget *target, const char *path, EtlHttpStats *stats)
 {
 	HttpSource *http = palloc0(sizeof(HttpSource));
 
+	http->context = CurrentMemoryContext;
 	http->base.ops = &http_ops;
 	http->base.size = -1;
 	EtlTargetUrl(target, path, &http->call.url);

@@ -146,6 +146,11 @@ check_rows('/rows/10000?encoding=gzip&drop=20000&times=1', 10000, 'a compressed 
 fixture_reset();
 check_rows('/rows/1000?drop=0&times=2&validator=none', 1000, 'nothing was read yet: simply again');
 check_requests('- - -', 'without a range');
+# The first answer brings nothing, the second is read on by a second scan of the same source, and is lost then.
+fixture_reset();
+is(query($node, 'SELECT (SELECT count(*) FROM (SELECT id FROM ' . rows_of(fixture_url('/rows/10000?columns=100&drop=0,1000000'))
+			. ' LIMIT g) AS s) FROM (VALUES (1), (10000)) AS v(g)'), "1\n10000", 'the same from the second reading of a source');
+like((fixture_requests())[2]{headers}{'if-range'}, qr/^"one"$/, 'goes on if it is the same still');
 check_rows('/rows/1000?chunked=1&end=5000&times=1', 1000, 'chunks that end too early');
 # 12794 bytes in 13 chunks, but for the empty one behind them
 check_rows('/rows/1000?chunked=1&end=12885&times=1', 1000, 'chunks of which only the last, empty one is missing');
