@@ -693,6 +693,37 @@ CREATE TABLE etl_catalog.runs (
 CREATE INDEX ON etl_catalog.runs (pipeline, id);
 COMMENT ON TABLE etl_catalog.runs IS 'history of runs';
 
+/*
+ * What all runs that have ended add up to, purged ones too; a run adds itself when it ends.  The counters are those of
+ * etl_catalog.runs, with 0 for those that are not known.
+ */
+CREATE TABLE etl_catalog.totals (
+    pipeline bigint PRIMARY KEY REFERENCES etl_catalog.pipelines ON DELETE CASCADE,
+    succeeded bigint NOT NULL,
+    failed bigint NOT NULL,
+    cancelled bigint NOT NULL,
+    stopped bigint NOT NULL,
+    crashed bigint NOT NULL,
+    seconds numeric NOT NULL,           -- of all but the crashed
+    last_seconds numeric,
+    last_finished timestamptz,
+    last_success timestamptz,
+    batches bigint NOT NULL,
+    read bigint NOT NULL,
+    malformed bigint NOT NULL,
+    convert_failed bigint NOT NULL,
+    converted bigint NOT NULL,
+    emitted bigint NOT NULL,
+    invalid bigint NOT NULL,
+    superseded bigint NOT NULL,
+    load_failed bigint NOT NULL,
+    loaded bigint NOT NULL,
+    inserted bigint NOT NULL,
+    updated bigint NOT NULL,
+    skipped bigint NOT NULL
+);
+COMMENT ON TABLE etl_catalog.totals IS 'what the runs of each pipeline add up to';
+
 CREATE TABLE etl_catalog.dead_letters (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     pipeline bigint NOT NULL,
@@ -802,8 +833,15 @@ FROM etl_catalog.dead_letters d JOIN etl_catalog.pipelines p ON p.id = d.pipelin
 WHERE pg_catalog.pg_has_role(p.owner::oid, 'MEMBER');
 COMMENT ON VIEW etl_dead_letters IS 'records that pipelines could not load, and why';
 
+/*
+ * etl_status: a line per pipeline.
+ *
+ * lag              from the watermark to now, if it is a date or timestamp (of this session's time zone, unless it has one)
+ * failures         in a row, of scheduled runs
+ * reason           of the latest failure, or why it is paused
+ */
 CREATE VIEW etl_status WITH (security_barrier) AS
-SELECT p.name AS pipeline, p.owner,
+SELECT p.name AS pipeline, p.owner, p.enabled,
     CASE WHEN etl_catalog.is_running(p.id) THEN 'running'
         WHEN NOT etl_catalog.is_at_home(p.system_identifier, p.database) THEN 'copy'
         WHEN NOT p.enabled THEN 'paused'
@@ -816,6 +854,14 @@ SELECT p.name AS pipeline, p.owner,
     CASE WHEN pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') THEN s.reason END AS reason,
     r.run AS last_run, r.state AS last_result, r.started_at, r.finished_at,
     w.value AS watermark,
+    CASE pg_catalog.to_regtype(w.type)
+        WHEN 'timestamptz'::regtype THEN CASE WHEN pg_catalog.isfinite(w.value::timestamptz)
+            THEN pg_catalog.now() - w.value::timestamptz END
+        WHEN 'timestamp'::regtype THEN CASE WHEN pg_catalog.isfinite(w.value::timestamp)
+            THEN pg_catalog.now()::timestamp - w.value::timestamp END
+        WHEN 'date'::regtype THEN CASE WHEN pg_catalog.isfinite(w.value::date)
+            THEN pg_catalog.now()::timestamp - w.value::date END
+    END AS lag,
     (SELECT pg_catalog.count(*) FROM etl_catalog.dead_letters d
         WHERE d.pipeline = p.id AND d.resolved_at IS NULL) AS open_dead_letters
 FROM etl_catalog.pipelines p
@@ -1059,6 +1105,163 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION etl_cancel(text) IS 'ends the run of a pipeline that is under way';
 REVOKE EXECUTE ON FUNCTION etl_cancel(text) FROM PUBLIC;
+
+/* ----------------------------------------------------------------
+ *	Metrics
+ * ---------------------------------------------------------------- */
+
+/* Workers, scheduler and http, of the whole server; and breakers for the view below, which says who may see them. */
+CREATE FUNCTION etl_catalog.server_metrics(OUT family text, OUT value float8) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'etl_server_metrics' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 7;
+COMMENT ON FUNCTION etl_catalog.server_metrics() IS 'what etl_metrics() tells of the server';
+CREATE FUNCTION etl_catalog.breakers(
+    OUT origin text, OUT state text, OUT failures int, OUT opened_at timestamptz, OUT probe_at timestamptz,
+    OUT probe_pid int)
+RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'etl_list_breakers' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION etl_catalog.breakers() IS 'what etl_metrics() tells of circuit breakers';
+
+CREATE VIEW etl_catalog.metric_families AS
+SELECT * FROM (VALUES
+    (1, 'etl_info', 'gauge', 'The version of the extension that the database has.'),
+    (2, 'etl_runs_total', 'counter', 'Runs that have ended, by result.'),
+    (3, 'etl_runs_skipped_total', 'counter', 'Times of the schedule at which the run before was still under way.'),
+    (4, 'etl_run_duration_seconds', 'summary', 'How long runs took, but for those that crashed.'),
+    (5, 'etl_last_run_duration_seconds', 'gauge', 'How long the run took that ended last.'),
+    (6, 'etl_last_run_timestamp_seconds', 'gauge', 'When the last run ended.'),
+    (7, 'etl_last_success_timestamp_seconds', 'gauge', 'When the last run ended that succeeded.'),
+    (8, 'etl_batches_total', 'counter', 'Batches that were committed.'),
+    (9, 'etl_rows_total', 'counter', 'Rows by stage; load_failed is counted when a run ends, the others with each batch.'),
+    (10, 'etl_watermark_lag_seconds', 'gauge', 'Time from the watermark to now, where it is a date or timestamp.'),
+    (11, 'etl_dead_letters_open', 'gauge', 'Records that could not be loaded and are not resolved.'),
+    (12, 'etl_pipeline_enabled', 'gauge', 'Whether runs may start.'),
+    (13, 'etl_pipeline_state', 'gauge', '1 for the state that the pipeline is in.'),
+    (14, 'etl_pipeline_failures', 'gauge', 'Failures in a row of scheduled runs.'),
+    (15, 'etl_pipeline_next_run_timestamp_seconds', 'gauge', 'When the schedule comes next.'),
+    (16, 'etl_breaker_state', 'gauge', '1 for the state that the circuit breaker of the origin is in.'),
+    (17, 'etl_breaker_failures', 'gauge', 'Failed requests to the origin without a success between them.'),
+    (18, 'etl_http_requests_total', 'counter', 'Requests sent over http by all databases.'),
+    (19, 'etl_http_retries_total', 'counter', 'Requests that were another try of one that failed.'),
+    (20, 'etl_http_received_bytes_total', 'counter', 'Bytes of bodies received over http.'),
+    (21, 'etl_http_wait_seconds_total', 'counter', 'Time waited before requests, for another try or a rate limit.'),
+    (22, 'etl_workers', 'gauge', 'Scheduled runs under way in all databases.'),
+    (23, 'etl_workers_max', 'gauge', 'How many there may be: etl.max_workers.'),
+    (24, 'etl_scheduler_up', 'gauge', 'Whether the pipelines of this database are started at their times.')
+) AS f(position, family, type, help);
+COMMENT ON VIEW etl_catalog.metric_families IS 'what etl_metrics() may show';
+
+/* All that is known of pipelines, if the role may see them; a run under way counts along. */
+CREATE VIEW etl_catalog.pipeline_samples WITH (security_barrier) AS
+SELECT v.family, v.suffix, s.pipeline, v.labels::jsonb AS labels, v.value::float8 AS value
+FROM etl_status s JOIN etl_catalog.pipelines p ON p.name = s.pipeline
+    LEFT JOIN etl_catalog.totals o ON o.pipeline = p.id,
+    LATERAL (SELECT o.last_seconds, o.last_finished, o.last_success,
+        coalesce(o.succeeded, 0) AS succeeded, coalesce(o.failed, 0) AS failed, coalesce(o.cancelled, 0) AS cancelled,
+        coalesce(o.stopped, 0) AS stopped, coalesce(o.crashed, 0) AS crashed, coalesce(o.seconds, 0) AS seconds,
+        coalesce(o.batches, 0) AS batches, coalesce(o.read, 0) AS read, coalesce(o.malformed, 0) AS malformed,
+        coalesce(o.convert_failed, 0) AS convert_failed, coalesce(o.converted, 0) AS converted,
+        coalesce(o.emitted, 0) AS emitted, coalesce(o.invalid, 0) AS invalid, coalesce(o.superseded, 0) AS superseded,
+        coalesce(o.load_failed, 0) AS load_failed, coalesce(o.loaded, 0) AS loaded,
+        coalesce(o.inserted, 0) AS inserted, coalesce(o.updated, 0) AS updated, coalesce(o.skipped, 0) AS skipped) t,
+    LATERAL (SELECT
+        coalesce(sum(l.batches), 0) AS batches, coalesce(sum(l.read), 0) AS read,
+        coalesce(sum(l.malformed), 0) AS malformed, coalesce(sum(l.convert_failed), 0) AS convert_failed,
+        coalesce(sum(l.converted), 0) AS converted, coalesce(sum(l.emitted), 0) AS emitted,
+        coalesce(sum(l.invalid), 0) AS invalid, coalesce(sum(l.superseded), 0) AS superseded,
+        coalesce(sum(l.loaded), 0) AS loaded, coalesce(sum(l.inserted), 0) AS inserted,
+        coalesce(sum(l.updated), 0) AS updated, coalesce(sum(l.skipped), 0) AS skipped
+        FROM etl_catalog.runs l WHERE l.id = s.last_run AND l.state = 'running') r,
+    LATERAL (VALUES
+        ('etl_runs_total', '', '{"result": "succeeded"}', t.succeeded),
+        ('etl_runs_total', '', '{"result": "failed"}', t.failed),
+        ('etl_runs_total', '', '{"result": "cancelled"}', t.cancelled),
+        ('etl_runs_total', '', '{"result": "stopped"}', t.stopped),
+        ('etl_runs_total', '', '{"result": "crashed"}', t.crashed),
+        ('etl_runs_skipped_total', '', NULL, s.skipped),
+        ('etl_run_duration_seconds', '_sum', NULL, t.seconds),
+        ('etl_run_duration_seconds', '_count', NULL, t.succeeded + t.failed + t.cancelled + t.stopped),
+        ('etl_last_run_duration_seconds', '', NULL, t.last_seconds),
+        ('etl_last_run_timestamp_seconds', '', NULL, extract(epoch FROM t.last_finished)),
+        ('etl_last_success_timestamp_seconds', '', NULL, extract(epoch FROM t.last_success)),
+        ('etl_batches_total', '', NULL, t.batches + r.batches),
+        ('etl_rows_total', '', '{"stage": "read"}', t.read + r.read),
+        ('etl_rows_total', '', '{"stage": "malformed"}', t.malformed + r.malformed),
+        ('etl_rows_total', '', '{"stage": "convert_failed"}', t.convert_failed + r.convert_failed),
+        ('etl_rows_total', '', '{"stage": "converted"}', t.converted + r.converted),
+        ('etl_rows_total', '', '{"stage": "emitted"}', t.emitted + r.emitted),
+        ('etl_rows_total', '', '{"stage": "invalid"}', t.invalid + r.invalid),
+        ('etl_rows_total', '', '{"stage": "superseded"}', t.superseded + r.superseded),
+        ('etl_rows_total', '', '{"stage": "load_failed"}', t.load_failed),
+        ('etl_rows_total', '', '{"stage": "loaded"}', t.loaded + r.loaded),
+        ('etl_rows_total', '', '{"stage": "inserted"}', t.inserted + r.inserted),
+        ('etl_rows_total', '', '{"stage": "updated"}', t.updated + r.updated),
+        ('etl_rows_total', '', '{"stage": "skipped"}', t.skipped + r.skipped),
+        ('etl_watermark_lag_seconds', '', NULL, extract(epoch FROM s.lag)),
+        ('etl_dead_letters_open', '', NULL, s.open_dead_letters),
+        ('etl_pipeline_enabled', '', NULL, s.enabled::int),
+        ('etl_pipeline_state', '', '{"state": "idle"}', (s.state = 'idle')::int),
+        ('etl_pipeline_state', '', '{"state": "waiting"}', (s.state = 'waiting')::int),
+        ('etl_pipeline_state', '', '{"state": "running"}', (s.state = 'running')::int),
+        ('etl_pipeline_state', '', '{"state": "paused"}', (s.state = 'paused')::int),
+        ('etl_pipeline_state', '', '{"state": "copy"}', (s.state = 'copy')::int),
+        ('etl_pipeline_failures', '', NULL, s.failures),
+        ('etl_pipeline_next_run_timestamp_seconds', '', NULL, extract(epoch FROM s.next_run))
+    ) AS v(family, suffix, labels, value);
+COMMENT ON VIEW etl_catalog.pipeline_samples IS 'what etl_metrics() tells of pipelines';
+
+/*
+ * What etl_metrics() shows, as rows, for exporters that run queries: a sample a row, by its name, with its labels.
+ *
+ * A role sees the pipelines that it sees in etl_status, a member of pg_monitor all of them, and the circuit breakers.
+ * Nothing in it is from a record, a query or a URL, but for the origins (scheme://host:port) of breakers.
+ */
+CREATE VIEW etl_metric_samples WITH (security_barrier) AS
+SELECT f.family || m.suffix AS metric, m.labels, m.value, f.family, f.type, f.help, f.position
+FROM (
+    SELECT 'etl_info' AS family, '' AS suffix, pg_catalog.jsonb_build_object('database', pg_catalog.current_database(),
+            'version', e.extversion) AS labels, 1::float8 AS value
+        FROM pg_catalog.pg_extension e WHERE e.extname = 'etl'
+    UNION ALL
+    SELECT s.family, s.suffix, pg_catalog.jsonb_build_object('database', pg_catalog.current_database(),
+            'pipeline', s.pipeline) || coalesce(s.labels, '{}'), s.value
+        FROM etl_catalog.pipeline_samples s
+    UNION ALL
+    SELECT v.family, '', v.labels, v.value
+        FROM etl_catalog.breakers() b, LATERAL (
+            SELECT 'etl_breaker_failures' AS family, pg_catalog.jsonb_build_object('origin', b.origin) AS labels,
+                b.failures::float8 AS value
+            UNION ALL
+            SELECT 'etl_breaker_state', pg_catalog.jsonb_build_object('origin', b.origin, 'state', a.state),
+                (b.state = a.state)::int
+            FROM pg_catalog.unnest('{closed,open,half-open}'::text[]) AS a(state)) v
+        WHERE pg_catalog.pg_has_role('pg_monitor', 'MEMBER')
+    UNION ALL
+    SELECT s.family, '', CASE s.family WHEN 'etl_scheduler_up'
+            THEN pg_catalog.jsonb_build_object('database', pg_catalog.current_database()) ELSE '{}' END, s.value
+        FROM etl_catalog.server_metrics() s
+) m JOIN etl_catalog.metric_families f ON f.family = m.family
+WHERE m.value IS NOT NULL;
+COMMENT ON VIEW etl_metric_samples IS 'what etl_metrics() shows, a row for each sample';
+GRANT SELECT ON etl_metric_samples TO PUBLIC;
+
+/*
+ * etl_metrics: the same as text in the exposition format of Prometheus, version 0.0.4.
+ */
+CREATE FUNCTION etl_metrics() RETURNS text
+LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET extra_float_digits = 1
+BEGIN ATOMIC
+    SELECT coalesce(pg_catalog.string_agg(b.block, '' ORDER BY b.position), '')
+    FROM (
+        SELECT m.position, pg_catalog.format(E'# HELP %s %s\n# TYPE %s %s\n', m.family, m.help, m.family, m.type) ||
+            pg_catalog.string_agg(pg_catalog.format(E'%s%s %s\n', m.metric, '{' || l.text || '}', m.value), ''
+                ORDER BY m.labels, m.metric) AS block
+        FROM etl_metric_samples m, LATERAL (
+            SELECT pg_catalog.string_agg(pg_catalog.format('%s="%s"', e.key, pg_catalog.replace(pg_catalog.replace(
+                    pg_catalog.replace(e.value, E'\\', E'\\\\'), '"', E'\\"'), E'\n', E'\\n')), ',' ORDER BY e.n) AS text
+            FROM pg_catalog.jsonb_each_text(m.labels) WITH ORDINALITY AS e(key, value, n)) l
+        GROUP BY m.position, m.family, m.help, m.type) b;
+END;
+COMMENT ON FUNCTION etl_metrics() IS 'what pipelines and the server do, as text for Prometheus';
 
 /*
  * etl_next_runs: the next n times of a schedule.

@@ -8,6 +8,7 @@
 
 #include "api/json_body.h"
 #include "fmgr.h"
+#include "monitor/counters.h"
 #include "pipeline/pipeline.h"
 #include "scan/csv_records.h"
 #include "scan/scan.h"
@@ -24,6 +25,7 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	EtlCountersInit();
 	EtlHttpInit();
 	EtlOriginsInit();
 	EtlTargetInit();

@@ -18,6 +18,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pipeline/catalog.h"
+#include "pipeline/totals.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -497,8 +498,9 @@ EtlCatalogFunctionSchema(void)
 int64
 EtlCatalogStartRun(int64 pipeline, const char *kind)
 {
-	static Statement crashed = {"UPDATE etl_catalog.runs SET state = 'crashed' "
-								"WHERE pipeline = $1 AND state = 'running'",
+	static Statement crashed = {"WITH ended AS (UPDATE etl_catalog.runs SET state = 'crashed' "
+								"WHERE pipeline = $1 AND state = 'running' "
+								"RETURNING *) " ETL_ADD_TO_TOTALS,
 								1,
 								{INT8OID}};
 	static Statement start = {"INSERT INTO etl_catalog.runs (pipeline, kind, state, pid, "
@@ -559,8 +561,9 @@ void
 EtlCatalogEndRun(int64 run_id, const char *state, const char *sqlstate, const char *message)
 {
 	static Statement statement = {
-		"UPDATE etl_catalog.runs SET state = $2, sqlstate = $3, message = $4, "
-		"finished_at = clock_timestamp() WHERE id = $1 AND state = 'running'",
+		"WITH ended AS (UPDATE etl_catalog.runs SET state = $2, sqlstate = $3, message = $4, "
+		"finished_at = clock_timestamp() WHERE id = $1 AND state = 'running' "
+		"RETURNING *) " ETL_ADD_TO_TOTALS,
 		4,
 		{INT8OID, TEXTOID, TEXTOID, TEXTOID}};
 	Values values = {0};

@@ -7,6 +7,7 @@
  *		due.c			what becomes of a pipeline: the one place where its state changes
  *		runner.c		the process of a run that was due
  *		shared.c		what they tell each other
+ *		metrics.c		what they tell the world
  */
 #ifndef ETL_SCHEDULER_H
 #define ETL_SCHEDULER_H

@@ -385,6 +385,27 @@ EtlEndWork(const EtlTicket *ticket)
 }
 
 /* ----------------------------------------------------------------
+ *	Everybody
+ * ---------------------------------------------------------------- */
+
+bool
+EtlGetSchedulerState(const char *database, EtlSchedulerState *state)
+{
+	memset(state, 0, sizeof(*state));
+	if (shared == NULL)
+		return false;
+	LWLockAcquire(lock, LW_SHARED);
+	state->looks_after = shared->launcher != NULL && find_database(database) != NULL;
+	for (int i = 0; i < ETL_MAX_WORKERS; i++)
+	{
+		if (shared->places[i].number != 0 && shared->places[i].pid != 0)
+			state->workers++;
+	}
+	LWLockRelease(lock);
+	return true;
+}
+
+/* ----------------------------------------------------------------
  *	Waking at commit
  * ---------------------------------------------------------------- */
 

@@ -55,4 +55,14 @@ extern bool EtlSetExhausted(bool exhausted);
 extern bool EtlBeginWork(const EtlTicket *ticket);
 extern void EtlEndWork(const EtlTicket *ticket);
 
+/* everybody */
+typedef struct EtlSchedulerState
+{
+	bool looks_after; /* the launcher is there, and looks after the database */
+	int workers;	  /* under way, of all databases */
+} EtlSchedulerState;
+
+/* False, and nothing is under way, if the library is not preloaded. */
+extern bool EtlGetSchedulerState(const char *database, EtlSchedulerState *state);
+
 #endif /* ETL_SHARED_H */

@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "monitor/counters.h"
 #include "source/clock.h"
 #include "source/exchange.h"
 #include "source/http.h"
@@ -465,8 +466,12 @@ send_hop(EtlExchange *exchange, bool waited_for)
 			exchange->entered = true;
 			exchange->state = SENT;
 			exchange->stats->requests++;
+			EtlCount(ETL_HTTP_REQUESTS, 1);
 			if (exchange->attempt > 1)
+			{
 				exchange->stats->retries++;
+				EtlCount(ETL_HTTP_RETRIES, 1);
+			}
 			EtlHttpStart(exchange->http, &exchange->request);
 			break;
 	}
@@ -662,6 +667,7 @@ EtlExchangeAwait(EtlExchange *exchange)
 				{
 					EtlHttpSleep(exchange->not_before);
 					exchange->stats->waited += EtlClock() - now;
+					EtlCount(ETL_HTTP_WAITED, EtlClock() - now);
 				}
 				send_hop(exchange, true);
 				break;
@@ -689,6 +695,7 @@ EtlExchangeRead(EtlExchange *exchange, char *buf, size_t len)
 	Assert(exchange->state == ANSWERED);
 	exchange->received += n;
 	exchange->stats->bytes += n;
+	EtlCount(ETL_HTTP_BYTES, n);
 	if (n > 0)
 		return n;
 	leave(exchange, fault == ETL_HTTP_OK   ? ETL_SUCCEEDED

@@ -1,0 +1,59 @@
+/*
+ * metrics.c
+ *		What etl_metrics() tells of the server: workers, the scheduler, and requests over http.
+ *
+ * The rest of it is SQL on the tables of etl_catalog.
+ */
+#include "etl.h"
+
+#include "commands/dbcommands.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "monitor/counters.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/shared.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(etl_server_metrics);
+
+static void
+put(FunctionCallInfo fcinfo, const char *metric, double value)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum values[] = {CStringGetTextDatum(metric), Float8GetDatum(value)};
+	bool nulls[] = {false, false};
+
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static void
+put_counter(FunctionCallInfo fcinfo, const char *metric, EtlCounter counter, double unit)
+{
+	uint64 value;
+
+	if (EtlReadCounter(counter, &value))
+		put(fcinfo, metric, (double) value * unit);
+}
+
+/* etl_catalog.server_metrics() returns (metric, value); what nobody counts is left out. */
+Datum
+etl_server_metrics(PG_FUNCTION_ARGS)
+{
+	char *database = get_database_name(MyDatabaseId);
+	EtlSchedulerState state;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (EtlGetSchedulerState(database, &state))
+	{
+		put(fcinfo, "etl_workers", state.workers);
+		put(fcinfo, "etl_workers_max", EtlMaxWorkers);
+	}
+	put(fcinfo, "etl_scheduler_up", state.looks_after && EtlEnabled);
+	put_counter(fcinfo, "etl_http_requests_total", ETL_HTTP_REQUESTS, 1);
+	put_counter(fcinfo, "etl_http_retries_total", ETL_HTTP_RETRIES, 1);
+	put_counter(fcinfo, "etl_http_received_bytes_total", ETL_HTTP_BYTES, 1);
+	put_counter(fcinfo, "etl_http_wait_seconds_total", ETL_HTTP_WAITED, 0.001);
+	return (Datum) 0;
+}
