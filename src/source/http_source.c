@@ -115,6 +115,7 @@ begin(HttpSource *http)
 	if (status != 200 && status != 203 && status != 204)
 		EtlExchangeRaise(http->exchange);
 	/* Chunks have their own lengths, and overrule what a header says of all. */
+	http->base.size = -1;
 	if (EtlExchangeHeader(http->exchange, "Transfer-Encoding") == NULL)
 		http->base.size = parse_length(EtlExchangeHeader(http->exchange, "Content-Length"));
 	old = MemoryContextSwitchTo(http->context);

@@ -297,6 +297,13 @@ query_fails($node, "SELECT * FROM etl_csv('other_name', path => '/rows/5') $colu
 	qr/certificate of the server is not trusted/, 'a certificate for another name');
 query_fails($node, "SELECT * FROM etl_csv('anonymous', path => '/rows/5') $columns", '08006',
 	qr/could not read/, 'a client without its certificate');
+# What one server was trusted or given a certificate for is nothing to another, in the same session either.
+my $by_tls = "SELECT count(*) FROM etl_csv('tls', path => '/rows/5') $columns";
+query_fails($node, "$by_tls; SELECT * FROM " . rows_of(fixture_url('/rows/1', 'https')), '08006',
+	qr/certificate of the server is not trusted/, 'a connection is not used by who does not trust it');
+query_fails($node, "SELECT count(*) FROM etl_csv('mutual', path => '/rows/5') $columns;"
+	  . " SELECT * FROM etl_csv('anonymous', path => '/rows/5') $columns", '08006',
+	qr/could not read/, 'nor by who lacks its certificate');
 is(query($node, "SELECT sum(id) FROM etl_csv('tls', path => '/rows/10000?drop=50000&times=1') $columns"),
 	50005000, 'a lost TLS connection goes on');
 is(query($node, "SELECT sum(id) FROM etl_csv('tls', path => '/rows/10000?end=50000&times=1') $columns"),
