@@ -12,6 +12,8 @@
 #include "source/decode.h"
 #include "utils/guc.h"
 
+#define SHOWN_NAME_BYTES 100
+
 static int max_field_size_kb = 256 * 1024;
 
 void
@@ -284,9 +286,14 @@ EtlCsvRecordsRewind(EtlCsvRecords *records)
 const char *
 EtlCsvFieldName(const EtlCsvRecords *records, int i)
 {
-	if (i < records->nnames)
-		return pnstrdup(records->names[i].name, records->names[i].len);
-	return psprintf("%d", i + 1);
+	EtlName name;
+	int len;
+
+	if (i >= records->nnames)
+		return psprintf("%d", i + 1);
+	name = records->names[i];
+	len = pg_mbcliplen(name.name, (int) name.len, SHOWN_NAME_BYTES);
+	return psprintf("%.*s%s", len, name.name, len < (int) name.len ? "..." : "");
 }
 
 void

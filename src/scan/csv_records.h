@@ -74,7 +74,7 @@ extern void EtlCsvRecordsRewind(EtlCsvRecords *records);
 /* Why the current record, which has a defect, is no text. */
 extern void EtlCsvDefectFault(EtlCsvRecords *records, EtlFault *fault);
 
-/* What the header calls field i, or else its number from 1. */
+/* What the header calls field i, or else its number from 1; cut if it is long, for it is for people. */
 extern const char *EtlCsvFieldName(const EtlCsvRecords *records, int i);
 
 /* Where the current record is: file "a.csv", line 3 */

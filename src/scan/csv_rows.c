@@ -19,6 +19,8 @@
 #include "scan/csv_rows.h"
 #include "utils/builtins.h"
 
+#define LISTED_BYTES 8192 /* of the names of a header, in an error */
+
 /* ----------------------------------------------------------------
  *	Records
  * ---------------------------------------------------------------- */
@@ -62,15 +64,19 @@ is_ragged(const EtlCsvRows *csv)
  *	Header and columns
  * ---------------------------------------------------------------- */
 
+/* All of them, unless that is no header that anybody wrote: not even a whole file of one line fills the log. */
 static char *
 list_names(const EtlCsvRows *csv)
 {
+	int n = csv->records.nnames;
 	StringInfoData list;
+	int i;
 
 	initStringInfo(&list);
-	for (int i = 0; i < csv->records.nnames; i++)
-		appendStringInfo(&list, "%s\"%.*s\"", i > 0 ? ", " : "", (int) csv->records.names[i].len,
-						 csv->records.names[i].name);
+	for (i = 0; i < n && list.len < LISTED_BYTES; i++)
+		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "", EtlCsvFieldName(&csv->records, i));
+	if (i < n)
+		appendStringInfo(&list, ", and %d more", n - i);
 	return list.data;
 }
 

@@ -108,3 +108,17 @@ SELECT * FROM etl_csv(:'wide') AS t(c1599 int, c1600 int, c1 int);
 SELECT _etl_line, _etl_error FROM etl_csv(csv_file('c.csv', E'a,b\n1,2\nx,4\n'), on_error => 'return')
 	AS t(a int, b int, _etl_line bigint, _etl_error text);
 SELECT b FROM etl_csv('etl_tmp/c.csv', on_error => 'return') AS t(a int, b int, _etl_error text);
+
+-- A file without line ends is one header of all that is in it.  What is said of it stays short.
+\set VERBOSITY default
+DO $$
+DECLARE
+	detail text;
+BEGIN
+	PERFORM * FROM etl_csv(csv_file('line.csv', (SELECT string_agg('column ' || i, ',') FROM generate_series(1, 100000) AS i))) AS t(a int);
+EXCEPTION WHEN undefined_column THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RAISE NOTICE '% ... %', left(detail, 50), right(detail, 40);
+END $$;
+SELECT * FROM etl_csv(csv_file('long.csv', repeat('x', 1000000))) AS t(a int);
+SELECT x FROM etl_csv(csv_file('long.csv', 'x,' || repeat('name', 1000) || E'\n1\n')) AS t(x int);
