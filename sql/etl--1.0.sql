@@ -214,11 +214,12 @@ REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, t
  * The wrapper of the servers that are read over http, and the check of their options.
  *
  * Servers: url; auth (none, bearer, basic, header, query, oauth2), auth_name (of the header or parameter); token_url,
- * token_auth (basic, body), scope; headers (a JSON object); rate_limit ('10/s', '5000/h'); connect_timeout,
+ * token_auth (basic, body), scope, grant (client_credentials, jwt_bearer); algorithm (RS256, ES256), issuer, subject,
+ * audience, key_id of the assertion for jwt_bearer; headers (a JSON object); rate_limit ('10/s', '5000/h'); connect_timeout,
  * read_timeout, max_attempts, max_wait, retry_budget; allowed_origins; dialect.  Only superusers may set
  * allow_private and proxy, only members of pg_read_server_files ca_file, client_cert and client_key.
  *
- * User mappings: token, user, password, key, client_id, client_secret, refresh_token; or the same with _file, which
+ * User mappings: token, user, password, key, client_id, client_secret, refresh_token, private_key (PEM); or the same with _file, which
  * names a file that holds the value and is read for each scan; only members of pg_read_server_files may set those.
  *
  * Errors: HV00D for an option that does not exist; HV024 for a value that cannot be; HV00J, when it is read,
@@ -455,7 +456,8 @@ REVOKE EXECUTE ON FUNCTION etl_drop_dialect(text) FROM PUBLIC;
  * wait          where the server says how long to wait, beside Retry-After: header:NAME or PATH, with =delta, =epoch_s,
  *               =epoch_ms or =date if it is not to be told by its size
  * answers       what certain answers are, with | between several: STATUS [PATH[=VALUE]] and ok, wait, restart (from page 1),
- *               empty or fail, as in '403 header:x-ratelimit-remaining=0 wait|200 ok=false fail'.  * is any status
+ *               empty, fail or refresh (the token of OAuth, then again), as in
+ *               '403 header:x-ratelimit-remaining=0 wait|200 ok=false fail'.  * is any status
  * concurrency   requests under way at most; 2
  * on_truncation where not all items may be there: 'error', 'warning'
  * missing_items a page without what items leads to is: 'error', 'empty'

@@ -506,7 +506,7 @@ set_wait(EtlDialect *dialect, const char *value)
 static const char *
 add_rule(EtlDialect *dialect, char *text)
 {
-	static const char *const verdicts[] = {"ok", "wait", "restart", "empty", "fail"};
+	static const char *const verdicts[] = {"ok", "wait", "restart", "empty", "fail", "refresh"};
 	EtlAnswerRule *rule = &dialect->rules[dialect->nrules];
 	char *status = next_member(&text, ' ');
 	char *condition = next_member(&text, ' ');
@@ -530,7 +530,7 @@ add_rule(EtlDialect *dialect, char *text)
 	while (i < lengthof(verdicts) && strcmp(verdict, verdicts[i]) != 0)
 		i++;
 	if (i == lengthof(verdicts))
-		return not_one_of(verdict, "ok, wait, restart, empty and fail");
+		return not_one_of(verdict, "ok, wait, restart, empty, fail and refresh");
 	rule->verdict = (EtlVerdict) i;
 	dialect->nrules++;
 	if (condition == NULL)

@@ -100,7 +100,8 @@ typedef enum EtlVerdict
 	ETL_ANSWER_LATER,	/* ask again, as late as the wait signals say */
 	ETL_ANSWER_RESTART, /* the server has lost the thread: begin again */
 	ETL_ANSWER_EMPTY,	/* there is nothing there, or nothing more */
-	ETL_ANSWER_FAIL
+	ETL_ANSWER_FAIL,
+	ETL_ANSWER_REFRESH /* ask again with another token of OAuth; without one: fail */
 } EtlVerdict;
 
 typedef struct EtlAnswerRule

@@ -207,6 +207,13 @@ apply_rule(EtlPages *pages)
 		case ETL_ANSWER_RESTART:
 			EtlPagesRestart(pages);
 			return true;
+		case ETL_ANSWER_REFRESH:
+			if (EtlExchangeForgetToken(pages->current->exchange))
+			{
+				EtlPagesAskAgain(pages, ETL_NO_WAIT_ASKED);
+				return true;
+			}
+			/* FALLTHROUGH */
 		case ETL_ANSWER_FAIL:
 			ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("the server answers with an error"),
 							rule->at.kind != ETL_NO_SIGNAL

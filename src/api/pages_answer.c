@@ -480,6 +480,11 @@ EtlPagesOpenPage(EtlPages *pages)
 				if (pages->end != ETL_NOT_ENDED)
 					return false;
 				break;
+			case ETL_ANSWER_REFRESH:
+				if (!EtlExchangeForgetToken(request->exchange))
+					EtlExchangeRaise(request->exchange);
+				EtlPagesAskAgain(pages, ETL_NO_WAIT_ASKED);
+				break;
 			case ETL_ANSWER_FAIL:
 				EtlExchangeRaise(request->exchange);
 		}

@@ -69,6 +69,7 @@ struct EtlExchange
 	bool trusted; /* credentials and headers go along */
 	bool public_only;
 	int redirects;
+	const char *token; /* of OAuth */
 	bool token_renewed;
 
 	bool entered; /* its origin, and has to leave it */
@@ -375,8 +376,8 @@ add_credentials(EtlExchange *exchange, EtlUrl *url)
 			EtlUrlAddParam(url, target->auth_name, target->key);
 			break;
 		case ETL_AUTH_OAUTH2:
-			add_header(request, psprintf("Authorization: Bearer %s",
-										 EtlOauthToken(target, exchange->stats)));
+			exchange->token = pstrdup(EtlOauthToken(target, exchange->stats));
+			add_header(request, psprintf("Authorization: Bearer %s", exchange->token));
 			break;
 	}
 }
@@ -606,7 +607,7 @@ judge_status(EtlExchange *exchange)
 			 !exchange->token_renewed)
 	{
 		leave(exchange, outcome);
-		EtlOauthForget(exchange->target);
+		EtlOauthForget(exchange->target, exchange->token);
 		exchange->token_renewed = true;
 		exchange->state = DUE;
 	}
@@ -641,6 +642,15 @@ EtlExchangeSendAgain(EtlExchange *exchange, const EtlCall *call, int64 asked)
 	plan_attempt(exchange, asked);
 	EtlExchangeClose(exchange);
 	start_attempt(exchange, call);
+}
+
+bool
+EtlExchangeForgetToken(EtlExchange *exchange)
+{
+	if (exchange->target->auth != ETL_AUTH_OAUTH2 || !exchange->trusted)
+		return false;
+	EtlOauthForget(exchange->target, exchange->token);
+	return true;
 }
 
 void

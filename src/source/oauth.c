@@ -11,13 +11,19 @@
  */
 #include "etl.h"
 
-#include "common/hashfn.h"
+#include <time.h>
+
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/uuid.h"
 
 #include "source/clock.h"
 #include "source/exchange.h"
+#include "source/jwt.h"
 #include "source/oauth.h"
 
 #define MAX_TOKENS 16
@@ -26,6 +32,9 @@
 /* A token without a lifetime is used for an hour; and none in its last minute. */
 #define DEFAULT_LIFETIME 3600
 #define MARGIN 60
+
+/* Seconds; some services take no longer ones. */
+#define ASSERTION_LIFETIME 180
 
 typedef struct Token
 {
@@ -40,10 +49,18 @@ static Token tokens[MAX_TOKENS];
 static char *
 owner_of(const EtlTarget *target)
 {
-	return psprintf("%s\n%s\n%s\n%s\n%s\n%d", target->token_url, target->client_id,
-					target->client_secret ? target->client_secret : "",
-					target->refresh_token ? target->refresh_token : "",
-					target->scope ? target->scope : "", target->token_auth_in_body);
+	const char *const parts[] = {
+		target->token_url, target->client_id, target->client_secret, target->refresh_token,
+		target->scope,	   target->algorithm, target->issuer,		 target->subject,
+		target->audience,  target->key_id,	  target->private_key,
+	};
+	StringInfoData owner;
+
+	initStringInfo(&owner);
+	appendStringInfo(&owner, "%d %d", target->grant, target->token_auth_in_body);
+	for (int i = 0; i < lengthof(parts); i++)
+		appendStringInfo(&owner, "\n%s", parts[i] ? parts[i] : "");
+	return owner.data;
 }
 
 /* The slot of an owner: its own, or a free one, or the one whose token expires first. */
@@ -85,16 +102,63 @@ append_field(StringInfo body, const char *name, const char *value)
 	EtlUrlEscape(body, value);
 }
 
+static void
+append_claim(StringInfo claims, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	appendStringInfo(claims, "%s\"%s\":", claims->len > 1 ? "," : "", name);
+	escape_json(claims, value);
+}
+
+/* What nobody can say but who has the private key; good for one request that is sent now. */
 static char *
-request_body(const EtlTarget *target, const char *refresh)
+make_assertion(const EtlTarget *target)
+{
+	StringInfoData claims;
+	int64 now = time(NULL);
+	pg_uuid_t id;
+	char *utf8;
+
+	if (!pg_strong_random(&id, sizeof(id)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
+	initStringInfo(&claims);
+	appendStringInfoChar(&claims, '{');
+	append_claim(&claims, "iss", target->issuer ? target->issuer : target->client_id);
+	append_claim(&claims, "sub", target->subject);
+	append_claim(&claims, "aud", target->audience ? target->audience : target->token_url);
+	append_claim(&claims, "scope", target->scope);
+	append_claim(&claims, "jti",
+				 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&id))));
+	appendStringInfo(&claims, ",\"iat\":" INT64_FORMAT ",\"exp\":" INT64_FORMAT "}", now,
+					 now + ASSERTION_LIFETIME);
+	utf8 = pg_server_to_any(claims.data, claims.len, PG_UTF8);
+	return EtlJwtSign(target->algorithm ? target->algorithm : "RS256", target->key_id, utf8,
+					  target->private_key);
+}
+
+/* Does the client say who it is by its secret? */
+static bool
+has_client(const EtlTarget *target)
+{
+	return target->grant == ETL_GRANT_CLIENT || (target->client_id && target->client_secret);
+}
+
+static char *
+request_body(const EtlTarget *target, const char *refresh, const char *assertion)
 {
 	StringInfoData body;
 
 	initStringInfo(&body);
-	append_field(&body, "grant_type", refresh ? "refresh_token" : "client_credentials");
+	append_field(&body, "grant_type",
+				 assertion ? "urn:ietf:params:oauth:grant-type:jwt-bearer"
+				 : refresh ? "refresh_token"
+						   : "client_credentials");
+	append_field(&body, "assertion", assertion);
 	append_field(&body, "refresh_token", refresh);
 	append_field(&body, "scope", target->scope);
-	if (target->token_auth_in_body)
+	if (target->token_auth_in_body && has_client(target))
 	{
 		append_field(&body, "client_id", target->client_id);
 		append_field(&body, "client_secret", target->client_secret);
@@ -118,7 +182,7 @@ client_authorization(const EtlTarget *target)
 
 /* The service that gives tokens: reached as the target is, without the target's own credentials. */
 static EtlTarget *
-token_target(const EtlTarget *target, const char *refresh)
+token_target(const EtlTarget *target, const char *refresh, const char *assertion)
 {
 	EtlTarget *service = palloc(sizeof(EtlTarget));
 
@@ -127,7 +191,8 @@ token_target(const EtlTarget *target, const char *refresh)
 		elog(ERROR, "option token_url was not checked");
 	service->auth = ETL_AUTH_NONE;
 	service->headers = NIL;
-	service->refresh_token = refresh; /* so that it is masked */
+	service->refresh_token = refresh; /* so that it is masked, */
+	service->token = assertion;		  /* and this */
 	service->rate.requests = 0;
 	return service;
 }
@@ -210,21 +275,42 @@ lifetime(Jsonb *json)
 	return Max(Min(seconds, 365 * 24 * 3600) - MARGIN, seconds / 2) * 1000;
 }
 
+/* A refresh token may be good for one time only: then the one of the mapping is spent. */
+static void
+keep_refresh_token(const EtlTarget *target, Token *token, const char *refresh, Jsonb *json)
+{
+	const char *new_one = member(json, "refresh_token");
+
+	if (!refresh || !new_one || strcmp(new_one, refresh) == 0)
+		return;
+	if (!token->refresh)
+		ereport(WARNING,
+				(errmsg("the token service of server \"%s\" has replaced the refresh token",
+						target->server),
+				 errdetail("This session has the new one. That of the user mapping may not be "
+						   "accepted any more."),
+				 errhint("If it is not, give the server another \"grant\": client_credentials or "
+						 "jwt_bearer.")));
+	set(&token->refresh, new_one);
+}
+
 static void
 fetch_token(const EtlTarget *target, Token *token, EtlHttpStats *stats)
 {
-	const char *refresh = token->refresh ? token->refresh : target->refresh_token;
-	EtlTarget *service = token_target(target, refresh);
+	bool is_jwt = target->grant == ETL_GRANT_JWT_BEARER;
+	const char *refresh = is_jwt ? NULL : token->refresh ? token->refresh : target->refresh_token;
+	const char *assertion = is_jwt ? make_assertion(target) : NULL;
+	EtlTarget *service = token_target(target, refresh, assertion);
 	EtlExchange *exchange = EtlExchangeCreate(service, stats);
 	EtlCall call = {.method = "POST", .url = service->base, .repeatable = true};
 	Jsonb *json;
 	char *access;
 
-	call.body = request_body(target, refresh);
+	call.body = request_body(target, refresh, assertion);
 	call.body_len = strlen(call.body);
 	call.headers =
 		list_make2("Content-Type: application/x-www-form-urlencoded", "Accept: application/json");
-	if (!target->token_auth_in_body)
+	if (!target->token_auth_in_body && has_client(target))
 		call.headers = lappend(call.headers, client_authorization(target));
 	EtlExchangeSend(exchange, &call);
 	if (EtlExchangeAwait(exchange) != 200)
@@ -234,8 +320,7 @@ fetch_token(const EtlTarget *target, Token *token, EtlHttpStats *stats)
 	if (!access || access[strcspn(access, "\r\n")] != '\0')
 		raise_no_token(service);
 	set(&token->access, access);
-	if (target->refresh_token && member(json, "refresh_token"))
-		set(&token->refresh, member(json, "refresh_token"));
+	keep_refresh_token(target, token, refresh, json);
 	token->expires = EtlClock() + lifetime(json);
 }
 
@@ -264,11 +349,12 @@ EtlOauthToken(const EtlTarget *target, EtlHttpStats *stats)
 }
 
 void
-EtlOauthForget(const EtlTarget *target)
+EtlOauthForget(const EtlTarget *target, const char *refused)
 {
 	char *owner = owner_of(target);
 	Token *token = find_slot(owner);
 
-	if (token->owner && strcmp(token->owner, owner) == 0)
+	if (token->owner && strcmp(token->owner, owner) == 0 && token->access &&
+		strcmp(token->access, refused) == 0)
 		set(&token->access, NULL);
 }

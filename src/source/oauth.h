@@ -1,6 +1,7 @@
 /*
  * oauth.h
- *		Access tokens of OAuth 2.0 (RFC 6749): client credentials, or a refresh token if there is one.
+ *		Access tokens of OAuth 2.0: for client credentials or a refresh token (RFC 6749), or a signed assertion
+ *		(RFC 7523).
  */
 #ifndef ETL_OAUTH_H
 #define ETL_OAUTH_H
@@ -12,7 +13,7 @@
 /* An access token for the target: the one that this backend has, or else a new one. */
 extern const char *EtlOauthToken(const EtlTarget *target, EtlHttpStats *stats);
 
-/* The token was refused: the next one asked for is a new one. */
-extern void EtlOauthForget(const EtlTarget *target);
+/* This token was refused: the next one asked for is another one. */
+extern void EtlOauthForget(const EtlTarget *target, const char *refused);
 
 #endif /* ETL_OAUTH_H */

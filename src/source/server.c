@@ -34,6 +34,7 @@
 
 #include "source/head.h"
 #include "source/hosts.h"
+#include "source/jwt.h"
 #include "source/server.h"
 
 PG_FUNCTION_INFO_V1(etl_server_validator);
@@ -149,6 +150,33 @@ read_token_auth(const Option *option, const char *value, EtlTarget *target)
 }
 
 static void
+read_grant(const Option *option, const char *value, EtlTarget *target)
+{
+	bool is_jwt = strcmp(value, "jwt_bearer") == 0;
+
+	target->grant = is_jwt ? ETL_GRANT_JWT_BEARER : ETL_GRANT_CLIENT;
+	if (!is_jwt && strcmp(value, "client_credentials") != 0)
+		refuse(option, "It must be client_credentials or jwt_bearer.");
+}
+
+static void
+read_algorithm(const Option *option, const char *value, EtlTarget *target)
+{
+	if (!EtlJwtKnows(value))
+		refuse(option, "It must be RS256 or ES256.");
+	target->algorithm = pstrdup(value);
+}
+
+/* Whether it is a key is seen when it is used; what is in a file is not there yet. */
+static void
+read_key(const Option *option, const char *value, EtlTarget *target)
+{
+	if (strstr(value, "-----BEGIN ") == NULL)
+		refuse(option, "It must be a private key in PEM.");
+	target->private_key = pstrdup(value);
+}
+
+static void
 read_rate(const Option *option, const char *value, EtlTarget *target)
 {
 	if (!EtlRateParse(value, &target->rate))
@@ -247,6 +275,12 @@ static const Option options[] = {
 	{"token_url",		SERVER, ANYBODY,	 read_token_url},
 	{"token_auth",		SERVER, ANYBODY,	 read_token_auth},
 	{"scope",			SERVER, ANYBODY,	 read_text,		 FIELD(scope)},
+	{"grant",			SERVER, ANYBODY,	 read_grant},
+	{"algorithm",		SERVER, ANYBODY,	 read_algorithm},
+	{"issuer",			SERVER, ANYBODY,	 read_text,		 FIELD(issuer)},
+	{"subject",			SERVER, ANYBODY,	 read_text,		 FIELD(subject)},
+	{"audience",		SERVER, ANYBODY,	 read_text,		 FIELD(audience)},
+	{"key_id",			SERVER, ANYBODY,	 read_text,		 FIELD(key_id)},
 	{"headers",			SERVER, ANYBODY,	 read_headers},
 	{"rate_limit",		SERVER, ANYBODY,	 read_rate},
 	{"connect_timeout", SERVER, ANYBODY,	 read_time,		 FIELD(connect_timeout)},
@@ -268,6 +302,7 @@ static const Option options[] = {
 	{"client_id",		MAPPING, ANYBODY,	 read_text,		 FIELD(client_id),	   true},
 	{"client_secret",	MAPPING, ANYBODY,	 read_text,		 FIELD(client_secret), true},
 	{"refresh_token",	MAPPING, ANYBODY,	 read_text,		 FIELD(refresh_token), true},
+	{"private_key",		MAPPING, ANYBODY,	 read_key,		 FIELD(private_key),   true},
 };
 /* clang-format on */
 
@@ -506,7 +541,14 @@ check_complete(EtlTarget *target)
 			break;
 		case ETL_AUTH_OAUTH2:
 			require(target, target->token_url, "token_url", false);
-			require(target, target->client_id, "client_id", true);
+			if (target->grant == ETL_GRANT_JWT_BEARER)
+			{
+				require(target, target->private_key, "private_key", true);
+				require(target, target->issuer ? target->issuer : target->client_id, "issuer",
+						false);
+			}
+			else
+				require(target, target->client_id, "client_id", true);
 			break;
 	}
 }

@@ -24,8 +24,15 @@ typedef enum EtlAuth
 	ETL_AUTH_BASIC,	 /* user, password */
 	ETL_AUTH_HEADER, /* key, in the header auth_name */
 	ETL_AUTH_QUERY,	 /* key, as parameter auth_name */
-	ETL_AUTH_OAUTH2, /* a token that token_url gives for client_id and client_secret */
+	ETL_AUTH_OAUTH2, /* a token that token_url gives, as grant says */
 } EtlAuth;
+
+/* What token_url is shown for a token. */
+typedef enum EtlGrant
+{
+	ETL_GRANT_CLIENT,	 /* client_id and client_secret; also refresh_token, if there is one */
+	ETL_GRANT_JWT_BEARER /* an assertion that private_key signs (RFC 7523) */
+} EtlGrant;
 
 typedef struct EtlTarget
 {
@@ -48,7 +55,14 @@ typedef struct EtlTarget
 	const char *client_id;
 	const char *client_secret;
 	const char *refresh_token;
-	List *headers; /* "Name: value" */
+	EtlGrant grant;
+	const char *algorithm;	 /* of the assertion; NULL: RS256 */
+	const char *issuer;		 /* NULL: client_id */
+	const char *subject;	 /* NULL: none */
+	const char *audience;	 /* NULL: token_url */
+	const char *key_id;		 /* NULL: none */
+	const char *private_key; /* PEM */
+	List *headers;			 /* "Name: value" */
 
 	EtlRate rate;
 	EtlRetryPolicy retry;

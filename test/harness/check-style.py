@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 LAYERS = ["monitor", "source", "format", "api", "scan", "pipeline", "scheduler"]
-FOREIGN_LIBRARIES = {"curl": "source", "yajl": "format"}  # library: the layer with the one file
+FOREIGN_LIBRARIES = {"curl": "source", "openssl": "source", "yajl": "format"}  # library: the layer with the one file
 LONGEST_FILE = 900
 CLANG_FORMAT_MAJOR = 14
 

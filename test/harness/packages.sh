@@ -74,6 +74,7 @@ need_packages() {
 	need_command gcc gcc
 	need_header stdlib.h libc6-dev
 	need_header curl/curl.h libcurl4-openssl-dev
+	need_header openssl/evp.h libssl-dev
 	need_header yajl/yajl_parse.h libyajl-dev
 	need_header zlib.h zlib1g-dev
 	need_header zstd.h libzstd-dev

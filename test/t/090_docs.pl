@@ -57,7 +57,7 @@ sub here
 	my $http = fixture_url('');
 
 	$text =~ s{($paths)(?=['?])}{$api{$1}}g;
-	$text =~ s{https://[a-z.]+\.(?:example|com)\b}{$http}g;
+	$text =~ s{https://[a-z0-9.]+\.(?:example|com)\b}{$http}g;
 	$text =~ s{'/(data|etc)/}{'$root/$1/}g;
 	return $text;
 }
