@@ -755,13 +755,16 @@ COMMENT ON TABLE etl_catalog.dead_letters IS 'records that could not be loaded';
 /* Pipelines that run by themselves: first what users say of that, then what the scheduler has made of it. */
 CREATE TABLE etl_catalog.schedules (
     pipeline bigint PRIMARY KEY REFERENCES etl_catalog.pipelines ON DELETE CASCADE,
-    schedule text,                      -- NULL: only "after"
+    schedule text,                      -- NULL: only "after" or "watch"
     timezone text NOT NULL,
     after text[] NOT NULL,              -- names of pipelines
+    watch boolean NOT NULL,             -- its files, which are
+    watched text,                       -- the path or pattern of its source, as it was evaluated last
     max_failures int NOT NULL,          -- in a row, before it is paused; 0: never
     state text NOT NULL DEFAULT 'idle', -- waiting (for a worker), running, paused
     next_run timestamptz,
     not_before timestamptz,             -- after failures
+    files_at timestamptz,               -- when files call for a run: they arrived, or are still from then on
     waiting_since timestamptz,
     failures int NOT NULL DEFAULT 0,    -- in a row
     skipped bigint NOT NULL DEFAULT 0,  -- times at which the run before was still under way
@@ -849,7 +852,7 @@ SELECT p.name AS pipeline, p.owner, p.enabled,
         WHEN NOT p.enabled THEN 'paused'
         WHEN s.state = 'waiting' THEN 'waiting'
         ELSE 'idle' END AS state,
-    s.schedule, s.timezone, s.after,
+    s.schedule, s.timezone, s.after, s.watch,
     CASE WHEN p.enabled THEN s.next_run END AS next_run,
     CASE WHEN p.enabled AND s.not_before > pg_catalog.now() THEN s.not_before END AS not_before,
     s.failures, s.skipped,
@@ -936,6 +939,7 @@ GRANT SELECT ON etl_progress, etl_pipelines, etl_runs, etl_dead_letters, etl_sta
  * schedule         when it runs by itself: see etl_next_runs
  * timezone         of the schedule; NULL: the session's at this moment
  * after            names of pipelines: it also runs when all of them have succeeded since it did
+ * watch            whether it also runs when files of its source arrive
  * max_failures     so many in a row pause it, with a NOTIFY etl_alert; 0: none do
  */
 CREATE FUNCTION etl_create_pipeline(
@@ -962,6 +966,7 @@ CREATE FUNCTION etl_create_pipeline(
     schedule text DEFAULT NULL,
     timezone text DEFAULT NULL,
     after text[] DEFAULT NULL,
+    watch boolean DEFAULT NULL,
     max_failures int DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
@@ -995,6 +1000,7 @@ CREATE FUNCTION etl_alter_pipeline(
     schedule text DEFAULT NULL,
     timezone text DEFAULT NULL,
     after text[] DEFAULT NULL,
+    watch boolean DEFAULT NULL,
     max_failures int DEFAULT NULL,
     owner regrole DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;

@@ -1,6 +1,6 @@
 /*
  * compat.h
- *		The only file that asks which major of PostgreSQL it is compiled for.
+ *		The only file that asks what it is compiled for: which major of PostgreSQL, which platform.
  *
  * Each entry says what changed and when; callers read as if only the newest major existed.
  */
@@ -113,6 +113,15 @@
 #define EtlLockHeldByMe(tag, mode) LockHeldByMe(tag, mode, false)
 #else
 #define EtlLockHeldByMe(tag, mode) LockHeldByMe(tag, mode)
+#endif
+
+/*
+ * Files are watched by inotify.  Where there is none, pipelines cannot watch, and src/scheduler/inotify.c is empty.
+ */
+#ifdef __linux__
+#define ETL_CAN_WATCH true
+#else
+#define ETL_CAN_WATCH false
 #endif
 
 #ifndef FRONTEND

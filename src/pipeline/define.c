@@ -217,9 +217,8 @@ take_arguments(const EtlArgs *args, EtlPipeline *p)
  *	Definitions
  * ---------------------------------------------------------------- */
 
-/* Checks a definition as its owner, who may be another role than the one that calls. */
-static void
-check_as_owner(const EtlPipeline *pipeline)
+void
+EtlDoAsOwner(const EtlPipeline *pipeline, void (*work)(void *arg), void *arg)
 {
 	Oid user;
 	int sec_context;
@@ -233,9 +232,22 @@ check_as_owner(const EtlPipeline *pipeline)
 													SECURITY_RESTRICTED_OPERATION);
 	(void) set_config_option("search_path", pipeline->search_path, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	(void) EtlMakeStatements(pipeline);
+	work(arg);
 	AtEOXact_GUC(true, guc_level);
 	SetUserIdAndSecContext(user, sec_context);
+}
+
+static void
+make_statements(void *arg)
+{
+	(void) EtlMakeStatements(arg);
+}
+
+/* Checks a definition as its owner, who may be another role than the one that calls. */
+static void
+check_as_owner(EtlPipeline *pipeline)
+{
+	EtlDoAsOwner(pipeline, make_statements, pipeline);
 }
 
 static char *

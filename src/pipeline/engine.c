@@ -20,11 +20,14 @@
 #include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
+#include "pipeline/alert.h"
 #include "pipeline/engine.h"
 #include "pipeline/lock.h"
 #include "pipeline/report.h"
+#include "pipeline/watch.h"
 #include "pipeline/worker.h"
 #include "pgstat.h"
+#include "source/retry.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "utils/builtins.h"
@@ -392,6 +395,24 @@ open_run(EtlRun *run)
 		EtlSpoolBegin(run);
 	EtlWatermarkInit(run);
 	EtlOpenSource(run);
+	if (run->watching && run->watched != NULL)
+		EtlSetWatched(run->pipeline->id, run->watched);
+	commit(run);
+}
+
+/* Whoever waits for files to arrive may find none, or none any more: then there is nothing to do. */
+static bool
+found_no_file(const EtlRun *run, const ErrorData *error)
+{
+	return run->watching && run->rows == NULL && error->sqlerrcode == ERRCODE_UNDEFINED_FILE;
+}
+
+static void
+finish_without_file(EtlRun *run)
+{
+	begin();
+	EtlSetWatched(run->pipeline->id, run->watched);
+	EtlCatalogEndRun(run->id, "succeeded", NULL, NULL);
 	commit(run);
 }
 
@@ -515,6 +536,9 @@ fail(EtlRun *run, const ErrorData *error)
 					 message.data);
 	commit(run);
 	EtlReportEnd(state_after(error), error->sqlerrcode);
+	if (strcmp(state_after(error), "failed") == 0 && EtlRetryRefusedWait == 0)
+		EtlAlert(run->pipeline->name, "failed", run->id, unpack_sql_state(error->sqlerrcode));
+	MemoryContextSwitchTo(run->context);
 }
 
 static EtlRun *
@@ -568,7 +592,9 @@ EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id))
 	PG_END_TRY();
 	EtlLimitRuntime(0);
 	EtlSpoolEnd(run);
-	if (error != NULL)
+	if (error != NULL && found_no_file(run, error))
+		finish_without_file(run);
+	else if (error != NULL)
 		fail(run, error);
 	EtlBatchWindow = EtlEmittedWindow = NULL;
 }

@@ -108,6 +108,8 @@ typedef struct EtlRun
 	/* source */
 	EtlRows *rows;
 	EtlResume resume;
+	bool watching;	   /* it runs when files arrive, so it may well find none */
+	char *watched;	   /* the path or pattern that it reads; NULL: no files */
 	List *checkpoints; /* of EtlCheckpoint *: where earlier runs stopped */
 	char *part;		   /* the one in hand */
 	int64 to_skip;	   /* records of it that are done already */
@@ -149,11 +151,18 @@ typedef struct EtlRun
 
 /* fill.c */
 extern void EtlOpenSource(EtlRun *run);
+/* Plans the call of a source, and evaluates its arguments as its statement would, into a memory context. */
+extern void EtlEvaluateSource(const char *statement, MemoryContext context,
+							  const EtlScanKind **kind, EtlArgs **args, TupleDesc *desc);
 extern void EtlFillBatch(EtlRun *run);
 extern void EtlStartBatch(EtlRun *run);
 /* How far the source is done when the records before "to" are: a list of EtlCheckpoint *. */
 extern List *EtlCheckpointsAt(const EtlRun *run, int to);
 extern EtlKept *EtlAddRecord(EtlRun *run);
+
+/* watch.c */
+extern char *
+EtlFilesOfSource(const EtlArgs *args); /* the path or pattern; NULL: no files of the server */
 
 /* load.c */
 extern void EtlLoadInit(EtlRun *run);

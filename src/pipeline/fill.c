@@ -24,6 +24,8 @@
 
 #define MAX_BATCH_BYTES (16 * 1024 * 1024)
 
+int64 EtlSettlesIn = 0;
+
 /* ----------------------------------------------------------------
  *	Where earlier runs stopped
  * ---------------------------------------------------------------- */
@@ -107,26 +109,34 @@ EtlCheckpointsAt(const EtlRun *run, int to)
 	return checkpoints;
 }
 
+/* Whoever watches the file is to come back when it is still: no event will tell. */
+static void
+take_held(void *arg, int64 ms)
+{
+	EtlSettlesIn = EtlSettlesIn == 0 ? Max(ms, 1) : Min(EtlSettlesIn, Max(ms, 1));
+}
+
 /* ----------------------------------------------------------------
  *	Opening
  * ---------------------------------------------------------------- */
 
-/* Plans the call of the source, and evaluates its arguments as its statement would. */
-static void
-evaluate_source(EtlRun *run, const EtlScanKind **kind, EtlArgs **args, TupleDesc *desc)
+void
+EtlEvaluateSource(const char *statement, MemoryContext context, const EtlScanKind **kind,
+				  EtlArgs **args, TupleDesc *desc)
 {
-	List *parsed = pg_parse_query(run->statements->open);
-	List *queries = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, parsed),
-													   run->statements->open, NULL, 0, NULL);
-	PlannedStmt *plan = pg_plan_query(linitial_node(Query, queries), run->statements->open,
-									  CURSOR_OPT_NO_SCROLL, NULL);
-	QueryDesc *query = CreateQueryDesc(plan, run->statements->open, GetActiveSnapshot(),
-									   InvalidSnapshot, None_Receiver, NULL, NULL, 0);
+	List *parsed = pg_parse_query(statement);
+	List *queries = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, parsed), statement,
+													   NULL, 0, NULL);
+	PlannedStmt *plan =
+		pg_plan_query(linitial_node(Query, queries), statement, CURSOR_OPT_NO_SCROLL, NULL);
+	QueryDesc *query = CreateQueryDesc(plan, statement, GetActiveSnapshot(), InvalidSnapshot,
+									   None_Receiver, NULL, NULL, 0);
+	MemoryContext old;
 
 	ExecutorStart(query, 0);
-	MemoryContextSwitchTo(run->context);
+	old = MemoryContextSwitchTo(context);
 	EtlScanDetach(query->planstate, kind, args, desc);
-	MemoryContextSwitchTo(CurTransactionContext);
+	MemoryContextSwitchTo(old);
 	ExecutorEnd(query);
 	FreeQueryDesc(query);
 }
@@ -140,13 +150,16 @@ EtlOpenSource(EtlRun *run)
 	TupleDesc desc;
 	MemoryContext old;
 
-	evaluate_source(run, &kind, &args, &desc);
+	EtlEvaluateSource(run->statements->open, run->context, &kind, &args, &desc);
 	run->resume.find = find_position;
 	run->resume.mark = take_mark;
+	run->resume.held = take_held;
 	run->resume.arg = run;
 	run->resume.no_source = run->retry;
 	run->resume.settle_ms = EtlSettleTime;
+	run->watching = !run->retry && EtlIsWatching(run->pipeline->id);
 	old = MemoryContextSwitchTo(run->context);
+	run->watched = EtlFilesOfSource(args);
 	/* what depends on all of the source needs all of it, each time */
 	if (run->spool == NULL)
 		run->checkpoints = EtlCatalogCheckpoints(run->pipeline->id);

@@ -18,6 +18,8 @@
  *		watermark.c		how far the data goes
  *		schedule.c		when a schedule comes next; schedule_text.c reads what users write
  *		schedule_define.c	the schedule of a pipeline
+ *		watch.c			the files that one watches
+ *		alert.c			tells whom it may concern
  *		catalog.c		all else that is read from and written to the tables of etl_catalog
  */
 #ifndef ETL_PIPELINE_H
@@ -90,6 +92,12 @@ typedef struct EtlRunCounters
 } EtlRunCounters;
 
 extern void EtlPipelineInit(void);
+
+/* Whether launcher and workers can be there, to run pipelines by themselves. */
+extern bool EtlIsPreloaded;
+
+/* After a run: in how many ms a last record that it held back will count; 0: none was held back. */
+extern int64 EtlSettlesIn;
 
 /* settings */
 extern int EtlDrainTimeout; /* ms */

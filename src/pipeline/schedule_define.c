@@ -2,7 +2,7 @@
  * schedule_define.c
  *		The schedule of a pipeline, as users set it: the first columns of etl_catalog.schedules.
  *
- * A pipeline without schedule and without "after" has no row there.  The other columns belong to the
+ * A pipeline without schedule, "after" and "watch" has no row there.  The other columns belong to the
  * scheduler; a changed schedule only takes away the time that the old one gave.
  */
 #include "etl.h"
@@ -12,6 +12,7 @@
 #include "pipeline/catalog.h"
 #include "pipeline/schedule.h"
 #include "pipeline/schedule_define.h"
+#include "pipeline/watch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -22,13 +23,14 @@ typedef struct Definition
 	MemoryContext context;
 	const EtlPipeline *pipeline;
 	const EtlArgs *args;
-	Datum values[5]; /* pipeline, schedule, timezone, after, max_failures */
-	char nulls[6];
+	Datum values[7]; /* pipeline, schedule, timezone, after, max_failures, watch, watched */
+	char nulls[8];
+	char *path;	   /* to watch */
 	char *problem; /* with "after": a name that does not exist, or a circle */
 	bool is_circle;
 } Definition;
 
-static Oid types[] = {INT8OID, TEXTOID, TEXTOID, TEXTARRAYOID, INT8OID};
+static Oid types[] = {INT8OID, TEXTOID, TEXTOID, TEXTARRAYOID, INT8OID, BOOLOID, TEXTOID};
 
 static void
 execute(Definition *d, const char *text, int expected)
@@ -53,19 +55,20 @@ read_old(void *arg)
 	MemoryContext old;
 
 	execute(d,
-			"SELECT schedule, timezone, after, max_failures::bigint FROM etl_catalog.schedules "
-			"WHERE pipeline = $1",
+			"SELECT schedule, timezone, after, max_failures::bigint, watch "
+			"FROM etl_catalog.schedules WHERE pipeline = $1",
 			SPI_OK_SELECT);
 	if (SPI_processed == 0)
 		return;
 	old = MemoryContextSwitchTo(d->context);
-	for (int i = 1; i < lengthof(types); i++)
+	for (int i = 1; i <= SPI_tuptable->tupdesc->natts; i++)
 	{
+		Form_pg_attribute attr = TupleDescAttr(SPI_tuptable->tupdesc, i - 1);
 		bool isnull;
 		Datum value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i, &isnull);
 
 		if (!isnull)
-			set(d, i, datumCopy(value, types[i] == INT8OID, types[i] == INT8OID ? 8 : -1), false);
+			set(d, i, datumCopy(value, attr->attbyval, attr->attlen), false);
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -103,6 +106,35 @@ has_after(const Definition *d)
 	return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) > 0;
 }
 
+static bool
+is_watching(const Definition *d)
+{
+	return DatumGetBool(d->values[5]);
+}
+
+static void
+find_path(void *arg)
+{
+	Definition *d = arg;
+
+	d->path = EtlWatchedPath(d->pipeline);
+}
+
+static void
+take_watch(Definition *d)
+{
+	set(d, 5, BoolGetDatum(EtlArgBool(d->args, "watch", is_watching(d))), false);
+	if (!is_watching(d))
+		return;
+	EtlDoAsOwner(d->pipeline, find_path, d);
+	set(d, 6, CStringGetTextDatum(d->path), false);
+	if (!EtlIsPreloaded && EtlArgFind(d->args, "watch") != NULL)
+		ereport(NOTICE, (errmsg("nobody watches the files of pipeline \"%s\"", d->pipeline->name),
+						 errdetail("The library is not preloaded."),
+						 errhint("Put etl into \"%s\", and this database into \"%s\".",
+								 "shared_preload_libraries", "etl.databases")));
+}
+
 static void
 take_arguments(Definition *d)
 {
@@ -111,6 +143,7 @@ take_arguments(Definition *d)
 	take_text(d, "schedule", 1);
 	take_text(d, "timezone", 2);
 	take_after(d);
+	take_watch(d);
 	max_failures = EtlArgInt(d->args, "max_failures", DatumGetInt64(d->values[4]));
 	if (max_failures < 0 || max_failures > PG_INT32_MAX)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -169,23 +202,36 @@ store(void *arg)
 	check_after(d);
 	if (d->problem != NULL)
 		return;
-	if (d->nulls[1] == 'n' && !has_after(d))
+	if (d->nulls[1] == 'n' && !has_after(d) && !is_watching(d))
 		execute(d, "DELETE FROM etl_catalog.schedules WHERE pipeline = $1", SPI_OK_DELETE);
 	else
 		execute(
 			d,
-			"INSERT INTO etl_catalog.schedules AS s (pipeline, schedule, timezone, after, max_failures) "
-			"VALUES ($1, $2, $3, $4, $5::int) ON CONFLICT (pipeline) DO UPDATE "
-			"SET (schedule, timezone, after, max_failures, next_run, not_before) "
-			"= (excluded.schedule, excluded.timezone, excluded.after, excluded.max_failures, NULL, NULL)",
+			"INSERT INTO etl_catalog.schedules AS s "
+			"(pipeline, schedule, timezone, after, max_failures, watch, watched) "
+			"VALUES ($1, $2, $3, $4, $5::int, $6, $7) ON CONFLICT (pipeline) DO UPDATE "
+			"SET (schedule, timezone, after, max_failures, watch, watched, next_run, not_before, files_at) "
+			"= (excluded.schedule, excluded.timezone, excluded.after, excluded.max_failures, "
+			"excluded.watch, excluded.watched, NULL, NULL, CASE WHEN excluded.watch THEN s.files_at END)",
 			SPI_OK_INSERT);
 }
 
 static bool
 has_arguments(const EtlArgs *args)
 {
-	return EtlArgFind(args, "schedule") != NULL || EtlArgFind(args, "timezone") != NULL ||
-		   EtlArgFind(args, "after") != NULL || EtlArgFind(args, "max_failures") != NULL;
+	static const char *const names[] = {"schedule", "timezone", "after", "watch", "max_failures"};
+	bool found = false;
+
+	for (int i = 0; i < lengthof(names); i++)
+		found |= EtlArgFind(args, names[i]) != NULL;
+	return found;
+}
+
+/* With another source a pipeline may watch other files, or none. */
+static bool
+changes_watched(const EtlArgs *args, const EtlPipeline *pipeline)
+{
+	return EtlArgFind(args, "source") != NULL && EtlIsWatching(pipeline->id);
 }
 
 void
@@ -193,7 +239,7 @@ EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline)
 {
 	Definition *d;
 
-	if (!has_arguments(args))
+	if (!has_arguments(args) && !changes_watched(args, pipeline))
 		return;
 	d = palloc0(sizeof(Definition));
 	d->context = CurrentMemoryContext;
@@ -204,6 +250,8 @@ EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline)
 	set(d, 2, (Datum) 0, true);
 	set(d, 3, PointerGetDatum(construct_empty_array(TEXTOID)), false);
 	set(d, 4, Int64GetDatum(10), false);
+	set(d, 5, BoolGetDatum(false), false);
+	set(d, 6, (Datum) 0, true);
 	EtlCatalogDo(read_old, d);
 	take_arguments(d);
 	EtlCatalogDo(store, d);

@@ -11,4 +11,10 @@
 /* Checks and stores what etl_create_pipeline and etl_alter_pipeline were given of it. */
 extern void EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline);
 
+/*
+ * define.c: works as the owner of a pipeline and with its search_path; in a restricted operation, if that is another role
+ * than the current user.
+ */
+extern void EtlDoAsOwner(const EtlPipeline *pipeline, void (*work)(void *arg), void *arg);
+
 #endif /* ETL_SCHEDULE_DEFINE_H */

@@ -6,16 +6,19 @@
 
 #include <limits.h>
 
+#include "miscadmin.h"
 #include "pipeline/batch.h"
 #include "pipeline/pipeline.h"
 #include "utils/guc.h"
 
 int EtlSettleTime = 10000;
 int EtlRetention = 30 * 24 * 60;
+bool EtlIsPreloaded = false;
 
 void
 EtlPipelineInit(void)
 {
+	EtlIsPreloaded = process_shared_preload_libraries_in_progress;
 	DefineCustomIntVariable(
 		"etl.drain_timeout", "Sets how long a batch in hand may take when the server shuts down.",
 		"A batch that takes longer is rolled back; the next run reads it again.", &EtlDrainTimeout,

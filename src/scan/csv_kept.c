@@ -265,6 +265,25 @@ EtlCsvTell(EtlRows *rows)
 	mark(csv, offset, line, false);
 }
 
+/* For how long the file in hand has to be still from now on, for its last record to count; <= 0: it does. */
+static int64
+time_to_settle(const EtlCsvRecords *records, const EtlResume *resume)
+{
+	EtlFileState now;
+
+	EtlFileGetState(file_of(records), -1, &now);
+	return resume->settle_ms -
+		   (GetCurrentTimestamp() - time_t_to_timestamptz(now.mtime / 1000000000)) / 1000;
+}
+
+static void
+tell_held(const EtlCsvRows *csv)
+{
+	const EtlResume *resume = csv->base.resume;
+
+	resume->held(resume->arg, time_to_settle(&csv->records, resume));
+}
+
 void
 EtlCsvTellEnd(EtlCsvRows *csv)
 {
@@ -273,6 +292,7 @@ EtlCsvTellEnd(EtlCsvRows *csv)
 	if (csv->records.held)
 	{
 		mark(csv, csv->records.held_offset, csv->records.held_line, false);
+		tell_held(csv);
 		return;
 	}
 	EtlCsvReaderPosition(csv->records.reader, &offset, &line);
@@ -327,8 +347,7 @@ EtlCsvResume(EtlCsvRows *csv)
 				 errmsg("a pipeline cannot read \"%s\": only files on the server can be resumed",
 						records->source->name)));
 	EtlFileGetState(file_of(records), -1, &now);
-	records->growing = (GetCurrentTimestamp() - time_t_to_timestamptz(now.mtime / 1000000000)) <
-					   (int64) resume->settle_ms * 1000;
+	records->growing = time_to_settle(records, resume) > 0;
 	if (text != NULL && read_position(text, &position) && can_continue(records, &position))
 	{
 		if (position.finished && same_time_and_size(&now, &position.file))

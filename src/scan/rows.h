@@ -127,6 +127,8 @@ typedef struct EtlResume
 	const char *(*find)(void *arg, const char *part);
 	/* Reading of a part starts at this position, or has come this far: the records before it are handed out. */
 	void (*mark)(void *arg, const char *part, const char *position);
+	/* The last record of a part was held back: it counts after so many ms if nobody goes on writing. */
+	void (*held)(void *arg, int64 ms);
 	void *arg;
 	bool no_source; /* records are only revived */
 	int settle_ms; /* for how long a file must be still before its unterminated last record counts */

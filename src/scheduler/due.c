@@ -24,6 +24,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "pipeline/alert.h"
 #include "pipeline/schedule.h"
 #include "postmaster/bgworker.h"
 #include "scheduler/due.h"
@@ -65,11 +66,13 @@ typedef struct Row
 	char *zone_text;
 	int max_failures;
 	bool after_ready; /* those it runs after have succeeded since it did */
-	char *obstacle;	  /* why its owner cannot connect, or NULL */
+	bool watch;
+	char *obstacle; /* why its owner cannot connect, or NULL */
 
 	State state;
 	TimestampTz next_run;
 	TimestampTz not_before;
+	TimestampTz files_at; /* since when files call for a run, or from when on they will */
 	TimestampTz waiting_since;
 	int failures;
 	int64 skipped;
@@ -83,8 +86,9 @@ typedef struct Row
 
 	bool changed;
 	bool disable;
-	bool alive;	 /* a process runs it */
-	bool unsure; /* or did so a moment ago: look again soon */
+	const char *alert; /* what is to be told of it, or NULL */
+	bool alive;		   /* a process runs it */
+	bool unsure;	   /* or did so a moment ago: look again soon */
 	EtlSchedule schedule;
 	pg_tz *zone;
 	EtlTicket ticket;
@@ -135,6 +139,7 @@ pause_row(Row *row, const char *reason)
 {
 	row->reason = pstrdup(reason);
 	row->disable = true;
+	row->alert = "paused";
 	set_state(row, PAUSED);
 	row->changed = true;
 }
@@ -165,11 +170,22 @@ back_off(Row *row, TimestampTz now)
 	plan_behind_wait(row);
 }
 
+/* What a run was to read is still there to be read, and nothing else will call for it. */
 static void
-judge_failure(Row *row, TimestampTz now, const char *reason)
+call_again(Row *row, TimestampTz now)
+{
+	if (row->watch && row->schedule_text == NULL)
+		row->files_at = now;
+}
+
+/* "told": the run has told of it itself. */
+static void
+judge_failure(Row *row, TimestampTz now, const char *reason, bool told)
 {
 	row->failures++;
 	row->changed = true;
+	row->alert = told ? NULL : "failed";
+	call_again(row, now);
 	row->reason = pstrdup(reason);
 	if (row->max_failures > 0 && row->failures >= row->max_failures)
 		pause_row(row, psprintf("%d failures in a row, the last: %s", row->failures, reason));
@@ -192,8 +208,8 @@ judge(Row *row, TimestampTz now)
 	set_state(row, row->state == RUNNING ? IDLE : row->state);
 	row->changed = true;
 	if (row->run == 0)
-		judge_failure(row, now,
-					  "the worker ended before the run began; the server's log tells why");
+		judge_failure(row, now, "the worker ended before the run began; the server's log tells why",
+					  false);
 	else if (strcmp(row->run_state, "succeeded") == 0)
 	{
 		row->failures = 0;
@@ -201,16 +217,20 @@ judge(Row *row, TimestampTz now)
 		row->reason = NULL;
 	}
 	else if (strcmp(row->run_state, "stopped") == 0)
+	{
 		row->next_run = Min(row->next_run != 0 ? row->next_run : now, now); /* go on where it was */
+		call_again(row, now);
+	}
 	else if (was_parked(row, now))
 	{
 		row->reason = row->run_message;
 		plan_behind_wait(row);
 	}
 	else if (strcmp(row->run_state, "running") == 0)
-		judge_failure(row, now, "the worker died");
+		judge_failure(row, now, "the worker died", false);
 	else if (strcmp(row->run_state, "cancelled") != 0)
-		judge_failure(row, now, row->run_message != NULL ? row->run_message : row->run_state);
+		judge_failure(row, now, row->run_message != NULL ? row->run_message : row->run_state,
+					  strcmp(row->run_state, "failed") == 0);
 	row->last_run = Max(row->last_run, row->run);
 }
 
@@ -218,8 +238,9 @@ static void
 come_due(Row *row, TimestampTz now)
 {
 	bool by_time = row->next_run != 0 && row->next_run <= now;
+	bool by_files = row->files_at != 0 && row->files_at <= now;
 
-	if (!by_time && !row->after_ready)
+	if (!by_time && !by_files && !row->after_ready)
 		return;
 	if (row->alive)
 	{
@@ -231,7 +252,7 @@ come_due(Row *row, TimestampTz now)
 	}
 	else if (row->not_before <= now)
 	{
-		row->waiting_since = by_time ? row->next_run : now;
+		row->waiting_since = by_time ? row->next_run : by_files ? row->files_at : now;
 		set_state(row, WAITING);
 	}
 }
@@ -292,7 +313,7 @@ advance(Row *row, TimestampTz now)
 	{
 		set_state(row, IDLE);
 		row->failures = 0;
-		row->not_before = row->next_run = 0;
+		row->not_before = row->next_run = row->files_at = 0;
 		row->reason = NULL;
 	}
 	first = next_after(row, now);
@@ -353,7 +374,7 @@ static const char *const query =
 	"SELECT p.id, p.name, p.owner::oid::bigint AS owner, "
 	"(p.enabled AND etl_catalog.is_at_home(p.system_identifier, p.database))::int::bigint AS enabled, "
 	"s.schedule, s.timezone, s.max_failures::bigint, s.state, s.next_run, s.not_before, "
-	"s.waiting_since, s.failures::bigint, s.skipped, s.last_run, s.reason, "
+	"s.waiting_since, s.watch::int::bigint, s.files_at, s.failures::bigint, s.skipped, s.last_run, s.reason, "
 	"r.id AS run, r.state AS run_state, r.sqlstate AS run_sqlstate, r.message AS run_message, "
 	"r.started_at AS run_started, "
 	"etl_catalog.is_running(p.id)::int::bigint AS is_running, "
@@ -392,6 +413,8 @@ read_row(int i)
 	row->next_run = column_int64(i, "next_run");
 	row->not_before = column_int64(i, "not_before");
 	row->waiting_since = column_int64(i, "waiting_since");
+	row->watch = column_bool(i, "watch");
+	row->files_at = column_int64(i, "files_at");
 	row->failures = (int) column_int64(i, "failures");
 	row->skipped = column_int64(i, "skipped");
 	row->last_run = column_int64(i, "last_run");
@@ -472,7 +495,7 @@ static void
 write_row(const Row *row)
 {
 	Oid types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-				   INT8OID, INT8OID, INT8OID,		 TEXTOID};
+				   INT8OID, INT8OID, INT8OID,		 TEXTOID,		 TIMESTAMPTZOID};
 	Datum values[] = {Int64GetDatum(row->pipeline),
 					  CStringGetTextDatum(state_names[row->state]),
 					  TimestampTzGetDatum(row->next_run),
@@ -481,32 +504,31 @@ write_row(const Row *row)
 					  Int64GetDatum(row->failures),
 					  Int64GetDatum(row->skipped),
 					  Int64GetDatum(row->last_run),
-					  CStringGetTextDatum(row->reason != NULL ? row->reason : "")};
-	char nulls[] = "         ";
+					  CStringGetTextDatum(row->reason != NULL ? row->reason : ""),
+					  TimestampTzGetDatum(row->files_at)};
+	char nulls[] = "          ";
 
 	nulls[2] = row->next_run != 0 ? ' ' : 'n';
 	nulls[3] = row->not_before != 0 ? ' ' : 'n';
 	nulls[4] = row->waiting_since != 0 ? ' ' : 'n';
 	nulls[8] = row->reason != NULL ? ' ' : 'n';
+	nulls[9] = row->files_at != 0 ? ' ' : 'n';
 	execute(
 		"UPDATE etl_catalog.schedules SET (state, next_run, not_before, waiting_since, failures, "
-		"skipped, last_run, reason) = ($2, $3, $4, $5, $6, $7, $8, $9) WHERE pipeline = $1",
+		"skipped, last_run, reason, files_at) = ($2, $3, $4, $5, $6, $7, $8, $9, $10) "
+		"WHERE pipeline = $1",
 		lengthof(values), types, values, nulls);
 }
 
-/* Takes a pipeline out of the schedule, and says so to whom it may concern. */
+/* Takes a pipeline out of the schedule. */
 static void
 disable(const Row *row)
 {
-	Oid types[] = {INT8OID, TEXTOID, TEXTOID};
-	Datum values[] = {Int64GetDatum(row->pipeline), CStringGetTextDatum(row->name),
-					  CStringGetTextDatum(row->reason)};
+	Oid types[] = {INT8OID};
+	Datum values[] = {Int64GetDatum(row->pipeline)};
 
 	execute("UPDATE etl_catalog.pipelines SET enabled = false WHERE id = $1", 1, types, values,
 			NULL);
-	execute("SELECT pg_notify('etl_alert', json_build_object('pipeline', $2, 'event', 'paused', "
-			"'reason', left($3, 1000))::text) WHERE $1 IS NOT NULL",
-			3, types, values, NULL);
 	ereport(LOG, (errmsg("pipeline \"%s\" is paused after %d failures", row->name, row->failures)));
 }
 
@@ -542,8 +564,9 @@ claim_places(List *rows, const char *database, TimestampTz now)
 		if (row->obstacle != NULL)
 		{
 			set_state(row, IDLE);
+			row->files_at = 0;
 			plan_next(row, now);
-			judge_failure(row, now, row->obstacle);
+			judge_failure(row, now, row->obstacle, false);
 			continue;
 		}
 		row->ticket.database = MyDatabaseId;
@@ -554,6 +577,8 @@ claim_places(List *rows, const char *database, TimestampTz now)
 		set_state(row, RUNNING);
 		if (row->next_run != 0 && row->next_run <= now)
 			plan_next(row, now);
+		if (row->files_at <= now)
+			row->files_at = 0;
 		claimed = lappend(claimed, row);
 	}
 	return claimed;
@@ -628,6 +653,84 @@ order_workers(List *claimed)
 }
 
 /* ----------------------------------------------------------------
+ *	Files
+ * ---------------------------------------------------------------- */
+
+/* What is watched: nothing for pipelines that may not run, or whose owners may not know of files. */
+static List *
+list_watches(void)
+{
+	List *watches = NIL;
+
+	if (SPI_execute("SELECT s.pipeline, s.watched FROM etl_catalog.schedules s "
+					"JOIN etl_catalog.pipelines p ON p.id = s.pipeline "
+					"JOIN pg_catalog.pg_roles a ON a.oid = p.owner::oid "
+					"WHERE s.watch AND s.watched <> '' AND p.enabled "
+					"AND etl_catalog.is_at_home(p.system_identifier, p.database) "
+					"AND pg_has_role(a.oid, 'pg_read_server_files', 'USAGE') ORDER BY s.pipeline",
+					false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read what is watched");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		EtlWatch *watch = palloc0(sizeof(EtlWatch));
+
+		watch->pipeline = column_int64(i, "pipeline");
+		watch->path = column_text(i, "watched");
+		watches = lappend(watches, watch);
+	}
+	return watches;
+}
+
+static bool
+has_arrived(int64 pipeline, const EtlArrivals *arrivals)
+{
+	bool found = arrivals->all;
+
+	for (int i = 0; i < arrivals->n; i++)
+		found |= arrivals->pipelines[i] == pipeline;
+	return found;
+}
+
+static void
+take_arrival(Row *row, const EtlArrivals *arrivals, TimestampTz now)
+{
+	if (!row->watch || !has_arrived(row->pipeline, arrivals))
+		return;
+	row->files_at = row->files_at != 0 ? Min(row->files_at, now) : now;
+	row->changed = true;
+}
+
+/* Arrivals for rows that somebody is changing at this moment are left for the next look, too. */
+static void
+keep_arrivals(const char *database, const EtlArrivals *arrivals, List *watches, List *rows)
+{
+	ListCell *lc, *lc2;
+
+	foreach (lc, watches)
+	{
+		int64 pipeline = ((EtlWatch *) lfirst(lc))->pipeline;
+		bool read = false;
+
+		if (!has_arrived(pipeline, arrivals))
+			continue;
+		foreach (lc2, rows)
+			read |= ((Row *) lfirst(lc2))->pipeline == pipeline;
+		if (!read)
+			EtlArrive(database, pipeline, false);
+	}
+}
+
+static void
+give_watches(const char *database, List *watches)
+{
+	if (EtlGiveWatches(database, watches))
+		ereport(LOG, (errmsg("too many pipelines watch files"),
+					  errdetail("All their paths together may have %d kB. Those beyond that run "
+								"by their schedules only.",
+								ETL_WATCH_BYTES / 1024)));
+}
+
+/* ----------------------------------------------------------------
  *	One look
  * ---------------------------------------------------------------- */
 
@@ -637,6 +740,14 @@ extension_exists(void)
 	return SPI_execute("SELECT 1 WHERE to_regclass('etl_catalog.schedules') IS NOT NULL", true,
 					   1) == SPI_OK_SELECT &&
 		   SPI_processed == 1;
+}
+
+/* Says what has become of a pipeline to whom it may concern. */
+static void
+tell(const Row *row)
+{
+	if (row->alert != NULL)
+		EtlAlert(row->name, row->alert, row->run, row->run != 0 ? row->run_sqlstate : NULL);
 }
 
 static void
@@ -659,6 +770,8 @@ make_report(List *rows, TimestampTz now, EtlReport *report)
 				report->next = Min(report->next, row->next_run);
 			if (row->not_before > now)
 				report->next = Min(report->next, row->not_before);
+			if (row->files_at > now)
+				report->next = Min(report->next, row->files_at);
 		}
 		if (row->unsure && row->state != RUNNING)
 			report->next = Min(report->next, now + RETRY_ENDING);
@@ -673,8 +786,11 @@ EtlRunDue(const char *database, EtlReport *report)
 	TimestampTz now = EtlNow();
 	List *rows = NIL;
 	List *claimed = NIL;
+	List *watches = NIL;
+	EtlArrivals arrivals;
 	ListCell *lc;
 
+	EtlTakeArrivals(database, &arrivals);
 	report->next = now + LONGEST_WAIT;
 	report->oldest_waiting = 0;
 	begin();
@@ -682,9 +798,14 @@ EtlRunDue(const char *database, EtlReport *report)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
 
+		watches = list_watches();
 		rows = read_rows();
+		keep_arrivals(database, &arrivals, watches, rows);
 		foreach (lc, rows)
+		{
+			take_arrival(lfirst(lc), &arrivals, now);
 			advance(lfirst(lc), now);
+		}
 		claimed = claim_places(rows, database, now);
 		foreach (lc, rows)
 		{
@@ -699,7 +820,10 @@ EtlRunDue(const char *database, EtlReport *report)
 	}
 	commit();
 	MemoryContextSwitchTo(context);
+	give_watches(database, watches);
 	if (order_workers(claimed))
 		report->next = now + RETRY_EXHAUSTED;
 	make_report(rows, now, report);
+	foreach (lc, rows)
+		tell(lfirst(lc));
 }

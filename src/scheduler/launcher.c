@@ -48,6 +48,9 @@ typedef struct Entry
 static Entry *entries;
 static int nentries;
 
+static BackgroundWorkerHandle *watcher; /* NULL: none that we have started is under way */
+static TimestampTz watcher_due = DT_NOBEGIN;
+
 /* ----------------------------------------------------------------
  *	Settings
  * ---------------------------------------------------------------- */
@@ -150,6 +153,14 @@ list_databases(void)
  * ---------------------------------------------------------------- */
 
 static void
+say_exhausted(void)
+{
+	if (EtlSetExhausted(true))
+		ereport(LOG, (errmsg("etl waits: all background workers of the server are in use"),
+					  errhint("Raise \"max_worker_processes\".")));
+}
+
+static void
 start_scheduler(Entry *entry)
 {
 	BackgroundWorker worker = {0};
@@ -171,9 +182,7 @@ start_scheduler(Entry *entry)
 		return;
 	entry->scheduler = NULL;
 	entry->due = EtlNow() + 10 * USECS_PER_SEC;
-	if (EtlSetExhausted(true))
-		ereport(LOG, (errmsg("etl waits: all background workers of the server are in use"),
-					  errhint("Raise \"max_worker_processes\".")));
+	say_exhausted();
 }
 
 /* A scheduler has ended: when to look at its database again. */
@@ -212,6 +221,53 @@ look_after(Entry *entry, TimestampTz now)
 }
 
 /* ----------------------------------------------------------------
+ *	The watcher
+ * ---------------------------------------------------------------- */
+
+/* Where files are to be watched, and nobody does. */
+static void
+start_watcher(TimestampTz now)
+{
+	BackgroundWorker worker = {0};
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext); /* for the handle */
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker.bgw_library_name, "etl", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "EtlWatcherMain", sizeof(worker.bgw_function_name));
+	strlcpy(worker.bgw_name, "etl watcher", sizeof(worker.bgw_name));
+	strlcpy(worker.bgw_type, "etl watcher", sizeof(worker.bgw_type));
+	worker.bgw_notify_pid = MyProcPid;
+	if (!RegisterDynamicBackgroundWorker(&worker, &watcher))
+	{
+		watcher = NULL;
+		watcher_due = now + 10 * USECS_PER_SEC;
+		say_exhausted();
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* One that has gone for no reason that is known comes back a little later. */
+static void
+look_after_watcher(TimestampTz now)
+{
+	bool left;
+	pid_t pid;
+
+	if (watcher != NULL && GetBackgroundWorkerPid(watcher, &pid) == BGWH_STOPPED)
+	{
+		pfree(watcher);
+		watcher = NULL;
+		(void) EtlHasWatcher(&left);
+		watcher_due = left ? now : now + RESTART_AFTER_S * USECS_PER_SEC;
+	}
+	if (EtlEnabled && watcher == NULL && watcher_due <= now && EtlHasWatches() &&
+		!EtlHasWatcher(&left))
+		start_watcher(now);
+}
+
+/* ----------------------------------------------------------------
  *	The loop
  * ---------------------------------------------------------------- */
 
@@ -235,6 +291,8 @@ time_to_wait(TimestampTz now)
 		if (entries[i].scheduler == NULL) /* else its end wakes us */
 			wait = Min(wait, TimestampDifferenceMilliseconds(now, entries[i].due));
 	}
+	if (EtlEnabled && watcher == NULL && watcher_due > now && EtlHasWatches())
+		wait = Min(wait, TimestampDifferenceMilliseconds(now, watcher_due));
 	return wait;
 }
 
@@ -272,6 +330,9 @@ EtlLauncherMain(Datum arg)
 				entries[i].due = now;
 			look_after(&entries[i], now);
 		}
+		if (now < last)
+			watcher_due = now;
+		look_after_watcher(now);
 		last = now;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 time_to_wait(EtlNow()), wait_event);
@@ -280,5 +341,5 @@ EtlLauncherMain(Datum arg)
 		if (ConfigReloadPending)
 			take_in_settings();
 	}
-	proc_exit(0);
+	proc_exit(1); /* with 0 it would be gone for good: it may have been one who terminates backends */
 }

@@ -48,12 +48,30 @@ write_wait(void *arg)
 		elog(ERROR, "could not park a pipeline");
 }
 
+/*
+ * A file was read but for its last record, which somebody may be writing.  No event will tell when nobody is any more,
+ * so the pipeline that watches it is to look again: when it is still, rounded up, so that many files are few runs.
+ */
 static void
-park(void)
+write_settling(void *arg)
+{
+	Oid types[] = {INT8OID, TIMESTAMPTZOID};
+	Datum values[] = {Int64GetDatum(ticket.pipeline),
+					  TimestampTzGetDatum(
+						  TimestampTzPlusMilliseconds(EtlNow(), (EtlSettlesIn / 1000 + 1) * 1000))};
+
+	if (SPI_execute_with_args("UPDATE etl_catalog.schedules SET files_at = least(files_at, $2) "
+							  "WHERE pipeline = $1 AND watch",
+							  lengthof(values), types, values, NULL, false, 0) != SPI_OK_UPDATE)
+		elog(ERROR, "could not write when files are still");
+}
+
+static void
+write_for_scheduler(void (*write)(void *arg))
 {
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	EtlCatalogDo(write_wait, NULL);
+	EtlCatalogDo(write, NULL);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
@@ -73,6 +91,8 @@ EtlRunnerMain(Datum arg)
 	EtlConnectWorker(ticket.database, ticket.owner);
 	EtlRunPipeline(ticket.pipeline, false, run_started);
 	if (EtlRetryRefusedWait > 0)
-		park();
+		write_for_scheduler(write_wait);
+	if (EtlSettlesIn > 0)
+		write_for_scheduler(write_settling);
 	proc_exit(0);
 }

@@ -6,6 +6,7 @@
  *		scheduler.c		the process of a scheduler: one look at its database
  *		due.c			what becomes of a pipeline: the one place where its state changes
  *		runner.c		the process of a run that was due
+ *		watcher.c		the process that knows when files arrive; inotify.c asks the kernel
  *		shared.c		what they tell each other
  *		metrics.c		what they tell the world
  */
@@ -31,5 +32,6 @@ extern bool EtlIsScheduler;
 extern PGDLLEXPORT void EtlLauncherMain(Datum arg);
 extern PGDLLEXPORT void EtlSchedulerMain(Datum arg);
 extern PGDLLEXPORT void EtlRunnerMain(Datum arg);
+extern PGDLLEXPORT void EtlWatcherMain(Datum arg);
 
 #endif /* ETL_SCHEDULER_H */

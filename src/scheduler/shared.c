@@ -7,6 +7,8 @@
  *		scheduler		-- report: when to look again --------->  launcher
  *		scheduler		-- a place, by a numbered ticket ------>  worker
  *		worker			-- gives its place back, wakes -------->  launcher
+ *		scheduler		-- which files to watch -------------->  watcher
+ *		watcher			-- pipelines whose files came, wakes -->  launcher, and so the scheduler
  *
  * After a crash-restart cycle all of it is empty, as are the processes that it spoke of.
  */
@@ -36,6 +38,11 @@ typedef struct Database
 	bool woken;
 	bool reported;
 	EtlReport report;
+	size_t watches; /* where they are in shared->watches, and */
+	size_t watches_len;
+	bool watches_cut;	  /* some did not fit */
+	EtlArrivals arrivals; /* for its next scheduler */
+	bool taken;			  /* the one under way has taken those before */
 } Database;
 
 typedef struct Place
@@ -55,6 +62,13 @@ typedef struct Shared
 	int ndatabases;
 	Database databases[ETL_MAX_DATABASES];
 	Place places[ETL_MAX_WORKERS];
+
+	Latch *watcher;
+	bool watcher_left;
+	uint32 watches_version;
+	size_t watches_used;
+	char watches
+		[ETL_WATCH_BYTES]; /* of each database in one piece: numbers of pipelines and paths */
 } Shared;
 
 static Shared *shared;
@@ -125,12 +139,57 @@ wake_launcher(void)
  *	Launcher
  * ---------------------------------------------------------------- */
 
+/* Whatever a scheduler had taken that has failed. */
+static void
+lose_arrivals(Database *database)
+{
+	database->arrivals.all |= database->taken;
+	database->taken = false;
+}
+
 void
 EtlSetLauncher(Latch *latch)
 {
 	LWLockAcquire(lock, LW_EXCLUSIVE);
 	shared->launcher = latch;
+	for (int i = 0; i < shared->ndatabases && latch != NULL; i++)
+		lose_arrivals(&shared->databases[i]); /* nobody waits for schedulers of the last launcher */
 	LWLockRelease(lock);
+}
+
+/* With the lock held.  The pieces behind it move up. */
+static void
+remove_watches(Database *database)
+{
+	size_t end = database->watches + database->watches_len;
+
+	memmove(shared->watches + database->watches, shared->watches + end, shared->watches_used - end);
+	for (int i = 0; i < shared->ndatabases; i++)
+	{
+		if (shared->databases[i].watches >= end)
+			shared->databases[i].watches -= database->watches_len;
+	}
+	shared->watches_used -= database->watches_len;
+	database->watches_len = 0;
+}
+
+static void
+tell_watcher(void)
+{
+	shared->watches_version++;
+	if (shared->watcher != NULL)
+		SetLatch(shared->watcher);
+}
+
+static bool
+is_listed(const char *name, char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* The databases that are looked after from now on.  Those that were before keep what is known of them. */
@@ -140,6 +199,12 @@ EtlListDatabases(char *const *names, int n)
 	Database *databases = palloc0(sizeof(Database) * ETL_MAX_DATABASES);
 
 	LWLockAcquire(lock, LW_EXCLUSIVE);
+	for (int i = 0; i < shared->ndatabases; i++)
+	{
+		if (!is_listed(shared->databases[i].name, names, n))
+			remove_watches(&shared->databases[i]);
+	}
+	tell_watcher();
 	for (int i = 0; i < n; i++)
 	{
 		const Database *known = find_database(names[i]);
@@ -185,7 +250,10 @@ EtlTakeReport(const char *name, EtlReport *report)
 	{
 		reported = database->reported;
 		if (!reported)
+		{
 			database->report.oldest_waiting = 0; /* it must not keep others waiting */
+			lose_arrivals(database);
+		}
 		*report = database->report;
 		database->reported = false;
 	}
@@ -241,6 +309,7 @@ EtlGiveReport(const char *name, const EtlReport *report)
 	{
 		database->reported = true;
 		database->report = *report;
+		database->taken = false;
 	}
 	wake_launcher();
 	LWLockRelease(lock);
@@ -403,6 +472,209 @@ EtlGetSchedulerState(const char *database, EtlSchedulerState *state)
 	}
 	LWLockRelease(lock);
 	return true;
+}
+
+/* ----------------------------------------------------------------
+ *	Files
+ * ---------------------------------------------------------------- */
+
+/* With the lock held; there is room. */
+static void
+put_watches(Database *database, const char *piece, size_t len)
+{
+	if (database->watches_len == len &&
+		memcmp(shared->watches + database->watches, piece, len) == 0)
+		return;
+	remove_watches(database);
+	database->watches = shared->watches_used;
+	database->watches_len = len;
+	memcpy(shared->watches + database->watches, piece, len);
+	shared->watches_used += len;
+	tell_watcher();
+}
+
+bool
+EtlGiveWatches(const char *name, List *watches)
+{
+	char *piece = palloc(ETL_WATCH_BYTES);
+	size_t len = 0;
+	bool cut = false;
+	bool is_new = false;
+	Database *database;
+	ListCell *lc;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	database = find_database(name);
+	foreach (lc, database != NULL ? watches : NIL)
+	{
+		const EtlWatch *watch = lfirst(lc);
+		size_t size = sizeof(int64) + strlen(watch->path) + 1;
+
+		cut |= shared->watches_used - database->watches_len + len + size > ETL_WATCH_BYTES;
+		if (cut)
+			break;
+		memcpy(piece + len, &watch->pipeline, sizeof(int64));
+		strcpy(piece + len + sizeof(int64), watch->path);
+		len += size;
+	}
+	if (database != NULL)
+	{
+		is_new = cut && !database->watches_cut;
+		database->watches_cut = cut;
+		put_watches(database, piece, len);
+	}
+	LWLockRelease(lock);
+	pfree(piece);
+	return is_new;
+}
+
+void
+EtlTakeArrivals(const char *name, EtlArrivals *arrivals)
+{
+	Database *database;
+
+	memset(arrivals, 0, sizeof(*arrivals));
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	database = find_database(name);
+	if (database != NULL)
+	{
+		*arrivals = database->arrivals;
+		database->taken |= arrivals->all || arrivals->n > 0;
+		memset(&database->arrivals, 0, sizeof(EtlArrivals));
+	}
+	LWLockRelease(lock);
+}
+
+static void
+add_arrival(EtlArrivals *arrivals, int64 pipeline)
+{
+	for (int i = 0; i < arrivals->n; i++)
+	{
+		if (arrivals->pipelines[i] == pipeline)
+			return;
+	}
+	if (arrivals->n < ETL_MAX_ARRIVALS)
+		arrivals->pipelines[arrivals->n++] = pipeline;
+	else
+		arrivals->all = true;
+}
+
+void
+EtlArrive(const char *name, int64 pipeline, bool wake)
+{
+	Database *database;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	database = find_database(name);
+	if (database != NULL)
+	{
+		add_arrival(&database->arrivals, pipeline);
+		database->woken |= wake;
+		if (wake)
+			wake_launcher();
+	}
+	LWLockRelease(lock);
+}
+
+bool
+EtlHasWatches(void)
+{
+	bool has;
+
+	LWLockAcquire(lock, LW_SHARED);
+	has = shared->watches_used > 0;
+	LWLockRelease(lock);
+	return has;
+}
+
+bool
+EtlHasWatcher(bool *left)
+{
+	bool has;
+
+	LWLockAcquire(lock, LW_SHARED);
+	has = shared->watcher != NULL;
+	*left = shared->watcher_left;
+	LWLockRelease(lock);
+	return has;
+}
+
+bool
+EtlBeWatcher(void)
+{
+	bool is_first;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	is_first = shared->watcher == NULL;
+	if (is_first)
+	{
+		shared->watcher = MyLatch;
+		shared->watcher_left = false;
+	}
+	LWLockRelease(lock);
+	return is_first;
+}
+
+void
+EtlStopWatching(void)
+{
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	if (shared->watcher == MyLatch)
+		shared->watcher = NULL;
+	LWLockRelease(lock);
+}
+
+bool
+EtlLeaveWatch(void)
+{
+	bool leave;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	leave = shared->watches_used == 0;
+	if (leave)
+	{
+		shared->watcher = NULL;
+		shared->watcher_left = true;
+	}
+	LWLockRelease(lock);
+	return leave;
+}
+
+/* With the lock held. */
+static List *
+copy_watches(const Database *database)
+{
+	const char *s = shared->watches + database->watches;
+	const char *end = s + database->watches_len;
+	List *watches = NIL;
+
+	while (s < end)
+	{
+		EtlWatch *watch = palloc(sizeof(EtlWatch));
+
+		watch->database = pstrdup(database->name);
+		memcpy(&watch->pipeline, s, sizeof(int64));
+		watch->path = pstrdup(s + sizeof(int64));
+		s += sizeof(int64) + strlen(watch->path) + 1;
+		watches = lappend(watches, watch);
+	}
+	return watches;
+}
+
+bool
+EtlTakeWatches(List **watches)
+{
+	static uint32 taken = 0;
+	bool is_new;
+
+	LWLockAcquire(lock, LW_SHARED);
+	is_new = taken != shared->watches_version;
+	taken = shared->watches_version;
+	*watches = NIL;
+	for (int i = 0; i < shared->ndatabases && is_new; i++)
+		*watches = list_concat(*watches, copy_watches(&shared->databases[i]));
+	LWLockRelease(lock);
+	return is_new;
 }
 
 /* ----------------------------------------------------------------

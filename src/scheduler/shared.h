@@ -15,6 +15,8 @@
 
 #define ETL_MAX_DATABASES 64
 #define ETL_MAX_WORKERS 128
+#define ETL_MAX_ARRIVALS 32
+#define ETL_WATCH_BYTES (128 * 1024) /* of all paths that are watched */
 
 /* The order to run a pipeline, as a worker finds it in its registration. */
 typedef struct EtlTicket
@@ -33,6 +35,22 @@ typedef struct EtlReport
 	TimestampTz oldest_waiting; /* since when a pipeline waits for a worker; 0: none does */
 } EtlReport;
 
+/* A pipeline that runs when files arrive. */
+typedef struct EtlWatch
+{
+	char *database;
+	int64 pipeline;
+	char *path; /* or pattern */
+} EtlWatch;
+
+/* The pipelines of a database for which files have arrived. */
+typedef struct EtlArrivals
+{
+	bool all; /* those that watch */
+	int n;
+	int64 pipelines[ETL_MAX_ARRIVALS];
+} EtlArrivals;
+
 extern void EtlSharedInit(void);
 
 /* launcher */
@@ -41,6 +59,9 @@ extern void EtlListDatabases(char *const *names, int n);
 extern bool EtlTakeWake(const char *database);
 extern bool EtlTakeReport(const char *database, EtlReport *report);
 extern void EtlStopExcessWorkers(int max_workers);
+extern bool EtlHasWatches(void);
+/* Whether there is a watcher; *left: the last one went because there was nothing to watch. */
+extern bool EtlHasWatcher(bool *left);
 
 /* schedulers */
 extern void EtlGiveReport(const char *database, const EtlReport *report);
@@ -50,6 +71,19 @@ extern void EtlCancelTicket(const EtlTicket *ticket);
 extern bool EtlHasWorker(Oid database, int64 pipeline);
 /* Whether all background workers of the server are in use; true if that is new. */
 extern bool EtlSetExhausted(bool exhausted);
+/* What is to be watched for a database from now on, a List of EtlWatch *.  True if it is news that not all of it fits. */
+extern bool EtlGiveWatches(const char *database, List *watches);
+extern void EtlTakeArrivals(const char *database, EtlArrivals *arrivals);
+
+/* watcher */
+extern bool EtlBeWatcher(void); /* false: there is one */
+extern void EtlStopWatching(void);
+extern bool EtlLeaveWatch(void); /* false: there is something to watch */
+/* What is to be watched, a List of EtlWatch *; false: what was taken last. */
+extern bool EtlTakeWatches(List **watches);
+
+/* Files have arrived for a pipeline, which somebody is to be told. */
+extern void EtlArrive(const char *database, int64 pipeline, bool wake);
 
 /* workers */
 extern bool EtlBeginWork(const EtlTicket *ticket);

@@ -14,6 +14,10 @@
 #include "source/file.h"
 #include "source/glob.h"
 
+#ifndef GLOB_ONLYDIR
+#define GLOB_ONLYDIR 0 /* a hint, which some platforms do not know */
+#endif
+
 static bool
 is_pattern(const char *path)
 {
@@ -87,7 +91,7 @@ copy_matches(const glob_t *found)
 
 /* Does what glob() does, but for interrupts. */
 static int
-find(const char *path, glob_t *found)
+find(const char *path, int flags, glob_t *found)
 {
 	int status;
 
@@ -101,8 +105,8 @@ find(const char *path, glob_t *found)
 			.gl_stat = stat,
 			.gl_lstat = lstat,
 		};
-		status =
-			glob(path, GLOB_ERR | GLOB_MARK | GLOB_NOSORT | GLOB_ALTDIRFUNC, stop_at_error, found);
+		status = glob(path, flags | GLOB_NOSORT | GLOB_ALTDIRFUNC,
+					  flags & GLOB_ERR ? stop_at_error : NULL, found);
 		if (!gave_up)
 			return status;
 		globfree(found);
@@ -113,12 +117,12 @@ find(const char *path, glob_t *found)
 
 /* The matches in their order; *status is what glob() says of itself. */
 static List *
-find_matches(const char *path, int *status)
+find_matches(const char *path, int flags, int *status)
 {
 	glob_t found;
 	List *volatile names = NIL;
 
-	*status = find(path, &found);
+	*status = find(path, flags, &found);
 	PG_TRY();
 	{
 		if (*status == 0)
@@ -173,7 +177,7 @@ EtlGlob(const char *path)
 	EtlFileCheckMayRead(path);
 	if (!is_pattern(path))
 		return list_make1(pstrdup(path));
-	names = find_matches(path, &status);
+	names = find_matches(path, GLOB_ERR | GLOB_MARK, &status);
 	if (status != 0 && status != GLOB_NOMATCH)
 	{
 		if (status == GLOB_NOSPACE)
@@ -195,5 +199,14 @@ EtlGlobQuietly(const char *path)
 {
 	int status;
 
-	return is_pattern(path) ? find_matches(path, &status) : list_make1(pstrdup(path));
+	return is_pattern(path) ? find_matches(path, GLOB_ERR | GLOB_MARK, &status)
+							: list_make1(pstrdup(path));
+}
+
+List *
+EtlGlobDirectories(const char *path)
+{
+	int status;
+
+	return is_pattern(path) ? find_matches(path, GLOB_ONLYDIR, &status) : list_make1(pstrdup(path));
 }

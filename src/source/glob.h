@@ -20,4 +20,7 @@ extern List *EtlGlob(const char *path); /* of palloc'd char * */
 /* For the planner: the same without any error; NIL if there is one, or no match. */
 extern List *EtlGlobQuietly(const char *path);
 
+/* For those who watch: the directories that a path names, and perhaps files; those that cannot be read are left out. */
+extern List *EtlGlobDirectories(const char *path);
+
 #endif /* ETL_GLOB_H */

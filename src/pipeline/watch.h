@@ -1,0 +1,22 @@
+/*
+ * watch.h
+ *		Pipelines that run when files of their source arrive: which files those are.
+ */
+#ifndef ETL_WATCH_H
+#define ETL_WATCH_H
+
+#include "pipeline/pipeline.h"
+
+/*
+ * The path or pattern that a pipeline reads, evaluated as its owner, who must be the current user.  An error if its
+ * source is not one of files on the server (0A000), or the owner may not read those (42501).
+ */
+extern char *EtlWatchedPath(const EtlPipeline *pipeline);
+
+/* Whether a pipeline watches its files. */
+extern bool EtlIsWatching(int64 pipeline);
+
+/* Writes what path it reads at this moment. */
+extern void EtlSetWatched(int64 pipeline, const char *path);
+
+#endif /* ETL_WATCH_H */
