@@ -327,6 +327,17 @@ advance(Row *row, TimestampTz now)
  *	Rows
  * ---------------------------------------------------------------- */
 
+/* SPI leaves us in its own memory, which does not last; what is made of the rows must. */
+static void
+select_rows(const char *text)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (SPI_execute(text, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the schedules");
+	MemoryContextSwitchTo(context);
+}
+
 static Datum
 column(int row, const char *name, bool *isnull)
 {
@@ -450,10 +461,8 @@ list_alive(void)
 {
 	List *alive = NIL;
 
-	if (SPI_execute("SELECT pipeline, etl_catalog.is_running(pipeline)::int::bigint AS is_running "
-					"FROM etl_catalog.schedules",
-					false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the schedules");
+	select_rows("SELECT pipeline, etl_catalog.is_running(pipeline)::int::bigint AS is_running "
+				"FROM etl_catalog.schedules");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		int64 *pipeline = palloc(sizeof(int64));
@@ -472,8 +481,7 @@ read_rows(void)
 	List *alive = list_alive();
 	List *rows = NIL;
 
-	if (SPI_execute(query, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the schedules");
+	select_rows(query);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		Row *row = read_row(i);
@@ -487,8 +495,11 @@ read_rows(void)
 static void
 execute(const char *text, int n, Oid *types, Datum *values, const char *nulls)
 {
+	MemoryContext context = CurrentMemoryContext;
+
 	if (SPI_execute_with_args(text, n, types, values, nulls, false, 0) < 0)
 		elog(ERROR, "could not write the schedules");
+	MemoryContextSwitchTo(context);
 }
 
 static void
@@ -662,14 +673,12 @@ list_watches(void)
 {
 	List *watches = NIL;
 
-	if (SPI_execute("SELECT s.pipeline, s.watched FROM etl_catalog.schedules s "
-					"JOIN etl_catalog.pipelines p ON p.id = s.pipeline "
-					"JOIN pg_catalog.pg_roles a ON a.oid = p.owner::oid "
-					"WHERE s.watch AND s.watched <> '' AND p.enabled "
-					"AND etl_catalog.is_at_home(p.system_identifier, p.database) "
-					"AND pg_has_role(a.oid, 'pg_read_server_files', 'USAGE') ORDER BY s.pipeline",
-					false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read what is watched");
+	select_rows("SELECT s.pipeline, s.watched FROM etl_catalog.schedules s "
+				"JOIN etl_catalog.pipelines p ON p.id = s.pipeline "
+				"JOIN pg_catalog.pg_roles a ON a.oid = p.owner::oid "
+				"WHERE s.watch AND s.watched <> '' AND p.enabled "
+				"AND etl_catalog.is_at_home(p.system_identifier, p.database) "
+				"AND pg_has_role(a.oid, 'pg_read_server_files', 'USAGE') ORDER BY s.pipeline");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		EtlWatch *watch = palloc0(sizeof(EtlWatch));

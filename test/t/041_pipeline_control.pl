@@ -211,11 +211,13 @@ $node->restart;
 # A dump has definition, checkpoint and watermark, and comes back as a copy.
 query("SELECT etl_reset('p')");
 query("CALL etl_run('p')");
+($ret, $out, $err) = $node->psql('postgres', "SELECT etl_alter_pipeline('p', schedule => '1 hour', watch => true)");
+like($err, qr/NOTICE:  nobody watches the files of pipeline "p"\n.*not preloaded/, 'without preloading nobody watches files');
 query('CREATE DATABASE copy');
 my $dump = "$dir/dump.sql";
 $node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'pg_dump');
 $node->command_ok([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('copy'), '-f', $dump ], 'restored');
-is($node->safe_psql('copy', 'SELECT pipeline, state FROM etl_status'), 'p|copy', 'it is a copy there');
+is($node->safe_psql('copy', 'SELECT pipeline, state, schedule, watch FROM etl_status'), 'p|copy|1 hour|t', 'it is a copy there');
 ($ret, $out, $err) = $node->psql('copy', "CALL etl_run('p')");
 like($err, qr/etl_adopt/, 'and does not run');
 is($node->safe_psql('copy', "SELECT etl_adopt()"), '1', 'until it is adopted');

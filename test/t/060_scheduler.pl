@@ -163,7 +163,9 @@ becomes("SELECT string_agg(pipeline, ' ' ORDER BY run) FROM (SELECT * FROM etl_r
 value("SELECT etl_drop_pipeline(name) FROM etl_pipelines WHERE name LIKE 'q_'");
 setting('etl.max_workers', 4);
 
-# Failures
+# Failures, and who is told of them
+my $listener = $node->background_psql('postgres');
+$listener->query_safe('LISTEN etl_alert');
 value("SELECT make('bad', '1 minute', kind => 'bad', max_failures => 4), make('good', '1 minute')");
 foreach my $failures (1 .. 3)
 {
@@ -176,13 +178,13 @@ foreach my $failures (1 .. 3)
 	cmp_ok($wait, '>=', $least[$failures] - 2, "and the next try is not too soon");
 	cmp_ok($wait, '<=', $most[$failures], "nor too late");
 }
-my $listener = $node->background_psql('postgres');
-$listener->query_safe('LISTEN etl_alert');
 shift_clock(245);
 becomes("SELECT state FROM etl_status WHERE pipeline = 'bad'", 'paused', 'after max_failures it is paused');
 like(value("SELECT reason FROM etl_status WHERE pipeline = 'bad'"), qr/4 failures in a row, the last: could not open file/, 'with the reason');
-like($listener->query('SELECT 1'), qr/"etl_alert" with payload.*"pipeline" : "bad".*paused/, 'and an alert');
-$listener->quit;
+my @alerts = $listener->query('SELECT 1') =~ /"etl_alert" with payload "(\{.*\})" received/g;
+like($_, qr/^\{"pipeline":"bad","event":"failed","run":\d+,"sqlstate":"58P01"\}$/, 'each failure was told') for @alerts[0 .. 3];
+like($alerts[4], qr/^\{"pipeline":"bad","event":"paused","run":\d+,"sqlstate":"58P01"\}$/, 'and so is the pause');
+is(@alerts, 5, 'and nothing else');
 is(value("SELECT failures FROM etl_status WHERE pipeline = 'good'"), 0, 'the other pipeline does not mind');
 value("SELECT etl_resume('bad')");
 becomes("SELECT state, failures, next_run IS NOT NULL FROM etl_status WHERE pipeline = 'bad'", 'idle|0|t', 'resumed, it starts anew');
@@ -197,6 +199,7 @@ shift_clock(61);
 becomes("SELECT last_result, failures, reason IS NOT NULL FROM etl_status WHERE pipeline = 'parked'", 'failed|0|t',
 	'a wait that is too long is no failure');
 like(value("SELECT reason FROM etl_status WHERE pipeline = 'parked'"), qr/asks to wait 3600/, 'it is told');
+unlike($listener->query('SELECT 1'), qr/parked/, 'and no alert');
 is(value("SELECT not_before BETWEEN now() + interval '$shift s 59 min' AND now() + interval '$shift s 1 h' AND next_run >= not_before FROM etl_catalog.schedules JOIN etl_catalog.pipelines ON id = pipeline WHERE name = 'parked'"),
 	't', 'and the pipeline is left alone for so long');
 shift_clock(1800);
@@ -225,6 +228,9 @@ value("GRANT CONNECT ON DATABASE postgres TO PUBLIC");
 value("REASSIGN OWNED BY nobody TO CURRENT_USER; DROP OWNED BY nobody; DROP ROLE nobody");
 shift_clock(300);
 becomes("SELECT reason FROM etl_status WHERE pipeline = 'owned'", 'its owner does not exist any more', 'nor without its owner');
+
+like($listener->query('SELECT 1'), qr/\{"pipeline":"owned","event":"failed"\}/, 'of a failure without a run somebody else tells');
+$listener->quit;
 
 # A worker that dies at once
 setting('etl.enabled', 'off');

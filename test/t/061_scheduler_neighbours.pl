@@ -35,12 +35,19 @@ sub becomes
 	return;
 }
 
+sub setting
+{
+	my ($name, $value) = @_;
+	$node->safe_psql('postgres', "ALTER SYSTEM SET $name = $value");
+	$node->reload;
+	return;
+}
+
 sub shift_clock
 {
 	my ($seconds) = @_;
 	$shift += $seconds;
-	$node->safe_psql('postgres', "ALTER SYSTEM SET etl.clock_shift = $shift");
-	$node->reload;
+	setting('etl.clock_shift', $shift);
 	return;
 }
 
@@ -202,7 +209,10 @@ SELECT max(n) FROM (SELECT (SELECT count(*) FROM etl_runs o WHERE o.started_at <
 SQL
 
 # A standby does nothing; promoted, it starts.
+setting('etl.enabled', 'off');
+becomes("SELECT count(*) FROM pg_stat_activity WHERE backend_type IN ('etl pipeline', 'etl scheduler')", 0, 'nothing is under way');
 value("SELECT etl_drop_pipeline(name) FROM etl_pipelines; SELECT make('p', '1 minute')");
+setting('etl.enabled', 'on');
 becomes("SELECT next_run IS NOT NULL FROM etl_status", 't', 'one pipeline is left');
 $node->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
