@@ -940,7 +940,7 @@ GRANT SELECT ON etl_progress, etl_pipelines, etl_runs, etl_dead_letters, etl_sta
  * timezone         of the schedule; NULL: the session's at this moment
  * after            names of pipelines: it also runs when all of them have succeeded since it did
  * watch            whether it also runs when files of its source arrive
- * max_failures     so many in a row pause it, with a NOTIFY etl_alert; 0: none do
+ * max_failures     so many in a row pause it; 0: none do.  Failures and pauses are told by NOTIFY etl_alert
  */
 CREATE FUNCTION etl_create_pipeline(
     name text,

@@ -414,6 +414,7 @@ finish_without_file(EtlRun *run)
 	EtlSetWatched(run->pipeline->id, run->watched);
 	EtlCatalogEndRun(run->id, "succeeded", NULL, NULL);
 	commit(run);
+	EtlReportEnd("succeeded", 0);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "pipeline/engine.h"
 #include "pipeline/report.h"
+#include "pipeline/watch.h"
 #include "scan/scan.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"

@@ -227,11 +227,12 @@ has_arguments(const EtlArgs *args)
 	return found;
 }
 
-/* With another source a pipeline may watch other files, or none. */
+/* With another source a pipeline may watch other files, or none; its path is evaluated as another owner, too. */
 static bool
 changes_watched(const EtlArgs *args, const EtlPipeline *pipeline)
 {
-	return EtlArgFind(args, "source") != NULL && EtlIsWatching(pipeline->id);
+	return (EtlArgFind(args, "source") != NULL || EtlArgFind(args, "owner") != NULL) &&
+		   EtlIsWatching(pipeline->id);
 }
 
 void

@@ -22,7 +22,7 @@ EtlFilesOfSource(const EtlArgs *args)
 {
 	char *source = EtlArgText(args, "source");
 
-	if (source == NULL || EtlArgFind(args, "path") != NULL || EtlUrlIsHttp(source))
+	if (source == NULL || EtlArgFind(args, "path") != NULL || EtlIsUrl(source))
 		return NULL;
 	return source;
 }

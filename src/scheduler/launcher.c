@@ -341,5 +341,6 @@ EtlLauncherMain(Datum arg)
 		if (ConfigReloadPending)
 			take_in_settings();
 	}
-	proc_exit(1); /* with 0 it would be gone for good: it may have been one who terminates backends */
+	proc_exit(
+		1); /* with 0 it would be gone for good: it may have been one who terminates backends */
 }
