@@ -372,6 +372,7 @@ INSERT INTO etl_catalog.dialects (name, preset, options, remarks) VALUES
     ('elasticsearch', true, '{"pagination": "cursor", "items": "hits.hits[]._source", "next": "hits.hits[].sort", "next_param": "body:search_after", "method": "POST", "repeatable": "true", "stop": "empty", "limit_param": "body:size"}', 'search_after; the body needs a sort with a tiebreaker'),
     ('elasticsearch_scroll', true, '{"pagination": "cursor", "items": "hits.hits[]._source", "next": "_scroll_id", "next_param": "body:scroll_id", "next_path": "/_search/scroll", "carry": "scroll", "method": "POST", "stop": "empty"}', 'the id may stay the same'),
     ('couchdb', true, '{"pagination": "cursor", "items": "docs", "next": "bookmark", "next_param": "body:bookmark", "method": "POST", "repeatable": "true", "stop": "short|empty"}', '_find; a bookmark comes even at the end'),
+    ('couchdb_changes', true, '{"pagination": "cursor", "items": "results", "next": "last_seq", "next_param": "since", "stop": "pending=0"}', '_changes; last_seq comes even at the end'),
     ('jsonapi', true, '{"pagination": "next_url", "items": "data", "next": "links.next"}', 'JSON:API; where next is an object, set next to links.next.href'),
     ('fhir', true, '{"pagination": "next_url", "items": "entry[].resource", "next": "link[relation=next].url", "missing_items": "empty"}', 'bundles of a search'),
     ('socrata', true, '{"pagination": "offset", "offset_param": "$offset", "limit_param": "$limit", "stop": "short"}', 'give params a $order, as :id'),

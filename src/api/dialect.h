@@ -24,7 +24,7 @@
  *		header:X-Cursor		a header
  *		url					it is the URL
  *
- * Nothing here needs a server or raises an error: what cannot be taken comes back as a sentence.
+ * All texts are UTF-8, as bodies are.  Nothing here needs a server or raises an error: what cannot be taken comes back as a sentence.
  */
 #ifndef ETL_DIALECT_H
 #define ETL_DIALECT_H

@@ -174,9 +174,9 @@ report_truncation(const EtlPages *pages)
 	if (pages->dialect->truncation == ETL_TRUNCATION_IGNORED)
 		return;
 	ereport(pages->dialect->truncation == ETL_TRUNCATION_WARNS ? WARNING : ERROR,
-			(errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("%s", decision->problem),
-			 decision->detail != NULL ? errdetail("%s", decision->detail) : 0,
-			 decision->hint != NULL ? errhint("%s", decision->hint) : 0));
+			(errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("%s", EtlShowUtf8(decision->problem)),
+			 decision->detail != NULL ? errdetail("%s", EtlShowUtf8(decision->detail)) : 0,
+			 decision->hint != NULL ? errhint("%s", EtlShowUtf8(decision->hint)) : 0));
 }
 
 static void
@@ -185,7 +185,8 @@ raise_missing_items(const EtlPages *pages)
 	ereport(
 		ERROR,
 		(errcode(ERRCODE_NO_DATA_FOUND),
-		 errmsg("there is nothing at \"%s\"", pages->dialect->given[EtlDialectFindOption("items")]),
+		 errmsg("there is nothing at \"%s\"",
+				EtlShowUtf8(pages->dialect->given[EtlDialectFindOption("items")])),
 		 errhint(
 			 "Check argument \"items\" against an answer; etl_api_explain() looks at one.  If "
 			 "the server leaves it out where there is no item, set missing_items => 'empty'.")));
@@ -218,7 +219,7 @@ apply_rule(EtlPages *pages)
 			ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("the server answers with an error"),
 							rule->at.kind != ETL_NO_SIGNAL
 								? errdetail("What argument \"answers\" asks for is there: \"%s\".",
-											rule->at.name)
+											EtlShowUtf8(rule->at.name))
 								: 0));
 			break;
 		case ETL_ANSWER_EMPTY:

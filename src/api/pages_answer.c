@@ -314,9 +314,10 @@ read_whole(EtlPages *pages, EtlJsonReader *reader, EtlJsonItem *item)
 static void
 raise_undetected(const EtlDetection *detection)
 {
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", detection->problem),
-					detection->doubt != NULL ? errdetail("%s", detection->doubt) : 0,
-					errhint("%s", detection->hint)));
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("%s", EtlShowUtf8(detection->problem)),
+					detection->doubt != NULL ? errdetail("%s", EtlShowUtf8(detection->doubt)) : 0,
+					errhint("%s", EtlShowUtf8(detection->hint))));
 }
 
 /* Finds out the dialect from the answer in hand; false if the body broke off meanwhile. */
@@ -351,7 +352,8 @@ detect(EtlPages *pages)
 	problem = EtlDetectionApply(detection, dialect);
 	if (problem != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("the options do not go with what the answer shows: %s", problem)));
+						errmsg("the options do not go with what the answer shows: %s",
+							   EtlShowUtf8(problem))));
 	EtlJsonReaderFree(reader);
 	pages->detection = detection;
 	return true;

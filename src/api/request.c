@@ -9,6 +9,7 @@
  */
 #include "etl.h"
 
+#include "api/json_body.h"
 #include "api/request.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -242,7 +243,7 @@ carried_body(const EtlDialect *dialect, Jsonb *body)
 		if (token != WJB_KEY)
 			continue;
 		name = pnstrdup(value.val.string.val, value.val.string.len);
-		if (!is_carried(dialect, name))
+		if (!is_carried(dialect, EtlUtf8OfServer(name)))
 			body = DatumGetJsonbP(
 				DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(body), CStringGetTextDatum(name)));
 	}

@@ -10,6 +10,7 @@
 #include "etl.h"
 
 #include "access/xact.h"
+#include "api/json_body.h"
 #include "api/window.h"
 #include "common/hashfn.h"
 #include "datatype/timestamp.h"
@@ -300,7 +301,7 @@ check_order(EtlWindow *window, const char *key, size_t len)
 				 errmsg("the items are not in the order of their keys"),
 				 errdetail("A search that begins behind \"%s\" of the last item would leave out "
 						   "others.",
-						   window->dialect->rekey.name),
+						   EtlShowUtf8(window->dialect->rekey.name)),
 				 errhint("Ask the server to sort them by it, in \"params\" or \"body\".  If they "
 						 "are sorted in a way of their own, set guard => 'off'.")));
 }
@@ -374,7 +375,8 @@ EtlWindowRekey(EtlWindow *window, const EtlJsonValue *value)
 
 	if (value == NULL || value->len == 0 || value->type == ETL_JSON_NULL)
 		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
-						errmsg("the last item has no key at \"%s\"", window->dialect->rekey.name)));
+						errmsg("the last item has no key at \"%s\"",
+							   EtlShowUtf8(window->dialect->rekey.name))));
 	if (strlen(key) == value->len && memcmp(key, value->text, value->len) == 0)
 		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("the key does not advance"),
 						errdetail("More items have this key than the server hands out."),

@@ -4,9 +4,9 @@
  */
 #include "etl.h"
 
+#include "api/json_body.h"
 #include "api/pages.h"
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "scan/api_call.h"
 #include "source/head.h"
 #include "utils/builtins.h"
@@ -76,10 +76,10 @@ jsonb_arg(const EtlArgs *args, const char *name)
 static void
 set_option(EtlDialect *dialect, const char *name, const char *value)
 {
-	const char *problem = EtlDialectSet(dialect, name, value);
+	const char *problem = EtlDialectSet(dialect, name, EtlUtf8OfServer(value));
 
 	if (problem != NULL)
-		invalid("invalid value for argument \"%s\": %s", name, problem);
+		invalid("invalid value for argument \"%s\": %s", name, EtlShowUtf8(problem));
 }
 
 static void
@@ -104,9 +104,9 @@ complete_dialect(EtlDialect *dialect)
 	const char *problem = EtlDialectComplete(dialect);
 
 	if (problem != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the options of paging do not go together"), errdetail("%s.", problem)));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the options of paging do not go together"),
+						errdetail("%s.", EtlShowUtf8(problem))));
 }
 
 /* An option's text, whatever the type of its argument. */
@@ -166,20 +166,14 @@ read_dialect(EtlApiCall *call, const EtlArgs *args)
  *	Request
  * ---------------------------------------------------------------- */
 
-static const char *
-utf8(const char *text)
-{
-	return pg_server_to_any(text, (int) strlen(text), PG_UTF8);
-}
-
 static void
 add_param(void *arg, const char *name, const char *value)
 {
 	EtlApiBase *base = arg;
 	EtlParam *param = palloc(sizeof(EtlParam));
 
-	param->name = utf8(name);
-	param->value = utf8(value);
+	param->name = EtlUtf8OfServer(name);
+	param->value = EtlUtf8OfServer(value);
 	base->params = lappend(base->params, param);
 }
 

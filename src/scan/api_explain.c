@@ -58,9 +58,9 @@ say_paging(Explanation *explanation)
 		say(explanation, "dialect", explanation->call->preset);
 	for (int i = 0; i < ETL_DIALECT_OPTIONS; i++)
 		if (dialect->given[i] != NULL)
-			say(explanation, EtlDialectOption(i), dialect->given[i]);
+			say(explanation, EtlDialectOption(i), EtlShowUtf8(dialect->given[i]));
 	if (detection != NULL && detection->evidence != NULL)
-		say(explanation, "detected by", detection->evidence);
+		say(explanation, "detected by", EtlShowUtf8(detection->evidence));
 }
 
 static void
@@ -76,9 +76,9 @@ say_page(Explanation *explanation)
 		say(explanation, "pages in all", psprintf(INT64_FORMAT, facts->npages));
 	if (decision->problem != NULL)
 	{
-		say(explanation, "problem", decision->problem);
-		say(explanation, "what was seen", decision->detail);
-		say(explanation, "hint", decision->hint);
+		say(explanation, "problem", EtlShowUtf8(decision->problem));
+		say(explanation, "what was seen", EtlShowUtf8(decision->detail));
+		say(explanation, "hint", EtlShowUtf8(decision->hint));
 	}
 	else
 		say(explanation, "next page",
@@ -169,7 +169,8 @@ say_call(Explanation *explanation, const EtlArgs *args)
 		appendStringInfoString(&call, argument("pagination", explanation->call->preset));
 	for (int i = 0; i < ETL_DIALECT_OPTIONS; i++)
 		if (is_in_call(explanation, args, i))
-			appendStringInfoString(&call, argument(EtlDialectOption(i), dialect->given[i]));
+			appendStringInfoString(&call,
+								   argument(EtlDialectOption(i), EtlShowUtf8(dialect->given[i])));
 	appendStringInfo(&call, ")\n  AS t(%s);", columns.data);
 	say(explanation, "call", call.data);
 }

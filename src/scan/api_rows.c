@@ -172,7 +172,7 @@ api_explain(const EtlRows *rows, ExplainState *es)
 	else
 		ExplainPropertyText("Pagination", EtlPaginationName(api->call->dialect.pagination), es);
 	if (detection != NULL && detection->evidence != NULL)
-		ExplainPropertyText("Detected By", detection->evidence, es);
+		ExplainPropertyText("Detected By", EtlShowUtf8(detection->evidence), es);
 	ExplainPropertyInteger("Pages", NULL, EtlPagesNumber(api->pages), es);
 	if (EtlPagesSearches(api->pages) > 1)
 		ExplainPropertyInteger("Searches", NULL, EtlPagesSearches(api->pages), es);

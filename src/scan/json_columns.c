@@ -295,6 +295,12 @@ server_text(EtlJsonRows *json, const char *s, size_t *len)
 	return likely(!OidIsValid(json->columns->conversion)) ? s : converted_text(json, s, len);
 }
 
+static const char *
+shown_key(const EtlJsonItem *item, const EtlJsonToken *token)
+{
+	return EtlShowUtf8Len(EtlJsonTokenKey(item, token), token->key_len);
+}
+
 static void
 set_ambiguous_fault(EtlJsonRows *json, int number, const EtlJsonFound *found)
 {
@@ -302,9 +308,8 @@ set_ambiguous_fault(EtlJsonRows *json, int number, const EtlJsonFound *found)
 
 	EtlRowsSetFault(&json->base, ERRCODE_AMBIGUOUS_COLUMN,
 					psprintf("column \"%s\" is ambiguous", json->base.columns[number].name),
-					psprintf("Both \"%.*s\" and \"%.*s\" match it.", (int) found->other->key_len,
-							 EtlJsonTokenKey(item, found->other), (int) found->token->key_len,
-							 EtlJsonTokenKey(item, found->token)),
+					psprintf("Both \"%s\" and \"%s\" match it.", shown_key(item, found->other),
+							 shown_key(item, found->token)),
 					pstrdup("Declare the column by its exact name."));
 	report_fault(&json->base);
 }
@@ -318,8 +323,7 @@ raise_missing_column(const EtlJsonRows *json, int number)
 	initStringInfo(&names);
 	for (const EtlJsonToken *member = EtlJsonFirstIn(item, item->tokens); member != NULL;
 		 member = EtlJsonNextIn(item, item->tokens, member))
-		appendStringInfo(&names, "%s\"%.*s\"", names.len > 0 ? ", " : "", (int) member->key_len,
-						 EtlJsonTokenKey(item, member));
+		appendStringInfo(&names, "%s\"%s\"", names.len > 0 ? ", " : "", shown_key(item, member));
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
 			 errmsg("column \"%s\" does not exist in the page", json->base.columns[number].name),

@@ -16,9 +16,11 @@ my $knobs = 'n=25/size=10';
 my $cursor = "items => 'items', pagination => 'cursor', next => 'next_cursor', next_param => 'cursor'";
 
 # etl_api of a path of the fixture, with further arguments.
+my %used;
 sub api
 {
 	my ($path, $options) = @_;
+	$used{$1} = 1 if ($options // '') =~ /pagination => '(\w+)'/;
 	return 'etl_api(' . sql_quote(fixture_url("/api/$path")) . (defined $options ? ", $options" : '') . ')';
 }
 
@@ -54,6 +56,7 @@ sub check_fails
 my $items = "items => 'items'";
 check_all("github/$knobs", "pagination => 'github'", 3, 3);
 check_all("gitlab/$knobs", "pagination => 'cursor', next => 'header:X-Next-Page', next_param => 'page'", 3, 3);
+check_all("gitlab/$knobs/keyset=1", "pagination => 'gitlab'", 3, 4, 'gitlab, where an empty page is the end of a keyset');
 check_all("stripe/$knobs", "pagination => 'stripe'", 3, 3);
 check_all("slack/$knobs", "pagination => 'slack', items => 'members'", 4, 4, 'slack, with a short page');
 check_all("shopify/$knobs", "pagination => 'shopify', items => 'orders', params => '{\"status\": \"any\"}'", 3, 3);
@@ -92,6 +95,7 @@ check_all("elasticsearch/$knobs/ties=1", "pagination => 'elasticsearch', page_si
 check_all("elasticsearch_scroll/$knobs", "pagination => 'elasticsearch_scroll', body => '{\"scroll\": \"1m\"}', "
 	  . "next_path => '/api/elasticsearch_scroll/$knobs'", 3, 4, 'elasticsearch_scroll, whose cursor is always the same');
 check_all("couchdb/$knobs", "pagination => 'couchdb', body => '{\"selector\": {}}'", 3, 3);
+check_all("couchdb_changes/$knobs", "pagination => 'couchdb_changes'", 3, 3);
 check_all("jsonapi/$knobs", "pagination => 'jsonapi'", 3, 3);
 check_all("jsonapi/$knobs/object=1", "pagination => 'jsonapi', next => 'links.next.href'", 3, 3, 'jsonapi, with objects');
 check_all("fhir/$knobs", "pagination => 'fhir'", 3, 3);
@@ -552,6 +556,45 @@ query_fails($node, 'SELECT id FROM ' . api("csv/$knobs", "$csv, items => 'data'"
 is(query($node, "SET etl.max_item_size = '1kB'; SELECT count(*) FROM " . api("csv/n=500/size=500", "$csv, pagination => 'none'") . ' AS t(id int)'),
 	'500', 'CSV: a page may be larger than an item');
 
+# -- databases that are not UTF-8 -----------------------------------------------------------------
+
+query($node, "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
+sub in_latin
+{
+	my ($sql) = @_;
+	my ($status, $stdout, $stderr) = $node->psql('latin', "\\set VERBOSITY verbose\nSET client_encoding = 'UTF8';\n$sql");
+	return $status == 0 ? $stdout : $stderr;
+}
+in_latin('CREATE EXTENSION etl');
+my $accents = "items => 'données', pagination => 'cursor', next => 'fin.suite', next_param => 'où'";
+my $accents_csv = "format => 'csv', pagination => 'cursor', next => 'header:X-Next', next_param => 'où'";
+my $wanted = 'count(*), max("größe"), max(octet_length("größe")) FROM';
+my $with_accents = 'AS t("clé" int, "größe" text)';
+for my $case ([ 'JSON', "accents/$knobs", $accents ], [ 'CSV', "accents/$knobs/csv=1", $accents_csv ])
+{
+	my ($what, $path, $options) = @$case;
+	is(in_latin("SELECT $wanted " . api($path, $options) . " $with_accents"), '25|é9|3', "LATIN1: $what");
+	like(in_latin("SELECT $wanted " . api("$path/euro=12", $options) . " $with_accents"),
+		qr/22P05: character with byte sequence 0xe2 0x82 0xac in encoding "UTF8" has no equivalent.*page 2 of.*item 3/s,
+		"LATIN1: $what with a character that it lacks");
+	like(in_latin("SELECT $wanted " . api("$path/euro=12", "$options, on_error => 'skip'") . " $with_accents"), qr/^24\|é9\|3$/m,
+		"LATIN1: $what without that item");
+	is(in_latin('SELECT count("clé") FROM ' . api("$path/euro=12", $options) . " $with_accents"), '25',
+		"LATIN1: $what, where nobody wants it");
+}
+is(in_latin(q{SELECT _etl_item->>'größe' FROM } . api("accents/$knobs", $accents) . ' AS t(_etl_item jsonb) LIMIT 1'), 'é0',
+	'LATIN1: whole items');
+like(in_latin('SELECT * FROM ' . api("accents/$knobs/lists=1") . " $with_accents"), qr/several lists.*"é".*"è\?"/s, 'LATIN1: what was seen');
+like(in_latin('SELECT * FROM ' . api("accents/$knobs", "items => 'où'") . " $with_accents"), qr/"où"/, 'LATIN1: a path that leads nowhere');
+like(in_latin('SELECT * FROM ' . api("accents/$knobs/csv=1", $accents_csv) . ' AS t("ça" int)'),
+	qr/column "ça" does not exist in the page.*"clé", "größe"/s, 'LATIN1: columns that CSV has');
+like(in_latin('SELECT value FROM ' . api("accents/$knobs", $accents) =~ s/etl_api/etl_api_explain/r . " WHERE property = 'call'"),
+	qr/items => 'données'.*next_param => 'où'.*AS t\("clé" bigint, "größe" text\)/s, 'LATIN1: etl_api_explain');
+is(in_latin(q{SELECT etl_set_dialect('français', '{"pagination": "cursor", "items": "données", "next": "fin.suite", "next_param": "où"}'); }
+	  . "SELECT $wanted " . api("accents/$knobs", "pagination => 'français'") . " $with_accents"), "\n25|é9|3", 'LATIN1: a dialect');
+is(in_latin("SELECT $wanted etl_json(" . sql_quote(fixture_url("/api/accents/$knobs")) . ", items => 'données') $with_accents"),
+	'10|é9|2', 'LATIN1: etl_json');
+
 # -- a dialect of one's own -----------------------------------------------------------------------
 
 query($node, qq{SELECT etl_set_dialect('mine', '{"pagination": "cursor", "items": "items", "next": "next_cursor", "next_param": "cursor"}')});
@@ -572,5 +615,8 @@ is($node->safe_psql('restored', 'SELECT string_agg(name, chr(44)) FROM etl_diale
 	'with the dialects of users');
 query($node, "ALTER SERVER open OPTIONS (ADD dialect 'hubspot')");
 is(query($node, "SELECT count(*) FROM etl_api('open', '/api/hubspot/$knobs') AS t(id int)"), '25', "a server's dialect");
+
+is(query($node, 'SELECT name FROM etl_dialects WHERE preset AND name <> ALL ('
+		  . sql_quote('{' . join(',', sort keys %used) . '}') . ')'), '', 'each preset has read something');
 
 done_testing();
