@@ -796,6 +796,10 @@ CREATE TRIGGER wake AFTER UPDATE OF state ON etl_catalog.runs
 CREATE FUNCTION etl_catalog.is_running(pipeline bigint) RETURNS boolean
     AS 'MODULE_PATHNAME', 'etl_is_running' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION etl_catalog.is_running(bigint) IS 'whether a worker runs the pipeline at this moment';
+CREATE FUNCTION etl_catalog.state_of(run bigint, pipeline bigint, state text) RETURNS text
+    AS 'MODULE_PATHNAME', 'etl_state_of' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION etl_catalog.state_of(bigint, bigint, text)
+    IS 'the state of a run, or "crashed" if it says that it runs, and its worker died';
 
 /* Whether the definition was made in this very database. */
 CREATE FUNCTION etl_catalog.is_at_home(system_identifier bigint, database oid) RETURNS boolean
@@ -821,7 +825,7 @@ COMMENT ON VIEW etl_pipelines IS 'pipelines and their definitions';
 
 CREATE VIEW etl_runs WITH (security_barrier) AS
 SELECT r.id AS run, p.name AS pipeline, r.kind,
-    CASE WHEN r.state = 'running' AND NOT etl_catalog.is_running(p.id) THEN 'crashed' ELSE r.state END AS state,
+    etl_catalog.state_of(r.id, p.id, r.state) AS state,
     r.pid, r.started_at, r.finished_at, r.batches, r.read, r.malformed, r.convert_failed, r.converted,
     r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped,
     r.sqlstate,
@@ -874,7 +878,7 @@ FROM etl_catalog.pipelines p
     LEFT JOIN etl_catalog.schedules s ON s.pipeline = p.id
     LEFT JOIN etl_catalog.watermarks w ON w.pipeline = p.id
     LEFT JOIN LATERAL (SELECT l.id AS run, l.started_at, l.finished_at,
-            CASE WHEN l.state = 'running' AND NOT etl_catalog.is_running(p.id) THEN 'crashed' ELSE l.state END AS state
+            etl_catalog.state_of(l.id, p.id, l.state) AS state
         FROM etl_catalog.runs l WHERE l.pipeline = p.id ORDER BY l.id DESC LIMIT 1) r ON true
 WHERE pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER');
 COMMENT ON VIEW etl_status IS 'a line per pipeline: what it does and how its last run ended';

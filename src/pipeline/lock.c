@@ -5,53 +5,118 @@
  * It is of the kind of advisory locks, for those last for the session and outlive an aborted transaction,
  * but with a tag that no key of a user's can have.  pg_advisory_unlock_all() in a user's query frees it all
  * the same; that is why a run also updates its own row with each batch (EtlCatalogUpdateRun).
+ *
+ * Whoever only wants to know whether a pipeline runs must not be in the way of a run that starts just then.  So there
+ * is a second lock, which a run takes when it has the first: to look is to take that one for a moment.  (The lists
+ * of those who hold a lock leave out who is in no transaction, as a run is while it reads.)
  */
 #include "etl.h"
 
 #include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "pipeline/catalog.h"
 #include "pipeline/lock.h"
 #include "storage/lock.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(etl_is_running);
 PG_FUNCTION_INFO_V1(etl_is_at_home);
+PG_FUNCTION_INFO_V1(etl_state_of);
 
-#define OUR_LOCKS 0x65 /* the functions for users make 1 and 2 of this field */
+/* The functions for users make 1 and 2 of this field. */
+#define MAY_RUN 0x65
+#define RUNS 0x66
 
 static LOCKTAG
-tag_of(int64 pipeline)
+tag_of(int64 pipeline, int kind)
 {
 	LOCKTAG tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (pipeline >> 32), (uint32) pipeline,
-						 OUR_LOCKS);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (pipeline >> 32), (uint32) pipeline, kind);
 	return tag;
 }
 
 bool
 EtlLockPipeline(int64 pipeline, bool session)
 {
-	LOCKTAG tag = tag_of(pipeline);
+	LOCKTAG may_run = tag_of(pipeline, MAY_RUN);
+	LOCKTAG runs = tag_of(pipeline, RUNS);
 
-	return LockAcquire(&tag, ExclusiveLock, session, true) != LOCKACQUIRE_NOT_AVAIL;
+	if (LockAcquire(&may_run, ExclusiveLock, session, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	if (session)
+		(void) LockAcquire(&runs, ExclusiveLock, true, false);
+	return true;
 }
 
 bool
-EtlPipelineIsLocked(int64 pipeline)
+EtlPipelineRuns(int64 pipeline)
 {
-	LOCKTAG tag = tag_of(pipeline);
-	int n;
+	LOCKTAG runs = tag_of(pipeline, RUNS);
 
-	(void) GetLockConflicts(&tag, ExclusiveLock, &n);
-	return n > 0 || EtlLockHeldByMe(&tag, ExclusiveLock);
+	if (EtlLockHeldByMe(&runs, ExclusiveLock))
+		return true;
+	if (LockAcquire(&runs, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	(void) LockRelease(&runs, ShareLock, false);
+	return false;
 }
 
 /* etl_catalog.is_running(pipeline bigint) returns boolean */
 Datum
 etl_is_running(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(EtlPipelineIsLocked(PG_GETARG_INT64(0)));
+	PG_RETURN_BOOL(EtlPipelineRuns(PG_GETARG_INT64(0)));
+}
+
+typedef struct Look
+{
+	int64 run;
+	bool open;
+} Look;
+
+static void
+look_at_run(void *arg)
+{
+	Look *look = arg;
+	Oid types[] = {INT8OID};
+	Datum values[] = {Int64GetDatum(look->run)};
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	if (SPI_execute_with_args("SELECT FROM etl_catalog.runs WHERE id = $1 AND state = 'running'", 1,
+							  types, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the runs");
+	look->open = SPI_processed > 0;
+	PopActiveSnapshot();
+}
+
+/* Whether, at this very moment, it has not been written how a run ended. */
+static bool
+is_open(int64 run)
+{
+	Look look = {.run = run};
+
+	EtlCatalogDo(look_at_run, &look);
+	return look.open;
+}
+
+/*
+ * etl_catalog.state_of(run bigint, pipeline bigint, state text) returns text: that of a run, or "crashed" if its
+ * worker died.  One that has ended since the caller's snapshot was taken was running then.
+ */
+Datum
+etl_state_of(PG_FUNCTION_ARGS)
+{
+	char *state = text_to_cstring(PG_GETARG_TEXT_PP(2));
+
+	if (strcmp(state, "running") != 0 || EtlPipelineRuns(PG_GETARG_INT64(1)) ||
+		!is_open(PG_GETARG_INT64(0)))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(2));
+	PG_RETURN_TEXT_P(cstring_to_text("crashed"));
 }
 
 /* etl_catalog.is_at_home(system_identifier bigint, database oid) returns boolean */

@@ -10,8 +10,8 @@
 /* Takes the lock for the session or the transaction, without waiting; false if somebody has it. */
 extern bool EtlLockPipeline(int64 pipeline, bool session);
 
-/* Whether somebody else holds it. */
-extern bool EtlPipelineIsLocked(int64 pipeline);
+/* Whether some session has it. */
+extern bool EtlPipelineRuns(int64 pipeline);
 
 /* A pipeline that the current user may change; an error if there is none, or not for this user. */
 extern EtlPipeline *EtlFindOwnPipeline(const char *name);

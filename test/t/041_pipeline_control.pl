@@ -85,6 +85,30 @@ open_gate();
 is(state_of($run), 'succeeded ', 'the run ends well');
 is(query("SELECT count(*), count(DISTINCT id) FROM target"), '1000|1000', 'with all rows');
 
+# A run is one that runs from its start to its end, also while it reads and is in no transaction.
+append_to_file("$dir/many.csv", join('', "id\n", map { "$_\n" } 1 .. 300_000));
+query("SELECT etl_create_pipeline('long', source => \$\$etl_csv('$dir/many.csv') AS t(id int)\$\$,
+	query => 'SELECT id FROM batch WHERE id % 100000 = 0', target => 'target', batch_size => 100000)");
+query("CREATE TABLE states (state text); CREATE PROCEDURE watch(id bigint) LANGUAGE plpgsql AS \$\$
+	DECLARE
+		s text;
+	BEGIN
+		LOOP
+			SELECT state INTO s FROM etl_runs WHERE run = id;
+			INSERT INTO states VALUES (s);
+			EXIT WHEN s <> 'running';
+		END LOOP;
+	END \$\$");
+for (1 .. 3)
+{
+	query("CALL watch(" . query("SELECT etl_start('long')") . ")");
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM etl_status WHERE state = 'running'");
+	query("SELECT etl_reset('long')");
+}
+is(query("SELECT string_agg(DISTINCT state, ' ' ORDER BY state) FROM states"), 'running succeeded',
+	'a run that reads is not taken for one that has crashed');
+query("SELECT etl_drop_pipeline('long'); TRUNCATE target");
+
 # DDL on the target between batches.
 $run = start_to_gate();
 my $ddl = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
