@@ -138,6 +138,7 @@ EtlEvaluateSource(const char *statement, MemoryContext context, const EtlScanKin
 	old = MemoryContextSwitchTo(context);
 	EtlScanDetach(query->planstate, kind, args, desc);
 	MemoryContextSwitchTo(old);
+	ExecutorFinish(query);
 	ExecutorEnd(query);
 	FreeQueryDesc(query);
 }

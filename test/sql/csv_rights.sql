@@ -140,8 +140,8 @@ SELECT * FROM etl_csv(NULL::one_int, 'etl_tmp/r.csv');
 RESET ROLE;
 ALTER FUNCTION :by_type SECURITY INVOKER;
 
--- The support function is for the planner only.
-SELECT etl_scan_support(NULL);
+-- The support function is for the planner only.  (Minor releases of PostgreSQL say so in different words.)
+DO $$ BEGIN PERFORM etl_scan_support(NULL); EXCEPTION WHEN undefined_function OR feature_not_supported THEN RAISE NOTICE 'refused'; END $$;
 CREATE FUNCTION mine(text) RETURNS SETOF record LANGUAGE sql AS 'SELECT 1';
 GRANT CREATE ON SCHEMA public TO regress_etl_other;
 ALTER FUNCTION mine(text) OWNER TO regress_etl_other;
