@@ -1038,8 +1038,9 @@ REVOKE EXECUTE ON FUNCTION
     FROM PUBLIC;
 
 /*
- * The rows of the batch in hand: what a query sees as "batch", and what it gave on the way to the target.
- * Both are errors where no run is under way (55000), so everybody may call them.
+ * The rows of the batch in hand: what a query sees as "batch", and what it gave on the way to the target;
+ * and the condition on which the latter are inserted, always true, by which the new ones are counted.
+ * All are errors where no run is under way (55000), so everybody may call them.
  */
 CREATE FUNCTION etl_batch() RETURNS SETOF record
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_scan_support;
@@ -1047,6 +1048,9 @@ COMMENT ON FUNCTION etl_batch() IS 'rows of a running pipeline''s current batch'
 CREATE FUNCTION etl_emitted() RETURNS SETOF record
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_scan_support;
 COMMENT ON FUNCTION etl_emitted() IS 'rows that a running pipeline''s query gave for the current batch';
+CREATE FUNCTION etl_count_new() RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION etl_count_new() IS 'counts a row that a running pipeline inserts; true';
 
 /*
  * etl_watermark: the highest value of the watermark of complete scans, as text (NULL: none yet), or with a

@@ -1,6 +1,6 @@
 /*
  * batch.c
- *		Rows in memory as what etl_batch() and etl_emitted() return.
+ *		Rows in memory as what etl_batch() and etl_emitted() return, and etl_count_new().
  */
 #include "etl.h"
 
@@ -12,6 +12,7 @@
 
 PG_FUNCTION_INFO_V1(etl_batch);
 PG_FUNCTION_INFO_V1(etl_emitted);
+PG_FUNCTION_INFO_V1(etl_count_new);
 
 typedef struct WindowRows
 {
@@ -33,6 +34,14 @@ typedef struct WindowRows
 
 EtlWindow *EtlBatchWindow = NULL;
 EtlWindow *EtlEmittedWindow = NULL;
+
+pg_noreturn static void
+raise_no_batch(const char *function)
+{
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("there is no batch"),
+					errdetail("Function %s works in the statements of a running pipeline only.",
+							  function)));
+}
 
 static void
 check_columns(const EtlRows *rows, const EtlWindow *window)
@@ -85,10 +94,7 @@ open_window(EtlRows *rows, EtlWindow *window)
 	WindowRows *w = (WindowRows *) rows;
 
 	if (window == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("there is no batch"),
-				 errdetail("Function %s works in the statements of a running pipeline only.",
-						   rows->kind->function)));
+		raise_no_batch(rows->kind->function);
 	check_columns(rows, window);
 	w->window = window;
 	w->next = window->begin;
@@ -266,6 +272,19 @@ Datum
 etl_emitted(PG_FUNCTION_ARGS)
 {
 	return EtlScanFunction(fcinfo, &emitted_kind);
+}
+
+/*
+ * etl_count_new() returns boolean: true.  Until 17, MERGE does not tell inserted rows from updated ones; this
+ * stands in the condition of the former.
+ */
+Datum
+etl_count_new(PG_FUNCTION_ARGS)
+{
+	if (EtlEmittedWindow == NULL)
+		raise_no_batch("etl_count_new");
+	EtlEmittedWindow->counted++;
+	PG_RETURN_BOOL(true);
 }
 
 void

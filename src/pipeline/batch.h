@@ -1,6 +1,6 @@
 /*
  * batch.h
- *		Rows in memory as what etl_batch() and etl_emitted() return.
+ *		Rows in memory as what etl_batch() and etl_emitted() return, and etl_count_new().
  *
  * The two functions stand in the statements of a pipeline: in its query, as "batch", and in the INSERT that
  * takes what the query gave to the target.  They are planned as streaming scans, so the one that runs a
@@ -23,6 +23,7 @@ typedef struct EtlWindow
 	int pulled;			  /* the row that was handed out last; -1: none */
 	double expected;	  /* for the planner: how many rows there will be */
 	const bool *left_out; /* rows that are not handed out; NULL: all are */
+	int64 counted;		  /* by etl_count_new() */
 
 	/* the rows: values in their columns, or tuples */
 	const Datum *values; /* [natts of desc] of each row */

@@ -11,6 +11,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "access/genam.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
@@ -293,15 +294,59 @@ index_fits(const EtlPipeline *pipeline, Relation target, Oid indexid, bool *take
 	return fits;
 }
 
+/* Whether an index has the collations and the equality that its columns have by default. */
+static bool
+index_is_plain(Relation target, Oid indexid)
+{
+	Relation index = index_open(indexid, AccessShareLock);
+	bool plain = true;
+
+	for (int i = 0; plain && i < IndexRelationGetNumberOfKeyAttributes(index); i++)
+	{
+		Form_pg_attribute attr =
+			TupleDescAttr(RelationGetDescr(target), index->rd_index->indkey.values[i] - 1);
+		TypeCacheEntry *type = lookup_type_cache(attr->atttypid, TYPECACHE_BTREE_OPFAMILY);
+
+		plain =
+			index->rd_indcollation[i] == attr->attcollation &&
+			index->rd_opfamily[i] == type->btree_opf &&
+			(!OidIsValid(attr->attcollation) || get_collation_isdeterministic(attr->attcollation));
+	}
+	index_close(index, NoLock);
+	return plain;
+}
+
+/* Whether the query gives the columns of the key as they will be in the target. */
+static bool
+gives_keys(const EtlStatements *s, Relation target)
+{
+	for (int i = 0; i < s->nkeys; i++)
+	{
+		Form_pg_attribute from = TupleDescAttr(s->emitted, s->keys[i]);
+		Form_pg_attribute to = EtlTargetAttribute(target, NameStr(from->attname));
+
+		if (from->atttypid != to->atttypid ||
+			(to->atttypmod != -1 && from->atttypmod != to->atttypmod))
+			return false;
+	}
+	return true;
+}
+
 static void
 check_index(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 {
 	StringInfoData columns;
+	bool found = false;
 	ListCell *lc;
 
 	foreach (lc, RelationGetIndexList(target))
 		if (index_fits(pipeline, target, lfirst_oid(lc), &s->key_takes_null))
-			return;
+		{
+			found = true;
+			s->key_is_plain |= gives_keys(s, target) && index_is_plain(target, lfirst_oid(lc));
+		}
+	if (found)
+		return;
 	initStringInfo(&columns);
 	foreach (lc, pipeline->key)
 		appendStringInfo(&columns, "%s%s", columns.len > 0 ? ", " : "",

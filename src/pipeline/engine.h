@@ -5,6 +5,7 @@
  *		fill.c		records of the source -> batch->records			outside transactions
  *		spool.c		... all of them, converted, into a file			if the query is to see the whole source
  *		load.c		-> converted rows -> the query -> the target		in one transaction, with
+ *		order.c		... in the order of keys
  *		isolate.c	... in attempts, when a row is at fault
  *		engine.c	dead letters, counters, checkpoint, watermark		in the same transaction
  */
@@ -16,6 +17,7 @@
 #include "pipeline/catalog.h"
 #include "pipeline/statements.h"
 #include "utils/resowner.h"
+#include "utils/sortsupport.h"
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
@@ -119,10 +121,12 @@ typedef struct EtlRun
 	EtlSpool *spool; /* NULL: the query sees a batch at a time */
 	EtlWindow converted;
 	EtlWindow emitted;
-	EtlPlans transform, load, insert, refresh, winners;
-	bool loading;		 /* an error would be one of the load, not of the query */
-	bool fatal;			 /* the error under way ends the run, whatever it is */
-	int suspect;		 /* record that failed when the whole batch was tried; -1: not known */
+	EtlPlans transform, load, insert, refresh, merge, winners;
+	EtlPlans *taking;	   /* the one that took the last chunk to the target */
+	SortSupport key_order; /* [nkeys of statements]; NULL: rows stay as they come */
+	bool loading;		   /* an error would be one of the load, not of the query */
+	bool fatal;			   /* the error under way ends the run, whatever it is */
+	int suspect;		   /* record that failed when the whole batch was tried; -1: not known */
 	int at_most;		 /* records to isolate in one transaction: fewer after an error at commit */
 	ErrorData *doomed;	 /* what the next record alone led to at commit; NULL: nothing */
 	MemoryContext chunk; /* of what the query gave and was not loaded yet */
@@ -135,6 +139,7 @@ typedef struct EtlRun
 	bool dedup;			   /* keys were seen twice in one batch: look for that first */
 	bool all_new;		   /* all keys of the last batch were new, and */
 	bool conflicts;		   /* that led to an error once in this run, so never mind */
+	bool no_merge;		   /* so did MERGE */
 	bool mostly_unchanged; /* the last batch hardly changed anything */
 
 	/* watermark */
@@ -185,6 +190,11 @@ extern void EtlSpoolEnd(EtlRun *run);
 extern void EtlSpoolBatch(EtlRun *run);
 /* Writes what commits with the rows: dead letters, and how far the source was read. */
 extern void EtlSpoolSettle(EtlRun *run);
+
+/* order.c */
+extern void EtlOrderInit(EtlRun *run);
+/* Puts the chunk into the order of its keys; whether one comes twice. */
+extern bool EtlOrderChunk(EtlRun *run);
 
 /* isolate.c */
 /*

@@ -4,7 +4,7 @@
  *
  *		kept records -> converted rows		once per transaction, faults of values aside
  *		-> the query -> receive_row			rules, keys and watermark are looked at
- *		-> chunk -> the INSERT				when the query is done or has given a chunk full
+ *		-> chunk -> the INSERT or MERGE		when the query is done or has given a chunk full
  *
  * Each row that the query gives is of the record that it pulled last, if the plan streams: no node between
  * the scan of the batch and the result collects rows.  Where that is not so, a row that breaks a rule is
@@ -194,18 +194,64 @@ count_scans(const Plan *plan)
 }
 
 static bool
-plan_streams(SPIPlanPtr plan)
+stmt_streams(const PlannedStmt *stmt)
+{
+	return stmt->subplans == NIL && streams(stmt->planTree) && count_scans(stmt->planTree) == 1;
+}
+
+/* Whether each row of the batch is looked up by an index. */
+static bool
+looks_up(const Plan *plan)
+{
+	switch (nodeTag(plan))
+	{
+		case T_CustomScan:
+			return is_our_scan(plan);
+		case T_Result:
+		case T_ModifyTable:
+			return plan->lefttree != NULL && looks_up(plan->lefttree);
+		case T_NestLoop:
+			return looks_up(plan->lefttree) && looks_up(plan->righttree);
+		case T_IndexScan:
+			return ((const IndexScan *) plan)->indexqual != NIL;
+		case T_IndexOnlyScan:
+			return ((const IndexOnlyScan *) plan)->indexqual != NIL;
+		case T_Append: /* of partitions */
+		{
+			ListCell *lc;
+
+			foreach (lc, ((const Append *) plan)->appendplans)
+				if (!looks_up(lfirst(lc)))
+					return false;
+			return true;
+		}
+		default:
+			return false;
+	}
+}
+
+static bool
+stmt_looks_up(const PlannedStmt *stmt)
+{
+	ListCell *lc;
+
+	foreach (lc, stmt->subplans)
+		if (!looks_up(lfirst(lc)))
+			return false;
+	return looks_up(stmt->planTree);
+}
+
+static bool
+plan_is(SPIPlanPtr plan, bool (*what)(const PlannedStmt *stmt))
 {
 	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
 	PlannedStmt *stmt;
-	bool result = false;
+	bool result;
 
 	if (cached == NULL)
 		return false;
 	stmt = linitial_node(PlannedStmt, cached->stmt_list);
-	if (stmt->planTree != NULL)
-		result =
-			stmt->subplans == NIL && streams(stmt->planTree) && count_scans(stmt->planTree) == 1;
+	result = stmt->planTree != NULL && what(stmt);
 	ReleaseCachedPlan(cached, CurrentResourceOwner);
 	return result;
 }
@@ -284,19 +330,55 @@ find_superseded(EtlRun *run, EtlLoadOutcome *outcome)
 	outcome->superseded += run->ntuples - nwinners;
 }
 
+/*
+ * The plan for few rows of a statement, which looks each of them up, if it really does; else NULL.  While the target
+ * is small the planner prefers to read all of it, and the plan would stay like that while it grows.
+ */
+static SPIPlanPtr
+plan_to_look_up(EtlRun *run, EtlPlans *plans)
+{
+	SPIPlanPtr plan = plan_for(plans, &run->emitted, 1, run->pipeline->batch_size);
+
+	run->taking = plans;
+	if (plan_is(plan, stmt_looks_up))
+		return plan;
+	plans->point = NULL;
+	SPI_freeplan(plan);
+	return NULL;
+}
+
+/* The plan that takes the chunk to the target, of the statement that suits it best. */
+static SPIPlanPtr
+choose_plan(EtlRun *run)
+{
+	bool insert = run->all_new && !run->conflicts;
+	SPIPlanPtr plan = NULL;
+
+	if (!insert && run->merge.text != NULL && !run->no_merge)
+		plan = plan_to_look_up(run, &run->merge);
+	else if (!insert && run->mostly_unchanged)
+		plan = plan_to_look_up(run, &run->refresh);
+	if (plan != NULL)
+		return plan;
+	run->taking = insert ? &run->insert : &run->load;
+	return plan_for(run->taking, &run->emitted, run->ntuples, run->pipeline->batch_size);
+}
+
 /* Takes the chunk to the target. */
 static void
 load_chunk(EtlRun *run, EtlLoadOutcome *outcome)
 {
-	bool insert = run->all_new && !run->conflicts;
-	EtlPlans *plans = insert ? &run->insert : run->mostly_unchanged ? &run->refresh : &run->load;
+	const EtlStatements *s = run->statements;
 	MemoryContext old = CurrentMemoryContext;
+	SPIPlanPtr plan;
+	bool twice, returns;
 	Receiver receiver;
 	uint64 n;
 
 	if (run->ntuples == 0)
 		return;
 	EtlReportStage(ETL_STAGE_LOADING, run->ntuples);
+	twice = EtlOrderChunk(run) && s->updates;
 	run->loading = true;
 	run->emitted.tuples = run->tuples;
 	run->emitted.end = run->ntuples;
@@ -304,14 +386,18 @@ load_chunk(EtlRun *run, EtlLoadOutcome *outcome)
 	run->emitted.left_out = NULL;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (run->dedup)
+	if (run->dedup || twice)
 		find_superseded(run, outcome);
 	set_up_receiver(&receiver, receive_inserted, run, outcome);
-	n = execute_plan(plan_for(plans, &run->emitted, run->ntuples, run->pipeline->batch_size),
-					 run->statements->tells_inserted && !insert ? &receiver.dest : None_Receiver);
+	plan = choose_plan(run);
+	run->emitted.counted = 0;
+	returns = s->tells_inserted && (run->taking == &run->load || run->taking == &run->refresh);
+	n = execute_plan(plan, returns ? &receiver.dest : None_Receiver);
 	outcome->loaded += n;
-	if (insert || !run->statements->updates)
+	if (run->taking == &run->insert || !s->updates)
 		outcome->inserted += n;
+	else if (run->taking == &run->merge)
+		outcome->inserted += run->emitted.counted;
 	SPI_finish();
 	MemoryContextSwitchTo(old);
 	run->emitted.end = 0;
@@ -508,7 +594,7 @@ load_window(EtlRun *run, int64 nrows, int64 usual, EtlLoadOutcome *outcome)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	plan = plan_for(&run->transform, &run->converted, nrows, usual);
-	run->query_streams = plan_streams(plan);
+	run->query_streams = plan_is(plan, stmt_streams);
 	set_up_receiver(&receiver, receive_row, run, outcome);
 	receiver.nrows = nrows;
 	receiver.dest.rStartup = check_result;
@@ -564,22 +650,21 @@ EtlLiesInRow(const EtlRun *run, const ErrorData *error)
 
 /*
  * ON CONFLICT costs half as much again as a plain INSERT, so while all keys are new it is left out, until one is
- * there already.  A key that comes twice in a batch makes us look for the last row of each beforehand.
+ * there already.  So is it for MERGE, which costs less, too, until somebody else has just inserted a key.  Keys
+ * that become the same only in the target make us look for the last row of each beforehand.
  */
 bool
 EtlTakeOtherStatement(EtlRun *run, const ErrorData *error)
 {
-	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && run->all_new && !run->conflicts)
-	{
-		run->conflicts = true;
-		return true;
-	}
+	bool *flag = run->taking == &run->insert  ? &run->conflicts
+				 : run->taking == &run->merge ? &run->no_merge
+											  : NULL;
+
+	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && run->loading && flag != NULL)
+		return *flag = true;
 	if (error->sqlerrcode == ERRCODE_CARDINALITY_VIOLATION && !run->dedup &&
 		run->statements->winners != NULL)
-	{
-		run->dedup = true;
-		return true;
-	}
+		return run->dedup = true;
 	return false;
 }
 
@@ -593,10 +678,12 @@ EtlLoadInit(EtlRun *run)
 	run->emitted.desc = s->emitted;
 	EtlBatchWindow = &run->converted;
 	EtlEmittedWindow = &run->emitted;
+	EtlOrderInit(run);
 	run->transform.text = s->transform;
 	run->load.text = s->load;
 	run->insert.text = s->insert;
 	run->refresh.text = s->refresh;
+	run->merge.text = s->merge;
 	run->winners.text = s->winners;
 	run->chunk = AllocSetContextCreate(run->context, "etl chunk", ALLOCSET_DEFAULT_SIZES);
 	run->tuples = MemoryContextAlloc(run->context, sizeof(MinimalTuple));

@@ -12,6 +12,7 @@
  *		fill.c			raw records into a batch, outside transactions
  *		spool.c			a whole source in a file
  *		load.c			one attempt to take a range of a batch into the target
+ *		order.c			the rows of an attempt in the order of their keys
  *		isolate.c		which attempts to make when one fails
  *		report.c		what a run tells of itself: progress, activity, lines in the log
  *		dead_letter.c	records that cannot be loaded, and their second chance

@@ -5,6 +5,8 @@
  *		source	SELECT * FROM source
  *		query	SELECT q.*, (rule), ... FROM (WITH batch AS (... etl_batch() ...) query) AS q
  *		target	INSERT INTO target SELECT ... FROM etl_emitted() ON CONFLICT (key) DO UPDATE ...
+ *				or MERGE INTO target USING etl_emitted() ..., which locks no row before it updates it,
+ *				where it does the same: a simple table whose triggers do not see the difference
  *
  * The query and the load are two statements, with the rows in memory in between, where rules, keys and
  * watermarks are looked at: so it is known of each of these rows which record it came from, and an error
@@ -20,6 +22,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
+#include "parser/parse_coerce.h"
 #include "pipeline/catalog.h"
 #include "pipeline/check.h"
 #include "pipeline/statements.h"
@@ -142,6 +145,25 @@ make_transform(EtlStatements *s, const EtlPipeline *pipeline, const char *schema
  *	The load
  * ---------------------------------------------------------------- */
 
+/*
+ * A column of what the query gave, with type and collation of the target's.  Where a length or precision rounds,
+ * it rounds here, too; where it is a limit, what exceeds it must not be cut off in silence.
+ */
+static char *
+as_in_target(Relation target, TupleDesc emitted, int i)
+{
+	Form_pg_attribute attr = target_attribute(target, emitted, i);
+	bool rounds = TypeCategory(attr->atttypid) == TYPCATEGORY_NUMERIC ||
+				  TypeCategory(attr->atttypid) == TYPCATEGORY_DATETIME ||
+				  TypeCategory(attr->atttypid) == TYPCATEGORY_TIMESPAN;
+	char *type = type_name(attr->atttypid, rounds ? attr->atttypmod : -1);
+
+	if (!OidIsValid(attr->attcollation))
+		return psprintf("e.c%d::%s", i + 1, type);
+	return psprintf("(e.c%d::%s COLLATE %s)", i + 1, type,
+					generate_collation_name(attr->attcollation));
+}
+
 /* "(target.a, target.b) IS DISTINCT FROM (other's)"; NULL if there is nothing to compare. */
 static char *
 rows_differ(const EtlStatements *s, Relation target, const char *alias, bool excluded)
@@ -152,10 +174,9 @@ rows_differ(const EtlStatements *s, Relation target, const char *alias, bool exc
 	initStringInfo(&theirs);
 	for (int i = next_updated(s, target, 0); i >= 0; i = next_updated(s, target, i + 1))
 	{
-		Oid type = target_attribute(target, s->emitted, i)->atttypid;
 		const char *name = column_name(s->emitted, i);
-		char *other = excluded ? psprintf("excluded.%s", name)
-							   : psprintf("e.c%d::%s", i + 1, type_name(type, -1));
+		char *other =
+			excluded ? psprintf("excluded.%s", name) : as_in_target(target, s->emitted, i);
 
 		appendStringInfo(&ours, "%s%s", ours.len > 0 ? ", " : "",
 						 comparable(target, s->emitted, i, psprintf("%s.%s", alias, name)));
@@ -168,25 +189,34 @@ rows_differ(const EtlStatements *s, Relation target, const char *alias, bool exc
 }
 
 static void
-add_do_update(StringInfo text, const EtlStatements *s, Relation target)
+add_set(StringInfo text, const EtlStatements *s, Relation target, bool excluded)
 {
-	const char *separator = " DO UPDATE SET ";
+	const char *separator = " SET ";
 
 	for (int i = next_updated(s, target, 0); i >= 0; i = next_updated(s, target, i + 1))
 	{
 		const char *name = column_name(s->emitted, i);
 
-		appendStringInfo(text, "%s%s = excluded.%s", separator, name, name);
+		appendStringInfo(text, "%s%s = %s", separator, name,
+						 excluded ? psprintf("excluded.%s", name) : psprintf("e.c%d", i + 1));
 		separator = ", ";
 	}
-	appendStringInfo(text, " WHERE %s", rows_differ(s, target, "target", true));
-	if (s->watermark >= 0)
-	{
-		const char *name = column_name(s->emitted, s->watermark);
+}
 
-		appendStringInfo(text, " AND (target.%s IS NULL OR excluded.%s >= target.%s)", name, name,
-						 name);
-	}
+/* When a row is updated: if it is another, and not an older one. */
+static void
+add_condition(StringInfo text, const EtlStatements *s, Relation target, bool excluded)
+{
+	const char *name;
+
+	appendStringInfoString(text, rows_differ(s, target, "target", excluded));
+	if (s->watermark < 0)
+		return;
+	name = column_name(s->emitted, s->watermark);
+	appendStringInfo(text, " AND (target.%s IS NULL OR %s >= target.%s)", name,
+					 excluded ? psprintf("excluded.%s", name)
+							  : as_in_target(target, s->emitted, s->watermark),
+					 name);
 }
 
 static void
@@ -203,13 +233,25 @@ add_on_conflict(StringInfo text, const EtlPipeline *pipeline, EtlStatements *s, 
 		appendStringInfoString(text, " DO NOTHING");
 		return;
 	}
-	add_do_update(text, s, target);
+	appendStringInfoString(text, " DO UPDATE");
+	add_set(text, s, target, true);
+	appendStringInfoString(text, " WHERE ");
+	add_condition(text, s, target, true);
 	s->updates = true;
 	if (target->rd_rel->relkind != RELKIND_RELATION)
 		return; /* rows that are routed to partitions need not have their system columns at hand */
 	/* a row that was not there before has no deleter */
 	appendStringInfoString(text, " RETURNING target.xmax OPERATOR(pg_catalog.=) 0");
 	s->tells_inserted = true;
+}
+
+static void
+add_same_key(StringInfo text, const EtlStatements *s, Relation target, const char *alias)
+{
+	for (int i = 0; i < s->nkeys; i++)
+		appendStringInfo(text, "%s%s.%s = %s", i > 0 ? " AND " : "", alias,
+						 column_name(s->emitted, s->keys[i]),
+						 as_in_target(target, s->emitted, s->keys[i]));
 }
 
 /* Leaves out rows that are in the target as they are: ON CONFLICT would lock, and so write, each of them. */
@@ -224,12 +266,31 @@ filter_unchanged(const EtlPipeline *pipeline, const EtlStatements *s, Relation t
 	initStringInfo(&text);
 	appendStringInfo(&text, " WHERE (SELECT NOT (%s) FROM %s%s AS t WHERE ", differ,
 					 target->rd_rel->relkind == RELKIND_RELATION ? "ONLY " : "", pipeline->target);
-	for (int i = 0; i < s->nkeys; i++)
-		appendStringInfo(&text, "%st.%s = e.c%d::%s", i > 0 ? " AND " : "",
-						 column_name(s->emitted, s->keys[i]), s->keys[i] + 1,
-						 type_name(target_attribute(target, s->emitted, s->keys[i])->atttypid, -1));
+	add_same_key(&text, s, target, "t");
 	appendStringInfoString(&text, ") IS NOT TRUE");
 	return text.data;
+}
+
+/* The columns of an INSERT, up to where its rows begin. */
+static void
+add_columns(StringInfo text, const EtlStatements *s, Relation target)
+{
+	const char *overriding = "";
+
+	for (int i = 0; i < s->emitted->natts; i++)
+	{
+		appendStringInfo(text, "%s%s", i > 0 ? ", " : "(", column_name(s->emitted, i));
+		if (target_attribute(target, s->emitted, i)->attidentity == ATTRIBUTE_IDENTITY_ALWAYS)
+			overriding = " OVERRIDING SYSTEM VALUE";
+	}
+	appendStringInfo(text, ")%s", overriding);
+}
+
+static void
+add_emitted(StringInfo text, const EtlStatements *s)
+{
+	for (int i = 0; i < s->emitted->natts; i++)
+		appendStringInfo(text, "%se.c%d", i > 0 ? ", " : "", i + 1);
 }
 
 typedef enum Load
@@ -244,25 +305,77 @@ make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, const 
 		  Load load)
 {
 	StringInfoData text;
-	const char *overriding = "";
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "INSERT INTO %s AS target (", pipeline->target);
-	for (int i = 0; i < s->emitted->natts; i++)
-	{
-		appendStringInfo(&text, "%s%s", i > 0 ? ", " : "", column_name(s->emitted, i));
-		if (target_attribute(target, s->emitted, i)->attidentity == ATTRIBUTE_IDENTITY_ALWAYS)
-			overriding = " OVERRIDING SYSTEM VALUE";
-	}
-	appendStringInfo(&text, ")%s SELECT", overriding);
-	for (int i = 0; i < s->emitted->natts; i++)
-		appendStringInfo(&text, "%s e.c%d", i > 0 ? "," : "", i + 1);
+	appendStringInfo(&text, "INSERT INTO %s AS target ", pipeline->target);
+	add_columns(&text, s, target);
+	appendStringInfoString(&text, " SELECT ");
+	add_emitted(&text, s);
 	appendStringInfo(&text, " FROM %s.etl_emitted() AS e(%s)", schema,
 					 definition_list(s->emitted, true));
 	if (load == REFRESH)
 		appendStringInfoString(&text, filter_unchanged(pipeline, s, target));
 	if (load != INSERT_ONLY)
 		add_on_conflict(&text, pipeline, s, target);
+	return text.data;
+}
+
+/* Whether triggers of the target would be called otherwise by MERGE than by INSERT ... ON CONFLICT. */
+static bool
+triggers_tell(const TriggerDesc *triggers)
+{
+	return triggers != NULL &&
+		   (triggers->trig_insert_before_row || triggers->trig_insert_before_statement ||
+			triggers->trig_insert_after_statement || triggers->trig_update_before_statement ||
+			triggers->trig_update_after_statement);
+}
+
+/* Whether a row can be inserted with the columns of the query alone: ON CONFLICT insists on it in any case. */
+static bool
+gives_all_needed(const EtlStatements *s, Relation target)
+{
+	TupleDesc desc = RelationGetDescr(target);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		bool given = false;
+
+		if (!attr->attnotnull || attr->atthasdef || attr->attisdropped || attr->attidentity)
+			continue;
+		for (int j = 0; j < s->emitted->natts && !given; j++)
+			given = target_attribute(target, s->emitted, j)->attnum == attr->attnum;
+		if (!given)
+			return false;
+	}
+	return true;
+}
+
+static bool
+merge_is_the_same(const EtlStatements *s, Relation target)
+{
+	return s->tells_inserted && s->key_is_plain && !target->rd_rel->relrowsecurity &&
+		   !triggers_tell(target->trigdesc) && gives_all_needed(s, target);
+}
+
+static char *
+make_merge(const EtlPipeline *pipeline, const EtlStatements *s, Relation target, const char *schema)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "MERGE INTO ONLY %s AS target USING %s.etl_emitted() AS e(%s) ON ",
+					 pipeline->target, schema, definition_list(s->emitted, true));
+	add_same_key(&text, s, target, "target");
+	appendStringInfoString(&text, " WHEN MATCHED AND ");
+	add_condition(&text, s, target, false);
+	appendStringInfoString(&text, " THEN UPDATE");
+	add_set(&text, s, target, false);
+	appendStringInfo(&text, " WHEN NOT MATCHED AND %s.etl_count_new() THEN INSERT ", schema);
+	add_columns(&text, s, target);
+	appendStringInfoString(&text, " VALUES (");
+	add_emitted(&text, s);
+	appendStringInfoChar(&text, ')');
 	return text.data;
 }
 
@@ -335,8 +448,10 @@ make_all(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 		s->insert = make_load(pipeline, s, target, schema, INSERT_ONLY);
 	s->winners = make_winners(s, target, schema);
 	EtlCheckLoad(s->winners);
-	if (s->updates)
+	if (s->updates && s->key_is_plain)
 		s->refresh = make_load(pipeline, s, target, schema, REFRESH);
+	if (merge_is_the_same(s, target))
+		s->merge = make_merge(pipeline, s, target, schema);
 }
 
 EtlStatements *

@@ -19,11 +19,13 @@ typedef struct EtlStatements
 	char *load;		 /* INSERT ... SELECT ... ON CONFLICT over what the query gave */
 	char *insert;	 /* the same for batches of new keys, without ON CONFLICT; or NULL */
 	char *refresh; /* the same for batches most of whose rows are in the target already; or NULL */
+	char *merge;   /* the same as MERGE, where that makes no other difference; or NULL */
 	char *winners; /* the ordinals of the last row of each key; NULL: no upsert */
 
 	int nkeys;
 	int *keys; /* columns of emitted, from 0 */
 	bool key_takes_null;
+	bool key_is_plain;	 /* keys that are equal here are so in its index, and the other way round */
 	int watermark;		 /* the same; -1: none */
 	bool updates;		 /* load may update rows, and */
 	bool tells_inserted; /* load returns a boolean for each row: whether it was inserted */
