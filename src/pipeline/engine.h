@@ -140,6 +140,7 @@ typedef struct EtlRun
 	bool all_new;		   /* all keys of the last batch were new, and */
 	bool conflicts;		   /* that led to an error once in this run, so never mind */
 	bool no_merge;		   /* so did MERGE */
+	bool target_is_small;  /* when it last was asked, in this batch */
 	bool mostly_unchanged; /* the last batch hardly changed anything */
 
 	/* watermark */

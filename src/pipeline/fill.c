@@ -188,6 +188,7 @@ EtlStartBatch(EtlRun *run)
 	}
 	/* What a user's code reads while the next one is converted is not there any more. */
 	run->converted.begin = run->converted.end = 0;
+	run->target_is_small = false;
 	MemoryContextReset(batch->context);
 	MemoryContextReset(batch->loading);
 	batch->rejects = NIL;

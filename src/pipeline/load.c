@@ -342,6 +342,7 @@ plan_to_look_up(EtlRun *run, EtlPlans *plans)
 	run->taking = plans;
 	if (plan_is(plan, stmt_looks_up))
 		return plan;
+	run->target_is_small = true;
 	plans->point = NULL;
 	SPI_freeplan(plan);
 	return NULL;
@@ -354,9 +355,11 @@ choose_plan(EtlRun *run)
 	bool insert = run->all_new && !run->conflicts;
 	SPIPlanPtr plan = NULL;
 
-	if (!insert && run->merge.text != NULL && !run->no_merge)
+	if (insert || run->target_is_small)
+		;
+	else if (run->merge.text != NULL && !run->no_merge)
 		plan = plan_to_look_up(run, &run->merge);
-	else if (!insert && run->mostly_unchanged)
+	else if (run->mostly_unchanged)
 		plan = plan_to_look_up(run, &run->refresh);
 	if (plan != NULL)
 		return plan;
