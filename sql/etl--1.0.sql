@@ -1140,30 +1140,28 @@ COMMENT ON FUNCTION etl_catalog.breakers() IS 'what etl_metrics() tells of circu
 
 CREATE VIEW etl_catalog.metric_families AS
 SELECT * FROM (VALUES
-    (1, 'etl_info', 'gauge', 'The version of the extension that the database has.'),
-    (2, 'etl_runs_total', 'counter', 'Runs that have ended, by result.'),
-    (3, 'etl_runs_skipped_total', 'counter', 'Times of the schedule at which the run before was still under way.'),
-    (4, 'etl_run_duration_seconds', 'summary', 'How long runs took, but for those that crashed.'),
-    (5, 'etl_last_run_duration_seconds', 'gauge', 'How long the run took that ended last.'),
-    (6, 'etl_last_run_timestamp_seconds', 'gauge', 'When the last run ended.'),
-    (7, 'etl_last_success_timestamp_seconds', 'gauge', 'When the last run ended that succeeded.'),
-    (8, 'etl_batches_total', 'counter', 'Batches that were committed.'),
-    (9, 'etl_rows_total', 'counter', 'Rows by stage; load_failed is counted when a run ends, the others with each batch.'),
-    (10, 'etl_watermark_lag_seconds', 'gauge', 'Time from the watermark to now, where it is a date or timestamp.'),
-    (11, 'etl_dead_letters_open', 'gauge', 'Records that could not be loaded and are not resolved.'),
-    (12, 'etl_pipeline_enabled', 'gauge', 'Whether runs may start.'),
-    (13, 'etl_pipeline_state', 'gauge', '1 for the state that the pipeline is in.'),
-    (14, 'etl_pipeline_failures', 'gauge', 'Failures in a row of scheduled runs.'),
-    (15, 'etl_pipeline_next_run_timestamp_seconds', 'gauge', 'When the schedule comes next.'),
-    (16, 'etl_breaker_state', 'gauge', '1 for the state that the circuit breaker of the origin is in.'),
-    (17, 'etl_breaker_failures', 'gauge', 'Failed requests to the origin without a success between them.'),
-    (18, 'etl_http_requests_total', 'counter', 'Requests sent over http by all databases.'),
-    (19, 'etl_http_retries_total', 'counter', 'Requests that were another try of one that failed.'),
-    (20, 'etl_http_received_bytes_total', 'counter', 'Bytes of bodies received over http.'),
-    (21, 'etl_http_wait_seconds_total', 'counter', 'Time waited before requests, for another try or a rate limit.'),
-    (22, 'etl_workers', 'gauge', 'Scheduled runs under way in all databases.'),
-    (23, 'etl_workers_max', 'gauge', 'How many there may be: etl.max_workers.'),
-    (24, 'etl_scheduler_up', 'gauge', 'Whether the pipelines of this database are started at their times.')
+    (1, 'etl_runs_total', 'counter', 'Runs that have ended, by result.'),
+    (2, 'etl_runs_skipped_total', 'counter', 'Times of the schedule at which the run before was still under way.'),
+    (3, 'etl_run_duration_seconds', 'summary', 'How long runs took, but for those that crashed.'),
+    (4, 'etl_last_run_duration_seconds', 'gauge', 'How long the run took that ended last.'),
+    (5, 'etl_last_run_timestamp_seconds', 'gauge', 'When the last run ended.'),
+    (6, 'etl_last_success_timestamp_seconds', 'gauge', 'When the last run ended that succeeded.'),
+    (7, 'etl_batches_total', 'counter', 'Batches that were committed.'),
+    (8, 'etl_rows_total', 'counter', 'Rows by stage; load_failed is counted when a run ends, the others with each batch.'),
+    (9, 'etl_watermark_lag_seconds', 'gauge', 'Time from the watermark to now, where it is a date or timestamp.'),
+    (10, 'etl_dead_letters_open', 'gauge', 'Records that could not be loaded and are not resolved.'),
+    (11, 'etl_pipeline_enabled', 'gauge', 'Whether runs may start.'),
+    (12, 'etl_pipeline_status', 'gauge', '1 for the state that the pipeline is in.'),
+    (13, 'etl_pipeline_failures', 'gauge', 'Failures in a row of scheduled runs.'),
+    (14, 'etl_pipeline_next_run_timestamp_seconds', 'gauge', 'When the schedule comes next.'),
+    (15, 'etl_breaker_status', 'gauge', '1 for the state that the circuit breaker of the origin is in.'),
+    (16, 'etl_http_requests_total', 'counter', 'Requests sent over http by all databases.'),
+    (17, 'etl_http_retries_total', 'counter', 'Requests that were another try of one that failed.'),
+    (18, 'etl_http_received_bytes_total', 'counter', 'Bytes of bodies received over http.'),
+    (19, 'etl_http_wait_seconds_total', 'counter', 'Time waited before requests, for another try or a rate limit.'),
+    (20, 'etl_workers_running', 'gauge', 'Scheduled runs under way in all databases.'),
+    (21, 'etl_workers_max', 'gauge', 'How many there may be: etl.max_workers.'),
+    (22, 'etl_scheduler_up', 'gauge', 'Whether the pipelines of this database are started at their times.')
 ) AS f(position, family, type, help);
 COMMENT ON VIEW etl_catalog.metric_families IS 'what etl_metrics() may show';
 
@@ -1216,11 +1214,11 @@ FROM etl_status s JOIN etl_catalog.pipelines p ON p.name = s.pipeline
         ('etl_watermark_lag_seconds', '', NULL, extract(epoch FROM s.lag)),
         ('etl_dead_letters_open', '', NULL, s.open_dead_letters),
         ('etl_pipeline_enabled', '', NULL, s.enabled::int),
-        ('etl_pipeline_state', '', '{"state": "idle"}', (s.state = 'idle')::int),
-        ('etl_pipeline_state', '', '{"state": "waiting"}', (s.state = 'waiting')::int),
-        ('etl_pipeline_state', '', '{"state": "running"}', (s.state = 'running')::int),
-        ('etl_pipeline_state', '', '{"state": "paused"}', (s.state = 'paused')::int),
-        ('etl_pipeline_state', '', '{"state": "copy"}', (s.state = 'copy')::int),
+        ('etl_pipeline_status', '', '{"state": "idle"}', (s.state = 'idle')::int),
+        ('etl_pipeline_status', '', '{"state": "waiting"}', (s.state = 'waiting')::int),
+        ('etl_pipeline_status', '', '{"state": "running"}', (s.state = 'running')::int),
+        ('etl_pipeline_status', '', '{"state": "paused"}', (s.state = 'paused')::int),
+        ('etl_pipeline_status', '', '{"state": "copy"}', (s.state = 'copy')::int),
         ('etl_pipeline_failures', '', NULL, s.failures),
         ('etl_pipeline_next_run_timestamp_seconds', '', NULL, extract(epoch FROM s.next_run))
     ) AS v(family, suffix, labels, value);
@@ -1235,22 +1233,13 @@ COMMENT ON VIEW etl_catalog.pipeline_samples IS 'what etl_metrics() tells of pip
 CREATE VIEW etl_metric_samples WITH (security_barrier) AS
 SELECT f.family || m.suffix AS metric, m.labels, m.value, f.family, f.type, f.help, f.position
 FROM (
-    SELECT 'etl_info' AS family, '' AS suffix, pg_catalog.jsonb_build_object('database', pg_catalog.current_database(),
-            'version', e.extversion) AS labels, 1::float8 AS value
-        FROM pg_catalog.pg_extension e WHERE e.extname = 'etl'
-    UNION ALL
     SELECT s.family, s.suffix, pg_catalog.jsonb_build_object('database', pg_catalog.current_database(),
-            'pipeline', s.pipeline) || coalesce(s.labels, '{}'), s.value
+            'pipeline', s.pipeline) || coalesce(s.labels, '{}') AS labels, s.value
         FROM etl_catalog.pipeline_samples s
     UNION ALL
-    SELECT v.family, '', v.labels, v.value
-        FROM etl_catalog.breakers() b, LATERAL (
-            SELECT 'etl_breaker_failures' AS family, pg_catalog.jsonb_build_object('origin', b.origin) AS labels,
-                b.failures::float8 AS value
-            UNION ALL
-            SELECT 'etl_breaker_state', pg_catalog.jsonb_build_object('origin', b.origin, 'state', a.state),
-                (b.state = a.state)::int
-            FROM pg_catalog.unnest('{closed,open,half-open}'::text[]) AS a(state)) v
+    SELECT 'etl_breaker_status', '', pg_catalog.jsonb_build_object('origin', b.origin, 'state', a.state),
+            (b.state = a.state)::int
+        FROM etl_catalog.breakers() b, pg_catalog.unnest('{closed,open,half-open}'::text[]) AS a(state)
         WHERE pg_catalog.pg_has_role('pg_monitor', 'MEMBER')
     UNION ALL
     SELECT s.family, '', CASE s.family WHEN 'etl_scheduler_up'

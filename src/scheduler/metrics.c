@@ -47,7 +47,7 @@ etl_server_metrics(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (EtlGetSchedulerState(database, &state))
 	{
-		put(fcinfo, "etl_workers", state.workers);
+		put(fcinfo, "etl_workers_running", state.workers);
 		put(fcinfo, "etl_workers_max", EtlMaxWorkers);
 	}
 	put(fcinfo, "etl_scheduler_up", state.looks_after && EtlEnabled);

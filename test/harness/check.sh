@@ -12,6 +12,7 @@
 
 need_packages check
 make_scratch
+use_promtool
 
 say "Style"
 copy_project "$scratch/etl"

@@ -1,10 +1,12 @@
 # shellcheck shell=bash
 # Sourced: finds the PostgreSQL to work with, and on Debian installs what is missing.
+# shellcheck disable=SC2154  # scratch: set by common.sh
 #
 # What is needed is asked of the machine (a command runs, a header is found), so that whatever provides
 # it will do; the package is only the answer to its absence.
 
 missing=()
+promtool= # a program to be used by use_promtool
 
 need_command() { # COMMAND PACKAGE
 	command -v "$1" >/dev/null || missing+=("$2")
@@ -86,6 +88,7 @@ need_packages() {
 			need_command openssl openssl
 			need_perl IPC::Run libipc-run-perl
 			need_clang_format
+			need_promtool
 			;;
 		fuzz)
 			need_command clang clang
@@ -103,6 +106,40 @@ need_clang_format() {
 	if command -v apt-cache >/dev/null && apt-cache show clang-format-14 >/dev/null 2>&1; then
 		need_command clang-format-14 clang-format-14
 	fi
+}
+
+# promtool is a part of Debian's package of Prometheus, which would bring a service that starts and listens, a user
+# and JavaScript libraries.  The program needs none of them, so it is taken out of the package and kept.
+need_promtool() {
+	command -v promtool >/dev/null && return
+	if ! command -v apt-get >/dev/null; then
+		missing+=("promtool (of prometheus)")
+		return
+	fi
+	local cache=${XDG_CACHE_HOME:-$HOME/.cache}/etl-check work
+	if [ ! -x "$cache/promtool" ]; then
+		say "Fetching promtool"
+		mkdir -p "$cache"
+		work=$(mktemp -d)
+		download_prometheus "$work" || { refresh_lists && download_prometheus "$work"; } ||
+			die "the package prometheus, which has promtool, cannot be fetched"
+		dpkg-deb -x "$work"/prometheus_*.deb "$work"
+		mv "$work/usr/bin/promtool" "$cache/promtool"
+		rm -rf "$work"
+	fi
+	promtool=$cache/promtool
+}
+
+download_prometheus() { # INTO
+	(cd "$1" && apt-get -q -o APT::Sandbox::User=root download prometheus)
+}
+
+# For the worker, who may be unable to read the caller's home.
+use_promtool() {
+	[ -n "$promtool" ] || return 0
+	as_worker mkdir -p "$scratch/bin"
+	install -m 755 "$promtool" "$scratch/bin/promtool"
+	export PATH=$PATH:$scratch/bin
 }
 
 install_missing() {
