@@ -592,7 +592,8 @@ EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id))
 	}
 	PG_END_TRY();
 	EtlLimitRuntime(0);
-	EtlSpoolEnd(run);
+	if (error == NULL)
+		EtlSpoolEnd(run);
 	if (error != NULL && found_no_file(run, error))
 		finish_without_file(run);
 	else if (error != NULL)

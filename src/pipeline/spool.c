@@ -113,6 +113,7 @@ EtlSpoolBegin(EtlRun *run)
 	MemoryContextSwitchTo(old);
 }
 
+/* Only if all went well: a file that could not be written would fail again.  It goes with the process. */
 void
 EtlSpoolEnd(EtlRun *run)
 {
