@@ -38,6 +38,10 @@ SELECT * FROM etl_csv('etl_tmp/only.zst') AS t(id int, v text);
 SELECT csv_file('window.zst', '\x28b52ffd00a8010000'::bytea) AS path;
 SELECT * FROM etl_csv('etl_tmp/window.zst') AS t(id int, v text);
 
+-- A frame that says which dictionary it was made with.
+SELECT csv_file('dictionary.zst', '\x28b52ffd210502110000610a'::bytea) AS path;
+SELECT * FROM etl_csv('etl_tmp/dictionary.zst') AS t(id int, v text);
+
 -- What other programs compress is told by its name.
 SELECT csv_file('zip', '\x504b030414000000'::bytea), csv_file('xz', '\xfd377a585a000004'::bytea), csv_file('bz2', 'BZh91AY&SY');
 SELECT * FROM etl_peek('etl_tmp/zip');
