@@ -142,6 +142,9 @@ SELECT etl_create_pipeline('theirs', source => $$etl_csv('etl_tmp/define.csv') A
 RESET ROLE;
 CALL etl_run('theirs');
 ALTER ROLE regress_etl_owner LOGIN;
+DO $$ BEGIN EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()); END $$;
+CALL etl_run('theirs');
+DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO PUBLIC', current_database()); END $$;
 CALL etl_run('theirs');
 SELECT owner, pipeline FROM etl_status;
 SELECT etl_drop_pipeline('theirs');

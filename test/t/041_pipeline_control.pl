@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('control');
-$node->init;
+$node->init(allows_streaming => 1);
 $node->append_conf('postgresql.conf', "max_worker_processes = 16\n");
 $node->start;
 
@@ -258,5 +258,29 @@ is($node->safe_psql('copy', "SELECT etl_adopt()"), '1', 'until it is adopted');
 like($node->safe_psql('copy', "CALL etl_run('p')"), qr/succeeded\|0\|/, 'and reads nothing twice');
 $node->safe_psql('copy', "SELECT etl_create_pipeline('q', source => \$\$etl_csv('$dir/rows.csv') AS t(id int)\$\$, target => 'target')");
 
+# A standby shows all of it and runs nothing; when it is promoted it goes on where the primary was.
+query("SELECT etl_drop_pipeline('p'); TRUNCATE target; SELECT etl_create_pipeline('p', source => \$\$etl_csv('$dir/rows.csv') AS t(id int)\$\$,
+	query => 'SELECT id FROM batch WHERE id <= 990 OR 1 / (id - 991) > 0', target => 'target', batch_size => 100, on_error => 'fail')");
+$node->psql('postgres', "CALL etl_run('p')");
+is(query('SELECT count(*) FROM target'), '900', 'a run has failed in its last batch');
+$node->backup('backup');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'backup', has_streaming => 1);
+$standby->start;
+is($standby->safe_psql('postgres', 'SELECT pipeline, state, last_result FROM etl_status'), 'p|idle|failed', 'a standby shows pipelines');
+is($standby->safe_psql('postgres', 'SELECT count(*) > 0, count(*) FILTER (WHERE state = \'crashed\') FROM etl_runs'), 't|0', 'and runs, of which none is taken for a crashed one');
+for my $call ("CALL etl_run('p')", "SELECT etl_start('p')", "CALL etl_retry_dead_letters('p')")
+{
+	($ret, $out, $err) = $standby->psql('postgres', $call);
+	like($err, qr/cannot run a pipeline on a standby/, "$call is refused there");
+}
+($ret, $out, $err) = $standby->psql('postgres', "SELECT etl_pause('p')");
+like($err, qr/read-only transaction/, 'so are changes');
 $node->stop;
+$standby->promote;
+$standby->safe_psql('postgres', "SELECT etl_alter_pipeline('p', query => 'SELECT id FROM batch')");
+$standby->safe_psql('postgres', "CALL etl_run('p')");
+is($standby->safe_psql('postgres', 'SELECT count(*), count(DISTINCT id) FROM target'), '1000|1000', 'promoted it does the rest');
+$standby->stop;
+
 done_testing();
