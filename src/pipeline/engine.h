@@ -135,6 +135,8 @@ typedef struct EtlRun
 	bool *superseded;
 	int ntuples;
 	int max_tuples;
+	int rejected_record; /* none of its rows is loaded; -1: that is not said of any */
+	int split_record; /* some of its rows are in the target already, before it has given all; -1: of none */
 	bool query_streams;	   /* a row that the query gives is of the record that it pulled last */
 	bool dedup;			   /* keys were seen twice in one batch: look for that first */
 	bool all_new;		   /* all keys of the last batch were new, and */

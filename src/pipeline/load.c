@@ -430,7 +430,7 @@ reject_row(EtlRun *run, TupleTableSlot *slot, int record, const char *rule, cons
 	EtlReject *reject;
 	MemoryContext old;
 
-	if (record < 0 && run->spool == NULL)
+	if (run->spool == NULL && (record < 0 || record == run->split_record))
 		ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errmsg_internal("%s", message)));
 	old = MemoryContextSwitchTo(run->batch.loading);
 	reject = palloc0(sizeof(EtlReject));
@@ -536,6 +536,21 @@ check_result(DestReceiver *self, int operation, TupleDesc desc)
 						errhint("Run the pipeline again.")));
 }
 
+/*
+ * A record is loaded with all rows that the query makes of it, or not at all: what is loaded would be there twice
+ * when its dead letter is.
+ */
+static void
+leave_out_record(EtlRun *run, int record, EtlLoadOutcome *outcome)
+{
+	run->rejected_record = record;
+	while (record >= 0 && run->ntuples > 0 && run->tuple_records[run->ntuples - 1] == record)
+	{
+		run->ntuples--;
+		outcome->invalid++;
+	}
+}
+
 static bool
 receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
@@ -546,8 +561,16 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 
 	slot_getallattrs(slot);
 	receiver->outcome->emitted++;
-	if (!check_row(run, slot, record, receiver->outcome))
+	if (record >= 0 && record == run->rejected_record)
+	{
+		receiver->outcome->invalid++;
 		return true;
+	}
+	if (!check_row(run, slot, record, receiver->outcome))
+	{
+		leave_out_record(run, record, receiver->outcome);
+		return true;
+	}
 	if (run->ntuples == run->max_tuples)
 		grow_chunk(run);
 	old = MemoryContextSwitchTo(run->chunk);
@@ -559,6 +582,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 		(run->ntuples >= run->pipeline->batch_size + 1024 ||
 		 MemoryContextMemAllocated(run->chunk, false) >= MAX_CHUNK_BYTES))
 	{
+		run->split_record = record;
 		load_chunk(run, receiver->outcome);
 		EtlReportStage(ETL_STAGE_QUERYING, receiver->nrows);
 	}
@@ -584,6 +608,7 @@ start_attempt(EtlRun *run, EtlLoadOutcome *outcome)
 	run->ntuples = 0;
 	run->loading = false;
 	run->converted.pulled = -1;
+	run->rejected_record = run->split_record = -1;
 }
 
 /* The query over "nrows" rows of the window, and what it gives into the target. */

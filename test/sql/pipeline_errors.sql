@@ -109,6 +109,21 @@ SELECT count(*) FROM shadow;
 SELECT stage, line, raw, sqlstate, replayable FROM etl_dead_letters WHERE pipeline = 'committed' ORDER BY line;
 SELECT counters_add_up('committed');
 
+-- A record of which the query makes several rows is loaded with all of them or not at all, so that nothing is appended
+-- twice when its dead letter is loaded; also where its rows are too many for one statement.
+CREATE TABLE items (id int, item int);
+SELECT csv_file('items.csv', E'id,n\n1,3\n2,5\n3,2\n4,3000\n5,1\n6,4000\n7,1\n');
+SELECT etl_create_pipeline('items', source => $$etl_csv('etl_tmp/items.csv') AS t(id int, n int)$$,
+	query => 'SELECT id, item FROM batch, LATERAL (SELECT generate_series(1, n) AS item) AS items', target => 'items',
+	rules => '{"no 4": "item <> 4 OR id > 2", "no 2999": "item <> 2999 OR id <> 4"}', batch_size => 6);
+CALL etl_run('items', 0);
+SELECT id, count(*), count(DISTINCT item) FROM items GROUP BY id ORDER BY id;
+SELECT line, stage, rule, sqlstate FROM etl_dead_letters WHERE pipeline = 'items' ORDER BY line;
+SELECT etl_alter_pipeline('items', rules => '{}');
+CALL etl_retry_dead_letters('items', 0);
+SELECT id, count(*), count(DISTINCT item) FROM items GROUP BY id ORDER BY id;
+SELECT counters_add_up('items');
+
 -- A deadlock is nobody's fault, and passes.
 CREATE SEQUENCE deadlocks;
 CREATE FUNCTION deadlock_twice(id int) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -203,6 +218,6 @@ DROP VIEW kept;
 
 SELECT etl_drop_pipeline(pipeline) FROM etl_status;
 SELECT count(*) FROM etl_catalog.dead_letters;
-DROP TABLE committed, shadow, wood, child, many, tree, twice, late, fresh, sorted, secret, parent;
+DROP TABLE items, committed, shadow, wood, child, many, tree, twice, late, fresh, sorted, secret, parent;
 DROP SEQUENCE deadlocks;
 DROP FUNCTION counters_add_up(text), write_shadow(), deadlock_twice(int);
