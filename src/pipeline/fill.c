@@ -14,6 +14,7 @@
 
 #include "access/xact.h"
 #include "executor/executor.h"
+#include "jit/jit.h"
 #include "miscadmin.h"
 #include "pipeline/engine.h"
 #include "pipeline/report.h"
@@ -134,6 +135,7 @@ EtlEvaluateSource(const char *statement, MemoryContext context, const EtlScanKin
 									   None_Receiver, NULL, NULL, 0);
 	MemoryContext old;
 
+	plan->jitFlags = PGJIT_NONE; /* it is not executed, however much there may be to read */
 	ExecutorStart(query, 0);
 	old = MemoryContextSwitchTo(context);
 	EtlScanDetach(query->planstate, kind, args, desc);

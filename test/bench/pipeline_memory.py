@@ -14,9 +14,11 @@ import time
 from session import Session
 
 COLUMNS = "id bigint, a int, b text, d numeric, f timestamptz, g text"
-ROW = ("g, g % 1000, 'User' || g || '@Example.com', (g % 10000) / 100.0, "
-       "timestamptz '2026-01-01 00:00:00+00' + g * interval '1 second', repeat('trailing text ' || (g * 7), 18)")
-BYTES_OF_ROW = 442
+# of one width, so that a batch is as large in the one file as in the other
+ROW = ("g, g % 1000, 'User' || g || '@Example.com', 100 + (g % 10000) / 100.0, "
+       "timestamptz '2026-01-01 00:00:00+00' + g % 1000000 * interval '1 second', repeat('trailing text ' || g, 18)")
+FIRST_ROW = 100000001
+BYTES_OF_ROW = 473
 
 PIPELINES = {
     "batches": ("SELECT id, a, lower(b) AS b, length(g) AS g FROM batch", "rows", "NULL", "false"),
@@ -25,7 +27,8 @@ PIPELINES = {
 
 
 def write_file(session, path, megabytes):
-    session.run(f"COPY (SELECT {ROW} FROM generate_series(1, {megabytes * 1000000 // BYTES_OF_ROW}) AS g) TO PROGRAM "
+    session.run(f"COPY (SELECT {ROW} FROM generate_series({FIRST_ROW}, "
+                f"{FIRST_ROW + megabytes * 1000000 // BYTES_OF_ROW}) AS g) TO PROGRAM "
                 f"'(echo id,a,b,d,f,g; cat) > {path}' (FORMAT csv)")
     return os.path.getsize(path) / 1e6
 
@@ -50,7 +53,7 @@ def highest(session, name, path):
     most = 0
     while os.path.exists(f"/proc/{pid}"):
         most = max(most, rss_anon(pid))
-        time.sleep(0.02)
+        time.sleep(0.002)
     seconds = time.monotonic() - start
     state = session.run(f"SELECT state || ' ' || coalesce(message, '') FROM etl_runs WHERE run = {run}")
     if state.strip() != "succeeded":
