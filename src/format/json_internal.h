@@ -3,6 +3,7 @@
  *		What the parts of the JSON reader share.
  *
  *		json_reader.c	bytes -> slices that end between two tokens; the items' queue; what callers see
+ *		json_scan.c		the same search, many bytes at a time
  *		json_yajl.c		a slice -> events, each a token with its place in the body (all that knows yajl)
  *		json_token.c	what jsonb asks of a token, and yajl does not
  *		json_track.c	events -> where we are on the paths -> items with their tokens, captures
@@ -26,6 +27,7 @@
  */
 #define ETL_JSON_SLICE 4096
 #define ETL_JSON_SLICE_EVENTS (ETL_JSON_SLICE + 1)
+#define ETL_JSON_BLOCK 64 /* bytes that are scanned at a time, where they are simple */
 
 #define ETL_JSON_NOWHERE PG_UINT64_MAX
 
@@ -219,6 +221,32 @@ EtlJsonHeldFrom(const EtlJsonReader *reader, uint64 at)
 /* Records what is wrong, unless something already is; returns false. */
 extern bool
 EtlJsonFail(EtlJsonReader *reader, EtlJsonStatus status, uint64 offset, const char *detail);
+
+/* Can a byte outside of strings stand between two tokens, or be one by itself? */
+static inline bool
+EtlJsonIsBetween(char c)
+{
+	switch (c)
+	{
+		case ' ':
+		case '\t':
+		case '\n':
+		case '\r':
+		case ',':
+		case ':':
+		case '[':
+		case ']':
+		case '{':
+		case '}':
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* json_scan.c */
+extern const char *
+EtlJsonSkipBlocks(const char *p, const char *end, bool *in_string, const char **cut);
 
 /* json_yajl.c */
 extern EtlJsonYajl *EtlJsonYajlCreate(EtlJsonReader *reader);

@@ -468,8 +468,27 @@ EtlJsonTrackKey(EtlJsonReader *reader, const EtlJsonEvent *event)
 	return frame->inside == 0 || begin_member(reader, frame, event);
 }
 
-bool
-EtlJsonTrackScalar(EtlJsonReader *reader, const EtlJsonEvent *event)
+static inline void
+add_scalar_token(EtlJsonReader *reader, const EtlJsonEvent *event, EtlJsonSpan span)
+{
+	EtlJsonToken *token = add_token(reader, event);
+
+	token->text = place_in_item(reader, span);
+	token->text_len = span.len;
+	token->text_decoded = span.decoded;
+}
+
+/* A scalar of which all paths are far away, as most are. */
+static inline void
+pass_scalar(EtlJsonReader *reader, EtlJsonFrame *parent, const EtlJsonEvent *event)
+{
+	parent->empty = false;
+	if (parent->has_tokens)
+		add_scalar_token(reader, event, keep_text(reader, event));
+}
+
+static bool
+track_scalar(EtlJsonReader *reader, const EtlJsonEvent *event)
 {
 	EtlJsonSet tested;
 	EtlJsonSet on = on_value(reader, &tested);
@@ -489,17 +508,24 @@ EtlJsonTrackScalar(EtlJsonReader *reader, const EtlJsonEvent *event)
 	if (token || captures != 0)
 		span = keep_text(reader, event);
 	if (token)
-	{
-		EtlJsonToken *added = add_token(reader, event);
-
-		added->text = place_in_item(reader, span);
-		added->text_len = span.len;
-		added->text_decoded = span.decoded;
-	}
-	capture(reader, captures, event->type, span);
-	look(reader, ends & reader->test_tracks, event);
+		add_scalar_token(reader, event, span);
+	if (captures != 0)
+		capture(reader, captures, event->type, span);
+	if (ends & reader->test_tracks)
+		look(reader, ends & reader->test_tracks, event);
 	if (item)
 		end_item(reader, event->end);
+	return true;
+}
+
+bool
+EtlJsonTrackScalar(EtlJsonReader *reader, const EtlJsonEvent *event)
+{
+	EtlJsonFrame *parent = parent_frame(reader);
+
+	if (unlikely(parent == NULL || parent->inside != 0 || parent->holds_items))
+		return track_scalar(reader, event);
+	pass_scalar(reader, parent, event);
 	return true;
 }
 

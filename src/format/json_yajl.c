@@ -2,10 +2,11 @@
  * json_yajl.c
  *		From slices of a JSON body to events: the only file that knows yajl.
  *
- * yajl is handed slices that end between two tokens, and calls back for each value, name and bracket.  It
- * says how far into the slice it is, and between the token before and this one stand only white space,
- * commas and colons; so each event knows the bytes that it is made of, and the text of a token is taken
- * from the reader's buffer.  Only for strings with escapes is yajl's copy used.
+ * yajl is handed slices that end between two tokens, and calls back for each value, name and bracket.
+ * Between the token before and this one stand only white space, commas and colons, and what yajl hands out of
+ * a string without escapes points into the slice; so each event knows the bytes that it is made of, and the
+ * text of a token is taken from the reader's buffer.  Only for strings with escapes is yajl's copy used, and
+ * yajl asked how far it is.
  *
  * What yajl lets pass and jsonb does not is checked here, on these bytes: escapes that are half a surrogate
  * pair or NUL, and numbers that numeric cannot hold.  (UTF-8 is checked by the slice, and yajl's own check
@@ -44,6 +45,7 @@ struct EtlJsonYajl
 	uint64 slice;	/* where the bytes start that it parses now */
 	char separator; /* what has to follow the last event, '\0' if nothing */
 	bool separated; /* it was in an earlier slice */
+	bool small;		/* nothing can become too large in this slice */
 
 	char *fixed;
 	size_t fixed_size;
@@ -184,55 +186,68 @@ reserve(EtlJsonYajl *yajl, size_t len)
  * The events.  A callback that returns 0 cancels the parse; the reader has the fault then.
  */
 
-/*
- * The token of an event: from behind the separators that follow the last one to where yajl is.  It must not
- * make too large what it belongs to.
- */
+/* Has what an event belongs to become too large with it? */
 static bool
-locate(EtlJsonYajl *yajl, EtlJsonEvent *event, char separator)
+check_size(EtlJsonReader *reader, const EtlJsonEvent *event)
 {
-	EtlJsonReader *reader = yajl->reader;
-	const char *start = EtlJsonBytes(reader, reader->mark);
-	uint64 from;
+	uint64 from = EtlJsonHeldFrom(reader, event->start);
 
-	while (*start == ' ' || *start == ',' || *start == ':' || *start == '\n' || *start == '\r' ||
-		   *start == '\t')
-		start++;
-	event->before = reader->token_end;
-	event->start = reader->base + (start - reader->buffer);
-	event->end = yajl->slice + yajl_get_bytes_consumed(yajl->handle);
-	event->text = start;
-	event->len = event->end - event->start;
-	event->decoded = false;
-	Assert(event->start < event->end);
-	reader->mark = reader->token_end = event->end;
-	yajl->separator = separator;
-	yajl->separated = false;
-
-	from = EtlJsonHeldFrom(reader, event->start);
 	if (event->end - from <= reader->options.max_item_size)
 		return true;
 	return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, from, NULL);
 }
 
-static int
-on_plain(EtlJsonYajl *yajl, EtlJsonType type)
+/* Fills in an event whose token is these bytes of the buffer. */
+static inline bool
+place(EtlJsonYajl *yajl, EtlJsonEvent *event, const char *start, const char *end, char separator)
+{
+	EtlJsonReader *reader = yajl->reader;
+
+	event->before = reader->token_end;
+	event->start = reader->base + (start - reader->buffer);
+	event->end = event->start + (end - start);
+	event->text = start;
+	event->len = end - start;
+	event->decoded = false;
+	Assert(event->start < event->end);
+	reader->mark = reader->token_end = event->end;
+	yajl->separator = separator;
+	yajl->separated = false;
+	return likely(yajl->small) || check_size(reader, event);
+}
+
+/* The next token begins behind the separators that follow the last one. */
+static inline const char *
+next_token(const EtlJsonReader *reader)
+{
+	const char *start = EtlJsonBytes(reader, reader->mark);
+
+	while (*start == ' ' || *start == ',' || *start == ':' || *start == '\n' || *start == '\r' ||
+		   *start == '\t')
+		start++;
+	return start;
+}
+
+static inline int
+on_word(EtlJsonYajl *yajl, EtlJsonType type, size_t len)
 {
 	EtlJsonEvent event = {type};
+	const char *start = next_token(yajl->reader);
 
-	return locate(yajl, &event, ',') && EtlJsonTrackScalar(yajl->reader, &event);
+	return place(yajl, &event, start, start + len, ',') && EtlJsonTrackScalar(yajl->reader, &event);
 }
 
 static int
 on_null(void *ctx)
 {
-	return on_plain(ctx, ETL_JSON_NULL);
+	return on_word(ctx, ETL_JSON_NULL, strlen("null"));
 }
 
 static int
 on_boolean(void *ctx, int value)
 {
-	return on_plain(ctx, value ? ETL_JSON_TRUE : ETL_JSON_FALSE);
+	return value ? on_word(ctx, ETL_JSON_TRUE, strlen("true"))
+				 : on_word(ctx, ETL_JSON_FALSE, strlen("false"));
 }
 
 static int
@@ -240,34 +255,50 @@ on_number(void *ctx, const char *text, size_t len)
 {
 	EtlJsonYajl *yajl = ctx;
 	EtlJsonEvent event = {ETL_JSON_NUMBER};
+	const char *start = next_token(yajl->reader);
 
-	if (!locate(yajl, &event, ','))
+	if (!place(yajl, &event, start, start + len, ','))
 		return false;
 	if (!EtlJsonNumberInRange(event.text, event.len))
 		return EtlJsonFail(yajl->reader, ETL_JSON_NUMBER_RANGE, event.start, NULL);
 	return EtlJsonTrackScalar(yajl->reader, &event);
 }
 
-/* Locates a string, and takes its text from between the quotes, or, if it had escapes, from yajl. */
+/* A string with escapes: yajl has its text, and says only where it ends. */
 static bool
-locate_string(EtlJsonYajl *yajl, EtlJsonEvent *event, char separator, const unsigned char *decoded,
+place_decoded(EtlJsonYajl *yajl, EtlJsonEvent *event, char separator, const char *decoded,
 			  size_t len)
 {
+	EtlJsonReader *reader = yajl->reader;
+	uint64 end = yajl->slice + yajl_get_bytes_consumed(yajl->handle);
 	EtlJsonStatus status;
 	uint32 at;
 
-	if (!locate(yajl, event, separator))
+	if (!place(yajl, event, next_token(reader), EtlJsonBytes(reader, end), separator))
 		return false;
-	event->text++;
-	event->len -= 2;
-	if (event->len == len)
-		return true;
-	status = EtlJsonCheckEscapes(event->text, event->len, &at);
+	status = EtlJsonCheckEscapes(event->text + 1, event->len - 2, &at);
 	if (status != ETL_JSON_ITEM)
-		return EtlJsonFail(yajl->reader, status, event->start + 1 + at, NULL);
-	event->text = (const char *) decoded;
+		return EtlJsonFail(reader, status, event->start + 1 + at, NULL);
+	event->text = decoded;
 	event->len = len;
 	event->decoded = true;
+	return true;
+}
+
+/* Places a string, whose text is between the quotes; what yajl points to is that, unless there are escapes. */
+static inline bool
+place_string(EtlJsonYajl *yajl, EtlJsonEvent *event, char separator, const unsigned char *string,
+			 size_t len)
+{
+	const EtlJsonReader *reader = yajl->reader;
+	const char *text = (const char *) string;
+
+	if (unlikely(text <= reader->buffer || text >= reader->buffer + reader->buffer_size))
+		return place_decoded(yajl, event, separator, text, len);
+	if (!place(yajl, event, text - 1, text + len + 1, separator))
+		return false;
+	event->text = text;
+	event->len = len;
 	return true;
 }
 
@@ -277,7 +308,7 @@ on_string(void *ctx, const unsigned char *text, size_t len)
 	EtlJsonYajl *yajl = ctx;
 	EtlJsonEvent event = {ETL_JSON_STRING};
 
-	return locate_string(yajl, &event, ',', text, len) && EtlJsonTrackScalar(yajl->reader, &event);
+	return place_string(yajl, &event, ',', text, len) && EtlJsonTrackScalar(yajl->reader, &event);
 }
 
 static int
@@ -286,15 +317,16 @@ on_key(void *ctx, const unsigned char *text, size_t len)
 	EtlJsonYajl *yajl = ctx;
 	EtlJsonEvent event = {ETL_JSON_STRING};
 
-	return locate_string(yajl, &event, ':', text, len) && EtlJsonTrackKey(yajl->reader, &event);
+	return place_string(yajl, &event, ':', text, len) && EtlJsonTrackKey(yajl->reader, &event);
 }
 
 static int
 on_open(EtlJsonYajl *yajl, EtlJsonType type)
 {
 	EtlJsonEvent event = {type};
+	const char *start = next_token(yajl->reader);
 
-	return locate(yajl, &event, '\0') && EtlJsonTrackOpen(yajl->reader, &event);
+	return place(yajl, &event, start, start + 1, '\0') && EtlJsonTrackOpen(yajl->reader, &event);
 }
 
 static int
@@ -314,8 +346,9 @@ on_close(void *ctx)
 {
 	EtlJsonYajl *yajl = ctx;
 	EtlJsonEvent event = {0};
+	const char *start = next_token(yajl->reader);
 
-	return locate(yajl, &event, ',') && EtlJsonTrackClose(yajl->reader, &event);
+	return place(yajl, &event, start, start + 1, ',') && EtlJsonTrackClose(yajl->reader, &event);
 }
 
 static const yajl_callbacks callbacks = {
@@ -464,6 +497,7 @@ EtlJsonYajlParse(EtlJsonYajl *yajl, uint64 at, size_t n)
 
 	reserve(yajl, n);
 	yajl->slice = at;
+	yajl->small = at + n - EtlJsonHeldFrom(yajl->reader, at) <= yajl->reader->options.max_item_size;
 	switch (yajl_parse(yajl->handle, bytes, n))
 	{
 		case yajl_status_ok:
