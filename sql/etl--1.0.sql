@@ -455,7 +455,8 @@ REVOKE EXECUTE ON FUNCTION etl_drop_dialect(text) FROM PUBLIC;
  * method, body, headers       of the request; a body is sent by POST
  * repeatable    a POST may be sent again
  * wait          where the server says how long to wait, beside Retry-After: header:NAME or PATH, with =delta, =epoch_s,
- *               =epoch_ms or =date if it is not to be told by its size
+ *               =epoch_ms or =date if it is not to be told by its size; PATH~"REGEX" takes it out of a message.  | between
+ *               several, of which the longest counts
  * answers       what certain answers are, with | between several: STATUS [PATH[=VALUE]] and ok, wait, restart (from page 1),
  *               empty, fail or refresh (the token of OAuth, then again), as in
  *               '403 header:x-ratelimit-remaining=0 wait|200 ok=false fail'.  * is any status

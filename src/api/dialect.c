@@ -463,18 +463,44 @@ set_on_truncation(EtlDialect *dialect, const char *value)
 	return warns || strcmp(value, "error") == 0 ? NULL : not_one_of(value, "error and warning");
 }
 
-/* SIGNAL or SIGNAL=KIND */
+/* What stands between double quotes; a text without them is what it is. */
+static char *
+unquoted(char *text)
+{
+	char *to = text;
+
+	if (*text != '"')
+		return text;
+	for (const char *p = text + 1; *p != '\0' && *p != '"'; p++)
+	{
+		if (*p == '\\' && p[1] == '"')
+			p++;
+		else if (*p == '\\' && p[1] != '\0')
+			*to++ = *p++;
+		*to++ = *p;
+	}
+	*to = '\0';
+	return text;
+}
+
+/* SIGNAL or SIGNAL=KIND, and between the two perhaps ~REGEX */
 static const char *
 add_wait(EtlDialect *dialect, char *text)
 {
 	static const char *const kinds[] = {"auto", "delta", "epoch_s", "epoch_ms", "date"};
 	char *kind = find_bare(text, '=');
+	char *regex = find_bare(text, '~');
 	EtlWaitSignal *wait = &dialect->waits[dialect->nwaits];
 
 	if (dialect->nwaits == ETL_MAX_WAIT_SIGNALS)
 		return psprintf("there may be %d signals at most", ETL_MAX_WAIT_SIGNALS);
 	dialect->nwaits++;
 	wait->kind = ETL_WAIT_AUTO;
+	wait->regex = NULL;
+	if (regex != NULL && (kind == NULL || regex < kind))
+		*regex++ = '\0';
+	else
+		regex = NULL;
 	if (kind != NULL)
 	{
 		int i = 0;
@@ -486,6 +512,8 @@ add_wait(EtlDialect *dialect, char *text)
 			return not_one_of(kind, "auto, delta, epoch_s, epoch_ms and date");
 		wait->kind = (EtlWaitKind) i;
 	}
+	if (regex != NULL)
+		wait->regex = unquoted(regex);
 	return parse_signal(text, &wait->at);
 }
 
@@ -511,6 +539,7 @@ add_rule(EtlDialect *dialect, char *text)
 	char *status = next_member(&text, ' ');
 	char *condition = next_member(&text, ' ');
 	char *verdict = next_member(&text, ' ');
+	char *value;
 	int64 n = 0;
 	int i = 0;
 
@@ -535,9 +564,12 @@ add_rule(EtlDialect *dialect, char *text)
 	dialect->nrules++;
 	if (condition == NULL)
 		return NULL;
-	rule->value = find_bare(condition, '=');
-	if (rule->value != NULL)
-		*(char *) rule->value++ = '\0';
+	value = find_bare(condition, '=');
+	if (value != NULL)
+	{
+		*value++ = '\0';
+		rule->value = unquoted(value);
+	}
 	return parse_signal(condition, &rule->at);
 }
 

@@ -90,6 +90,7 @@ typedef struct EtlPlace
 typedef struct EtlWaitSignal
 {
 	EtlSignal at;
+	const char *regex; /* what of the text is the time, as substring() has it; NULL: all of it */
 	EtlWaitKind kind;
 } EtlWaitSignal;
 

@@ -11,7 +11,10 @@
 
 #include "api/json_body.h"
 #include "api/pages_internal.h"
+#include "catalog/pg_collation.h"
 #include "datatype/timestamp.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -40,7 +43,9 @@ EtlPagesSignal(EtlPages *pages, const EtlJsonReader *reader, const EtlSignal *si
 			return storage;
 		case ETL_IN_BODY:
 		case ETL_IN_LAST_ITEM:
-			return reader != NULL ? EtlJsonReaderCaptured(reader, signal->capture) : NULL;
+			return reader != NULL && signal->capture >= 0
+					   ? EtlJsonReaderCaptured(reader, signal->capture)
+					   : NULL;
 		default:
 			return NULL;
 	}
@@ -53,6 +58,36 @@ EtlPagesSignalCount(EtlPages *pages, const EtlSignal *signal)
 	const EtlJsonValue *value = EtlPagesSignal(pages, pages->reader, signal, &storage);
 
 	return value != NULL ? EtlPagingCount(value->text, value->len) : -1;
+}
+
+/* The part of a message that a regular expression finds, NULL if it finds nothing; both in the server's encoding. */
+static char *
+find_part(const char *message, const char *regex)
+{
+	LOCAL_FCINFO(call, 2);
+	Datum part;
+
+	InitFunctionCallInfoData(*call, NULL, 2, DEFAULT_COLLATION_OID, NULL, NULL);
+	call->args[0].value = CStringGetTextDatum(message);
+	call->args[0].isnull = false;
+	call->args[1].value = CStringGetTextDatum(regex);
+	call->args[1].isnull = false;
+	part = textregexsubstr(call);
+	return call->isnull ? NULL : TextDatumGetCString(part);
+}
+
+/* What a signal says of a wait, NULL: nothing. */
+static const char *
+wait_text(EtlPages *pages, const EtlJsonReader *reader, const EtlWaitSignal *signal)
+{
+	EtlJsonValue storage;
+	const EtlJsonValue *value = EtlPagesSignal(pages, reader, &signal->at, &storage);
+
+	if (value == NULL)
+		return NULL;
+	if (signal->regex == NULL)
+		return pnstrdup(value->text, value->len);
+	return find_part(EtlShowUtf8Len(value->text, value->len), EtlShowUtf8(signal->regex));
 }
 
 /* The longest wait that any signal asks for. */
@@ -72,11 +107,9 @@ EtlPagesAskedWait(EtlPages *pages, const EtlJsonReader *reader)
 	for (int i = 0; i < pages->dialect->nwaits; i++)
 	{
 		const EtlWaitSignal *signal = &pages->dialect->waits[i];
-		EtlJsonValue storage;
-		const EtlJsonValue *value = EtlPagesSignal(pages, reader, &signal->at, &storage);
+		const char *text = wait_text(pages, reader, signal);
 
-		if (value != NULL &&
-			EtlRetryParseWait(pnstrdup(value->text, value->len), signal->kind, date, now, &wait))
+		if (text != NULL && EtlRetryParseWait(text, signal->kind, date, now, &wait))
 			longest = Max(longest, wait);
 	}
 	return longest;
@@ -130,16 +163,58 @@ looks_into_bodies(const EtlDialect *dialect)
 	return false;
 }
 
+static void
+add_capture(EtlPages *pages, EtlSignal *signal)
+{
+	EtlJsonOptions *options = &pages->options;
+
+	if (signal->kind != ETL_IN_BODY && signal->kind != ETL_IN_LAST_ITEM)
+		return;
+	if (options->ncaptures == ETL_JSON_MAX_CAPTURES)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("the options look at more than %d places of a page",
+							   ETL_JSON_MAX_CAPTURES)));
+	options->captures[options->ncaptures].path = signal->path;
+	options->captures[options->ncaptures].of_last_item = signal->kind == ETL_IN_LAST_ITEM;
+	signal->capture = options->ncaptures++;
+}
+
+/* What a body is read for, as far as the dialect is known yet. */
+static void
+set_options(EtlPages *pages)
+{
+	EtlDialect *dialect = pages->dialect;
+
+	memset(&pages->options, 0, sizeof(EtlJsonOptions));
+	pages->options.items = dialect->items;
+	pages->options.many = dialect->format != ETL_PAGE_AUTO;
+	EtlJsonSetLimits(&pages->options);
+	add_capture(pages, &dialect->next);
+	add_capture(pages, &dialect->flag);
+	add_capture(pages, &dialect->total);
+	add_capture(pages, &dialect->pages);
+	add_capture(pages, &dialect->echo);
+	add_capture(pages, &dialect->older);
+	add_capture(pages, &dialect->rekey);
+	for (int i = 0; i < dialect->nrules; i++)
+		add_capture(pages, &dialect->rules[i].at);
+	for (int i = 0; i < dialect->nwaits; i++)
+		add_capture(pages, &dialect->waits[i].at);
+}
+
 /* Reads the body of an error for what the rules look at; what is no JSON has nothing of it. */
 static EtlJsonReader *
 read_error_body(EtlPages *pages)
 {
-	EtlJsonOptions options = pages->options;
+	EtlJsonOptions options;
 	EtlJsonReader *reader;
 	EtlJsonItem item;
 	EtlJsonStatus status;
 	size_t total = 0;
 
+	if (pages->reader == NULL)
+		set_options(pages);
+	options = pages->options;
 	options.items = NULL;
 	options.many = true;
 	reader = EtlJsonReaderCreate(&options);
@@ -364,44 +439,13 @@ detect(EtlPages *pages)
  * ---------------------------------------------------------------- */
 
 static void
-add_capture(EtlPages *pages, EtlSignal *signal)
-{
-	EtlJsonOptions *options = &pages->options;
-
-	if (signal->kind != ETL_IN_BODY && signal->kind != ETL_IN_LAST_ITEM)
-		return;
-	if (options->ncaptures == ETL_JSON_MAX_CAPTURES)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("the options look at more than %d places of a page",
-							   ETL_JSON_MAX_CAPTURES)));
-	options->captures[options->ncaptures].path = signal->path;
-	options->captures[options->ncaptures].of_last_item = signal->kind == ETL_IN_LAST_ITEM;
-	signal->capture = options->ncaptures++;
-}
-
-static void
 create_reader(EtlPages *pages)
 {
-	EtlDialect *dialect = pages->dialect;
 	MemoryContext old = MemoryContextSwitchTo(pages->context);
 
-	memset(&pages->options, 0, sizeof(EtlJsonOptions));
-	pages->options.items = dialect->items;
-	pages->options.many = dialect->format != ETL_PAGE_AUTO;
-	EtlJsonSetLimits(&pages->options);
-	add_capture(pages, &dialect->next);
-	add_capture(pages, &dialect->flag);
-	add_capture(pages, &dialect->total);
-	add_capture(pages, &dialect->pages);
-	add_capture(pages, &dialect->echo);
-	add_capture(pages, &dialect->older);
-	add_capture(pages, &dialect->rekey);
-	for (int i = 0; i < dialect->nrules; i++)
-		add_capture(pages, &dialect->rules[i].at);
-	for (int i = 0; i < dialect->nwaits; i++)
-		add_capture(pages, &dialect->waits[i].at);
+	set_options(pages);
 	pages->reader = EtlJsonReaderCreate(&pages->options);
-	if (dialect->format == ETL_PAGE_CSV)
+	if (pages->dialect->format == ETL_PAGE_CSV)
 		pages->csv = EtlCsvBodyCreate(pages->options.max_item_size);
 	MemoryContextSwitchTo(old);
 }

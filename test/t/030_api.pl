@@ -291,6 +291,12 @@ check_all("github/$knobs/first=403:x-ratelimit-remaining:0", "pagination => 'git
 check_all("github/$knobs/first=429:Retry-After:0.57", "pagination => 'link'", 3, 4, 'a decimal');
 check_all("github/$knobs/first=429:X-Reset:$_+1", "pagination => 'link', wait => 'header:X-Reset'", 3, 4, "a wait: $_")
   for qw(now ms date);
+check_all("github/$knobs/first=403", q{pagination => 'link', answers => '403 wait', wait => 'message~"in ([0-9.]+) s"=delta'},
+	3, 4, 'a time in the text of an error');
+check_fails("github/$knobs/first=403", q{pagination => 'link', answers => '403 error="slow down" fail|403 wait'}, '42501',
+	qr/HTTP status 403/, 'what is in the error of the first request counts');
+check_fails("github/$knobs/first=403", q{pagination => 'link', answers => '403 wait', wait => 'message~"("'}, '2201B',
+	qr/invalid regular expression/, 'a regular expression that is none');
 check_all("github/$knobs/first=429", "pagination => 'link'", 3, 4, 'a wait of nobody knows how long');
 check_all("busy/$knobs", "$cursor, answers => '200 ok=false wait', wait => 'retry_after=delta'", 3, 4, 'a wait in a body');
 check_fails("github/$knobs/first=404", "pagination => 'link'", '58P01', qr/HTTP status 404/, 'what is not there');

@@ -49,6 +49,7 @@ test_options(void)
 		{"stop", "older:a.b=2024-01-01|empty"},
 		{"on_empty", "continue:7"},
 		{"wait", "header:X-Reset=epoch_s|body.retry_after=delta|x"},
+		{"wait", "error.message~\"in ([0-9]+)|(\\\"|=)\"=delta|x~[0-9]+"},
 		{"answers",
 		 "403 header:x-remaining=0 wait|422 error.type=GONE restart|* ok=false fail|404 empty"},
 		{"concurrency", "32"},
