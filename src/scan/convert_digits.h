@@ -54,9 +54,8 @@ eight_digits(uint64 word, uint32 *value)
 	return true;
 }
 
-/* The value of four bytes that are known to be digits, in the same way. */
 static inline uint32
-four_digits(const char *s)
+load_four(const char *s)
 {
 	uint32 word;
 
@@ -64,6 +63,53 @@ four_digits(const char *s)
 #ifdef WORDS_BIGENDIAN
 	word = pg_bswap32(word);
 #endif
+	return word;
+}
+
+/*
+ * The bytes of a text of 1 to 8 behind as many '0' as it lacks.  They are loaded in two or three pieces that overlap,
+ * so that no loop ends where no CPU can foresee it.
+ */
+static inline uint64
+load_up_to_eight(const char *s, size_t len)
+{
+	int missing = 64 - 8 * (int) len; /* bits */
+	uint64 zeros = UINT64CONST(0x3030303030303030) >> 4 * len >> 4 * len;
+	size_t middle = len / 2;
+
+	if (len >= 4)
+		return zeros | (uint64) load_four(s) << missing | (uint64) load_four(s + len - 4) << 32;
+	return zeros | (uint64) (unsigned char) s[0] << missing |
+		   (uint64) (unsigned char) s[middle] << (missing + 8 * middle) |
+		   (uint64) (unsigned char) s[len - 1] << 56;
+}
+
+/* The value of 1 to 16 digits; false if one of the bytes is not a digit. */
+static inline bool
+up_to_sixteen_digits(const char *s, size_t len, uint64 *value)
+{
+	uint32 high = 0;
+	uint32 low;
+
+	if (len > 8)
+	{
+		if (!eight_digits(load_up_to_eight(s, len - 8), &high))
+			return false;
+		s += len - 8;
+		len = 8;
+	}
+	if (!eight_digits(load_up_to_eight(s, len), &low))
+		return false;
+	*value = (uint64) high * 100000000 + low;
+	return true;
+}
+
+/* The value of four bytes that are known to be digits, in the same way. */
+static inline uint32
+four_digits(const char *s)
+{
+	uint32 word = load_four(s);
+
 	word = ((word & 0x0F0F0F0F) * ((10 << 8) + 1)) >> 8;
 	return ((word & 0x00FF00FF) * ((100 << 16) + 1)) >> 16;
 }

@@ -13,21 +13,29 @@
 #include "scan/convert_digits.h"
 #include "scan/convert_types.h"
 
+/* Few numbers are that long, so that the others do not pay for it. */
+static pg_noinline bool
+more_digits(const char *s, size_t len, uint64 *magnitude)
+{
+	return len <= MAX_DIGITS_UINT64 && scan_digits(s, s + len, magnitude) == s + len;
+}
+
 /*
  * The integer in s if its magnitude is at most max, or max + 1 for a negative one.
  */
-static inline bool
+static pg_attribute_always_inline bool
 parse_integer(const char *s, size_t len, uint64 max, int64 *result)
 {
-	const char *end = s + len;
 	bool negative = len > 0 && *s == '-';
 	uint64 magnitude = 0;
 
-	if (negative)
-		s++;
-	if (s == end || end - s > MAX_DIGITS_UINT64)
+	s += negative;
+	len -= negative;
+	if (len == 0)
 		return false;
-	if (scan_digits(s, end, &magnitude) != end || magnitude > max + negative)
+	if (!(likely(len <= 16) ? up_to_sixteen_digits(s, len, &magnitude)
+							: more_digits(s, len, &magnitude)) ||
+		magnitude > max + negative)
 		return false;
 
 	*result = (int64) (negative ? 0 - magnitude : magnitude);

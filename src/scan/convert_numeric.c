@@ -209,7 +209,30 @@ split_small(const char *s, size_t len, NumericSmall *small, int *nfraction)
 	return true;
 }
 
-static void
+/*
+ * The same for a number with "scale" digits behind the point, as numbers that programs write into a numeric(p,s)
+ * have.
+ */
+static inline bool
+split_fixed(const char *s, size_t len, int scale, NumericSmall *small)
+{
+	uint64 fraction = 0;
+
+	small->negative = len > 0 && *s == '-';
+	s += small->negative;
+	len -= small->negative;
+	if (scale > 0)
+	{
+		if (scale > DIGIT_LEN || len < (size_t) scale + 2 || s[len - scale - 1] != '.' ||
+			!up_to_sixteen_digits(s + len - scale, scale, &fraction))
+			return false;
+		len -= scale + 1;
+	}
+	small->fraction = (int16) fraction * fraction_unit[scale];
+	return len > 0 && len <= SMALL_WHOLE && up_to_sixteen_digits(s, len, &small->whole);
+}
+
+static inline void
 make_small(const NumericSmall *small, int scale, Datum *value)
 {
 	int16 digits[SMALL_WHOLE / DIGIT_LEN + 1];
@@ -258,36 +281,43 @@ convert_any_numeric(const char *s, size_t len, int32 typmod, Datum *value)
 	return true;
 }
 
-static bool
-convert_fixed_numeric(const char *s, size_t len, int32 typmod, Datum *value)
+/* How many numbers there are with so many digits before the point. */
+static const uint64 powers[SMALL_WHOLE] = {
+	1,
+	10,
+	100,
+	1000,
+	10000,
+	100000,
+	1000000,
+	10000000,
+	100000000,
+	1000000000,
+	UINT64CONST(10000000000),
+	UINT64CONST(100000000000),
+	UINT64CONST(1000000000000),
+	UINT64CONST(10000000000000),
+	UINT64CONST(100000000000000),
+	UINT64CONST(1000000000000000),
+};
+
+static inline bool
+is_too_large(const NumericSmall *small, int max_whole)
 {
-	static const uint64 powers[SMALL_WHOLE] = {
-		1,
-		10,
-		100,
-		1000,
-		10000,
-		100000,
-		1000000,
-		10000000,
-		100000000,
-		1000000000,
-		UINT64CONST(10000000000),
-		UINT64CONST(100000000000),
-		UINT64CONST(1000000000000),
-		UINT64CONST(10000000000000),
-		UINT64CONST(100000000000000),
-		UINT64CONST(1000000000000000),
-	};
+	return max_whole < SMALL_WHOLE && small->whole >= powers[max_whole];
+}
+
+/* A number that is not written with as many digits behind the point as it will have. */
+static pg_noinline bool
+convert_padded_numeric(const char *s, size_t len, int scale, int max_whole, Datum *value)
+{
 	NumericSmall small;
 	NumericText text;
-	int scale = typmod_scale(typmod);
-	int max_whole = typmod_precision(typmod) - scale;
 	int nfraction;
 
 	if (split_small(s, len, &small, &nfraction))
 	{
-		if (nfraction > scale || (max_whole < SMALL_WHOLE && small.whole >= powers[max_whole]))
+		if (nfraction > scale || is_too_large(&small, max_whole))
 			return false;
 		make_small(&small, scale, value);
 		return true;
@@ -297,6 +327,21 @@ convert_fixed_numeric(const char *s, size_t len, int32 typmod, Datum *value)
 	if (text.nfraction > scale || text.nwhole > max_whole)
 		return false;
 	make_numeric(&text, scale, value);
+	return true;
+}
+
+static bool
+convert_fixed_numeric(const char *s, size_t len, int32 typmod, Datum *value)
+{
+	NumericSmall small;
+	int scale = typmod_scale(typmod);
+	int max_whole = typmod_precision(typmod) - scale;
+
+	if (!split_fixed(s, len, scale, &small))
+		return convert_padded_numeric(s, len, scale, max_whole, value);
+	if (is_too_large(&small, max_whole))
+		return false;
+	make_small(&small, scale, value);
 	return true;
 }
 
