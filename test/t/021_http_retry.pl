@@ -212,11 +212,11 @@ for my $end ('pg_cancel_backend', 'pg_terminate_backend')
 	$probe->{run}->kill_kill;
 }
 
-# A cursor asks for its next page ahead, but nobody may ever read on: that is no probe.
+# A cursor that is to be read to its end asks for its next page ahead, but nobody may ever read on: that is no probe.
 {
 	query($shared, 'SELECT etl_breaker_reset(' . sql_quote($origin) . ')');
 	my $reader = $shared->background_psql('postgres', on_error_stop => 0);
-	$reader->query('BEGIN');
+	$reader->query('SET cursor_tuple_fraction = 1; BEGIN');
 	$reader->query('DECLARE c CURSOR FOR SELECT id FROM etl_api(' . sql_quote(fixture_url('/api/notion/n=50/size=10'))
 		  . ", pagination => 'notion') AS t(id int)");
 	is($reader->query('FETCH 1 FROM c'), '1', 'a cursor on the first of five pages');
