@@ -107,8 +107,7 @@ EtlProgressDone(int64 records, int64 done)
 {
 	progress.records = records;
 	progress.done = done;
-	if (done % 64 == 0)
-		show();
+	show();
 }
 
 void

@@ -41,7 +41,7 @@ extern const EtlProgress *EtlProgressNow(void);
 /* A stage begins that has so many rows before it. */
 extern void EtlProgressStage(EtlStage stage, int64 records, int64 rows);
 
-/* Some of them are done.  Cheap enough for every row; others see every 64th. */
+/* Some of them are done. */
 extern void EtlProgressDone(int64 records, int64 done);
 
 /* For readers, once a block: how much was read so far, and of how much (-1: not known). */

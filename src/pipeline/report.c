@@ -178,7 +178,7 @@ EtlReportStage(EtlStage stage, int64 rows)
 }
 
 void
-EtlReportDone(int64 done)
+EtlTellDone(int64 done)
 {
 	const EtlProgress *progress = EtlProgressNow();
 	bool reading = progress->stage == ETL_STAGE_READING;

@@ -12,9 +12,17 @@
 extern void EtlReportBegin(const EtlRun *run);
 extern void EtlReportEnd(const char *state, int sqlstate); /* 0: it succeeded */
 
-/* A stage begins that has so many rows before it; and so many of them are done. */
+/* A stage begins that has so many rows before it. */
 extern void EtlReportStage(EtlStage stage, int64 rows);
-extern void EtlReportDone(int64 done);
+extern void EtlTellDone(int64 done);
+
+/* So many of them are done: cheap enough to be said of every row, and told of every 64th. */
+static inline void
+EtlReportDone(int64 done)
+{
+	if (unlikely(done % 64 == 0 || EtlTickPending))
+		EtlTellDone(done);
+}
 
 /* Takes over a changed etl.log_interval. */
 extern void EtlSetLogTimeout(void);

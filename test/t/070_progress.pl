@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -100,6 +101,18 @@ is(query($progress =~ s/batch_rows, batch_done/batch_rows > 0, batch_done > 0/r)
 $gates[1]->query('SELECT pg_advisory_unlock(350)');
 is(end_of($run), 'succeeded', 'the run ends');
 query("SELECT etl_alter_pipeline('p', on_conflict => 'update')");
+
+# Who waits for a run says so, by name from 17 on.
+query("TRUNCATE target, gates; INSERT INTO gates VALUES ('querying'); SELECT etl_reset('p')");
+$gates[0]->query('SELECT pg_advisory_lock(150)');
+my $caller = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', "CALL etl_run('p')" ],
+	'<', '/dev/null', '>', '/dev/null');
+wait_for_gate(150);
+is(query("SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE query LIKE 'CALL%'"),
+	query("SELECT current_setting('server_version_num')::int >= 170000") eq 't' ? 'Extension|EtlRun' : 'Extension|Extension',
+	'the wait of CALL etl_run');
+$gates[0]->query('SELECT pg_advisory_unlock(150)');
+$caller->finish;
 
 # -- the log ------------------------------------------------------------------------------------------------------
 
