@@ -6,6 +6,7 @@
  */
 #include "etl.h"
 
+#include "access/xlog.h"
 #include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -50,7 +51,8 @@ etl_server_metrics(PG_FUNCTION_ARGS)
 		put(fcinfo, "etl_workers_running", state.workers);
 		put(fcinfo, "etl_workers_max", EtlMaxWorkers);
 	}
-	put(fcinfo, "etl_scheduler_up", state.looks_after && EtlEnabled);
+	if (!RecoveryInProgress()) /* on a standby none is wanted */
+		put(fcinfo, "etl_scheduler_up", state.looks_after && EtlEnabled);
 	put_counter(fcinfo, "etl_http_requests_total", ETL_HTTP_REQUESTS, 1);
 	put_counter(fcinfo, "etl_http_retries_total", ETL_HTTP_RETRIES, 1);
 	put_counter(fcinfo, "etl_http_received_bytes_total", ETL_HTTP_BYTES, 1);
