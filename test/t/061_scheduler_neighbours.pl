@@ -221,6 +221,7 @@ $standby->start;
 $node->wait_for_catchup($standby);
 $node->stop;
 is($standby->safe_psql('shop', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'etl%'"), 0, 'nothing of ours is there on a standby');
+is($standby->safe_psql('shop', "SELECT count(*) FROM etl_metric_samples WHERE metric = 'etl_scheduler_up'"), 0, 'and metrics want nothing');
 $standby->promote;
 $standby->safe_psql('shop', "ALTER SYSTEM SET etl.clock_shift = " . ($shift + 120));
 $standby->reload;
