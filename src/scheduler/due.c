@@ -676,7 +676,7 @@ list_watches(void)
 	select_rows("SELECT s.pipeline, s.watched FROM etl_catalog.schedules s "
 				"JOIN etl_catalog.pipelines p ON p.id = s.pipeline "
 				"JOIN pg_catalog.pg_roles a ON a.oid = p.owner::oid "
-				"WHERE s.watch AND s.watched <> '' AND p.enabled "
+				"WHERE s.watch AND octet_length(s.watched) BETWEEN 1 AND 4095 AND p.enabled "
 				"AND etl_catalog.is_at_home(p.system_identifier, p.database) "
 				"AND pg_has_role(a.oid, 'pg_read_server_files', 'USAGE') ORDER BY s.pipeline");
 	for (uint64 i = 0; i < SPI_processed; i++)

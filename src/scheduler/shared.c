@@ -510,9 +510,11 @@ EtlGiveWatches(const char *name, List *watches)
 		const EtlWatch *watch = lfirst(lc);
 		size_t size = sizeof(int64) + strlen(watch->path) + 1;
 
-		cut |= shared->watches_used - database->watches_len + len + size > ETL_WATCH_BYTES;
-		if (cut)
-			break;
+		if (shared->watches_used - database->watches_len + len + size > ETL_WATCH_BYTES)
+		{
+			cut = true; /* a shorter one may fit */
+			continue;
+		}
 		memcpy(piece + len, &watch->pipeline, sizeof(int64));
 		strcpy(piece + len + sizeof(int64), watch->path);
 		len += size;
