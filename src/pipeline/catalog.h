@@ -53,7 +53,7 @@ extern void EtlCatalogSetPending(int64 pipeline, const char *type, const char *v
 extern void EtlCatalogPublishWatermark(int64 pipeline);
 extern void EtlCatalogReset(int64 pipeline);
 
-/* dead letters */
+/* dead letters; spool.c names the texts */
 typedef struct EtlDeadLetter
 {
 	int64 id;

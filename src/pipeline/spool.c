@@ -20,7 +20,7 @@
 #include "utils/resowner.h"
 
 /* ----------------------------------------------------------------
- *	Dead letters as tuples
+ *	Dead letters as tuples: the struct as it is, and behind it the texts that it points to
  * ---------------------------------------------------------------- */
 
 static const size_t letter_texts[] = {
@@ -30,55 +30,50 @@ static const size_t letter_texts[] = {
 	offsetof(EtlDeadLetter, rule),	  offsetof(EtlDeadLetter, sqlstate),
 	offsetof(EtlDeadLetter, message), offsetof(EtlDeadLetter, detail),
 };
-static const size_t letter_numbers[] = {
-	offsetof(EtlDeadLetter, line),
-	offsetof(EtlDeadLetter, offset),
-};
 
 #define NTEXTS ((int) lengthof(letter_texts))
-#define NCOLUMNS (NTEXTS + (int) lengthof(letter_numbers))
 
 static TupleDesc
 letter_desc(void)
 {
-	TupleDesc desc = CreateTemplateTupleDesc(NCOLUMNS);
+	TupleDesc desc = CreateTemplateTupleDesc(NTEXTS + 1);
 
-	for (int i = 0; i < NCOLUMNS; i++)
-		TupleDescInitBuiltinEntry(desc, i + 1, "", i < NTEXTS ? TEXTOID : INT8OID, -1, 0);
+	for (int i = 0; i <= NTEXTS; i++)
+		TupleDescInitBuiltinEntry(desc, i + 1, "", TEXTOID, -1, 0);
 	return desc;
 }
 
-static void
-put_letter(EtlSpool *spool, const EtlDeadLetter *letter)
+static const char **
+letter_text(EtlDeadLetter *letter, int i)
 {
-	Datum values[NCOLUMNS];
-	bool isnull[NCOLUMNS] = {false};
+	return (const char **) ((char *) letter + letter_texts[i]);
+}
 
+static void
+put_letter(EtlSpool *spool, EtlDeadLetter *letter)
+{
+	Datum values[NTEXTS + 1];
+	bool isnull[NTEXTS + 1] = {false};
+
+	values[0] = PointerGetDatum(cstring_to_text_with_len((char *) letter, sizeof(*letter)));
 	for (int i = 0; i < NTEXTS; i++)
 	{
-		const char *text = *(const char *const *) ((const char *) letter + letter_texts[i]);
+		const char *text = *letter_text(letter, i);
 
-		isnull[i] = text == NULL;
-		values[i] = text != NULL ? CStringGetTextDatum(text) : (Datum) 0;
+		isnull[i + 1] = text == NULL;
+		values[i + 1] = text != NULL ? CStringGetTextDatum(text) : (Datum) 0;
 	}
-	for (int i = NTEXTS; i < NCOLUMNS; i++)
-		values[i] =
-			Int64GetDatum(*(const int64 *) ((const char *) letter + letter_numbers[i - NTEXTS]));
 	tuplestore_putvalues(spool->letters, spool->letter_desc, values, isnull);
 }
 
 static void
 get_letter(TupleTableSlot *slot, EtlDeadLetter *letter)
 {
-	memset(letter, 0, sizeof(*letter));
 	slot_getallattrs(slot);
+	memcpy(letter, VARDATA_ANY(DatumGetPointer(slot->tts_values[0])), sizeof(*letter));
 	for (int i = 0; i < NTEXTS; i++)
-		if (!slot->tts_isnull[i])
-			*(const char **) ((char *) letter + letter_texts[i]) =
-				TextDatumGetCString(slot->tts_values[i]);
-	for (int i = NTEXTS; i < NCOLUMNS; i++)
-		*(int64 *) ((char *) letter + letter_numbers[i - NTEXTS]) =
-			DatumGetInt64(slot->tts_values[i]);
+		if (!slot->tts_isnull[i + 1])
+			*letter_text(letter, i) = TextDatumGetCString(slot->tts_values[i + 1]);
 }
 
 /* ----------------------------------------------------------------
