@@ -93,6 +93,10 @@ SELECT try(redact => '{nope}');
 SELECT etl_create_pipeline('', source => '', target => '');
 SELECT etl_create_pipeline('one', source => $$etl_csv('etl_tmp/define.csv') AS t(id int, name text, at date)$$, target => 'goods', key => '{id}');
 SELECT etl_create_pipeline('one', source => $$etl_csv('etl_tmp/define.csv') AS t(id int, name text, at date)$$, target => 'goods', key => '{id}');
+SELECT etl_create_pipeline('timed', source => $$etl_csv('etl_tmp/define.csv') AS t(id int, name text, at date)$$, target => 'goods', key => '{id}', schedule => '61 * * * *');
+SELECT etl_create_pipeline('timed', source => $$etl_csv('etl_tmp/define.csv') AS t(id int, name text, at date)$$, target => 'goods', key => '{id}', schedule => '@daily', timezone => 'Nowhere/Land');
+SELECT etl_create_pipeline('timed', source => $$etl_csv('etl_tmp/define.csv') AS t(id int, name text, at date)$$, target => 'goods', key => '{id}', after => '{nobody}');
+SELECT count(*) FROM etl_pipelines WHERE name = 'timed';
 SELECT etl_drop_pipeline('none');
 CALL etl_run('none');
 -- inside a transaction
