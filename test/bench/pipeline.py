@@ -2,7 +2,8 @@
 """A pipeline against COPY into an unlogged staging table and INSERT ... ON CONFLICT, in one transaction.
 
 The pipeline commits, with its checkpoint and counters, every 10,000 rows; both apply the same transform.  CPU of the
-pipeline is its worker's, as the postmaster has it from all its children that have ended; WAL is the server's.
+pipeline is its worker's, as the postmaster has it from all its children that have ended (so no table is vacuumed by itself);
+WAL is the server's.
 
 Needs a server of its own (PGHOST and kin) on this machine, reached as a superuser, in which etl is installed, and a folder
 that the server may write to.  usage: pipeline.py FOLDER [ROWS, 1000000] [RUNS, 3]
@@ -85,8 +86,8 @@ def set_up(server, folder, rows):
     run("SET client_min_messages = error")
     run("CREATE EXTENSION IF NOT EXISTS etl")
     run(f"CREATE TABLE target ({COLUMNS}, PRIMARY KEY (id), CHECK (e >= 0)) WITH (autovacuum_enabled = off)")
-    run(f"CREATE UNLOGGED TABLE staging ({COLUMNS})")
-    run(f"CREATE UNLOGGED TABLE staged ({COLUMNS})")
+    run(f"CREATE UNLOGGED TABLE staging ({COLUMNS}) WITH (autovacuum_enabled = off)")
+    run(f"CREATE UNLOGGED TABLE staged ({COLUMNS}) WITH (autovacuum_enabled = off)")
     for name, bad in (("bench", 0), ("damaged", 1000)):
         path = os.path.join(folder, f"{name}.csv")
         write_file(server.session, path, rows, bad)
