@@ -734,7 +734,9 @@ CREATE TABLE etl_catalog.dead_letters (
     run bigint NOT NULL,
     stage text NOT NULL,                -- parse, convert, rule, load
     source text,
-    line bigint,
+    line bigint,                        -- of CSV, or
+    page bigint,                        -- and
+    index bigint,                       -- in it, of JSON
     byte_offset bigint,
     column_name text,
     value text,
@@ -837,8 +839,8 @@ WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER');
 COMMENT ON VIEW etl_runs IS 'runs of pipelines, with their counters';
 
 CREATE VIEW etl_dead_letters WITH (security_barrier) AS
-SELECT d.id, p.name AS pipeline, d.run, d.stage, d.source, d.line, d.byte_offset, d.column_name, d.value,
-    d.raw, d.rule, d.sqlstate, d.message, d.detail, d.attempts, d.first_at, d.last_at, d.replayable,
+SELECT d.id, p.name AS pipeline, d.run, d.stage, d.source, d.line, d.page, d.index, d.byte_offset,
+    d.column_name, d.value, d.raw, d.rule, d.sqlstate, d.message, d.detail, d.attempts, d.first_at, d.last_at, d.replayable,
     d.resolved_at IS NOT NULL AS resolved, d.resolved_at, d.resolved_by
 FROM etl_catalog.dead_letters d JOIN etl_catalog.pipelines p ON p.id = d.pipeline
 WHERE pg_catalog.pg_has_role(p.owner::oid, 'MEMBER');
@@ -891,6 +893,7 @@ COMMENT ON VIEW etl_status IS 'a line per pipeline: what it does and how its las
  * records          taken in, those of the batch in hand included
  * batch_rows, batch_done    rows that this stage has before it, and how many of them are done; while reading, the records
  *                  that a batch may have, and those it has
+ * pages            of an API; NULL for other sources
  * bytes, bytes_total        NULL where the source does not tell
  * time_left        if bytes go on as they did
  *
@@ -899,7 +902,7 @@ COMMENT ON VIEW etl_status IS 'a line per pipeline: what it does and how its las
 CREATE VIEW etl_progress WITH (security_barrier) AS
 SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     (ARRAY['starting', 'reading', 'converting', 'querying', 'loading'])[coalesce(s.stage, 0) + 1] AS stage,
-    s.records, s.batch_rows, s.batch_done, pg_catalog.round(s.records / s.seconds, 1) AS records_per_second,
+    s.records, s.pages, s.batch_rows, s.batch_done, pg_catalog.round(s.records / s.seconds, 1) AS records_per_second,
     s.bytes, s.bytes_total, pg_catalog.round(s.bytes / s.seconds) AS bytes_per_second,
     CASE WHEN s.bytes > 0 AND s.bytes_total >= s.bytes
         THEN pg_catalog.make_interval(secs => (s.bytes_total - s.bytes) * s.seconds::float8 / s.bytes) END AS time_left,
@@ -907,6 +910,7 @@ SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     r.loaded, r.inserted, r.updated, r.skipped
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
     LEFT JOIN LATERAL (SELECT i.param16 AS stage, i.param17 AS records, i.param18 AS batch_rows, i.param19 AS batch_done,
+            nullif(i.param20, 0) AS pages,
             nullif(i.param1, 0) AS bytes, nullif(i.param2, 0) AS bytes_total,
             greatest(extract(epoch FROM pg_catalog.clock_timestamp() - r.started_at), 0.001) AS seconds
         FROM pg_catalog.pg_stat_get_progress_info('COPY') i WHERE i.pid = r.pid) s ON true
@@ -920,7 +924,7 @@ GRANT SELECT ON etl_progress, etl_pipelines, etl_runs, etl_dead_letters, etl_sta
  * etl_create_pipeline: defines a pipeline, which is run by etl_run or etl_start.
  *
  * name             of the pipeline, unique in the database
- * source           one call of etl_csv with its columns, as it would stand in FROM
+ * source           one call of etl_csv, etl_json or etl_api with its columns, as it would stand in FROM
  * query            a SELECT over the rows of the source, which it sees as relation "batch"; NULL: all of them
  * target           the table that gets the rows; the query's columns go to the target's of the same names
  * key              columns with a unique index; NULL: append

@@ -14,6 +14,7 @@
 #include "api/json_body.h"
 #include "api/pages_internal.h"
 #include "miscadmin.h"
+#include "source/clock.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -25,7 +26,7 @@ typedef struct HashEntry
 } HashEntry;
 
 EtlPages *
-EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect, int64 enough)
+EtlPagesCreate(const EtlApiBase *base, EtlDialect *dialect)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl pages", ALLOCSET_DEFAULT_SIZES);
@@ -37,11 +38,22 @@ EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect, int64 enough)
 	pages->page_context = AllocSetContextCreate(context, "etl page", ALLOCSET_DEFAULT_SIZES);
 	pages->base = base;
 	pages->dialect = dialect;
-	pages->enough = enough;
 	pages->window = EtlWindowCreate(base, dialect);
 	initStringInfo(&pages->held);
+	initStringInfo(&pages->window_text);
 	if (dialect->guard)
 		pages->hashes = hash_create("etl pages", 128, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	MemoryContextSwitchTo(old);
+	return pages;
+}
+
+EtlPages *
+EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect, int64 enough)
+{
+	EtlPages *pages = EtlPagesCreate(base, dialect);
+	MemoryContext old = MemoryContextSwitchTo(pages->context);
+
+	pages->enough = enough;
 	EtlPagesSendFirst(pages);
 	MemoryContextSwitchTo(old);
 	return pages;
@@ -192,7 +204,14 @@ raise_missing_items(const EtlPages *pages)
 			 "the server leaves it out where there is no item, set missing_items => 'empty'.")));
 }
 
-/* Does what a rule says about a page that has been read; true if the page is to be read once more. */
+/* Were items of the page in hand handed out by another scan, so that it is no fault if they are others now? */
+static bool
+is_another_scans(const EtlPages *pages)
+{
+	return pages->number == pages->resumed_at;
+}
+
+/* Does what a rule says about a page that has been read; true if that is not its end. */
 static bool
 apply_rule(EtlPages *pages)
 {
@@ -216,6 +235,11 @@ apply_rule(EtlPages *pages)
 			}
 			/* FALLTHROUGH */
 		case ETL_ANSWER_FAIL:
+			if (is_another_scans(pages))
+			{
+				pages->lost = true;
+				return true;
+			}
 			ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("the server answers with an error"),
 							rule->at.kind != ETL_NO_SIGNAL
 								? errdetail("What argument \"answers\" asks for is there: \"%s\".",
@@ -265,11 +289,18 @@ finish_page(EtlPages *pages)
 		!EtlJsonReaderFoundItems(pages->reader))
 		raise_missing_items(pages);
 	if (pages->nitems < pages->expected.nitems)
+	{
+		if (is_another_scans(pages))
+		{
+			pages->lost = true;
+			return;
+		}
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the page has changed since it was first read"),
 				 errdetail("It had at least " INT64_FORMAT " items, and has " INT64_FORMAT ".",
 						   pages->expected.nitems, pages->nitems)));
+	}
 	collect_facts(pages);
 	EtlPagingDecide(pages->dialect, &pages->facts, decision);
 	if (decision->problem != NULL)
@@ -302,7 +333,7 @@ finish_page(EtlPages *pages)
  *	Items
  * ---------------------------------------------------------------- */
 
-/* Reads more of the body: what detection has read of it, then what arrives; false if it broke off. */
+/* Reads more of the body: what detection has read of it, then what arrives in time; false if it broke off. */
 static bool
 read_body(EtlPages *pages, char *to, size_t *len)
 {
@@ -311,6 +342,12 @@ read_body(EtlPages *pages, char *to, size_t *len)
 		*len = Min(*len, (size_t) (pages->held.len - pages->held_at));
 		memcpy(to, pages->held.data + pages->held_at, *len);
 		pages->held_at += (int) *len;
+		return true;
+	}
+	if (pages->until != ETL_FOREVER &&
+		!EtlExchangeBodyArrives(pages->current->exchange, pages->until))
+	{
+		pages->late = true;
 		return true;
 	}
 	*len = EtlExchangeRead(pages->current->exchange, to, *len);
@@ -328,6 +365,8 @@ read_csv(EtlPages *pages, char *to, size_t *len)
 
 		if (!read_body(pages, room, &room_len))
 			return false;
+		if (pages->late)
+			return true;
 		EtlCsvBodyFed(pages->csv, room_len);
 	}
 	return true;
@@ -341,6 +380,8 @@ feed(EtlPages *pages)
 	char *room = EtlJsonReaderRoom(pages->reader, &len);
 	bool whole = pages->csv != NULL ? read_csv(pages, room, &len) : read_body(pages, room, &len);
 
+	if (pages->late)
+		return;
 	if (whole)
 		EtlJsonReaderFed(pages->reader, len);
 	else
@@ -355,8 +396,12 @@ is_new(EtlPages *pages, const EtlJsonItem *item)
 
 	if (pages->nitems > pages->expected.nitems)
 		return first_time;
-	if (pages->nitems == pages->expected.nitems &&
-		EtlJsonReaderHash(pages->reader) != pages->expected.hash)
+	if (pages->nitems < pages->expected.nitems ||
+		EtlJsonReaderHash(pages->reader) == pages->expected.hash)
+		return false;
+	if (is_another_scans(pages))
+		pages->lost = true;
+	else
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("the page has changed since it was first read"),
 						errdetail("It had to be asked for again after " INT64_FORMAT
@@ -409,13 +454,15 @@ read_page(EtlPages *pages, EtlJsonItem *item)
 }
 
 /* The item is the reader's; everything else that is allocated here goes with the page. */
-bool
-EtlPagesNext(EtlPages *pages, EtlJsonItem *item)
+EtlPagesStep
+EtlPagesNext(EtlPages *pages, EtlJsonItem *item, int64 until)
 {
 	MemoryContext old = MemoryContextSwitchTo(pages->page_context);
 	bool found = false;
 
-	while (!found && pages->end == ETL_NOT_ENDED)
+	pages->until = until;
+	pages->late = false;
+	while (!found && pages->end == ETL_NOT_ENDED && !pages->late && !pages->lost)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (pages->current == NULL && !EtlPagesOpenPage(pages))
@@ -423,7 +470,11 @@ EtlPagesNext(EtlPages *pages, EtlJsonItem *item)
 		found = read_page(pages, item);
 	}
 	MemoryContextSwitchTo(old);
-	return found;
+	if (pages->lost)
+		return ETL_PAGES_LOST;
+	if (found)
+		return ETL_PAGES_ITEM;
+	return pages->late ? ETL_PAGES_LATE : ETL_PAGES_END;
 }
 
 /* ----------------------------------------------------------------

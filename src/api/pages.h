@@ -3,7 +3,7 @@
  *		Many requests as one stream of items.
  *
  *		pages = EtlPagesOpen(base, dialect)
- *		EtlPagesNext(pages, &item)			the next item, of whatever page; false at the end
+ *		EtlPagesNext(pages, &item, until)	the next item, of whatever page
  *		EtlPagesEnded(pages)				why there are no more
  *
  * An item is handed out as soon as it has arrived, and the request for the next page is sent as soon as its
@@ -27,13 +27,33 @@
 
 typedef struct EtlPages EtlPages;
 
+typedef enum EtlPagesStep
+{
+	ETL_PAGES_ITEM,
+	ETL_PAGES_END,
+	ETL_PAGES_LATE, /* none has come by "until" */
+	ETL_PAGES_LOST	/* the place at which the scan was to go on is not there any more: it cannot */
+} EtlPagesStep;
+
 /*
  * base and dialect are borrowed; an automatic dialect is filled in when the first answer is there.
  * enough is the number of items after which no more may be asked for, 0 if all are wanted: no page is asked for
  * ahead that may not be needed.
  */
 extern EtlPages *EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect, int64 enough);
-extern bool EtlPagesNext(EtlPages *pages, EtlJsonItem *item);
+/* Waits no longer than "until" (on the clock, or ETL_FOREVER). */
+extern EtlPagesStep EtlPagesNext(EtlPages *pages, EtlJsonItem *item, int64 until);
+
+/*
+ * Where the scan is, as text (ASCII) that holds no credentials of the target: the page in hand, and how many of its
+ * items were handed out; at_start: before the first that this scan gave of that page.  With it another scan of the same
+ * base and dialect can go on there, if the server still knows the page, and its items up to there are the same.
+ */
+extern char *EtlPagesPosition(const EtlPages *pages, bool at_start);
+extern EtlPages *EtlPagesOpenAt(const EtlApiBase *base, EtlDialect *dialect, const char *position);
+
+/* Tells calls apart whose pages are not the same. */
+extern uint64 EtlPagesCallHash(const EtlApiBase *base, const EtlDialect *dialect);
 
 /* Ends what is under way. */
 extern void EtlPagesClose(EtlPages *pages);

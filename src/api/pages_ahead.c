@@ -75,13 +75,25 @@ EtlPagesDiscardAhead(EtlPages *pages)
 	pages->nsent = pages->number;
 }
 
+/* Where a reference that is a URL leads, whatever it was found at; NULL if it is none. */
+static const char *
+url_of(const EtlPages *pages, const EtlReference *reference, const EtlUrl *answered)
+{
+	EtlUrl url;
+
+	if (reference == NULL || pages->dialect->next_to.kind != ETL_TO_URL ||
+		EtlUrlResolve(answered, reference->text, &url) != NULL)
+		return NULL;
+	return EtlUrlText(&url);
+}
+
 /* Asks for the page behind the one that was asked for last. */
-static void
-send(EtlPages *pages, const EtlReference *reference)
+void
+EtlPagesSend(EtlPages *pages, const EtlReference *reference)
 {
 	EtlPageRequest *request = take_request(pages);
 	const EtlUrl *answered =
-		pages->current != NULL ? EtlExchangeUrl(pages->current->exchange) : NULL;
+		pages->current != NULL ? EtlExchangeUrl(pages->current->exchange) : &pages->base->url;
 	MemoryContext old;
 
 	MemoryContextReset(request->context);
@@ -89,6 +101,7 @@ send(EtlPages *pages, const EtlReference *reference)
 	request->number = ++pages->nsent;
 	request->count = pages->next_count;
 	request->reference = reference == NULL ? NULL : EtlReferenceCopy(reference);
+	request->url = url_of(pages, reference, answered);
 	EtlRequestBuild(pages->base, pages->dialect, request->reference, answered,
 					EtlWindowHoles(pages->window), &request->call);
 	EtlExchangeSend(request->exchange, &request->call);
@@ -103,7 +116,7 @@ EtlPagesSendFirst(EtlPages *pages)
 	EtlWindowBegin(pages->window);
 	pages->nprevious = 0;
 	pages->next_count = first_count(pages->dialect);
-	send(pages, NULL);
+	EtlPagesSend(pages, NULL);
 }
 
 /* Begins another search behind the page in hand. */
@@ -113,7 +126,7 @@ send_search(EtlPages *pages)
 	EtlPagesDiscardAhead(pages);
 	pages->nprevious = pages->number;
 	pages->next_count = first_count(pages->dialect);
-	send(pages, NULL);
+	EtlPagesSend(pages, NULL);
 }
 
 void
@@ -258,7 +271,7 @@ EtlPagesLookAhead(EtlPages *pages)
 	/* What is wrong with it is for the end of the page to say: the query may want no more than this one. */
 	if (pages->dialect->next_to.kind != ETL_TO_URL ||
 		EtlRequestMayFollow(pages->base, reference, EtlExchangeUrl(pages->current->exchange)))
-		send(pages, reference);
+		EtlPagesSend(pages, reference);
 }
 
 /* ----------------------------------------------------------------
@@ -307,7 +320,7 @@ send_counted(EtlPages *pages)
 	while (pages->nsent < last_page(pages) &&
 		   list_length(pages->ahead) < pages->dialect->concurrency)
 	{
-		send(pages, EtlReferenceOfNumber(pages->next_count));
+		EtlPagesSend(pages, EtlReferenceOfNumber(pages->next_count));
 		pages->next_count += step;
 	}
 }
@@ -343,5 +356,5 @@ EtlPagesSendNext(EtlPages *pages)
 			return;
 		EtlPagesDiscardAhead(pages);
 	}
-	send(pages, reference);
+	EtlPagesSend(pages, reference);
 }

@@ -13,6 +13,7 @@
 #include "api/pages_internal.h"
 #include "catalog/pg_collation.h"
 #include "datatype/timestamp.h"
+#include "source/clock.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -287,6 +288,12 @@ EtlPagesAskAgain(EtlPages *pages, int64 asked)
 void
 EtlPagesRestart(EtlPages *pages)
 {
+	/* What the scan before has handed out is not known. */
+	if (pages->resumed_at > 0)
+	{
+		pages->lost = true;
+		return;
+	}
 	if (++pages->nrestarts > MAX_RESTARTS)
 		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
 						errmsg("the server has lost the thread %d times", pages->nrestarts)));
@@ -490,6 +497,12 @@ accept_page(EtlPages *pages)
 		EtlJsonReaderReset(pages->reader);
 	if (pages->csv != NULL)
 		EtlCsvBodyReset(pages->csv);
+	if (pages->window_number != pages->number)
+	{
+		resetStringInfo(&pages->window_text);
+		EtlWindowSave(pages->window, &pages->window_text);
+		pages->window_number = pages->number;
+	}
 	pages->answered = pages->current;
 	pages->held_at = 0;
 	pages->nitems = 0;
@@ -497,14 +510,27 @@ accept_page(EtlPages *pages)
 	return true;
 }
 
+/* Is a refusal about what was asked for, rather than about who asks, or when? */
+static bool
+is_about_page(int status)
+{
+	return status < 500 && status != 401 && status != 403 && status != 407 &&
+		   !EtlRetryStatus(status);
+}
+
 bool
 EtlPagesOpenPage(EtlPages *pages)
 {
-	while (pages->current == NULL)
+	while (pages->current == NULL && !pages->lost)
 	{
 		EtlPageRequest *request = linitial(pages->ahead);
 		int64 asked;
 
+		if (pages->until != ETL_FOREVER && !EtlExchangeAnswers(request->exchange, pages->until))
+		{
+			pages->late = true;
+			return false;
+		}
 		pages->ahead = list_delete_first(pages->ahead);
 		pages->current = request;
 		pages->number = request->number;
@@ -532,8 +558,12 @@ EtlPagesOpenPage(EtlPages *pages)
 				EtlPagesAskAgain(pages, ETL_NO_WAIT_ASKED);
 				break;
 			case ETL_ANSWER_FAIL:
-				EtlExchangeRaise(request->exchange);
+				if (pages->number != pages->resumed_at ||
+					!is_about_page(EtlExchangeAwait(request->exchange)))
+					EtlExchangeRaise(request->exchange);
+				pages->lost = true;
+				break;
 		}
 	}
-	return true;
+	return !pages->lost;
 }

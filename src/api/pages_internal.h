@@ -5,6 +5,7 @@
  *		pages.c			items out: bodies -> reader -> items; the end of a page
  *		pages_ahead.c	requests out: what may be sent before its turn, and what is sent at the latest
  *		pages_answer.c	answers in: a page, "later", "begin again", or an error; detection
+ *		pages_place.c	where a scan is, as text, and back
  */
 #ifndef ETL_PAGES_INTERNAL_H
 #define ETL_PAGES_INTERNAL_H
@@ -21,6 +22,7 @@ typedef struct EtlPageRequest
 	EtlExchange *exchange;
 	EtlCall call;
 	const EtlReference *reference; /* NULL: the first page */
+	const char *url;			   /* where that leads, if it is a URL */
 	int64 number;				   /* of the page */
 	int64 count;				   /* the number asked for, where pages or items are counted */
 } EtlPageRequest;
@@ -78,10 +80,20 @@ struct EtlPages
 	EtlPageSeen interrupted; /* of the page behind them, when the scan began again */
 	int nrestarts;
 	HTAB *hashes; /* of non-empty pages, with their number */
+
+	/* for another scan that is to go on with this one, or the other way round */
+	StringInfoData window_text; /* the window before the first item of a page, */
+	int64 window_number;		/* of this number; 0: none yet */
+	int64
+		resumed_at; /* the page at which this scan began, to go on with another; 0: with the first */
+	bool lost;		/* which cannot be done */
+	int64 until;	/* of the wait in hand */
+	bool late;		/* and that is over */
 };
 
 /* pages_ahead.c */
 extern void EtlPagesSendFirst(EtlPages *pages);
+extern void EtlPagesSend(EtlPages *pages, const EtlReference *reference);
 extern void EtlPagesLookAhead(EtlPages *pages);
 extern void EtlPagesSendNext(EtlPages *pages);
 extern void EtlPagesSendSlice(EtlPages *pages);
@@ -92,9 +104,10 @@ extern bool EtlDialectCounts(const EtlDialect *dialect);
 
 /* pages.c */
 extern void EtlPagesEndEmpty(EtlPages *pages);
+extern EtlPages *EtlPagesCreate(const EtlApiBase *base, EtlDialect *dialect);
 
 /* pages_answer.c */
-extern bool EtlPagesOpenPage(EtlPages *pages); /* false: the scan has ended */
+extern bool EtlPagesOpenPage(EtlPages *pages); /* false: the scan has ended, is late or lost */
 extern void EtlPagesAskAgain(EtlPages *pages, int64 asked);
 extern void EtlPagesRestart(EtlPages *pages);
 extern const EtlAnswerRule *EtlPagesRuleForBody(EtlPages *pages);

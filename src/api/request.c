@@ -13,7 +13,7 @@
 #include "api/request.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
-#include "mb/pg_wchar.h"
+#include "source/catalogs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -121,9 +121,7 @@ set_at(Jsonb *body, const EtlJsonPath *path, int n, const char *json)
 	array = construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
 	return DatumGetJsonbP(DirectFunctionCall4(
 		jsonb_set, JsonbPGetDatum(body), PointerGetDatum(array),
-		DirectFunctionCall1(jsonb_in,
-							CStringGetDatum(pg_any_to_server(json, (int) strlen(json), PG_UTF8))),
-		BoolGetDatum(true)));
+		DirectFunctionCall1(jsonb_in, CStringGetDatum(EtlFromUtf8(json))), BoolGetDatum(true)));
 }
 
 /* Puts a value at a path of names; objects on the way are made. */
@@ -452,7 +450,7 @@ EtlRequestBuild(const EtlApiBase *base, const EtlDialect *dialect, const EtlRefe
 	{
 		char *body = JsonbToCString(NULL, &draft.body->root, VARSIZE(draft.body));
 
-		call->body = fill_json(pg_server_to_any(body, (int) strlen(body), PG_UTF8), holes);
+		call->body = fill_json(EtlToUtf8(body), holes);
 		call->body_len = strlen(call->body);
 		if (!has_header(call->headers, "Content-Type"))
 			call->headers = lappend(call->headers, pstrdup("Content-Type: application/json"));

@@ -9,6 +9,8 @@
  */
 #include "etl.h"
 
+#include <inttypes.h>
+
 #include "access/xact.h"
 #include "api/json_body.h"
 #include "api/window.h"
@@ -41,7 +43,8 @@ struct EtlWindow
 	Interval *gap;	/* NULL: none */
 	TimestampTz start;
 	TimestampTz until;
-	TimestampTz to; /* end of the slice in hand */
+	TimestampTz from; /* beginning and */
+	TimestampTz to;	  /* end of the slice in hand */
 
 	/* keys */
 	Border last; /* of the search in hand */
@@ -52,6 +55,7 @@ struct EtlWindow
 	int direction;	/* of the keys: 1, -1; 0: not seen yet */
 	int64 page;		/* the item that was taken last; an item may come again */
 	int64 index;
+	bool too_large; /* what was saved of it was not enough to go on */
 };
 
 #define invalid_argument(name, ...)                           \
@@ -147,6 +151,7 @@ begin_slice(EtlWindow *window, TimestampTz from)
 {
 	MemoryContext old = MemoryContextSwitchTo(window->context);
 
+	window->from = from;
 	window->to = later(from, window->step);
 	if (window->to <= from)
 		invalid_argument("slice", "It must be longer than nothing.");
@@ -453,4 +458,106 @@ int64
 EtlWindowSearches(const EtlWindow *window)
 {
 	return window->nsearches;
+}
+
+/* ----------------------------------------------------------------
+ *	To be gone on with
+ * ---------------------------------------------------------------- */
+
+#define MAX_SAVED 256 /* items of one key */
+
+static void
+save_number(StringInfo text, const char *name, int64 value)
+{
+	if (value != 0)
+		appendStringInfo(text, " window.%s=" INT64_FORMAT, name, value);
+}
+
+static void
+save_border(StringInfo text, const char *name, const Border *border)
+{
+	if (border->key.len == 0)
+		return;
+	appendStringInfo(text, " window.%s=", name);
+	EtlUrlEscape(text, border->key.data);
+	if (border->n == 0)
+		return;
+	appendStringInfo(text, " window.%s_items=", name);
+	for (int i = 0; i < border->n; i++)
+		appendStringInfo(text, "%016" PRIx64, border->hashes[i]);
+}
+
+void
+EtlWindowSave(const EtlWindow *window, StringInfo text)
+{
+	if (window->step == NULL && window->dialect->rekey.kind == ETL_NO_SIGNAL)
+		return;
+	if (window->last.n > MAX_SAVED || window->before.n > MAX_SAVED)
+	{
+		save_number(text, "too_large", 1);
+		return;
+	}
+	save_number(text, "searches", window->nsearches);
+	save_number(text, "from", window->from);
+	save_number(text, "until", window->until);
+	save_number(text, "nbefore", window->nbefore);
+	save_number(text, "at_border", window->at_border);
+	save_number(text, "direction", window->direction);
+	if (window->holes.key != NULL)
+	{
+		appendStringInfoString(text, " window.key=");
+		EtlUrlEscape(text, window->holes.key);
+	}
+	save_border(text, "last", &window->last);
+	save_border(text, "before", &window->before);
+}
+
+static void
+restore_items(EtlWindow *window, Border *border, const char *value)
+{
+	for (; strlen(value) >= 16; value += 16)
+		add(window, border, strtou64(pnstrdup(value, 16), NULL, 16));
+}
+
+void
+EtlWindowRestore(EtlWindow *window, const char *name, const char *value)
+{
+	int64 number = strtoi64(value, NULL, 10);
+
+	name += strlen("window.");
+	if (strcmp(name, "too_large") == 0)
+		window->too_large = true;
+	else if (strcmp(name, "searches") == 0)
+		window->nsearches = number;
+	else if (strcmp(name, "from") == 0)
+		window->from = number;
+	else if (strcmp(name, "until") == 0)
+		window->until = number;
+	else if (strcmp(name, "nbefore") == 0)
+		window->nbefore = (int) number;
+	else if (strcmp(name, "at_border") == 0)
+		window->at_border = number != 0;
+	else if (strcmp(name, "direction") == 0)
+		window->direction = (int) number;
+	else if (strcmp(name, "key") == 0)
+		set_key(window, value, strlen(value));
+	else if (strcmp(name, "last") == 0)
+		appendStringInfoString(&window->last.key, value);
+	else if (strcmp(name, "before") == 0)
+		appendStringInfoString(&window->before.key, value);
+	else if (strcmp(name, "last_items") == 0)
+		restore_items(window, &window->last, value);
+	else if (strcmp(name, "before_items") == 0)
+		restore_items(window, &window->before, value);
+}
+
+bool
+EtlWindowResume(EtlWindow *window)
+{
+	window->page = window->index = -1;
+	if (window->holes.key == NULL)
+		window->holes.key = window->dialect->key;
+	if (window->step != NULL)
+		begin_slice(window, window->from);
+	return !window->too_large;
 }

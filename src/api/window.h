@@ -33,4 +33,13 @@ extern bool EtlWindowHasMore(const EtlWindow *window); /* slices */
 extern void EtlWindowNextSlice(EtlWindow *window);
 extern int64 EtlWindowSearches(const EtlWindow *window); /* so far, with this one */
 
+/*
+ * Appends what is to be known of it to go on: name=value, with a blank before each, values escaped as in a URL, names
+ * beginning with "window.".  Restore takes them, one by one and unescaped; then Resume.  False if it is too much to be
+ * kept (very many items share a key).
+ */
+extern void EtlWindowSave(const EtlWindow *window, StringInfo text);
+extern void EtlWindowRestore(EtlWindow *window, const char *name, const char *value);
+extern bool EtlWindowResume(EtlWindow *window);
+
 #endif /* ETL_WINDOW_H */

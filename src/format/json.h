@@ -155,6 +155,11 @@ typedef struct EtlJsonReader EtlJsonReader;
 
 extern EtlJsonReader *EtlJsonReaderCreate(const EtlJsonOptions *options);
 extern void EtlJsonReaderReset(EtlJsonReader *reader); /* at byte 0 of a new body */
+/*
+ * At a byte of a body of values one after another, of which those before it have given so many items with that hash: as
+ * if it had been read from its start.
+ */
+extern void EtlJsonReaderResetAt(EtlJsonReader *reader, uint64 offset, int64 nitems, uint64 hash);
 extern void EtlJsonReaderFree(EtlJsonReader *reader);
 extern char *EtlJsonReaderRoom(EtlJsonReader *reader, size_t *len);
 extern void EtlJsonReaderFed(EtlJsonReader *reader, size_t n);
@@ -168,6 +173,9 @@ extern const EtlJsonValue *EtlJsonReaderCaptured(const EtlJsonReader *reader, in
 
 /* Has the items path led anywhere yet, be it to an empty array (also one on the way) or a null? */
 extern bool EtlJsonReaderFoundItems(const EtlJsonReader *reader);
+
+/* Is the body, as far as it is known, values one after another, each of them an item? */
+extern bool EtlJsonReaderIsSequence(const EtlJsonReader *reader);
 
 /* A hash of the bytes of the items handed out so far, in their order. */
 extern uint64 EtlJsonReaderHash(const EtlJsonReader *reader);

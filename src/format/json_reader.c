@@ -101,6 +101,22 @@ EtlJsonReaderReset(EtlJsonReader *reader)
 }
 
 void
+EtlJsonReaderResetAt(EtlJsonReader *reader, uint64 offset, int64 nitems, uint64 hash)
+{
+	EtlJsonReaderReset(reader);
+	reader->base = reader->filled = reader->scanned = reader->cut = reader->fed = offset;
+	reader->mark = reader->token_end = offset;
+	reader->began = offset > 0;
+	if (nitems > 0)
+	{
+		reader->many = true;
+		reader->elements = false;
+	}
+	reader->nitems = nitems;
+	reader->hash = hash;
+}
+
+void
 EtlJsonReaderFree(EtlJsonReader *reader)
 {
 	EtlJsonYajlFree(reader->yajl);
@@ -539,6 +555,12 @@ bool
 EtlJsonReaderFoundItems(const EtlJsonReader *reader)
 {
 	return reader->found_items;
+}
+
+bool
+EtlJsonReaderIsSequence(const EtlJsonReader *reader)
+{
+	return reader->options.items == NULL && reader->many;
 }
 
 uint64

@@ -19,6 +19,7 @@
 #define RECORDS 16
 #define ROWS 17
 #define DONE 18
+#define PAGES 19
 
 volatile sig_atomic_t EtlTickPending = false;
 void (*EtlOnTick)(void) = NULL;
@@ -81,6 +82,13 @@ EtlProgressBegin(Oid relation)
 	into = relation;
 	loading = true;
 	show();
+}
+
+void
+EtlProgressPage(int64 page)
+{
+	if (loading)
+		pgstat_progress_update_param(PAGES, page);
 }
 
 /* Safe to call after an error, which ends the command by itself. */

@@ -44,6 +44,9 @@ extern void EtlProgressStage(EtlStage stage, int64 records, int64 rows);
 /* Some of them are done. */
 extern void EtlProgressDone(int64 records, int64 done);
 
+/* For readers of pages: the number of the one in hand. */
+extern void EtlProgressPage(int64 page);
+
 /* For readers, once a block: how much was read so far, and of how much (-1: not known). */
 extern void EtlProgressReport(uint64 bytes, int64 total, uint64 records);
 

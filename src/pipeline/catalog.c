@@ -726,12 +726,13 @@ void
 EtlCatalogAddDeadLetter(int64 pipeline, int64 run_id, const EtlDeadLetter *l)
 {
 	static Statement statement = {
-		"INSERT INTO etl_catalog.dead_letters (pipeline, run, stage, source, line, byte_offset, "
-		"column_name, value, raw, header, rule, sqlstate, message, detail, replayable) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-		15,
-		{INT8OID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		 TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID}};
+		"INSERT INTO etl_catalog.dead_letters (pipeline, run, stage, source, line, page, index, "
+		"byte_offset, column_name, value, raw, header, rule, sqlstate, message, detail, replayable) "
+		"VALUES ($1, $2, $3, $4, nullif($5, 0), nullif($6, 0), nullif($7, 0), $8, $9, $10, $11, $12, "
+		"$13, $14, $15, $16, $17)",
+		17,
+		{INT8OID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID,
+		 TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID}};
 	Values values = {0};
 
 	add_bigint(&values, pipeline);
@@ -739,6 +740,8 @@ EtlCatalogAddDeadLetter(int64 pipeline, int64 run_id, const EtlDeadLetter *l)
 	add_text(&values, l->stage);
 	add_text(&values, l->source);
 	add_bigint(&values, l->line);
+	add_bigint(&values, l->page);
+	add_bigint(&values, l->index);
 	add_bigint(&values, l->offset);
 	add_text(&values, l->column);
 	add_text(&values, l->value);
@@ -754,7 +757,7 @@ EtlCatalogAddDeadLetter(int64 pipeline, int64 run_id, const EtlDeadLetter *l)
 
 /* No more than fit into memory: as many as there may be records in a batch, and 16 MB of them. */
 #define LETTERS(which, order)                                                                  \
-	"SELECT id, source, line, byte_offset, raw, header FROM (SELECT *, "                       \
+	"SELECT id, source, line, page, index, byte_offset, raw, header FROM (SELECT *, "          \
 	"sum(octet_length(raw)) OVER (ORDER BY " order " ROWS UNBOUNDED PRECEDING) AS size "       \
 	"FROM etl_catalog.dead_letters "                                                           \
 	"WHERE pipeline = $1 AND resolved_at IS NULL AND replayable AND " which " ORDER BY " order \
@@ -777,9 +780,11 @@ list_letters(Statement *statement, Values *values)
 		letter->id = result_bigint(i, 1, 0);
 		letter->source = result_text(&entered, i, 2);
 		letter->line = result_bigint(i, 3, 0);
-		letter->offset = result_bigint(i, 4, 0);
-		letter->raw = result_text(&entered, i, 5);
-		letter->header = result_text(&entered, i, 6);
+		letter->page = result_bigint(i, 4, 0);
+		letter->index = result_bigint(i, 5, 0);
+		letter->offset = result_bigint(i, 6, 0);
+		letter->raw = result_text(&entered, i, 7);
+		letter->header = result_text(&entered, i, 8);
 		old = MemoryContextSwitchTo(entered.caller);
 		list = lappend(list, letter);
 		MemoryContextSwitchTo(old);

@@ -59,7 +59,9 @@ typedef struct EtlDeadLetter
 	int64 id;
 	const char *stage;
 	const char *source;
-	int64 line;
+	int64 line; /* 0: NULL, as with the next two */
+	int64 page;
+	int64 index;
 	int64 offset;
 	const char *column;
 	const char *value;

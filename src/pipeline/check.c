@@ -133,10 +133,11 @@ EtlCheckSource(const EtlPipeline *pipeline, const char *text)
 	if (kind != NULL && kind->keep == NULL)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("%s cannot be the source of a pipeline", kind->function),
-						errhint("Pipelines read files on the server, with etl_csv.")));
+						errhint("Pipelines read with etl_csv, etl_json and etl_api.")));
 	if (kind == NULL || rte->funcordinality)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("the source of a pipeline must be a call of etl_csv"),
+						errmsg("the source of a pipeline must be a call of etl_csv, etl_json or "
+							   "etl_api"),
 						errhint("Name the function itself, not one that calls it.")));
 	check_source_options((FuncExpr *) call);
 	return planned.desc;

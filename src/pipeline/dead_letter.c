@@ -37,6 +37,16 @@ must_redact(const EtlRun *run)
 	return run->pipeline->redact != NIL;
 }
 
+/* Where a record was, for CONTEXT. */
+static const char *
+where(const EtlKept *kept)
+{
+	if (kept->line > 0)
+		return psprintf("file \"%s\", line %lld", kept->source, (long long) kept->line);
+	return psprintf("\"%s\", page %lld, item %lld", kept->source, (long long) kept->page,
+					(long long) kept->index);
+}
+
 /* on_error => 'fail': the first fault is the end. */
 static void
 fail_run(EtlRun *run, const EtlReject *reject)
@@ -50,9 +60,7 @@ fail_run(EtlRun *run, const EtlReject *reject)
 		(errcode(reject->sqlstate),
 		 errmsg_internal("%s", message != NULL ? message : "a record could not be loaded"),
 		 reject->detail != NULL && !must_redact(run) ? errdetail_internal("%s", reject->detail) : 0,
-		 kept == NULL ? errcontext("a row that the query gave")
-					  : errcontext("file \"%s\", line %llu", kept->source,
-								   (unsigned long long) kept->line)));
+		 kept == NULL ? errcontext("a row that the query gave") : errcontext("%s", where(kept))));
 }
 
 /* Everything in "reject" lasts as long as the transaction. */
@@ -153,17 +161,20 @@ capped(const char *text, bool *whole)
 static void
 set_raw(const EtlRun *run, const EtlKept *kept, EtlDeadLetter *letter)
 {
+	const EtlScanKind *kind = run->rows->kind;
 	const char *raw = kept->data;
 
-	letter->replayable = kept->is_text;
+	if (kept->is_text && kind->text != NULL && !must_redact(run))
+		raw = kind->text(run->rows, kept);
+	letter->replayable = kept->is_text && raw != NULL;
 	letter->header = kept->header;
 	if (must_redact(run))
 	{
 		letter->replayable = false;
 		letter->header = NULL;
-		raw = run->rows->kind->redact(run->rows, kept, redacted_columns(run));
+		raw = kind->redact(run->rows, kept, redacted_columns(run));
 	}
-	else if (!kept->is_text)
+	else if (!letter->replayable)
 		raw = escaped(kept->data, kept->len);
 	if (raw != NULL)
 		letter->raw = capped(raw, &letter->replayable);
@@ -213,7 +224,9 @@ EtlMakeLetter(const EtlRun *run, const EtlReject *reject, EtlDeadLetter *letter)
 	}
 	kept = &run->batch.records[reject->record];
 	letter->source = kept->source;
-	letter->line = (int64) kept->line;
+	letter->line = kept->line;
+	letter->page = kept->page;
+	letter->index = kept->index;
 	letter->offset = (int64) kept->offset;
 	set_raw(run, kept, letter);
 	/* it is read again with all others, by the next run */
@@ -302,7 +315,9 @@ take_letters(EtlRun *run, List *letters, int64 *after)
 		EtlKept *kept = EtlAddRecord(run);
 
 		kept->source = letter->source;
-		kept->line = (uint64) letter->line;
+		kept->line = letter->line;
+		kept->page = letter->page;
+		kept->index = letter->index;
 		kept->offset = (uint64) letter->offset;
 		kept->data = letter->raw;
 		kept->len = strlen(letter->raw);

@@ -120,6 +120,9 @@ commit_records(EtlRun *run, int from, int to, const EtlLoadOutcome *outcome)
 	counters.converted += to - from - (counters.malformed + counters.convert_failed - faults);
 	save_checkpoint(run, to);
 	EtlSavePendingWatermark(run, outcome);
+	/* A scan that is complete must not be begun again with the watermark of the one before. */
+	if (run->batch.reached_end && to == run->batch.n && !run->retry)
+		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &counters);
 	commit(run);
 
@@ -458,6 +461,47 @@ load_whole_source(EtlRun *run)
 	load_batch(run);
 }
 
+/* Marks how far the source was read, if that can still be told. */
+static void
+tell(EtlRun *run)
+{
+	PG_TRY();
+	{
+		run->rows->kind->tell(run->rows);
+	}
+	PG_CATCH();
+	{
+		(void) abort_transaction(run);
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Fills a batch.  If the source fails, that is the result: what it gave before is loaded first, so that the next run goes
+ * on there.
+ */
+static ErrorData *
+try_fill(EtlRun *run)
+{
+	ErrorData *volatile error = NULL;
+
+	PG_TRY();
+	{
+		EtlFillBatch(run);
+	}
+	PG_CATCH();
+	{
+		error = abort_transaction(run);
+	}
+	PG_END_TRY();
+	if (error != NULL && (run->batch.n == 0 ||
+						  ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION))
+		ReThrowError(error);
+	if (error != NULL)
+		tell(run);
+	return error;
+}
+
 static void
 load_source(EtlRun *run)
 {
@@ -465,10 +509,14 @@ load_source(EtlRun *run)
 
 	while (!run->batch.reached_end)
 	{
+		ErrorData *error;
+
 		EtlStartBatch(run);
 		EtlReportStage(ETL_STAGE_READING, run->pipeline->batch_size);
-		EtlFillBatch(run);
+		error = try_fill(run);
 		load_batch(run);
+		if (error != NULL)
+			ReThrowError(error);
 		EtlCheckShutdown();
 	}
 	failed = run->counters.load_failed;
@@ -591,6 +639,7 @@ EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id))
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
+	EtlLeaveBatch();
 	EtlLimitRuntime(0);
 	if (error == NULL)
 		EtlSpoolEnd(run);

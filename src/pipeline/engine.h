@@ -170,7 +170,8 @@ extern EtlKept *EtlAddRecord(EtlRun *run);
 
 /* watch.c */
 extern char *
-EtlFilesOfSource(const EtlArgs *args); /* the path or pattern; NULL: no files of the server */
+EtlFilesOfSource(const EtlScanKind *kind,
+				 const EtlArgs *args); /* the path or pattern; NULL: no files of the server */
 
 /* load.c */
 extern void EtlLoadInit(EtlRun *run);

@@ -19,7 +19,9 @@
 #include "pipeline/engine.h"
 #include "pipeline/report.h"
 #include "pipeline/watch.h"
+#include "pipeline/worker.h"
 #include "scan/scan.h"
+#include "source/clock.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -118,6 +120,13 @@ take_held(void *arg, int64 ms)
 	EtlSettlesIn = EtlSettlesIn == 0 ? Max(ms, 1) : Min(EtlSettlesIn, Max(ms, 1));
 }
 
+/* What is read next is not what followed the position. */
+static void
+forget_skipped(void *arg)
+{
+	((EtlRun *) arg)->to_skip = 0;
+}
+
 /* ----------------------------------------------------------------
  *	Opening
  * ---------------------------------------------------------------- */
@@ -158,12 +167,15 @@ EtlOpenSource(EtlRun *run)
 	run->resume.find = find_position;
 	run->resume.mark = take_mark;
 	run->resume.held = take_held;
+	run->resume.forget = forget_skipped;
 	run->resume.arg = run;
 	run->resume.no_source = run->retry;
+	run->resume.once =
+		!EtlIsUpsert(run->pipeline) || strcmp(run->pipeline->on_conflict, "error") == 0;
 	run->resume.settle_ms = EtlSettleTime;
 	run->watching = !run->retry && EtlIsWatching(run->pipeline->id);
 	old = MemoryContextSwitchTo(run->context);
-	run->watched = EtlFilesOfSource(args);
+	run->watched = EtlFilesOfSource(kind, args);
 	/* what depends on all of the source needs all of it, each time */
 	if (run->spool == NULL)
 		run->checkpoints = EtlCatalogCheckpoints(run->pipeline->id);
@@ -221,14 +233,16 @@ EtlAddRecord(EtlRun *run)
 	return &batch->records[batch->n++];
 }
 
+/* The clock is looked at now and then where records come fast; where they are waited for, the wait has an end. */
 static bool
-is_full(const EtlRun *run, TimestampTz deadline)
+is_full(const EtlRun *run, int64 until)
 {
 	const EtlBatch *batch = &run->batch;
 
-	if (batch->n >= run->pipeline->batch_size || batch->nbytes >= MAX_BATCH_BYTES)
+	if (batch->n >= run->pipeline->batch_size || batch->nbytes >= MAX_BATCH_BYTES ||
+		(batch->n > 0 && EtlShutdownRequested()))
 		return true;
-	return batch->n > 0 && batch->n % 64 == 0 && GetCurrentTimestamp() >= deadline;
+	return batch->n > 0 && batch->n % 64 == 0 && EtlClock() >= until;
 }
 
 static void
@@ -246,32 +260,47 @@ keep_record(EtlRun *run, EtlAdvance advance)
 		kept->fault.message = pstrdup(kept->fault.message);
 		kept->fault.detail = kept->fault.detail != NULL ? pstrdup(kept->fault.detail) : NULL;
 	}
-	batch->nbytes += kept->len;
+	batch->nbytes += kept->len + kept->extra;
 	MemoryContextSwitchTo(old);
 }
 
+/* Goes to the next record; false if the batch has waited for it long enough. */
+static bool
+next_record(EtlRun *run, int64 until, EtlAdvance *advance)
+{
+	do
+		*advance = EtlRowsAdvance(run->rows, until);
+	while (*advance != ETL_NO_MORE_ROWS && *advance != ETL_NOTHING_YET && run->to_skip-- > 0);
+	run->to_skip = Max(run->to_skip, 0);
+	return *advance != ETL_NOTHING_YET;
+}
+
+/*
+ * Reads until the batch is full, or its first record has waited for flush_interval, or the server wants us to go: from
+ * the first record on there is something to be brought home before that.
+ */
 void
 EtlFillBatch(EtlRun *run)
 {
 	EtlBatch *batch = &run->batch;
-	TimestampTz deadline;
+	/* what is part of a whole is nothing to be brought home */
+	bool drain = run->spool == NULL && strcmp(run->pipeline->on_shutdown, "drain") == 0;
+	int64 until = ETL_FOREVER;
+	EtlAdvance advance;
 
-	deadline = TimestampTzPlusMilliseconds(
-		GetCurrentTimestamp(), run->pipeline->flush_ms > 0 ? run->pipeline->flush_ms : 5000);
-	while (!is_full(run, deadline))
+	while (!is_full(run, until) && next_record(run, until, &advance))
 	{
-		EtlAdvance advance = EtlRowsAdvance(run->rows);
-
 		if (advance == ETL_NO_MORE_ROWS)
 		{
 			batch->reached_end = true;
 			return;
 		}
-		if (run->to_skip > 0)
-			run->to_skip--;
-		else
-			keep_record(run, advance);
+		keep_record(run, advance);
 		EtlReportDone(batch->n);
+		if (batch->n > 1)
+			continue;
+		until = EtlClock() + (run->pipeline->flush_ms > 0 ? run->pipeline->flush_ms : 5000);
+		EtlEnterBatch(drain);
 	}
 	run->rows->kind->tell(run->rows);
 }

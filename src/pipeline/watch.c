@@ -18,11 +18,12 @@
 #include "utils/builtins.h"
 
 char *
-EtlFilesOfSource(const EtlArgs *args)
+EtlFilesOfSource(const EtlScanKind *kind, const EtlArgs *args)
 {
 	char *source = EtlArgText(args, "source");
 
-	if (source == NULL || EtlArgFind(args, "path") != NULL || EtlIsUrl(source))
+	if (source == NULL || strcmp(kind->function, "etl_api") == 0 ||
+		EtlArgFind(args, "path") != NULL || EtlIsUrl(source))
 		return NULL;
 	return source;
 }
@@ -42,7 +43,7 @@ EtlWatchedPath(const EtlPipeline *pipeline)
 						errhint("Give the pipeline a schedule.")));
 	EtlEvaluateSource(psprintf("SELECT * FROM\n%s", pipeline->source), CurrentMemoryContext, &kind,
 					  &args, &desc);
-	path = EtlFilesOfSource(args);
+	path = EtlFilesOfSource(kind, args);
 	if (path == NULL)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("the source of pipeline \"%s\" cannot be watched", pipeline->name),

@@ -6,8 +6,9 @@
  * so nothing has to be taken back from what the owner's code does in it.
  *
  *		SIGINT		pg_cancel_backend, or the CALL that waits is cancelled: the batch in hand is rolled back
- *		SIGTERM		the server, or pg_terminate_backend: outside a batch the run stops; a batch in hand is
- *					finished first, if that takes no longer than etl.drain_timeout
+ *		SIGTERM		the server, or pg_terminate_backend: outside a batch the run stops; with a batch in hand it
+ *					waits for no more records, and loads those first, if that takes no longer than
+ *					etl.drain_timeout
  *		max_runtime	as SIGINT, but the run has failed
  *
  * All of them end as a cancelled query does, so that the run can still write how it ended.
@@ -22,6 +23,7 @@
 #include "pipeline/worker.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "source/http.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
@@ -61,6 +63,7 @@ handle_sigterm(SIGNAL_ARGS)
 	if (!shutdown_requested)
 		shutdown_at = GetCurrentTimestamp();
 	shutdown_requested = true;
+	EtlHttpHurry = true;
 	if (!draining)
 		cancel_run();
 	SetLatch(MyLatch);

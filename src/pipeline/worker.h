@@ -34,7 +34,7 @@ extern PGDLLEXPORT void EtlWorkerMain(Datum arg);
 /* Makes this process a session of the owner, with the handlers that a run needs. */
 extern void EtlConnectWorker(Oid database, Oid owner);
 
-/* While a batch is loaded, a request to shut down waits for it, within etl.drain_timeout. */
+/* While there is a batch to be loaded, a request to shut down waits for it, within etl.drain_timeout. */
 extern void EtlEnterBatch(bool drain);
 extern void EtlLeaveBatch(void);
 

@@ -143,7 +143,7 @@ read_dialect(EtlApiCall *call, const EtlArgs *args)
 	bool automatic = pagination == NULL || strcmp(pagination, "auto") == 0;
 
 	EtlDialectInit(&call->dialect);
-	if (automatic && call->base.target->dialect != NULL)
+	if (automatic && call->base.target != NULL && call->base.target->dialect != NULL)
 	{
 		pagination = pstrdup(call->base.target->dialect);
 		automatic = false;
@@ -208,6 +208,15 @@ read_request(EtlApiCall *call, const EtlArgs *args)
 	if (headers != NULL)
 		each_member("headers", headers, add_header, base);
 	base->body = jsonb_arg(args, "body");
+}
+
+EtlApiCall *
+EtlApiCallReadDialect(const EtlArgs *args)
+{
+	EtlApiCall *call = palloc0(sizeof(EtlApiCall));
+
+	read_dialect(call, args);
+	return call;
 }
 
 EtlApiCall *

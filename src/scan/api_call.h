@@ -24,6 +24,9 @@ typedef struct EtlApiCall
  */
 extern EtlApiCall *EtlApiCallRead(const EtlArgs *args);
 
+/* The same for items that were read before: only what says how to understand them is looked at. */
+extern EtlApiCall *EtlApiCallReadDialect(const EtlArgs *args);
+
 /* Sets the options that a row of etl_dialects has; an error if they are wrong. */
 extern void EtlApiCallSetOptions(EtlDialect *dialect, Jsonb *options);
 

@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "scan/api_call.h"
 #include "scan/json_infer.h"
+#include "source/clock.h"
 #include "utils/builtins.h"
 
 #define SAMPLE 1000 /* items that columns are inferred from */
@@ -43,7 +44,7 @@ read_page(Explanation *explanation)
 	EtlJsonItem item;
 	int64 n = 0;
 
-	while (EtlPagesNext(explanation->pages, &item))
+	while (EtlPagesNext(explanation->pages, &item, ETL_FOREVER) == ETL_PAGES_ITEM)
 		if (n++ < SAMPLE)
 			EtlJsonProposalSee(explanation->proposal, &item);
 }

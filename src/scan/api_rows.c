@@ -5,16 +5,23 @@
  *		pages (api/pages.c) -> items -> columns (json_columns.c)
  *							-> spool	if the scan may be read again: items as they are, with their places
  *
+ * A pipeline's scan that was not finished is gone on with by the next run, at the page and item where it stopped (see
+ * api/pages_place.c), if the call is the same.  If the server does not know the page any more, or has other items there,
+ * the scan begins anew, unless rows would be loaded twice by that.  One that was finished always begins anew.
+ *
  * A second reading takes from the spool what the first one has got, and goes on with the pages where that
  * ended: one statement sees one answer, and spends each request once.
  */
 #include "etl.h"
 
+#include <inttypes.h>
+
 #include "api/json_body.h"
 #include "api/pages.h"
+#include "monitor/progress.h"
 #include "scan/api_call.h"
 #include "scan/api_rows.h"
-#include "scan/json_columns.h"
+#include "scan/json_kept.h"
 #include "source/temp_file.h"
 
 /* What stands before each item in the spool. */
@@ -31,6 +38,12 @@ typedef struct ApiRows
 	EtlApiCall *call;
 	EtlPages *pages;
 	const char *display; /* for _etl_source */
+
+	/* for pipelines */
+	EtlDialect dialect; /* as it was before anything was detected */
+	uint64 hash;		/* of the call */
+	int64 marked;		/* the page whose start was marked last; 0: none */
+	uint64 reported;	/* bytes */
 
 	EtlTempFile *spool; /* NULL: the scan is read once */
 	int64 nspooled;
@@ -114,15 +127,137 @@ static void
 api_open(EtlRows *rows)
 {
 	ApiRows *api = (ApiRows *) rows;
+	bool no_source = rows->resume != NULL && rows->resume->no_source;
 
-	api->call = EtlApiCallRead(rows->args);
+	api->call = no_source ? EtlApiCallReadDialect(rows->args) : EtlApiCallRead(rows->args);
 	api->json.from_csv = api->call->dialect.format == ETL_PAGE_CSV;
 	EtlJsonColumnsInit(&api->json);
+	if (no_source)
+		return;
 	api->display = EtlUrlDisplay(&api->call->base.url);
 	api->json.source = api->display;
 	if (rows->rewindable)
 		api->spool = EtlTempFileCreate();
-	api->pages = EtlPagesOpen(&api->call->base, &api->call->dialect, rows->enough);
+	api->dialect = api->call->dialect;
+	api->hash = EtlPagesCallHash(&api->call->base, &api->call->dialect);
+	/* A pipeline opens its sources in a transaction, in which it must not wait for any. */
+	if (rows->resume == NULL)
+		api->pages = EtlPagesOpen(&api->call->base, &api->call->dialect, rows->enough);
+}
+
+/* ----------------------------------------------------------------
+ *	Going on where a run stopped
+ * ---------------------------------------------------------------- */
+
+#define PART "pages"
+#define CALL_FORMAT "call=%016" PRIx64 " "
+
+static void
+mark(ApiRows *api, const char *place)
+{
+	const EtlResume *resume = api->json.base.resume;
+
+	resume->mark(resume->arg, PART, psprintf(CALL_FORMAT "%s", api->hash, place));
+}
+
+static void
+api_tell(EtlRows *rows)
+{
+	ApiRows *api = (ApiRows *) rows;
+
+	if (api->pages != NULL && EtlPagesEnded(api->pages) == ETL_NOT_ENDED)
+		mark(api, EtlPagesPosition(api->pages, false));
+}
+
+/* The scan of the run before cannot be gone on with. */
+static void
+begin_anew(ApiRows *api, const char *why)
+{
+	const EtlResume *resume = api->json.base.resume;
+
+	if (resume->once)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the pages that the last run left unread cannot be gone on with"),
+				 errdetail("%s Rows of the pages before are in the target, and reading those again "
+						   "would load them a second time.",
+						   why),
+				 errhint("Remove what is too much there, then call etl_reset() to begin anew; or "
+						 "give the pipeline a key, so that rows may come twice.")));
+	ereport(LOG, (errmsg("an unfinished scan of pages begins anew"), errdetail("%s", why),
+				  errhidestmt(true), errhidecontext(true)));
+	if (api->pages != NULL)
+		EtlPagesClose(api->pages);
+	api->call->dialect = api->dialect;
+	api->pages = EtlPagesOpen(&api->call->base, &api->call->dialect, 0);
+	api->marked = 0;
+	resume->forget(resume->arg);
+}
+
+/* Sends the first request of a pipeline's scan, or the one with which it goes on. */
+static void
+open_pages(ApiRows *api)
+{
+	const EtlResume *resume = api->json.base.resume;
+	const char *position = resume->find(resume->arg, PART);
+	const char *place = position != NULL ? strstr(position, "page=") : NULL;
+	const char *call = psprintf(CALL_FORMAT, api->hash);
+	MemoryContext old = MemoryContextSwitchTo(api->json.base.context);
+
+	if (place == NULL)
+		api->pages = EtlPagesOpen(&api->call->base, &api->call->dialect, 0);
+	else if (strncmp(position, call, strlen(call)) != 0)
+		begin_anew(api, "The call of the source was another one.");
+	else
+	{
+		api->pages = EtlPagesOpenAt(&api->call->base, &api->call->dialect, place);
+		resume->mark(resume->arg, PART, position);
+		api->marked = strtoi64(place + strlen("page="), NULL, 10);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* ----------------------------------------------------------------
+ *	Items
+ * ---------------------------------------------------------------- */
+
+/* An item has come: for a pipeline, the start of its page is marked, and its progress reported. */
+static void
+note_progress(ApiRows *api)
+{
+	EtlRows *rows = &api->json.base;
+	int64 page = EtlPagesNumber(api->pages);
+
+	if (rows->resume == NULL)
+		return;
+	if (page != api->marked)
+	{
+		mark(api, EtlPagesPosition(api->pages, true));
+		api->marked = page;
+		EtlProgressPage(page);
+	}
+	if (rows->counters.bytes != api->reported)
+	{
+		EtlProgressReport(rows->counters.bytes, -1, rows->counters.records);
+		api->reported = rows->counters.bytes;
+	}
+}
+
+/* The next item of the pages. */
+static EtlPagesStep
+next_item(ApiRows *api, EtlJsonItem *item)
+{
+	EtlPagesStep step;
+
+	while ((step = EtlPagesNext(api->pages, item, api->json.base.until)) == ETL_PAGES_LOST)
+	{
+		MemoryContext old = MemoryContextSwitchTo(api->json.base.context);
+
+		begin_anew(api, "The server does not know the page at which it stopped any more, or has "
+						"other items there.");
+		MemoryContextSwitchTo(old);
+	}
+	return step;
 }
 
 static EtlAdvance
@@ -130,18 +265,27 @@ api_advance(EtlRows *rows)
 {
 	ApiRows *api = (ApiRows *) rows;
 	EtlJsonItem item;
-	bool found;
+	EtlPagesStep step;
 
 	if (api->nreplayed < api->nspooled)
 	{
 		replay_item(api, &item);
 		return EtlJsonRowsTake(&api->json, &item);
 	}
-	found = EtlPagesNext(api->pages, &item);
+	if (api->pages == NULL)
+		open_pages(api);
+	step = next_item(api, &item);
 	rows->counters.bytes = EtlPagesStats(api->pages)->bytes;
-	if (!found)
+	if (step == ETL_PAGES_LATE)
+		return ETL_NOTHING_YET;
+	if (step == ETL_PAGES_END)
+	{
+		if (rows->resume != NULL)
+			mark(api, "finished");
 		return ETL_NO_MORE_ROWS;
+	}
 	api->json.page = (int) EtlPagesNumber(api->pages);
+	note_progress(api);
 	if (api->spool != NULL)
 		spool_item(api, &item);
 	return EtlJsonRowsTake(&api->json, &item);
@@ -201,4 +345,10 @@ const EtlScanKind EtlApiKind = {
 	.where = api_where,
 	.explain = api_explain,
 	.estimate = api_estimate,
+	.keep = EtlJsonKeep,
+	.use = EtlJsonUse,
+	.revive = EtlJsonRevive,
+	.redact = EtlJsonRedact,
+	.text = EtlJsonKeptText,
+	.tell = api_tell,
 };

@@ -9,20 +9,16 @@
  * A batch may hold records of several files, with columns in different places; each file that a record was
  * kept of is remembered for as long as the scan.
  *
- * A position is that of a byte in the decoded file, with what tells whether the file is still the same:
- * its size and time, and hashes of its first bytes and of those before the position.  A plain file that grew
- * is continued there.  One that is decompressed or converted on the way has no such hashes; it
- * is continued only if it has not changed at all.
+ * Where a file or URL is gone on with is for resume.h to say.
  */
 #include "etl.h"
 
-#include <inttypes.h>
-
+#include "common/hashfn.h"
 #include "scan/csv_kept.h"
+#include "scan/resume.h"
+#include "source/clock.h"
 #include "source/decode.h"
-#include "source/file.h"
 #include "source/text.h"
-#include "utils/timestamp.h"
 
 /* What kept records share with the others of their file. */
 struct EtlCsvKeptFile
@@ -87,7 +83,7 @@ EtlCsvKeep(EtlRows *rows, EtlKept *kept)
 
 	kept->source = fields->file->name;
 	kept->header = fields->file->header;
-	kept->line = record->line;
+	kept->line = (int64) record->line;
 	kept->offset = record->offset;
 	kept->data = data;
 	kept->len = record->len;
@@ -125,7 +121,7 @@ EtlCsvUse(EtlRows *rows, const EtlKept *kept)
 	record->base = 0;
 	record->delimiter_len = csv->records.options.dialect.delimiter_len;
 	record->maybe_quoted = fields->maybe_quoted;
-	record->line = kept->line;
+	record->line = (uint64) kept->line;
 	record->offset = kept->offset;
 	record->defect = kept->is_text ? ETL_CSV_SOUND : ETL_CSV_BAD_ENCODING;
 	csv->used_source = kept->source;
@@ -137,7 +133,7 @@ EtlCsvRevive(EtlRows *rows, EtlKept *kept)
 {
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
 	const char *source = kept->source;
-	uint64 line = kept->line;
+	int64 line = kept->line;
 	uint64 offset = kept->offset;
 	StringInfoData text;
 
@@ -196,61 +192,31 @@ EtlCsvRedact(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns)
  *	Going on where a run stopped
  * ---------------------------------------------------------------- */
 
-typedef struct Position
+void
+EtlCsvCount(EtlCsvRows *csv)
 {
-	uint64 offset;
-	uint64 line;
-	int finished;
-	EtlFileState file;
-} Position;
+	const EtlCsvRecord *record = &csv->records.record;
 
-#define POSITION_FORMAT                                                              \
-	"offset=" UINT64_FORMAT " line=" UINT64_FORMAT " finished=%d size=" INT64_FORMAT \
-	" mtime=" INT64_FORMAT " head=%016" PRIx64 " tail=%016" PRIx64
-
-static bool
-read_position(const char *text, Position *p)
-{
-	return sscanf(text, POSITION_FORMAT, &p->offset, &p->line, &p->finished, &p->file.size,
-				  &p->file.mtime, &p->file.head, &p->file.tail) == 7;
-}
-
-static EtlSource *
-file_of(const EtlCsvRecords *records)
-{
-	EtlSource *source = records->source;
-
-	while (source->inner != NULL)
-		source = source->inner;
-	return source;
-}
-
-/* Whether bytes of the stream are bytes of the file: then its size is known, too. */
-static bool
-is_plain(const EtlCsvRecords *records)
-{
-	return records->source->size >= 0;
-}
-
-static void
-get_state(const EtlCsvRecords *records, uint64 offset, EtlFileState *state)
-{
-	EtlFileGetState(file_of(records),
-					is_plain(records) ? (int64) offset + EtlDecodeMarkLength(records->source) : -1,
-					state);
+	csv->nrecords++;
+	csv->hash =
+		hash_bytes_extended((const unsigned char *) record->data, (int) record->len, csv->hash);
 }
 
 static void
 mark(EtlCsvRows *csv, uint64 offset, uint64 line, bool finished)
 {
-	const EtlResume *resume = csv->base.resume;
-	EtlFileState state;
-	char text[256];
+	const EtlCsvRecords *records = &csv->records;
+	EtlPosition position = {
+		.offset = offset,
+		.line = line,
+		.records = csv->nrecords,
+		.hash = csv->hash,
+		.finished = finished,
+		.mark = EtlDecodeMarkLength(records->source),
+		.header = csv->counts ? records->header : NULL,
+	};
 
-	get_state(&csv->records, offset, &state);
-	snprintf(text, sizeof(text), POSITION_FORMAT, offset, line, (int) finished, state.size,
-			 state.mtime, state.head, state.tail);
-	resume->mark(resume->arg, csv->records.source->name, text);
+	EtlResumeMark(&csv->base, records->files, records->source, &position);
 }
 
 void
@@ -265,25 +231,6 @@ EtlCsvTell(EtlRows *rows)
 	mark(csv, offset, line, false);
 }
 
-/* For how long the file in hand has to be still from now on, for its last record to count; <= 0: it does. */
-static int64
-time_to_settle(const EtlCsvRecords *records, const EtlResume *resume)
-{
-	EtlFileState now;
-
-	EtlFileGetState(file_of(records), -1, &now);
-	return resume->settle_ms -
-		   (GetCurrentTimestamp() - time_t_to_timestamptz(now.mtime / 1000000000)) / 1000;
-}
-
-static void
-tell_held(const EtlCsvRows *csv)
-{
-	const EtlResume *resume = csv->base.resume;
-
-	resume->held(resume->arg, time_to_settle(&csv->records, resume));
-}
-
 void
 EtlCsvTellEnd(EtlCsvRows *csv)
 {
@@ -292,70 +239,99 @@ EtlCsvTellEnd(EtlCsvRows *csv)
 	if (csv->records.held)
 	{
 		mark(csv, csv->records.held_offset, csv->records.held_line, false);
-		tell_held(csv);
+		EtlResumeTellHeld(&csv->base, csv->records.source);
 		return;
 	}
 	EtlCsvReaderPosition(csv->records.reader, &offset, &line);
 	mark(csv, offset, line, true);
 }
 
-static bool
-same_time_and_size(const EtlFileState *a, const EtlFileState *b)
+void
+EtlCsvSetPast(EtlCsvRows *csv)
 {
-	return a->size == b->size && a->mtime == b->mtime;
-}
+	EtlCsvRecords *records = &csv->records;
+	const char *part = EtlSourceSetNextName(records->files);
+	MemoryContext old = MemoryContextSwitchTo(csv->base.context);
+	EtlPosition position;
+	EtlHttpPast *past;
 
-/* Whether the file still has, up to the position, the bytes that were read. */
-static bool
-can_continue(const EtlCsvRecords *records, const Position *position)
-{
-	EtlFileState now;
-
-	get_state(records, position->offset, &now);
-	if (same_time_and_size(&now, &position->file))
-		return true;
-	if (!is_plain(records) || now.size < position->file.size)
-		return false;
-	return now.head == position->file.head && now.tail == position->file.tail;
+	csv->counts = EtlSourceSetUrlHash(records->files) != 0;
+	if (csv->counts && part != NULL && EtlResumeFind(&csv->base, records->files, part, &position))
+	{
+		past = palloc0(sizeof(EtlHttpPast));
+		past->validator = position.validator;
+		past->whole = position.finished;
+		/* The byte before tells whether a line feed belongs to what is behind it. */
+		if (position.plain && position.offset > 0)
+			past->offset = position.offset + position.mark - 1;
+		records->past_header =
+			position.header != NULL ? psprintf("%s\n", position.header) : pstrdup("");
+		records->past_mark = (int) position.mark;
+		EtlSourceSetPast(records->files, past);
+	}
+	MemoryContextSwitchTo(old);
 }
 
 static void
-go_to(EtlCsvRecords *records, const Position *position)
+go_to(EtlCsvRecords *records, const EtlPosition *position)
 {
 	char before = '\0';
 
 	if (position->offset == 0)
 		return;
-	EtlSourceRewind(records->source);
-	EtlSourceSkip(records->source, position->offset - 1);
+	if (EtlSourceSetNews(records->files) == ETL_HTTP_ALL)
+	{
+		EtlSourceRewind(records->source);
+		EtlSourceSkip(records->source, position->offset - 1);
+	}
 	(void) EtlSourceRead(records->source, &before, 1);
 	EtlCsvReaderResetAt(records->reader, position->offset, position->line, before == '\r');
+}
+
+/* Reads the records before a position, and tells whether they are the same. */
+static bool
+pass_over(EtlCsvRows *csv, const EtlPosition *position)
+{
+	csv->records.until = ETL_FOREVER;
+	while (csv->nrecords < position->records && EtlCsvRecordsNext(&csv->records))
+		EtlCsvCount(csv);
+	return csv->nrecords == position->records && csv->hash == position->hash;
 }
 
 bool
 EtlCsvResume(EtlCsvRows *csv)
 {
 	EtlCsvRecords *records = &csv->records;
-	const EtlResume *resume = csv->base.resume;
-	const char *text = resume->find(resume->arg, records->source->name);
-	EtlFileState now;
-	Position position;
+	EtlPosition position;
+	bool found = false;
 
-	if (!EtlSourceIsFile(file_of(records)))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a pipeline cannot read \"%s\": only files on the server can be resumed",
-						records->source->name)));
-	EtlFileGetState(file_of(records), -1, &now);
-	records->growing = time_to_settle(records, resume) > 0;
-	if (text != NULL && read_position(text, &position) && can_continue(records, &position))
+	(void) EtlResumeFind(&csv->base, records->files, records->source->name, &position);
+	csv->nrecords = csv->hash = 0;
+	switch (EtlResumeDecide(&csv->base, records->files, records->source, &position, true,
+							&records->growing))
 	{
-		if (position.finished && same_time_and_size(&now, &position.file))
+		case ETL_READ_NOTHING:
 			return false;
-		go_to(records, &position);
-		resume->mark(resume->arg, records->source->name, text);
+		case ETL_READ_FROM:
+			go_to(records, &position);
+			csv->nrecords = position.records;
+			csv->hash = position.hash;
+			found = true;
+			break;
+		case ETL_READ_BEHIND:
+			found = pass_over(csv, &position);
+			break;
+		case ETL_READ_ALL:
+			break;
 	}
+	if (found)
+		EtlResumeMarkFound(&csv->base, records->source, &position);
 	else
+	{
+		if (csv->nrecords > 0)
+			EtlCsvRecordsAgain(records);
+		csv->nrecords = csv->hash = 0;
 		EtlCsvTell(&csv->base);
+	}
 	return true;
 }

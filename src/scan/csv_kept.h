@@ -12,6 +12,12 @@ extern void EtlCsvUse(EtlRows *rows, const EtlKept *kept);
 extern void EtlCsvRevive(EtlRows *rows, EtlKept *kept);
 extern char *EtlCsvRedact(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);
 
+/* Before the next file is opened: lets the source know what of it was read before. */
+extern void EtlCsvSetPast(EtlCsvRows *csv);
+
+/* Takes the current record into account for the position. */
+extern void EtlCsvCount(EtlCsvRows *csv);
+
 /*
  * The file in hand was opened: goes to where the last run stopped, and marks that.  False if the file was
  * finished and has not changed since.

@@ -9,7 +9,9 @@
 #include "mb/pg_wchar.h"
 #include "monitor/progress.h"
 #include "scan/csv_records.h"
+#include "source/clock.h"
 #include "source/decode.h"
+#include "source/text.h"
 #include "utils/guc.h"
 
 #define SHOWN_NAME_BYTES 100
@@ -102,6 +104,11 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 			return false;
 		if (status != ETL_CSV_NEED_DATA)
 			raise_broken_file(records, status);
+		if (records->until != ETL_FOREVER && !EtlSourceReady(records->source, records->until))
+		{
+			records->late = true;
+			return false;
+		}
 		room = EtlCsvReaderRoom(records->reader, &len);
 		EtlCsvReaderFed(records->reader, EtlSourceRead(records->source, room, len));
 		if (records->files != NULL)
@@ -187,6 +194,7 @@ EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args)
 	records->options.dialect.max_field_size = (size_t) max_field_size_kb * 1024;
 	records->reader = EtlCsvReaderCreate(&records->options.dialect);
 	records->size = -1;
+	records->until = ETL_FOREVER;
 }
 
 void
@@ -237,6 +245,53 @@ read_header(EtlCsvRecords *records)
 }
 
 bool
+EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source)
+{
+	records->source = source;
+	records->growing = records->held = false;
+	EtlCsvReaderResetAt(records->reader, 0, 1, false);
+	return read_header(records);
+}
+
+/* Begins to read a file; false if it has no record at all.  Of the rest of one the header is known. */
+static bool
+begin_file(EtlCsvRecords *records, EtlSource *source)
+{
+	MemoryContext old = MemoryContextSwitchTo(EtlSourceSetContext(records->files));
+	bool found = false;
+
+	switch (EtlSourceSetNews(records->files))
+	{
+		case ETL_HTTP_ALL:
+			records->source = EtlDecodeOpen(source, records->options.encoding);
+			EtlCsvReaderReset(records->reader);
+			found = read_header(records);
+			break;
+		case ETL_HTTP_REST:
+			found =
+				EtlCsvRecordsUse(records, EtlTextOpen(records->past_header,
+													  strlen(records->past_header), source->name));
+			records->source = EtlDecodeContinue(source, records->past_mark);
+			break;
+		case ETL_HTTP_UNCHANGED:
+			break;
+	}
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+void
+EtlCsvRecordsAgain(EtlCsvRecords *records)
+{
+	MemoryContext old = MemoryContextSwitchTo(records->context);
+	EtlSource *source = EtlSourceSetAgain(records->files);
+
+	MemoryContextSwitchTo(old);
+	records->record.line = 0;
+	(void) begin_file(records, source);
+}
+
+bool
 EtlCsvRecordsNextFile(EtlCsvRecords *records)
 {
 	MemoryContext old = CurrentMemoryContext;
@@ -254,22 +309,10 @@ EtlCsvRecordsNextFile(EtlCsvRecords *records)
 			break;
 		if (records->size < 0) /* what is far away has a size only now */
 			records->size = EtlSourceSetSize(records->files);
-		MemoryContextSwitchTo(EtlSourceSetContext(records->files));
-		records->source = EtlDecodeOpen(source, records->options.encoding);
-		EtlCsvReaderReset(records->reader);
-		found = read_header(records);
+		found = begin_file(records, source);
 	}
 	MemoryContextSwitchTo(old);
 	return found;
-}
-
-bool
-EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source)
-{
-	records->source = source;
-	records->growing = records->held = false;
-	EtlCsvReaderResetAt(records->reader, 0, 1, false);
-	return read_header(records);
 }
 
 void

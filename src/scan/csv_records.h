@@ -34,6 +34,11 @@ typedef struct EtlCsvRecords
 	char *header;			/* for pipelines: it, as it is written; NULL: there is none */
 	StringInfoData scratch; /* a field whose quotes had to be taken out */
 
+	int64 until; /* for pipelines: Next waits no longer than this (clock.h); or ETL_FOREVER */
+	bool late;	 /* that is why it gave none */
+	const char *past_header; /* of a URL whose beginning need not come again; NULL: none */
+	int past_mark;			 /* and the length of its byte order mark */
+
 	/* for pipelines: a last record without a line end may not be all there */
 	bool growing;		/* somebody may be writing the file in hand */
 	bool held;			/* its last record was held back for that reason; it starts at */
@@ -62,8 +67,11 @@ extern bool EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source);
  */
 extern bool EtlCsvRecordsNextFile(EtlCsvRecords *records);
 
+/* Opens the file in hand once more, from its start. */
+extern void EtlCsvRecordsAgain(EtlCsvRecords *records);
+
 /*
- * Goes to the next record of the file in hand; false at its end.  A file whose records cannot be told apart
+ * Goes to the next record of the file in hand; false at its end (or if it is late).  A file whose records cannot be told apart
  * (22P04, 54000) is an error; a record that is no text has a defect, which EtlCsvDefectFault describes.
  */
 extern bool EtlCsvRecordsNext(EtlCsvRecords *records);

@@ -13,7 +13,6 @@
  */
 #include "etl.h"
 
-#include "access/xact.h"
 #include "optimizer/optimizer.h"
 #include "scan/csv_kept.h"
 #include "scan/csv_rows.h"
@@ -180,6 +179,8 @@ open_next_file(EtlCsvRows *csv)
 	do
 	{
 		csv->kept_file = NULL;
+		if (resume != NULL)
+			EtlCsvSetPast(csv);
 		if (!EtlCsvRecordsNextFile(&csv->records))
 		{
 			if (csv->found != NULL && resume == NULL)
@@ -195,26 +196,6 @@ open_next_file(EtlCsvRows *csv)
 	return true;
 }
 
-/* A pipeline reads outside transactions, but who may open a file is in the catalogs. */
-static bool
-next_file(EtlCsvRows *csv)
-{
-	MemoryContext old = CurrentMemoryContext;
-	bool own = !IsTransactionState();
-	bool found;
-
-	if (own)
-	{
-		StartTransactionCommand();
-		MemoryContextSwitchTo(old);
-	}
-	found = open_next_file(csv);
-	if (own)
-		CommitTransactionCommand();
-	MemoryContextSwitchTo(old);
-	return found;
-}
-
 static void
 csv_open(EtlRows *rows)
 {
@@ -226,7 +207,9 @@ csv_open(EtlRows *rows)
 		return;
 	}
 	EtlCsvRecordsOpen(&csv->records, rows->args, rows->rewindable);
-	(void) next_file(csv);
+	/* A pipeline opens its sources in a transaction, in which it must not wait for any. */
+	if (rows->resume == NULL)
+		(void) open_next_file(csv);
 }
 
 static void
@@ -235,7 +218,7 @@ csv_rewind(EtlRows *rows)
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
 
 	EtlCsvRecordsRewind(&csv->records);
-	(void) next_file(csv);
+	(void) open_next_file(csv);
 }
 
 /* What the current record is good for. */
@@ -263,12 +246,22 @@ csv_advance(EtlRows *rows)
 {
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
 
+	csv->records.until = rows->until;
 	while (unlikely(csv->records.source == NULL || !EtlCsvRecordsNext(&csv->records)))
-		if (csv->records.source == NULL || !next_file(csv))
+	{
+		if (csv->records.late)
+		{
+			csv->records.late = false;
+			return ETL_NOTHING_YET;
+		}
+		if (!open_next_file(csv))
 		{
 			rows->counters.bytes = csv->records.nbytes;
 			return ETL_NO_MORE_ROWS;
 		}
+	}
+	if (csv->counts)
+		EtlCsvCount(csv);
 	rows->counters.bytes = csv->records.nbytes;
 	return judge_record(csv);
 }

@@ -21,6 +21,9 @@ typedef struct EtlCsvRows
 	/* for pipelines (csv_kept.c) */
 	const EtlCsvKeptFile *kept_file;   /* of the file in hand; NULL: no record of it was kept yet */
 	const EtlCsvKeptFile *mapped_file; /* as whose columns are mapped */
+	bool counts;					   /* the records of the URL in hand: how many there were, */
+	uint64 nrecords;
+	uint64 hash; /* and what tells that they are the same */
 } EtlCsvRows;
 
 extern const EtlScanKind EtlCsvKind;

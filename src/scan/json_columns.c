@@ -301,6 +301,13 @@ shown_key(const EtlJsonItem *item, const EtlJsonToken *token)
 	return EtlShowUtf8Len(EtlJsonTokenKey(item, token), token->key_len);
 }
 
+char *
+EtlJsonServerText(EtlJsonRows *json, const char *s, size_t len)
+{
+	s = server_text(json, s, &len);
+	return s != NULL ? pnstrdup(s, len) : NULL;
+}
+
 static void
 set_ambiguous_fault(EtlJsonRows *json, int number, const EtlJsonFound *found)
 {

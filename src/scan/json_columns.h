@@ -28,6 +28,10 @@ typedef struct EtlJsonRows
 		from_csv; /* items are records: a value is text, and no column is missing; set before Init */
 	const char *source; /* for _etl_source; NULL before the first is open */
 	int page;			/* for _etl_page; 0 before the first */
+
+	/* for pipelines (json_kept.c) */
+	char *kept_source;	   /* a copy of source that lasts as long as the scan */
+	EtlJsonReader *revive; /* of single items */
 } EtlJsonRows;
 
 /* The provenance columns that JSON items have. */
@@ -41,6 +45,9 @@ extern void EtlJsonColumnsInit(EtlJsonRows *json);
 
 /* Takes an item as the current row; it may be faulty. */
 extern EtlAdvance EtlJsonRowsTake(EtlJsonRows *json, const EtlJsonItem *item);
+
+/* Text of an item in the server's encoding, NUL-terminated; NULL if it cannot be converted. */
+extern char *EtlJsonServerText(EtlJsonRows *json, const char *s, size_t len);
 
 /* The "fetch" of these kinds. */
 extern void

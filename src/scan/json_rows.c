@@ -10,9 +10,12 @@
 #include "etl.h"
 
 #include "api/json_body.h"
+#include "monitor/progress.h"
 #include "optimizer/optimizer.h"
-#include "scan/json_columns.h"
+#include "scan/json_kept.h"
 #include "scan/json_rows.h"
+#include "scan/resume.h"
+#include "source/clock.h"
 #include "source/set.h"
 
 typedef struct JsonFileRows
@@ -25,6 +28,15 @@ typedef struct JsonFileRows
 	EtlJsonReader *reader;
 	int64 nitems;	  /* of this file, so far; counting one that could not be read */
 	uint64 broken_at; /* byte + 1 where the file is broken; 0: it is not */
+
+	/* for pipelines: behind the last item that was handed out are */
+	uint64 end;		/* this byte */
+	uint64 hash;	/* and, before it, items of this hash */
+	uint64 nbefore; /* and number */
+	bool growing;	/* somebody may be writing the file in hand */
+	bool held;		/* its last value was held back for that reason */
+	bool late;		/* the next item has not come in time */
+	bool unmarked;	/* the start of the file: only its first item tells what it holds */
 } JsonFileRows;
 
 /* ----------------------------------------------------------------
@@ -54,6 +66,8 @@ json_open(EtlRows *rows)
 	scan->items = EtlArgText(rows->args, "items");
 	read_options(rows->args, scan->items, &scan->options);
 	EtlJsonColumnsInit(&scan->json);
+	if (rows->resume != NULL && rows->resume->no_source)
+		return;
 	scan->files = EtlSourceSetOpen(source, EtlArgText(rows->args, "path"), rows->rewindable);
 	scan->reader = EtlJsonReaderCreate(&scan->options);
 }
@@ -62,40 +76,99 @@ json_open(EtlRows *rows)
  *	Items
  * ---------------------------------------------------------------- */
 
-static bool
-next_file(JsonFileRows *scan)
+static void
+begin_file(JsonFileRows *scan, uint64 offset, int64 nitems, uint64 hash)
 {
 	MemoryContext old = MemoryContextSwitchTo(scan->json.base.context);
 
-	scan->nitems = 0;
-	scan->file = EtlSourceSetNext(scan->files);
-	if (scan->file != NULL)
-	{
-		EtlJsonReaderReset(scan->reader);
-		scan->json.source = scan->file->name;
-		scan->json.page++;
-	}
+	EtlJsonReaderResetAt(scan->reader, offset, nitems, hash);
 	MemoryContextSwitchTo(old);
-	return scan->file != NULL;
+	scan->nitems = nitems;
+	scan->end = offset;
+	scan->nbefore = nitems;
+	scan->hash = hash;
+	scan->held = false;
 }
 
-/* Reads an item of the file in hand; false at its end.  The reader's memory is the scan's. */
-static bool
-next_item(JsonFileRows *scan, EtlJsonItem *item)
+static void
+report_progress(const JsonFileRows *scan)
 {
-	MemoryContext old = MemoryContextSwitchTo(scan->json.base.context);
+	const EtlRows *rows = &scan->json.base;
+
+	EtlProgressReport(rows->counters.bytes, EtlSourceSetSize(scan->files), rows->counters.records);
+}
+
+/*
+ * Reads a value of the file in hand, as far as it has come in time; false at its end.  The reader's memory is the
+ * scan's.
+ */
+static EtlJsonStatus
+next_status(JsonFileRows *scan, EtlJsonItem *item)
+{
+	EtlRows *rows = &scan->json.base;
+	MemoryContext old = MemoryContextSwitchTo(rows->context);
 	EtlJsonStatus status;
 
 	while ((status = EtlJsonReaderNext(scan->reader, item)) == ETL_JSON_NEED_DATA)
 	{
 		size_t len;
-		char *room = EtlJsonReaderRoom(scan->reader, &len);
+		char *room;
 
+		if (rows->until != ETL_FOREVER && !EtlSourceReady(scan->file, rows->until))
+			break;
+		room = EtlJsonReaderRoom(scan->reader, &len);
 		EtlJsonReaderFed(scan->reader, EtlSourceRead(scan->file, room, len));
-		scan->json.base.counters.bytes = EtlSourceSetBytesRead(scan->files);
+		rows->counters.bytes = EtlSourceSetBytesRead(scan->files);
+		report_progress(scan);
 	}
 	MemoryContextSwitchTo(old);
-	if (status != ETL_JSON_ITEM && status != ETL_JSON_END)
+	return status;
+}
+
+/* Whether what was read last, the end of a file that somebody may be writing, may not be all there. */
+static bool
+may_be_cut_off(const JsonFileRows *scan, EtlJsonStatus status, const EtlJsonItem *item)
+{
+	if (!scan->growing)
+		return false;
+	if (status == ETL_JSON_EMPTY)
+		return true;
+	if (!EtlJsonReaderIsSequence(scan->reader))
+		return false;
+	if (status == ETL_JSON_TRUNCATED)
+		return true;
+	return status == ETL_JSON_ITEM && item->tokens[0].type == ETL_JSON_NUMBER &&
+		   (int64) (item->offset + item->len) == scan->file->size;
+}
+
+/* For pipelines: how far the file in hand was handed out. */
+static void
+mark(JsonFileRows *scan, bool finished)
+{
+	EtlPosition position = {
+		.offset = scan->end,
+		.records = (uint64) scan->nitems,
+		.hash = scan->hash,
+		.finished = finished,
+		.sequence = EtlJsonReaderIsSequence(scan->reader),
+	};
+
+	scan->unmarked = false;
+	EtlResumeMark(&scan->json.base, scan->files, scan->file, &position);
+}
+
+/* Reads an item of the file in hand; false at its end, or if it is late. */
+static bool
+next_item(JsonFileRows *scan, EtlJsonItem *item)
+{
+	EtlJsonStatus status = next_status(scan, item);
+
+	scan->late = status == ETL_JSON_NEED_DATA;
+	scan->held = may_be_cut_off(scan, status, item);
+	if (scan->late || scan->held || status == ETL_JSON_END ||
+		(status == ETL_JSON_EMPTY && scan->nbefore > 0))
+		return false;
+	if (status != ETL_JSON_ITEM)
 	{
 		const EtlJsonFault *fault = EtlJsonReaderFault(scan->reader);
 
@@ -103,8 +176,115 @@ next_item(JsonFileRows *scan, EtlJsonItem *item)
 		scan->broken_at = fault->offset + 1;
 		EtlJsonRaiseFault(fault, "file");
 	}
-	return status == ETL_JSON_ITEM;
+	if (scan->unmarked)
+		mark(scan, false);
+	scan->nitems++;
+	scan->end = item->offset + item->len;
+	scan->hash = EtlJsonReaderHash(scan->reader);
+	return true;
 }
+
+/* ----------------------------------------------------------------
+ *	Going on where a run stopped
+ * ---------------------------------------------------------------- */
+
+static void
+json_tell(EtlRows *rows)
+{
+	JsonFileRows *scan = (JsonFileRows *) rows;
+
+	if (scan->file != NULL)
+		mark(scan, false);
+}
+
+/* Before the next file is opened: lets a URL know what of it was read before. */
+static void
+set_past(JsonFileRows *scan)
+{
+	const char *part = EtlSourceSetNextName(scan->files);
+	MemoryContext old = MemoryContextSwitchTo(scan->json.base.context);
+	EtlPosition position;
+	EtlHttpPast *past;
+
+	if (part != NULL && EtlSourceSetUrlHash(scan->files) != 0 &&
+		EtlResumeFind(&scan->json.base, scan->files, part, &position))
+	{
+		past = palloc0(sizeof(EtlHttpPast));
+		past->validator = position.validator;
+		past->whole = position.finished;
+		if (position.plain && position.sequence && scan->options.items == NULL)
+			past->offset = position.offset;
+		EtlSourceSetPast(scan->files, past);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Reads the items before a position, and tells whether they are the same. */
+static bool
+pass_over(JsonFileRows *scan, const EtlPosition *position)
+{
+	EtlJsonItem item;
+
+	scan->json.base.until = ETL_FOREVER;
+	while ((uint64) scan->nitems < position->records && next_item(scan, &item))
+		;
+	return (uint64) scan->nitems == position->records && scan->hash == position->hash;
+}
+
+/* The file in hand was opened: goes to where the last run stopped; false if there is nothing behind it. */
+static bool
+go_on(JsonFileRows *scan)
+{
+	const EtlRows *rows = &scan->json.base;
+	EtlPosition position;
+	EtlResumePlan plan;
+
+	(void) EtlResumeFind(rows, scan->files, scan->file->name, &position);
+	plan = EtlResumeDecide(rows, scan->files, scan->file, &position, position.sequence,
+						   &scan->growing);
+	if (plan == ETL_READ_NOTHING)
+		return false;
+	if (plan == ETL_READ_FROM && position.sequence && scan->file->plain &&
+		scan->options.items == NULL)
+	{
+		if (EtlSourceSetNews(scan->files) == ETL_HTTP_ALL)
+			EtlSourceSkip(scan->file, position.offset);
+		begin_file(scan, position.offset, (int64) position.records, position.hash);
+	}
+	else if (plan == ETL_READ_ALL || !pass_over(scan, &position))
+	{
+		if (scan->nitems > 0)
+			scan->file = EtlSourceSetAgain(scan->files);
+		begin_file(scan, 0, 0, 0);
+		scan->unmarked = true;
+		return true;
+	}
+	EtlResumeMarkFound(rows, scan->file, &position);
+	return true;
+}
+
+static bool
+next_file(JsonFileRows *scan)
+{
+	const EtlResume *resume = scan->json.base.resume;
+
+	do
+	{
+		if (resume != NULL)
+			set_past(scan);
+		scan->file = EtlSourceSetNext(scan->files);
+		if (scan->file == NULL)
+			break;
+		begin_file(scan, 0, 0, 0);
+		scan->json.source = scan->file->name;
+		scan->json.page++;
+	} while (resume != NULL && !go_on(scan));
+	return scan->file != NULL;
+}
+
+/* ----------------------------------------------------------------
+ *	Rows
+ * ---------------------------------------------------------------- */
 
 /* A path that leads nowhere is a mistake, not an empty file. */
 static void
@@ -131,10 +311,16 @@ json_advance(EtlRows *rows)
 			return ETL_NO_MORE_ROWS;
 		if (next_item(scan, &item))
 			break;
-		check_found_items(scan);
+		if (scan->late)
+			return ETL_NOTHING_YET;
+		if (!scan->held)
+			check_found_items(scan);
+		if (rows->resume != NULL)
+			mark(scan, !scan->held);
+		if (scan->held)
+			EtlResumeTellHeld(rows, scan->file);
 		scan->file = NULL;
 	}
-	scan->nitems++;
 	return EtlJsonRowsTake(&scan->json, &item);
 }
 
@@ -235,4 +421,10 @@ const EtlScanKind EtlJsonKind = {
 	.where = json_where,
 	.explain = json_explain,
 	.estimate = json_estimate,
+	.keep = EtlJsonKeep,
+	.use = EtlJsonUse,
+	.revive = EtlJsonRevive,
+	.redact = EtlJsonRedact,
+	.text = EtlJsonKeptText,
+	.tell = json_tell,
 };

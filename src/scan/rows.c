@@ -17,6 +17,7 @@
 #include "scan/infer.h"
 #include "scan/input.h"
 #include "scan/rows.h"
+#include "source/clock.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -62,7 +63,8 @@ list_provenance(const EtlScanKind *kind)
 static EtlColumnKind
 column_kind(const EtlRows *rows, const EtlColumn *column)
 {
-	if (strncmp(column->name, "_etl_", 5) != 0)
+	/* What a kind without any gives has whatever names it had where it comes from. */
+	if (rows->kind->provenance == 0 || strncmp(column->name, "_etl_", 5) != 0)
 		return ETL_FIELD;
 	for (int i = 0; i < lengthof(provenance); i++)
 	{
@@ -170,6 +172,7 @@ open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bi
 	rows->row_context = AllocSetContextCreate(context, "etl row", ALLOCSET_DEFAULT_SIZES);
 	rows->rewindable = rewindable;
 	rows->enough = enough;
+	rows->until = ETL_FOREVER;
 	rows->resume = resume;
 	if (EtlRowsCurrentLoad != NULL && EtlRowsCurrentLoad->rows == NULL)
 	{
@@ -371,7 +374,7 @@ reset_row_context(EtlRows *rows)
 }
 
 EtlAdvance
-EtlRowsAdvance(EtlRows *rows)
+EtlRowsAdvance(EtlRows *rows, int64 until)
 {
 	MemoryContext old = MemoryContextSwitchTo(rows->row_context);
 	ErrorContextCallback callback;
@@ -381,8 +384,9 @@ EtlRowsAdvance(EtlRows *rows)
 	CHECK_FOR_INTERRUPTS();
 	reset_row_context(rows);
 	rows->faulty = false;
+	rows->until = until;
 	advance = rows->kind->advance(rows);
-	if (advance != ETL_NO_MORE_ROWS)
+	if (advance != ETL_NO_MORE_ROWS && advance != ETL_NOTHING_YET)
 		rows->counters.records++;
 	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);

@@ -100,7 +100,8 @@ typedef enum EtlAdvance
 	ETL_ROW,
 	ETL_ROW_FAULTY,	  /* its structure is broken, as rows->fault says */
 	ETL_ROW_REJECTED, /* the same, and it is to be left out whatever on_error says */
-	ETL_NO_MORE_ROWS
+	ETL_NO_MORE_ROWS,
+	ETL_NOTHING_YET /* for a pipeline: none came by rows->until */
 } EtlAdvance;
 
 /*
@@ -111,11 +112,14 @@ typedef struct EtlKept
 	EtlAdvance advance; /* ETL_ROW, or what is wrong with it: */
 	EtlFault fault;
 	const char *source; /* where it is from, for messages */
-	uint64 line;
+	int64 line;			/* from 1; 0: lines are not counted, as with the next two */
+	int64 page;
+	int64 index;
 	uint64 offset;
 	const char *data; /* as it is written in the source */
 	size_t len;
-	bool is_text;		/* all of that is valid in the server's encoding */
+	size_t extra;		/* bytes of memory that it takes besides */
+	bool is_text;		/* all of that can be text in the server's encoding */
 	const char *header; /* what names its fields, as it is written; NULL: nothing does */
 	void *fields;		/* the kind's own */
 } EtlKept;
@@ -129,8 +133,11 @@ typedef struct EtlResume
 	void (*mark)(void *arg, const char *part, const char *position);
 	/* The last record of a part was held back: it counts after so many ms if nobody goes on writing. */
 	void (*held)(void *arg, int64 ms);
+	/* Reading of the part in hand begins anew: nothing behind a mark is done already. */
+	void (*forget)(void *arg);
 	void *arg;
 	bool no_source; /* records are only revived */
+	bool once;		/* a record that comes a second time is loaded a second time */
 	int settle_ms; /* for how long a file must be still before its unterminated last record counts */
 } EtlResume;
 
@@ -168,6 +175,8 @@ typedef struct EtlScanKind
 	void (*revive)(EtlRows *rows, EtlKept *kept);
 	/* The text of a kept record without the values of some columns; NULL if they cannot be told apart. */
 	char *(*redact)(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);
+	/* The text of a kept record; NULL: it is kept in the server's encoding. */
+	char *(*text)(EtlRows *rows, const EtlKept *kept);
 	/* Marks how far the part in hand is handed out. */
 	void (*tell)(EtlRows *rows);
 } EtlScanKind;
@@ -198,6 +207,7 @@ struct EtlRows
 	EtlLoad *load;			 /* that these rows are read for; or NULL */
 	bool reading;			 /* errors say by themselves where they come from */
 	const EtlResume *resume; /* a pipeline's; NULL: an ordinary scan */
+	int64 until; /* on the clock (clock.h): advance waits no longer than this; or ETL_FOREVER */
 
 	EtlOnError on_error;
 	int64 reject_limit; /* -1: none */
@@ -228,8 +238,11 @@ extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleD
 /* The same for a pipeline: its faulty rows are neither errors nor left out. */
 extern EtlRows *EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
 									   const EtlResume *resume);
-/* For a pipeline: goes to the next record, converting nothing; *advance is ETL_NO_MORE_ROWS at the end. */
-extern EtlAdvance EtlRowsAdvance(EtlRows *rows);
+/*
+ * For a pipeline: goes to the next record, converting nothing; ETL_NO_MORE_ROWS at the end.  ETL_NOTHING_YET if it has not
+ * come by "until" (on the clock, or ETL_FOREVER).
+ */
+extern EtlAdvance EtlRowsAdvance(EtlRows *rows, int64 until);
 extern bool EtlRowsNext(EtlRows *rows);
 extern void
 EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);

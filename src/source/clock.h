@@ -18,4 +18,7 @@ EtlClock(void)
 	return (int64) INSTR_TIME_GET_MICROSEC(now) / 1000;
 }
 
+/* As the end of a wait: there is none. */
+#define ETL_FOREVER (-1)
+
 #endif /* ETL_CLOCK_H */

@@ -17,6 +17,7 @@
 #include "catalog/namespace.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "source/catalogs.h"
 #include "source/decode.h"
 
 #define RAW_SIZE 16384
@@ -69,12 +70,14 @@ static size_t decode_read(EtlSource *source, char *buf, size_t len);
 static void decode_close(EtlSource *source);
 static uint64 decode_skip(EtlSource *source, uint64 n);
 static void decode_rewind(EtlSource *source);
+static bool decode_ready(EtlSource *source, int64 until);
 static bool decode_block(Decoder *d);
 
 static const EtlSourceOps decode_ops = {
 	.read = decode_read,
 	.close = decode_close,
 	.skip = decode_skip,
+	.ready = decode_ready,
 	.rewind = decode_rewind,
 };
 
@@ -183,8 +186,9 @@ settle_encoding(Decoder *d, const char *encoding)
 
 /* Looks the conversion up once; afterwards no catalog is needed to read. */
 static void
-settle_conversion(Decoder *d)
+settle_conversion(void *arg)
 {
+	Decoder *d = arg;
 	int to = GetDatabaseEncoding();
 	Oid proc;
 
@@ -200,8 +204,8 @@ settle_conversion(Decoder *d)
 	d->convert = true;
 }
 
-EtlSource *
-EtlDecodeOpen(EtlSource *inner, const char *encoding)
+static Decoder *
+create_decoder(EtlSource *inner)
 {
 	Decoder *d = palloc0(sizeof(Decoder));
 
@@ -212,16 +216,44 @@ EtlDecodeOpen(EtlSource *inner, const char *encoding)
 	d->context = CurrentMemoryContext;
 	d->last_fault = -1;
 	d->raw.data = palloc(RAW_SIZE);
+	return d;
+}
+
+/* The bytes of inner, but for a mark at their start, are what is asked for. */
+static void
+hand_on(Decoder *d, const EtlSource *inner)
+{
+	d->base.plain = inner->plain;
+	if (inner->size >= 0)
+		d->base.size = inner->size - d->mark_len;
+}
+
+EtlSource *
+EtlDecodeOpen(EtlSource *inner, const char *encoding)
+{
+	Decoder *d = create_decoder(inner);
+
 	fill_raw(d, 4);
 	settle_encoding(d, encoding);
-	settle_conversion(d);
+	EtlWithCatalogs(settle_conversion, d);
 	d->raw.pos = d->mark_len;
 	if (d->utf16 != NOT_UTF16 && d->convert)
 		d->text.data = palloc(RAW_SIZE * 2);
 	if (d->utf16 != NOT_UTF16 || d->convert)
 		d->out.data = palloc(OUT_SIZE);
-	else if (inner->size >= 0)
-		d->base.size = inner->size - d->mark_len;
+	else
+		hand_on(d, inner);
+	return &d->base;
+}
+
+EtlSource *
+EtlDecodeContinue(EtlSource *inner, int mark_len)
+{
+	Decoder *d = create_decoder(inner);
+
+	d->mark_len = mark_len;
+	hand_on(d, inner);
+	d->base.bytes_read = inner->bytes_read - mark_len;
 	return &d->base;
 }
 
@@ -263,6 +295,17 @@ decode_read(EtlSource *source, char *buf, size_t len)
 	}
 	source->bytes_read += n;
 	return n;
+}
+
+/* Where bytes are converted, a block of them takes no more than a few. */
+static bool
+decode_ready(EtlSource *source, int64 until)
+{
+	Decoder *d = (Decoder *) source;
+
+	if (left(&d->out) > 0 || left(&d->text) > 0 || (left(&d->raw) > 0 && !d->convert))
+		return true;
+	return EtlSourceReady(source->inner, until);
 }
 
 static void

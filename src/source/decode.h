@@ -28,6 +28,9 @@ typedef struct EtlDecodeFault
  */
 extern EtlSource *EtlDecodeOpen(EtlSource *inner, const char *encoding);
 
+/* The rest of something that needs no decoding, and had a byte order mark of so many bytes: it is handed on as it is. */
+extern EtlSource *EtlDecodeContinue(EtlSource *inner, int mark_len);
+
 /*
  * The first character between two bytes of the decoded stream that could not be decoded, in the current
  * memory context; NULL if there is none, or if it is too long ago.  "from" must not go back.

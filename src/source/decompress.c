@@ -39,6 +39,8 @@ typedef struct Decompressor
 	size_t pos;		 /* of input: what is before it was used */
 	size_t len;
 	char *input; /* [INPUT_SIZE] */
+	size_t nahead;
+	char ahead[256]; /* what was unpacked before anybody read it */
 } Decompressor;
 
 struct Codec
@@ -253,32 +255,62 @@ read_plain(Decompressor *d, char *buf, size_t len)
 	return n;
 }
 
+/* Unpacks a piece, perhaps an empty one, or gets input for the next; false at the end. */
+static bool
+take_step(Decompressor *d, char *buf, size_t len, size_t *n)
+{
+	CHECK_FOR_INTERRUPTS();
+	*n = 0;
+	if (d->pos < d->len)
+		*n = d->codec->step(d, buf, len);
+	else if (!fill(d))
+	{
+		/* the library may hold output that its last input gave */
+		if (!d->at_start)
+			*n = d->codec->step(d, buf, len);
+		if (*n == 0 && !d->at_start)
+			ereport(ERROR,
+					(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+					 errmsg("compressed data of \"%s\" is truncated", d->base.name),
+					 errdetail("The %s data ends after %llu bytes, before its end mark.",
+							   d->codec->name, (unsigned long long) d->base.inner->bytes_read)));
+		return *n > 0;
+	}
+	return true;
+}
+
 static size_t
 read_compressed(Decompressor *d, char *buf, size_t len)
 {
-	size_t n = 0;
+	size_t n = Min(d->nahead, len);
 
+	memcpy(buf, d->ahead, n);
+	d->nahead -= n;
+	memmove(d->ahead, d->ahead + n, d->nahead);
 	while (n == 0)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (d->pos < d->len)
-			n = d->codec->step(d, buf, len);
-		else if (!fill(d))
-		{
-			/* the library may hold output that its last input gave */
-			if (!d->at_start)
-				n = d->codec->step(d, buf, len);
-			if (n == 0 && !d->at_start)
-				ereport(ERROR, (errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
-								errmsg("compressed data of \"%s\" is truncated", d->base.name),
-								errdetail("The %s data ends after %llu bytes, before its end mark.",
-										  d->codec->name,
-										  (unsigned long long) d->base.inner->bytes_read)));
-			if (n == 0)
-				return 0;
-		}
+		if (!take_step(d, buf, len, &n))
+			return 0;
 	}
 	return n;
+}
+
+/* Only unpacking tells whether what has come is enough for a byte. */
+static bool
+decompress_ready(EtlSource *source, int64 until)
+{
+	Decompressor *d = (Decompressor *) source;
+
+	if (d->codec == NULL)
+		return d->pos < d->len || EtlSourceReady(source->inner, until);
+	while (d->nahead == 0)
+	{
+		if (d->pos == d->len && !d->ended && !EtlSourceReady(source->inner, until))
+			return false;
+		if (!take_step(d, d->ahead, sizeof(d->ahead), &d->nahead))
+			return true;
+	}
+	return true;
 }
 
 static size_t
@@ -317,7 +349,7 @@ decompress_rewind(EtlSource *source)
 	Decompressor *d = (Decompressor *) source;
 
 	decompress_close(source);
-	d->pos = d->len = 0;
+	d->pos = d->len = d->nahead = 0;
 	d->ended = false;
 	fill_magic(d);
 	begin(d);
@@ -339,6 +371,7 @@ decompress_skip(EtlSource *source, uint64 n)
 static const EtlSourceOps decompress_ops = {
 	.read = decompress_read,
 	.skip = decompress_skip,
+	.ready = decompress_ready,
 	.close = decompress_close,
 	.rewind = decompress_rewind,
 };
@@ -381,7 +414,10 @@ EtlDecompressOpen(EtlSource *inner)
 	fill_magic(d);
 	settle_codec(d);
 	if (d->codec == NULL)
+	{
 		d->base.size = inner->size;
+		d->base.plain = inner->plain;
+	}
 	begin(d);
 	return &d->base;
 }

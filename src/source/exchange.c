@@ -394,13 +394,18 @@ build_request(EtlExchange *exchange)
 	memset(request, 0, sizeof(*request));
 	request->method = exchange->method;
 	request->headers =
-		palloc((list_length(target->headers) + list_length(call->headers) + 4) * sizeof(char *));
+		palloc((list_length(target->headers) + list_length(call->headers) + 5) * sizeof(char *));
 	add_header(request, psprintf("Accept-Encoding: %s",
 								 call->accept_encoding ? call->accept_encoding : "identity"));
 	if (call->offset > 0)
 		add_header(request, psprintf("Range: bytes=%llu-", (unsigned long long) call->offset));
 	if (call->if_range)
 		add_header(request, psprintf("If-Range: %s", call->if_range));
+	if (call->unless)
+		add_header(request,
+				   psprintf("%s: %s",
+							strchr(call->unless, '"') ? "If-None-Match" : "If-Modified-Since",
+							call->unless));
 	if (exchange->trusted)
 	{
 		foreach (lc, target->headers)
@@ -661,27 +666,42 @@ EtlExchangeProgressed(EtlExchange *exchange)
 	exchange->attempt = 1;
 }
 
-int
-EtlExchangeAwait(EtlExchange *exchange)
+/* Waits until a hop that is due may be sent, and sends it; false if "until" comes before. */
+static bool
+wait_until_due(EtlExchange *exchange, int64 until)
+{
+	int64 now = EtlClock();
+
+	if (exchange->not_before > now)
+	{
+		bool slept = EtlHttpSleep(exchange->not_before, until);
+
+		exchange->stats->waited += EtlClock() - now;
+		EtlCount(ETL_HTTP_WAITED, EtlClock() - now);
+		if (!slept)
+			return false;
+	}
+	send_hop(exchange, true);
+	return true;
+}
+
+/* Goes on until there is an answer; false if "until" comes before. */
+static bool
+advance(EtlExchange *exchange, int64 until)
 {
 	EtlHttpFault fault;
-	int64 now;
 
-	for (;;)
+	while (exchange->state != ANSWERED)
 	{
 		switch (exchange->state)
 		{
 			case DUE:
-				now = EtlClock();
-				if (exchange->not_before > now)
-				{
-					EtlHttpSleep(exchange->not_before);
-					exchange->stats->waited += EtlClock() - now;
-					EtlCount(ETL_HTTP_WAITED, EtlClock() - now);
-				}
-				send_hop(exchange, true);
+				if (!wait_until_due(exchange, until))
+					return false;
 				break;
 			case SENT:
+				if (!EtlHttpArrives(exchange->http, until))
+					return false;
 				fault = EtlHttpAwait(exchange->http);
 				if (fault != ETL_HTTP_OK)
 					judge_fault(exchange, fault);
@@ -689,11 +709,37 @@ EtlExchangeAwait(EtlExchange *exchange)
 					judge_status(exchange);
 				break;
 			case ANSWERED:
-				return EtlHttpStatus(exchange->http);
+				break;
 			case IDLE:
 				elog(ERROR, "an HTTP exchange waits for nothing");
 		}
 	}
+	return true;
+}
+
+int
+EtlExchangeAwait(EtlExchange *exchange)
+{
+	(void) advance(exchange, ETL_FOREVER);
+	return EtlHttpStatus(exchange->http);
+}
+
+bool
+EtlExchangeAnswers(EtlExchange *exchange, int64 until)
+{
+	return advance(exchange, until);
+}
+
+bool
+EtlExchangeHasBody(const EtlExchange *exchange)
+{
+	return EtlHttpHasBody(exchange->http);
+}
+
+bool
+EtlExchangeBodyArrives(EtlExchange *exchange, int64 until)
+{
+	return EtlHttpBodyArrives(exchange->http, until);
 }
 
 size_t

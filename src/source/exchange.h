@@ -35,6 +35,7 @@ typedef struct EtlCall
 	const char *accept_encoding; /* NULL: as it is stored */
 	uint64 offset;				 /* of the first byte that is asked for */
 	const char *if_range;		 /* with an offset: the validator of what its bytes belong to */
+	const char *unless;			 /* a validator: 304 will do if what it belongs to is still there */
 	bool repeatable;			 /* though the method is not idempotent (a search by POST) */
 	bool any_status; /* is an answer, even one that says "later": the caller judges it */
 } EtlCall;
@@ -51,6 +52,10 @@ typedef struct EtlHttpStats
 extern EtlExchange *EtlExchangeCreate(const EtlTarget *target, EtlHttpStats *stats);
 extern void EtlExchangeSend(EtlExchange *exchange, const EtlCall *call);
 extern int EtlExchangeAwait(EtlExchange *exchange);
+/* Waits until Await (or Read, of an answer) would not have to, but not beyond "until"; false if that came first. */
+extern bool EtlExchangeAnswers(EtlExchange *exchange, int64 until);
+extern bool EtlExchangeBodyArrives(EtlExchange *exchange, int64 until);
+extern bool EtlExchangeHasBody(const EtlExchange *exchange); /* bytes that a read would give */
 
 /* Between 1 and len bytes of the body; 0 at its end, or where it broke off (then EtlExchangeBroke). */
 extern size_t EtlExchangeRead(EtlExchange *exchange, char *buf, size_t len);

@@ -20,6 +20,7 @@
 #include "catalog/pg_authid.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "source/catalogs.h"
 #include "source/file.h"
 #include "storage/fd.h"
 #include "utils/acl.h"
@@ -48,10 +49,19 @@ static const EtlSourceOps file_ops = {
 	.rewind = file_rewind,
 };
 
+static void
+look_up_role(void *may_read)
+{
+	*(bool *) may_read = has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES);
+}
+
 bool
 EtlFileMayRead(void)
 {
-	return has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES);
+	bool may_read;
+
+	EtlWithCatalogs(look_up_role, &may_read);
+	return may_read;
 }
 
 void
@@ -149,6 +159,7 @@ EtlFileOpen(const char *path)
 	EtlFileCheckMayRead(path);
 	open_descriptor(file);
 	file->base.size = file->opened.size;
+	file->base.plain = true;
 	return &file->base;
 }
 

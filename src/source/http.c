@@ -96,6 +96,8 @@ static struct
 	uint32 wait_event;
 } loop = {.due = -1};
 
+volatile sig_atomic_t EtlHttpHurry = false;
+
 static int http_buffer_size = 256; /* kB */
 
 static void finish(EtlHttp *http, CURLcode code);
@@ -299,13 +301,24 @@ turn_loop(int64 until)
 		act(CURL_SOCKET_TIMEOUT, 0);
 }
 
-void
-EtlHttpSleep(int64 until)
+/* Whether a wait that has an end is over. */
+static bool
+is_over(int64 until)
+{
+	return until != ETL_FOREVER && (EtlHttpHurry || EtlClock() >= until);
+}
+
+bool
+EtlHttpSleep(int64 until, int64 end)
 {
 	start_loop();
 	do
-		turn_loop(until);
-	while (EtlClock() < until);
+	{
+		if (is_over(end))
+			return false;
+		turn_loop(end == ETL_FOREVER ? until : Min(until, end));
+	} while (EtlClock() < until);
+	return true;
 }
 
 /*
@@ -671,11 +684,11 @@ EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request)
 
 /* Before the request is sent, libcurl keeps the time, so that it can divide it among a host's addresses. */
 static void
-wait_for_connection(EtlHttp *http)
+wait_for_connection(EtlHttp *http, int64 until)
 {
 	int64 before = EtlClock();
 
-	turn_loop(-1);
+	turn_loop(until);
 	http->waited = http->sent ? 0 : http->waited + EtlClock() - before;
 }
 
@@ -684,13 +697,14 @@ wait_for_connection(EtlHttp *http)
  * it.
  */
 static void
-wait_for_bytes(EtlHttp *http)
+wait_for_bytes(EtlHttp *http, int64 until)
 {
 	int64 before = EtlClock();
 	uint64 received = http->received;
 	int64 limit = http->request->stall_timeout;
+	int64 stalled = before + limit - http->waited;
 
-	turn_loop(before + limit - http->waited);
+	turn_loop(until == ETL_FOREVER ? stalled : Min(stalled, until));
 	received = Min(http->received - received, 1000000);
 	http->waited += EtlClock() - before;
 	http->waited -= Min(http->waited, (int64) received * 1000);
@@ -703,12 +717,12 @@ wait_for_bytes(EtlHttp *http)
 }
 
 static void
-wait_for_progress(EtlHttp *http)
+wait_for_progress(EtlHttp *http, int64 until)
 {
 	if (http->sent)
-		wait_for_bytes(http);
+		wait_for_bytes(http, until);
 	else
-		wait_for_connection(http);
+		wait_for_connection(http, until);
 }
 
 /*
@@ -722,8 +736,8 @@ is_late_by_us(const EtlHttp *http)
 		   http->waited * 2 < http->request->connect_timeout;
 }
 
-EtlHttpFault
-EtlHttpAwait(EtlHttp *http)
+bool
+EtlHttpArrives(EtlHttp *http, int64 until)
 {
 	do
 	{
@@ -731,9 +745,38 @@ EtlHttpAwait(EtlHttp *http)
 		if (is_late_by_us(http))
 			EtlHttpStart(http, http->request);
 		while (!http->head_done && !http->finished)
-			wait_for_progress(http);
+		{
+			if (is_over(until))
+				return false;
+			wait_for_progress(http, until);
+		}
 	} while (is_late_by_us(http));
+	return true;
+}
+
+EtlHttpFault
+EtlHttpAwait(EtlHttp *http)
+{
+	(void) EtlHttpArrives(http, ETL_FOREVER);
 	return http->head_done ? ETL_HTTP_OK : http->fault;
+}
+
+bool
+EtlHttpBodyArrives(EtlHttp *http, int64 until)
+{
+	while (http->ring.used == 0 && !http->finished)
+	{
+		if (is_over(until))
+			return false;
+		wait_for_progress(http, until);
+	}
+	return true;
+}
+
+bool
+EtlHttpHasBody(const EtlHttp *http)
+{
+	return http->ring.used > 0;
 }
 
 /* Lets libcurl go on with a body that it was told to keep. */
@@ -756,8 +799,7 @@ size_t
 EtlHttpRead(EtlHttp *http, char *buf, size_t len)
 {
 	Assert(len > 0);
-	while (http->ring.used == 0 && !http->finished)
-		wait_for_progress(http);
+	(void) EtlHttpBodyArrives(http, ETL_FOREVER);
 	len = EtlRingTake(&http->ring, buf, len);
 	if (http->paused && !http->finished && http->ring.used <= http->ring.size / 2)
 		resume(http);

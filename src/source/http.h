@@ -21,6 +21,8 @@
 #ifndef ETL_HTTP_H
 #define ETL_HTTP_H
 
+#include <signal.h>
+
 #include "etl.h"
 
 typedef struct EtlHttp EtlHttp;
@@ -63,6 +65,10 @@ extern void EtlHttpInit(void);
 extern EtlHttp *EtlHttpCreate(void);
 extern void EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request);
 extern EtlHttpFault EtlHttpAwait(EtlHttp *http);
+/* Waits until Await (or Read, of the body) would not have to, but not beyond "until"; false if that came first. */
+extern bool EtlHttpArrives(EtlHttp *http, int64 until);
+extern bool EtlHttpBodyArrives(EtlHttp *http, int64 until);
+extern bool EtlHttpHasBody(const EtlHttp *http);
 extern size_t EtlHttpRead(EtlHttp *http, char *buf, size_t len);
 /* What there is of the body by "until" (on the clock), or as much as fits into len bytes. */
 extern size_t EtlHttpReadUntil(EtlHttp *http, char *buf, size_t len, int64 until);
@@ -78,7 +84,13 @@ extern const char *EtlHttpPurpose(const EtlHttp *http); /* of the address connec
 extern int EtlHttpStatus(const EtlHttp *http);
 extern char *EtlHttpHeader(const EtlHttp *http, const char *name); /* palloc'd, NULL: none */
 
-/* Moves all requests that are under way until the clock (clock.h) is at "until"; 0 does not wait. */
-extern void EtlHttpSleep(int64 until);
+/* Whoever gave his wait an end gets it now: a signal handler's wish. */
+extern volatile sig_atomic_t EtlHttpHurry;
+
+/*
+ * Moves all requests that are under way until the clock (clock.h) is at "until", but not beyond "end" (or
+ * ETL_FOREVER); false if that came first.
+ */
+extern bool EtlHttpSleep(int64 until, int64 end);
 
 #endif /* ETL_HTTP_H */

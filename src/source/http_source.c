@@ -31,19 +31,31 @@ typedef struct HttpSource
 	EtlExchange *exchange;
 	EtlCall call;
 	char *validator; /* for If-Range; NULL: the server gives none that would do */
+	char *seen;		 /* the same, or a weak ETag */
+	EtlHttpNews news;
 	bool encoded;
 	uint64 reached; /* how far the attempts before the one in hand came */
+	bool asked;		/* for the rest, and the answer is still to come */
 	bool ended;
 } HttpSource;
 
 static size_t http_read(EtlSource *source, char *buf, size_t len);
 static void http_close(EtlSource *source);
+static bool http_ready(EtlSource *source, int64 until);
 
 static const EtlSourceOps http_ops = {
 	.read = http_read,
 	.close = http_close,
+	.ready = http_ready,
 	.rewind = NULL,
 };
+
+static void
+end(HttpSource *http)
+{
+	EtlExchangeClose(http->exchange);
+	http->ended = true;
+}
 
 static int64
 parse_length(const char *text)
@@ -76,8 +88,15 @@ find_validator(const HttpSource *http)
 	char *modified = EtlExchangeHeader(http->exchange, "Last-Modified");
 
 	if (etag)
-		return etag[0] == '"' ? etag : NULL;
+		return etag;
 	return is_strong_date(modified, EtlExchangeHeader(http->exchange, "Date")) ? modified : NULL;
+}
+
+/* Whether it changes with each byte. */
+static bool
+is_strong(const char *validator)
+{
+	return validator && strncmp(validator, "W/", 2) != 0;
 }
 
 static bool
@@ -119,14 +138,16 @@ begin(HttpSource *http)
 	if (EtlExchangeHeader(http->exchange, "Transfer-Encoding") == NULL)
 		http->base.size = parse_length(EtlExchangeHeader(http->exchange, "Content-Length"));
 	old = MemoryContextSwitchTo(http->context);
-	http->validator = find_validator(http);
+	http->seen = find_validator(http);
+	http->validator = is_strong(http->seen) ? http->seen : NULL;
 	MemoryContextSwitchTo(old);
 	http->encoded = find_encoding(http);
+	http->base.plain = !http->encoded;
 }
 
-/* Whether the answer is what follows the bytes that we have, and of the same thing. */
-static void
-check_part(HttpSource *http)
+/* Why the answer is not what follows the bytes that we have, of the same thing; NULL: it is. */
+static const char *
+problem_of_part(HttpSource *http)
 {
 	char *range = EtlExchangeHeader(http->exchange, "Content-Range");
 	char *etag = EtlExchangeHeader(http->exchange, "ETag");
@@ -136,20 +157,21 @@ check_part(HttpSource *http)
 	int64 size;
 
 	if (!range || sscanf(range, "bytes %20llu-%20llu/%n", &first, &last, &end) != 2 || end == 0)
-		raise_cannot_resume(http, "The server did not say which part it sent.");
+		return "The server did not say which part it sent.";
 	if (first != http->base.bytes_read)
-		raise_cannot_resume(http, "The server sent another part than it was asked for.");
+		return "The server sent another part than it was asked for.";
 	size = parse_length(range + end);
 	if (http->base.size >= 0 && size >= 0 && size != http->base.size)
-		raise_cannot_resume(http, "What the URL holds has another size now.");
+		return "What the URL holds has another size now.";
 	if (http->base.size < 0)
 		http->base.size = size;
 	if (http->base.size < 0)
-		raise_cannot_resume(http, "The server did not say how large the whole is.");
+		return "The server did not say how large the whole is.";
 	if (etag && http->validator[0] == '"' && strcmp(etag, http->validator) != 0)
-		raise_cannot_resume(http, "What the URL holds has changed since.");
+		return "What the URL holds has changed since.";
 	if (find_encoding(http) != http->encoded)
-		raise_cannot_resume(http, "The server sent the rest in another coding.");
+		return "The server sent the rest in another coding.";
+	return NULL;
 }
 
 /* Whether the server says that the bytes we have are all: only the end itself was lost. */
@@ -169,11 +191,14 @@ check_answer(HttpSource *http)
 {
 	int status = EtlExchangeAwait(http->exchange);
 	char *etag = EtlExchangeHeader(http->exchange, "ETag");
+	const char *problem = status == 206 ? problem_of_part(http) : NULL;
 
+	if (problem)
+		raise_cannot_resume(http, problem);
+	if (status == 206)
+		return;
 	if (status == 416 && is_complete(http))
 		http->ended = true;
-	else if (status == 206)
-		check_part(http);
 	else if (status == 200 && etag && strcmp(etag, http->validator) == 0)
 		raise_cannot_resume(http, "The server does not send parts.");
 	else if (status == 200)
@@ -185,9 +210,9 @@ check_answer(HttpSource *http)
 		EtlExchangeRaise(http->exchange);
 }
 
-/* The body broke off: asks for what is missing. */
+/* The body broke off: asks for what is missing, and does not wait for it. */
 static void
-resume(HttpSource *http)
+ask_for_rest(HttpSource *http)
 {
 	bool from_start = http->base.bytes_read == 0;
 
@@ -200,10 +225,20 @@ resume(HttpSource *http)
 		EtlExchangeProgressed(http->exchange);
 	http->reached = http->base.bytes_read;
 	EtlExchangeSendAgain(http->exchange, &http->call, ETL_NO_WAIT_ASKED);
-	if (from_start)
+	http->asked = true;
+}
+
+/* The answer to that. */
+static void
+go_on(HttpSource *http)
+{
+	http->asked = false;
+	if (http->call.offset == 0)
 		begin(http);
 	else
 		check_answer(http);
+	if (http->ended)
+		EtlExchangeClose(http->exchange);
 }
 
 /* Whether an answer came to its end before what the URL holds did. */
@@ -221,20 +256,49 @@ http_read(EtlSource *source, char *buf, size_t len)
 
 	while (!http->ended)
 	{
+		if (http->asked)
+		{
+			go_on(http);
+			continue;
+		}
 		n = EtlExchangeRead(http->exchange, buf, len);
 		if (n > 0)
 			break;
 		if (EtlExchangeBroke(http->exchange) || is_short(http))
-			resume(http);
+			ask_for_rest(http);
 		else
-			http->ended = true;
-		if (http->ended)
-			EtlExchangeClose(http->exchange);
+			end(http);
 	}
 	if (http->call.offset > 0 && source->bytes_read + n > (uint64) source->size)
 		raise_cannot_resume(http, "The server sent more than it said there is.");
 	source->bytes_read += n;
 	return n;
+}
+
+static bool
+http_ready(EtlSource *source, int64 until)
+{
+	HttpSource *http = (HttpSource *) source;
+	char byte;
+
+	while (!http->ended)
+	{
+		if (http->asked)
+		{
+			if (!EtlExchangeAnswers(http->exchange, until))
+				return false;
+			go_on(http);
+			continue;
+		}
+		if (!EtlExchangeBodyArrives(http->exchange, until))
+			return false;
+		if (!EtlExchangeBroke(http->exchange) || EtlExchangeHasBody(http->exchange))
+			break;
+		(void) EtlExchangeRead(http->exchange, &byte,
+							   1); /* which says so, to the origin's breaker too */
+		ask_for_rest(http);
+	}
+	return true;
 }
 
 static void
@@ -247,9 +311,70 @@ http_close(EtlSource *source)
 	http->ended = true;
 }
 
-EtlSource *
-EtlHttpOpen(const EtlTarget *target, const char *path, EtlHttpStats *stats)
+/* ----------------------------------------------------------------
+ *	What was read before
+ * ---------------------------------------------------------------- */
+
+/* Asks for all, as if nothing had been read before. */
+static void
+ask_for_all(HttpSource *http)
 {
+	http->call.offset = http->base.bytes_read = http->reached = 0;
+	http->call.if_range = http->call.unless = NULL;
+	http->base.size = -1;
+	http->encoded = false;
+	EtlExchangeSend(http->exchange, &http->call);
+	begin(http);
+}
+
+/* The first answer to a request for the bytes behind those of the past. */
+static void
+begin_rest(HttpSource *http, const EtlHttpPast *past)
+{
+	int status = EtlExchangeAwait(http->exchange);
+
+	http->base.bytes_read = http->reached = past->offset;
+	http->validator = http->seen = pstrdup(past->validator);
+	if (status == 206 && problem_of_part(http) == NULL)
+	{
+		const char *range = EtlExchangeHeader(http->exchange, "Content-Range");
+
+		http->base.size = parse_length(strchr(range, '/') + 1);
+		http->base.plain = true;
+		http->news = ETL_HTTP_REST;
+	}
+	else if (status == 206 || status == 416)
+		ask_for_all(http);
+	else
+	{
+		http->base.bytes_read = http->reached = 0;
+		begin(http);
+	}
+}
+
+/* The first answer where all was read before. */
+static void
+begin_unless_unchanged(HttpSource *http, const EtlHttpPast *past)
+{
+	bool unchanged = EtlExchangeAwait(http->exchange) == 304;
+
+	if (!unchanged)
+	{
+		begin(http);
+		/* Not every server knows conditions. */
+		unchanged = http->seen && strcmp(http->seen, past->validator) == 0;
+	}
+	if (!unchanged)
+		return;
+	http->news = ETL_HTTP_UNCHANGED;
+	end(http);
+}
+
+EtlSource *
+EtlHttpOpen(const EtlTarget *target, const char *path, const EtlHttpPast *past, EtlHttpStats *stats)
+{
+	bool knows = past && past->validator;
+	bool rest = knows && !past->whole && past->offset > 0 && is_strong(past->validator);
 	HttpSource *http = palloc0(sizeof(HttpSource));
 
 	http->context = CurrentMemoryContext;
@@ -258,9 +383,36 @@ EtlHttpOpen(const EtlTarget *target, const char *path, EtlHttpStats *stats)
 	EtlTargetUrl(target, path, &http->call.url);
 	http->base.name = EtlUrlDisplay(&http->call.url);
 	http->exchange = EtlExchangeCreate(target, stats);
+	if (knows && past->whole)
+		http->call.unless = pstrdup(past->validator);
+	if (rest)
+	{
+		http->call.offset = past->offset;
+		http->call.if_range = pstrdup(past->validator);
+	}
 	EtlExchangeSend(http->exchange, &http->call);
-	begin(http);
+	if (rest)
+		begin_rest(http, past);
+	else if (knows && past->whole)
+		begin_unless_unchanged(http, past);
+	else
+		begin(http);
+	http->call.unless = NULL;
 	return &http->base;
+}
+
+EtlHttpNews
+EtlHttpWhatIsNew(const EtlSource *source)
+{
+	Assert(source->ops == &http_ops);
+	return ((const HttpSource *) source)->news;
+}
+
+const char *
+EtlHttpValidator(const EtlSource *source)
+{
+	Assert(source->ops == &http_ops);
+	return ((const HttpSource *) source)->seen;
 }
 
 bool

@@ -10,6 +10,7 @@
 
 #include <sys/stat.h>
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "source/decompress.h"
 #include "source/file.h"
@@ -40,7 +41,8 @@ struct EtlSourceSet
 	EtlTarget *target; /* of a URL or server, which is the only member; NULL: files */
 	const char *path;
 	bool rewindable;
-	bool encoded; /* compressed for the way, whatever it is */
+	const EtlHttpPast *past; /* or NULL */
+	bool encoded;			 /* compressed for the way, whatever it is */
 	EtlHttpStats stats;
 };
 
@@ -62,6 +64,16 @@ size_of_files(const EtlSourceSet *set)
 	return size;
 }
 
+/* What its source will be called. */
+static char *
+shown_url(const EtlSourceSet *set)
+{
+	EtlUrl url;
+
+	EtlTargetUrl(set->target, set->path, &url);
+	return EtlUrlDisplay(&url);
+}
+
 EtlSourceSet *
 EtlSourceSetOpen(const char *source, const char *path, bool rewindable)
 {
@@ -77,7 +89,7 @@ EtlSourceSetOpen(const char *source, const char *path, bool rewindable)
 	{
 		set->target = EtlTargetOf(source);
 		set->path = path != NULL ? pstrdup(path) : NULL;
-		names = list_make1(EtlUrlRedact(source));
+		names = list_make1(shown_url(set));
 	}
 	else
 		names = EtlGlob(source);
@@ -106,7 +118,7 @@ finish(EtlSourceSet *set)
 static EtlSource *
 open_http(EtlSourceSet *set)
 {
-	EtlSource *source = EtlHttpOpen(set->target, set->path, &set->stats);
+	EtlSource *source = EtlHttpOpen(set->target, set->path, set->past, &set->stats);
 
 	set->encoded = EtlHttpIsEncoded(source);
 	return set->rewindable ? EtlSpoolOpen(source) : source;
@@ -150,11 +162,67 @@ EtlSourceSetNext(EtlSourceSet *set)
 	member = &set->members[set->next++];
 	old = MemoryContextSwitchTo(set->member_context);
 	set->raw = set->n > 1 ? open_one_of_several(member) : open_only(set);
-	source = EtlDecompressOpen(set->raw);
+	source = set->raw;
+	/* What begins in its midst may look like anything. */
+	if (EtlSourceSetNews(set) == ETL_HTTP_ALL)
+		source = EtlDecompressOpen(source);
 	if (set->encoded)
 		source = EtlDecompressOpen(source);
 	MemoryContextSwitchTo(old);
 	return source;
+}
+
+const char *
+EtlSourceSetNextName(const EtlSourceSet *set)
+{
+	return set->next < set->n ? set->members[set->next].name : NULL;
+}
+
+void
+EtlSourceSetPast(EtlSourceSet *set, const EtlHttpPast *past)
+{
+	set->past = past;
+}
+
+EtlHttpNews
+EtlSourceSetNews(const EtlSourceSet *set)
+{
+	if (set->target == NULL || set->rewindable)
+		return ETL_HTTP_ALL;
+	return EtlHttpWhatIsNew(set->only);
+}
+
+const char *
+EtlSourceSetValidator(const EtlSourceSet *set)
+{
+	return EtlHttpValidator(set->only);
+}
+
+uint64
+EtlSourceSetUrlHash(const EtlSourceSet *set)
+{
+	EtlUrl url;
+	char *text;
+
+	if (set->target == NULL)
+		return 0;
+	EtlTargetUrl(set->target, set->path, &url);
+	text = EtlUrlText(&url);
+	return hash_bytes_extended((const unsigned char *) text, (int) strlen(text), 0);
+}
+
+EtlSource *
+EtlSourceSetAgain(EtlSourceSet *set)
+{
+	finish(set);
+	set->past = NULL;
+	if (set->target != NULL && set->only != NULL)
+	{
+		EtlSourceClose(set->only);
+		set->only = NULL;
+	}
+	set->next--;
+	return EtlSourceSetNext(set);
 }
 
 MemoryContext

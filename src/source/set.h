@@ -5,7 +5,7 @@
 #ifndef ETL_SET_H
 #define ETL_SET_H
 
-#include "source/exchange.h"
+#include "source/http_source.h"
 #include "source/source.h"
 
 typedef struct EtlSourceSet EtlSourceSet;
@@ -22,6 +22,21 @@ extern EtlSourceSet *EtlSourceSetOpen(const char *source, const char *path, bool
 
 /* Closes the source in hand, and opens the next; NULL when there is none. */
 extern EtlSource *EtlSourceSetNext(EtlSourceSet *set);
+
+/* What the next one is called; NULL: there is none. */
+extern const char *EtlSourceSetNextName(const EtlSourceSet *set);
+
+/*
+ * For a pipeline, whose reading may begin where an earlier one stopped (see http_source.h).  The set is of one URL; past,
+ * which is borrowed, holds for the sources that are opened from now on.
+ */
+extern void EtlSourceSetPast(EtlSourceSet *set, const EtlHttpPast *past);
+extern EtlHttpNews EtlSourceSetNews(const EtlSourceSet *set); /* ETL_HTTP_ALL of a file */
+extern const char *EtlSourceSetValidator(const EtlSourceSet *set);
+extern uint64 EtlSourceSetUrlHash(const EtlSourceSet *set); /* of a URL in full; 0: files */
+
+/* Opens the source in hand once more, from its start, whatever was read before. */
+extern EtlSource *EtlSourceSetAgain(EtlSourceSet *set);
 
 /* A memory context for what belongs to the source in hand; it is reset with the next. */
 extern MemoryContext EtlSourceSetContext(EtlSourceSet *set);

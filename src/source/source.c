@@ -1,6 +1,6 @@
 /*
  * source.c
- *		What all sources share: closing and rewinding a chain of filters.
+ *		What all sources share: waiting for, closing and rewinding a chain of filters.
  */
 #include "etl.h"
 
@@ -12,6 +12,14 @@ EtlSourceClose(EtlSource *source)
 {
 	for (; source != NULL; source = source->inner)
 		source->ops->close(source);
+}
+
+bool
+EtlSourceReady(EtlSource *source, int64 until)
+{
+	while (source != NULL && source->ops->ready == NULL)
+		source = source->inner;
+	return source == NULL || source->ops->ready(source, until);
 }
 
 /* Whether the whole chain can start again at byte 0. */

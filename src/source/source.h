@@ -38,6 +38,12 @@ typedef struct EtlSourceOps
 	uint64 (*skip)(EtlSource *source, uint64 n);
 
 	/*
+	 * Waits until a read would not wait for the network, but not beyond "until" (clock.h); false if that came first.
+	 * NULL: the source that it reads knows, and one that reads none never waits.
+	 */
+	bool (*ready)(EtlSource *source, int64 until);
+
+	/*
 	 * Starts again at byte 0, and raises an error if what would be read is no longer what was read first.
 	 * NULL if the source cannot do that.
 	 */
@@ -51,6 +57,8 @@ struct EtlSource
 	uint64
 		bytes_read; /* handed out so far; a filter counts what it hands out, not what it takes in */
 	int64 size;		/* bytes in the stream, -1 if that is not known */
+	bool
+		plain; /* a byte of the stream is a byte of what is stored, so a place in it is one there */
 	EtlSource *inner; /* of a filter: the source it reads (owned) */
 };
 
@@ -60,6 +68,7 @@ EtlSourceRead(EtlSource *source, char *buf, size_t len)
 	return source->ops->read(source, buf, len);
 }
 
+extern bool EtlSourceReady(EtlSource *source, int64 until);
 extern void EtlSourceClose(EtlSource *source);
 extern bool EtlSourceCanRewind(EtlSource *source);
 extern void EtlSourceRewind(EtlSource *source);

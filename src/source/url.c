@@ -498,6 +498,29 @@ EtlUrlAddParam(EtlUrl *url, const char *name, const char *value)
 	url->query = query.data;
 }
 
+/* EtlUrlRemoveParam removes all parameters of a name from the query. */
+void
+EtlUrlRemoveParam(EtlUrl *url, const char *name)
+{
+	StringInfoData query;
+	const char *p = url->query;
+
+	if (!p)
+		return;
+	initStringInfo(&query);
+	while (*p)
+	{
+		size_t len = strcspn(p, "&");
+		char *its = EtlUrlUnescape(pnstrdup(p, Min(len, strcspn(p, "="))));
+
+		if (!its || strcmp(its, name) != 0)
+			appendStringInfo(&query, "%s%.*s", query.len > 0 ? "&" : "", (int) len, p);
+		p += len;
+		p += *p != '\0';
+	}
+	url->query = query.len > 0 ? query.data : NULL;
+}
+
 bool
 EtlUrlSameOrigin(const EtlUrl *a, const EtlUrl *b)
 {

@@ -39,6 +39,7 @@ extern const char *EtlUrlResolve(const EtlUrl *base, const char *reference, EtlU
 extern const char *EtlUrlExtend(const EtlUrl *base, const char *path, EtlUrl *url);
 
 extern void EtlUrlAddParam(EtlUrl *url, const char *name, const char *value);
+extern void EtlUrlRemoveParam(EtlUrl *url, const char *name);
 extern void EtlUrlEscape(StringInfo out, const char *text);
 
 extern char *EtlUrlUnescape(const char *text); /* NULL if it cannot be */

@@ -1,0 +1,270 @@
+/*
+ * pages_place.c
+ *		Where a scan is, as text, and back.
+ *
+ * A place is a list of name=value, the values escaped as in a URL:
+ *
+ *		page, type, text, url		the page, and the reference to it
+ *		count						the page or offset asked for, where those are counted
+ *		previous, before, longest, empties, truncated	what is to be known of the pages before
+ *		window.NAME					the search in hand, see window.h
+ *		items, hash					what was handed out of the page
+ *		option.NAME, doubt			what was detected, where the dialect is automatic
+ *		secret						instead of the reference: it holds credentials of ours, and is not for keeping
+ */
+#include "etl.h"
+
+#include "api/pages_internal.h"
+#include "common/hashfn.h"
+#include "utils/memutils.h"
+
+typedef struct Place
+{
+	EtlPages *pages;
+	EtlReference reference;
+	bool secret;
+	EtlDetection *detection; /* NULL: there was none */
+} Place;
+
+/* ----------------------------------------------------------------
+ *	As text
+ * ---------------------------------------------------------------- */
+
+static void
+add_text(StringInfo place, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	appendStringInfo(place, " %s=", name);
+	EtlUrlEscape(place, value);
+}
+
+static void
+add_number(StringInfo place, const char *name, int64 value)
+{
+	if (value != 0)
+		appendStringInfo(place, " %s=" INT64_FORMAT, name, value);
+}
+
+/* Whether a text holds something that was sent with a request and is no business of who reads the catalog. */
+static bool
+is_secret(const EtlPages *pages, const char *text)
+{
+	static const EtlUrl nowhere = {0};
+	const EtlApiBase *base = pages->base;
+	const char **headers = palloc(sizeof(char *) * (list_length(base->headers) + 1));
+	char *masked;
+	ListCell *lc;
+
+	if (text == NULL)
+		return false;
+	foreach (lc, base->headers)
+		headers[foreach_current_index(lc)] = lfirst(lc);
+	masked = pstrdup(text);
+	EtlTargetMask(base->target, &nowhere, headers, list_length(base->headers), masked);
+	return strcmp(masked, text) != 0;
+}
+
+/* A URL without the key that the target adds to each request by itself. */
+static char *
+without_credentials(const EtlPages *pages, const char *text)
+{
+	EtlUrl url;
+
+	if (pages->base->target->auth != ETL_AUTH_QUERY || EtlUrlParse(text, &url) != NULL)
+		return pstrdup(text);
+	EtlUrlRemoveParam(&url, pages->base->target->auth_name);
+	return EtlUrlText(&url);
+}
+
+static void
+add_reference(StringInfo place, const EtlPages *pages, const EtlPageRequest *request)
+{
+	const EtlReference *reference = request->reference;
+	const char *text;
+
+	if (reference == NULL)
+		return;
+	text = request->url != NULL ? without_credentials(pages, request->url) : reference->text;
+	if (is_secret(pages, text))
+	{
+		add_number(place, "secret", 1);
+		return;
+	}
+	add_number(place, "type", request->url != NULL ? ETL_JSON_STRING : reference->type);
+	add_text(place, "text", text);
+}
+
+static void
+add_detection(StringInfo place, const EtlDetection *detection)
+{
+	if (detection == NULL)
+		return;
+	for (int i = 0; i < ETL_DIALECT_OPTIONS; i++)
+		add_text(place, psprintf("option.%s", EtlDialectOption(i)), detection->value[i]);
+	add_text(place, "doubt", detection->doubt);
+}
+
+char *
+EtlPagesPosition(const EtlPages *pages, bool at_start)
+{
+	const EtlPageRequest *request =
+		pages->current != NULL ? pages->current : linitial(pages->ahead);
+	EtlPageSeen done = {0};
+	StringInfoData place;
+
+	if (request->number == pages->nseen + 1)
+		done = pages->expected;
+	if (!at_start && request == pages->current && pages->reader != NULL &&
+		pages->nitems > done.nitems)
+		done = (EtlPageSeen){pages->nitems, EtlJsonReaderHash(pages->reader)};
+	initStringInfo(&place);
+	appendStringInfo(&place, "page=" INT64_FORMAT, request->number);
+	add_reference(&place, pages, request);
+	add_number(&place, "count", request->count);
+	add_number(&place, "previous", pages->nprevious);
+	add_number(&place, "truncated", pages->truncated);
+	add_number(&place, "before", pages->nbefore);
+	add_number(&place, "longest", pages->longest);
+	add_number(&place, "empties", pages->empties);
+	add_number(&place, "items", done.nitems);
+	add_number(&place, "hash", (int64) done.hash);
+	if (request->number == pages->window_number)
+		appendStringInfoString(&place, pages->window_text.data);
+	else
+		EtlWindowSave(pages->window, &place);
+	add_detection(&place, pages->detection);
+	return place.data;
+}
+
+/* ----------------------------------------------------------------
+ *	And back
+ * ---------------------------------------------------------------- */
+
+static void
+take_number(Place *place, const char *name, int64 value)
+{
+	EtlPages *pages = place->pages;
+	struct
+	{
+		const char *name;
+		int64 *to;
+	} numbers[] = {
+		{"page", &pages->resumed_at},
+		{"count", &pages->next_count},
+		{"previous", &pages->nprevious},
+		{"before", &pages->nbefore},
+		{"longest", &pages->longest},
+		{"items", &pages->expected.nitems},
+		{"hash", (int64 *) &pages->expected.hash},
+	};
+
+	for (int i = 0; i < lengthof(numbers); i++)
+		if (strcmp(numbers[i].name, name) == 0)
+			*numbers[i].to = value;
+	if (strcmp(name, "empties") == 0)
+		pages->empties = (int) value;
+	else if (strcmp(name, "truncated") == 0)
+		pages->truncated = true;
+	else if (strcmp(name, "type") == 0)
+		place->reference.type = (EtlJsonType) value;
+	else if (strcmp(name, "secret") == 0)
+		place->secret = true;
+}
+
+static void
+take(Place *place, const char *name, const char *value)
+{
+	const char *option = strncmp(name, "option.", 7) == 0 ? name + 7 : NULL;
+
+	if (strcmp(name, "text") == 0)
+		place->reference.text = value;
+	else if (strncmp(name, "window.", 7) == 0)
+		EtlWindowRestore(place->pages->window, name, value);
+	else if (option != NULL || strcmp(name, "doubt") == 0)
+	{
+		if (place->detection == NULL)
+			place->detection = palloc0(sizeof(EtlDetection));
+		if (option == NULL)
+			place->detection->doubt = value;
+		else if (EtlDialectFindOption(option) >= 0)
+			place->detection->value[EtlDialectFindOption(option)] = value;
+	}
+	else
+		take_number(place, name, strtoi64(value, NULL, 10));
+}
+
+static void
+read_place(Place *place, const char *text)
+{
+	while (*text != '\0')
+	{
+		size_t len = strcspn(text, " ");
+		size_t name_len = strcspn(text, "=");
+
+		if (name_len < len)
+			take(place, pnstrdup(text, name_len),
+				 EtlUrlUnescape(pnstrdup(text + name_len + 1, len - name_len - 1)));
+		text += len;
+		text += strspn(text, " ");
+	}
+}
+
+/* The reference as the request wants it. */
+static EtlReference *
+reference_of(const Place *place)
+{
+	const EtlJsonValue value = {place->reference.type, place->reference.text,
+								place->reference.text != NULL ? strlen(place->reference.text) : 0};
+
+	return value.text != NULL ? EtlReferenceOfValue(&value) : NULL;
+}
+
+EtlPages *
+EtlPagesOpenAt(const EtlApiBase *base, EtlDialect *dialect, const char *position)
+{
+	EtlPages *pages = EtlPagesCreate(base, dialect);
+	MemoryContext old = MemoryContextSwitchTo(pages->context);
+	Place place = {pages};
+
+	read_place(&place, position);
+	pages->resumed_at = Max(pages->resumed_at, 1);
+	pages->number = pages->nsent = pages->nseen = pages->max_seen = pages->resumed_at - 1;
+	pages->seen = palloc_extended(sizeof(EtlPageSeen) * Max(pages->nseen, 1),
+								  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	if (place.detection != NULL && EtlDetectionApply(place.detection, dialect) == NULL)
+		pages->detection = place.detection;
+	pages->lost = !EtlWindowResume(pages->window) || place.secret;
+	if (!pages->lost)
+		EtlPagesSend(pages, reference_of(&place));
+	MemoryContextSwitchTo(old);
+	return pages;
+}
+
+/* ----------------------------------------------------------------
+ *	Calls
+ * ---------------------------------------------------------------- */
+
+uint64
+EtlPagesCallHash(const EtlApiBase *base, const EtlDialect *dialect)
+{
+	StringInfoData call;
+	ListCell *lc;
+
+	initStringInfo(&call);
+	appendStringInfoString(&call, EtlUrlText(&base->url));
+	foreach (lc, base->params)
+	{
+		const EtlParam *param = lfirst(lc);
+
+		add_text(&call, "param", param->name);
+		add_text(&call, "value", param->value);
+	}
+	foreach (lc, base->headers)
+		add_text(&call, "header", lfirst(lc));
+	if (base->body != NULL)
+		add_text(&call, "body", JsonbToCString(NULL, &base->body->root, (int) VARSIZE(base->body)));
+	for (int i = 0; i < ETL_DIALECT_OPTIONS; i++)
+		add_text(&call, EtlDialectOption(i), dialect->given[i]);
+	return hash_bytes_extended((const unsigned char *) call.data, call.len, 0);
+}

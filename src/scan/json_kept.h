@@ -1,0 +1,16 @@
+/*
+ * json_kept.h
+ *		JSON items for pipelines: kept across transactions, and read again when they were dead letters.
+ */
+#ifndef ETL_JSON_KEPT_H
+#define ETL_JSON_KEPT_H
+
+#include "scan/json_columns.h"
+
+extern void EtlJsonKeep(EtlRows *rows, EtlKept *kept);
+extern void EtlJsonUse(EtlRows *rows, const EtlKept *kept);
+extern void EtlJsonRevive(EtlRows *rows, EtlKept *kept);
+extern char *EtlJsonRedact(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);
+extern char *EtlJsonKeptText(EtlRows *rows, const EtlKept *kept);
+
+#endif /* ETL_JSON_KEPT_H */
