@@ -70,6 +70,16 @@ sub create
 	return;
 }
 
+# A pipeline that runs cannot be dropped, and one that is paused does not begin to.
+sub drop
+{
+	my ($condition) = @_;
+	value("SELECT etl_pause(name) FROM etl_pipelines WHERE $condition");
+	becomes("SELECT count(*) FROM etl_status JOIN etl_pipelines ON name = pipeline WHERE state = 'running' AND $condition", 0, 'nothing of it runs');
+	value("SELECT etl_drop_pipeline(name) FROM etl_pipelines WHERE $condition");
+	return;
+}
+
 sub runs
 {
 	my ($name) = @_;
@@ -246,7 +256,7 @@ becomes("SELECT failures, state, not_before > now() FROM etl_status WHERE pipeli
 value("ALTER SYSTEM SET etl.clock_shift = 300");
 $node->reload;
 becomes("SELECT failures FROM etl_status WHERE pipeline = 'bad'", '2', 'and is tried again');
-value("SELECT etl_drop_pipeline('bad')");
+drop("name = 'bad'");
 create('timed', "'$dir/timed.csv'", ", schedule => '1 hour'");
 becomes("SELECT next_run IS NOT NULL AND last_result = 'succeeded' FROM etl_status WHERE pipeline = 'timed'", 't', 'a schedule beside it');
 loads(write_file("$dir/timed.csv"), 'files that arrive do not wait for it');
@@ -311,7 +321,7 @@ value("ALTER SYSTEM SET etl.clock_shift = 8000");
 $node->reload;
 is(() = slurp_file($node->logfile, $from) =~ /Up to 4096 directories/g, 1, 'that is said once');
 loads(write_file("$dir/timed.csv"), 'others are watched as before');
-value("SELECT etl_drop_pipeline('wide')");
+drop("name = 'wide'");
 
 $from = -s $node->logfile;
 value("SELECT etl_create_pipeline('long' || i, format(\$\$ etl_csv(%L) AS t(id int) \$\$, '/' || repeat('x', 3900) || i), target => 'rows', watch => true) FROM generate_series(1, 40) i");
@@ -320,7 +330,7 @@ make_path("$dir/more");
 create('more', "'$dir/more/*.csv'");
 loads(write_file("$dir/more/x.csv"), 'a short one still fits');
 is(() = slurp_file($node->logfile, $from) =~ /too many pipelines watch files/g, 1, 'that is said once, too');
-value("SELECT etl_drop_pipeline(name) FROM etl_pipelines WHERE name LIKE 'long%' OR name = 'more'");
+drop("(name LIKE 'long%' OR name = 'more')");
 
 # Rights
 value("CREATE ROLE reader LOGIN; GRANT pg_read_server_files TO reader; GRANT ALL ON rows TO reader; GRANT ALL ON SCHEMA public TO reader");
@@ -345,8 +355,7 @@ note(sprintf('%d arrivals: median %.2f s, longest %.2f s', scalar(@took), $took[
 cmp_ok($took[@took * 0.9], '<', 1, 'runs start within a second of the arrival of a file');
 
 # Nothing to watch any more: the watcher goes.
-settle();
-value("SELECT etl_drop_pipeline(name) FROM etl_pipelines");
+drop('true');
 comes('with nothing to watch there is no watcher', sub { return !watcher() });
 create('settle', "'$dir/settle/*.csv'");
 loads(write_file("$dir/settle/last.csv"), 'there is one again when it is needed');
