@@ -23,7 +23,12 @@ my @docs = grep { -e } ("$top/README.md", sort glob("$top/doc/*.md"));
 
 start_fixture('--root', fixture_dir());
 $ENV{PGTZ} = 'UTC';
-my $node = net_node('docs', conf => "max_worker_processes = 16\ntimezone = 'UTC'\netl.breaker_failures = 1000\n");
+my $node = net_node('docs', preload => 1, conf => <<'CONF');
+max_worker_processes = 16
+timezone = 'UTC'
+etl.databases = 'docs_readme'
+etl.breaker_failures = 1000
+CONF
 
 my $root;    # of the files that the document at work names
 
@@ -48,6 +53,8 @@ my %api = (
 	'/log/_search' => "/api/elasticsearch/$knobs",
 	'/orders.csv.zst' => '/files/web/orders.csv?encoding=zstd',
 	'/export.csv' => '/files/web/export.csv',
+	'/v1/company' => '/files/web/company.json',
+	'/v1/companies' => '/files/web/companies.json',
 );
 my $paths = join('|', map { quotemeta } sort { length $b <=> length $a } keys %api);
 
@@ -127,8 +134,12 @@ sub write_common_files
 	write_file("/data/$_", $orders) for ('orders-2024-1.csv', 'orders-2024-2.csv', 'orders.csv');
 	system_or_bail('gzip', "$root/data/orders.csv");
 	write_file('/etc/etl/shop.token', "secret\n");
-	write_file('/../web/orders.csv', $orders) if !-e "$root/../web/orders.csv";
-	write_file('/../web/export.csv', "id,email\n1,ann\@shop.example\n") if !-e "$root/../web/export.csv";
+	my %web = (
+		'orders.csv' => $orders,
+		'export.csv' => "id,email\n1,ann\@shop.example\n",
+		'company.json' => '{"domain": "ann.example", "employees": 12}',
+		'companies.json' => '{"items": [{"domain": "ann.example", "employees": 12}, {"domain": "bob.example", "employees": 3}]}');
+	write_file("/../web/$_", $web{$_}) for grep { !-e "$root/../web/$_" } keys %web;
 }
 
 sub run_document
