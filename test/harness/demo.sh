@@ -15,6 +15,9 @@ build "$scratch/etl" all
 as_root make -s -C "$scratch/etl" PG_CONFIG="$PG_CONFIG" with_llvm=no install
 
 say "Starting a server in $scratch, and a web server on loopback"
+# shellcheck disable=SC2034  # start_server's
+settings="shared_preload_libraries = 'etl'
+etl.databases = 'postgres'"
 start_server "$scratch/pg" "$PG_CONFIG"
 files=$scratch/pg/data/demo
 as_worker cp -R "$scratch/etl/test/fixtures/real" "$files"

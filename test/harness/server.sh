@@ -3,6 +3,7 @@
 
 server=
 postmaster= # a program to start instead of postgres itself
+settings=   # lines for postgresql.conf
 
 # A private copy of the PostgreSQL installation, for "make install DESTDIR=$destdir": its programs
 # find their libraries and files relative to themselves, so the same paths below another root will do.
@@ -27,6 +28,7 @@ start_server() { # FOLDER PG_CONFIG [NAME=VALUE…, the postmaster's environment
 		listen_addresses = ''
 		unix_socket_directories = '$folder'
 		fsync = off
+		$settings
 	CONF
 	server=$folder server_bin=$bin
 	as_worker env "${@:3}" "$bin/pg_ctl" start -s -w -t 120 -D "$folder/data" -l "$folder/log" \
