@@ -774,6 +774,8 @@ check(const EtlDialect *dialect)
 
 	if (problem != NULL)
 		return problem;
+	if (dialect->slice == NULL && (dialect->slice_from != NULL || dialect->slice_to != NULL))
+		return "\"slice_from\" and \"slice_to\" need \"slice\", the length of a slice";
 	if (dialect->slice != NULL && dialect->slice_from == NULL)
 		return "\"slice\" needs \"slice_from\", the time at which the first slice begins";
 	if (dialect->pagination == ETL_PAGING_NONE || dialect->pagination == ETL_PAGING_AUTO)

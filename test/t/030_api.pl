@@ -238,6 +238,8 @@ query($node, 'ALTER DATABASE postgres RESET timezone');
 check_all('sliced/n=100/size=10/drop=60', slices(), 10, 20, 'slices: pages that break off', 78);
 check_fails('sliced/n=100', slices(params => '{"a": 1}'), '22023', qr/"slice" has no effect without \{from\} or \{to\}/, 'slices that nobody asks for');
 check_fails('sliced/n=100', slices(slice_from => undef), '22023', qr/"slice" needs "slice_from"/, 'slices from nowhere');
+check_fails('sliced/n=100', slices(slice => undef), '22023', qr/need "slice"/, 'slices of no length');
+check_all('sliced/n=100/size=50', slices(pagination => 'none', map { $_ => undef } qw(next next_param)), 4, 4, 'slices: one request each', 78);
 check_fails('sliced/n=100', slices(slice_from => '2024-02-01'), '22023', qr/must be before "slice_to"/, 'slices that end before they begin');
 check_fails('sliced/n=100', slices(slice_from => '-infinity'), '22023', qr/must not be infinite/, 'slices for ever');
 check_fails('sliced/n=100', slices(slice => '0 days'), '22023', qr/must be longer than nothing/, 'slices of nothing');
