@@ -57,7 +57,8 @@ show(void)
 						 STAGE,
 						 RECORDS,
 						 ROWS,
-						 DONE};
+						 DONE,
+						 PAGES};
 	const int64 value[] = {PROGRESS_COPY_COMMAND_FROM,
 						   PROGRESS_COPY_TYPE_FILE,
 						   progress.bytes,
@@ -66,7 +67,8 @@ show(void)
 						   progress.stage,
 						   progress.records,
 						   progress.rows,
-						   progress.done};
+						   progress.done,
+						   progress.pages};
 
 	if (!loading)
 		return;
@@ -87,8 +89,10 @@ EtlProgressBegin(Oid relation)
 void
 EtlProgressPage(int64 page)
 {
-	if (loading)
-		pgstat_progress_update_param(PAGES, page);
+	if (page == progress.pages)
+		return;
+	progress.pages = page;
+	show();
 }
 
 /* Safe to call after an error, which ends the command by itself. */

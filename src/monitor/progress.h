@@ -34,6 +34,7 @@ typedef struct EtlProgress
 	int64 done;	   /* of those */
 	int64 bytes;   /* read so far, and */
 	int64 total;   /* of how many; 0: not known */
+	int64 pages;   /* of an API; 0: it is none */
 } EtlProgress;
 
 extern const EtlProgress *EtlProgressNow(void);

@@ -119,6 +119,8 @@ log_progress(void)
 						 (long long) progress->total);
 	else if (progress->bytes > 0)
 		appendStringInfo(&line, ", %lld bytes", (long long) progress->bytes);
+	if (progress->pages > 0)
+		appendStringInfo(&line, ", page %lld", (long long) progress->pages);
 	appendStringInfoString(&line, "; ");
 	append_counters(&line, &reported->counters);
 	write_line(&line);

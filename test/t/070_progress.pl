@@ -3,6 +3,9 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use HttpFixture;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -45,10 +48,12 @@ $node->safe_psql('postgres', qq{
 
 my @gates = map { $node->background_psql('postgres', on_error_stop => 0) } 1, 2;
 
-sub query
+sub value
 {
 	return $node->safe_psql('postgres', $_[0]);
 }
+
+my $named_waits = value("SELECT current_setting('server_version_num')::int >= 170000") eq 't';
 
 sub wait_for_gate
 {
@@ -62,7 +67,7 @@ sub end_of
 	my ($run) = @_;
 	$node->poll_query_until('postgres', "SELECT state <> 'running' FROM etl_runs WHERE run = $run")
 		or die "run $run does not end";
-	return query("SELECT state FROM etl_runs WHERE run = $run");
+	return value("SELECT state FROM etl_runs WHERE run = $run");
 }
 
 # -- etl_progress and pg_stat_activity ----------------------------------------------------------------------------
@@ -73,43 +78,43 @@ my $activity = "SELECT application_name, query, state FROM pg_stat_activity WHER
 # Numbers are told every 64th row.
 for my $stage ('converting', 'querying', 'loading')
 {
-	query("TRUNCATE target, gates; INSERT INTO gates VALUES ('$stage'); SELECT etl_reset('p')");
+	value("TRUNCATE target, gates; INSERT INTO gates VALUES ('$stage'); SELECT etl_reset('p')");
 	$gates[0]->query('SELECT pg_advisory_lock(150)');
 	$gates[1]->query('SELECT pg_advisory_lock(350)');
-	my $run = query("SELECT etl_start('p')");
+	my $run = value("SELECT etl_start('p')");
 	wait_for_gate(150);
-	is(query($progress), "p|$stage|500|500|128|t|$bytes|0", "$stage: how far it is at row 150");
-	is(query($activity), qq{etl p|etl pipeline "p", run $run: $stage|active}, "$stage: what the worker does");
+	is(value($progress), "p|$stage|500|500|128|t|$bytes|0", "$stage: how far it is at row 150");
+	is(value($activity), qq{etl p|etl pipeline "p", run $run: $stage|active}, "$stage: what the worker does");
 	$gates[0]->query('SELECT pg_advisory_unlock(150)');
 	wait_for_gate(350);
-	is(query($progress), "p|$stage|500|500|320|t|$bytes|0", "$stage: and at row 350 of the same batch");
-	is(query('SELECT records_per_second > 0, bytes_per_second > 0, time_left FROM etl_progress'), 't|t|00:00:00',
+	is(value($progress), "p|$stage|500|500|320|t|$bytes|0", "$stage: and at row 350 of the same batch");
+	is(value('SELECT records_per_second > 0, bytes_per_second > 0, time_left FROM etl_progress'), 't|t|00:00:00',
 		"$stage: rates");
 	$gates[1]->query('SELECT pg_advisory_unlock(350)');
 	is(end_of($run), 'succeeded', "$stage: the run ends");
 }
-is(query('SELECT count(*) FROM etl_progress'), '0', 'no run is under way');
+is(value('SELECT count(*) FROM etl_progress'), '0', 'no run is under way');
 
 # Numbers come back after an error: the command that has them ends with the transaction.
-query("TRUNCATE target, gates; INSERT INTO gates VALUES ('loading'); INSERT INTO target VALUES (10, 'x'); SELECT etl_reset('p')");
-query("SELECT etl_alter_pipeline('p', on_conflict => 'error')");
+value("TRUNCATE target, gates; INSERT INTO gates VALUES ('loading'); INSERT INTO target VALUES (10, 'x'); SELECT etl_reset('p')");
+value("SELECT etl_alter_pipeline('p', on_conflict => 'error')");
 $gates[1]->query('SELECT pg_advisory_lock(350)');
-my $run = query("SELECT etl_start('p')");
+my $run = value("SELECT etl_start('p')");
 wait_for_gate(350);
-is(query($progress =~ s/batch_rows, batch_done/batch_rows > 0, batch_done > 0/r), "p|loading|500|t|t|t|$bytes|0",
+is(value($progress =~ s/batch_rows, batch_done/batch_rows > 0, batch_done > 0/r), "p|loading|500|t|t|t|$bytes|0",
 	'after an attempt that failed, the numbers are there again');
 $gates[1]->query('SELECT pg_advisory_unlock(350)');
 is(end_of($run), 'succeeded', 'the run ends');
-query("SELECT etl_alter_pipeline('p', on_conflict => 'update')");
+value("SELECT etl_alter_pipeline('p', on_conflict => 'update')");
 
 # Who waits for a run says so, by name from 17 on.
-query("TRUNCATE target, gates; INSERT INTO gates VALUES ('querying'); SELECT etl_reset('p')");
+value("TRUNCATE target, gates; INSERT INTO gates VALUES ('querying'); SELECT etl_reset('p')");
 $gates[0]->query('SELECT pg_advisory_lock(150)');
 my $caller = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', "CALL etl_run('p')" ],
 	'<', '/dev/null', '>', '/dev/null');
 wait_for_gate(150);
-is(query("SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE query LIKE 'CALL%'"),
-	query("SELECT current_setting('server_version_num')::int >= 170000") eq 't' ? 'Extension|EtlRun' : 'Extension|Extension',
+is(value("SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE query LIKE 'CALL%'"),
+	$named_waits ? 'Extension|EtlRun' : 'Extension|Extension',
 	'the wait of CALL etl_run');
 $gates[0]->query('SELECT pg_advisory_unlock(150)');
 $caller->finish;
@@ -120,44 +125,57 @@ unlike(slurp_file($node->logfile), qr/run \d+ of pipeline/, 'etl.log_interval = 
 
 $node->append_conf('postgresql.conf', "etl.log_interval = '1s'\n");
 $node->reload;
-query("TRUNCATE target, gates; SELECT etl_reset('p')");
+value("TRUNCATE target, gates; SELECT etl_reset('p')");
 
 # Slow within a batch of 500: in the query, then in the conversion, where the place in the file would be the context.
 my $counters = '0 batches, read 0, malformed 0, convert_failed 0, converted 0, emitted 0, invalid 0, superseded 0, '
 	. 'load_failed 0, loaded 0 \(inserted 0, updated 0\), skipped 0';
-query("SELECT etl_alter_pipeline('p', query => 'SELECT id, secret FROM batch WHERE pg_sleep(0.05) IS NOT NULL')");
+value("SELECT etl_alter_pipeline('p', query => 'SELECT id, secret FROM batch WHERE pg_sleep(0.05) IS NOT NULL')");
 my $from = -s $node->logfile;
-$run = query("SELECT etl_start('p')");
+$run = value("SELECT etl_start('p')");
 ok($node->wait_for_log(
 		qr/LOG:  run $run of pipeline "p" after \d+\.\d s: querying \(\d+ of 500 rows\), 500 records \(\d+\/s\), $bytes of $bytes bytes; $counters\n/,
 		$from), 'a line tells how far a run is in a long batch');
-query("SELECT etl_cancel('p')");
+value("SELECT etl_cancel('p')");
 is(end_of($run), 'cancelled', 'it is cancelled');
 ok($node->wait_for_log(qr/LOG:  run $run of pipeline "p" cancelled after \d+\.\d s with SQLSTATE 57014: $counters\n/, $from),
 	'a line tells that');
 
-query("CREATE OR REPLACE FUNCTION gate(at text, id int) RETURNS boolean LANGUAGE sql AS 'SELECT pg_sleep(0.05) IS NOT NULL'");
-query("SELECT etl_alter_pipeline('p', query => 'SELECT id, secret FROM batch')");
-$run = query("SELECT etl_start('p')");
+value("CREATE OR REPLACE FUNCTION gate(at text, id int) RETURNS boolean LANGUAGE sql AS 'SELECT pg_sleep(0.05) IS NOT NULL'");
+value("SELECT etl_alter_pipeline('p', query => 'SELECT id, secret FROM batch')");
+$run = value("SELECT etl_start('p')");
 ok($node->wait_for_log(qr/run $run of pipeline "p" after \d+\.\d s: converting \(\d+ of 500 rows\)/, $from),
 	'so it does while values are converted');
-query("SELECT etl_cancel('p')");
+value("SELECT etl_cancel('p')");
+is(end_of($run), 'cancelled', 'it is cancelled');
+
+# And while it waits for a server that has fallen silent.
+start_fixture();
+my $url = fixture_url('/rows/1000?silent=5000&token=sekrit');
+value("CREATE TABLE named (id int, name text)");
+value("SELECT etl_create_pipeline('net', source => \$\$etl_csv('$url') AS t(id int, name text)\$\$, target => 'named')");
+$run = value("SELECT etl_start('net')");
+ok($node->wait_for_log(qr/run $run of pipeline "net" after \d+\.\d s: reading, [1-9]\d* records \(\d+\/s\), /, $from),
+	'so it does while a run waits for the network');
+is(value("SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE application_name = 'etl net'"),
+	$named_waits ? 'Extension|EtlHttp' : 'Extension|Extension', 'which is what it waits for');
+value("SELECT etl_cancel('net')");
 is(end_of($run), 'cancelled', 'it is cancelled');
 
 # The end of a run that succeeds, and of one that does not.
-query("CREATE OR REPLACE FUNCTION gate(at text, id int) RETURNS boolean LANGUAGE sql AS 'SELECT true'");
-query("CALL etl_run('p')");
+value("CREATE OR REPLACE FUNCTION gate(at text, id int) RETURNS boolean LANGUAGE sql AS 'SELECT true'");
+value("CALL etl_run('p')");
 ok($node->wait_for_log(
 		qr/LOG:  run \d+ of pipeline "p" succeeded after \d+\.\d s: \d+ batches, read 1000, malformed 0, convert_failed 0, converted 1000, emitted 1000, .* loaded 1000 \(inserted 1000, updated 0\), skipped 0\n/,
 		$from), 'a line tells the end');
 $node->append_conf('postgresql.conf', "etl.log_interval = -1\n");
 $node->reload;
-query("SELECT etl_alter_pipeline('p', rules => '{\"short\": \"secret < ''a''\"}', on_error => 'fail'), etl_reset('p')");
+value("SELECT etl_alter_pipeline('p', rules => '{\"short\": \"secret < ''a''\"}', on_error => 'fail'), etl_reset('p')");
 $from = -s $node->logfile;
 $node->psql('postgres', "CALL etl_run('p')");
 ok($node->wait_for_log(qr/run \d+ of pipeline "p" failed after \d+\.\d s with SQLSTATE 23514: $counters\n/, $from),
 	'without lines, that of a run that failed stays');
-unlike(slurp_file($node->logfile), qr/sekrit/, 'no line has anything of a record');
+unlike(join('', grep { /of pipeline/ } split /^/, slurp_file($node->logfile)), qr/sekrit|https?:/, 'no line has anything of a record or URL');
 
 $_->quit for @gates;
 $node->stop;
