@@ -407,7 +407,8 @@ open_run(EtlRun *run)
 static bool
 found_no_file(const EtlRun *run, const ErrorData *error)
 {
-	return run->watching && run->rows == NULL && error->sqlerrcode == ERRCODE_UNDEFINED_FILE;
+	return run->watching && run->watched != NULL && run->part == NULL &&
+		   error->sqlerrcode == ERRCODE_UNDEFINED_FILE;
 }
 
 static void
