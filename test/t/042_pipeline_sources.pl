@@ -287,6 +287,20 @@ for my $kind (sort keys %files)
 }
 sql("SELECT etl_alter_pipeline('file_csv_plain', source => \$\$etl_csv('$base/rows/10?etag=two') AS $files{csv}[1]\$\$)");
 is(run_of('file_csv_plain'), 'succeeded|10|10', 'another URL is read whole');
+# What a URL holds changes: between runs, and while a run was left unfinished.
+fixture_do('/_stream?n=10');
+create('changes', "etl_csv('$base/rows/n')", columns => 't(id int, name text)', query => 'SELECT * FROM batch', key => 1, on_error => 'fail', batch_size => 4);
+is(run_of('changes'), 'succeeded|10|10', 'what a URL holds');
+is(run_of('changes'), 'succeeded|0|0', 'is not read again');
+fixture_do('/_stream?n=15');
+is(run_of('changes'), 'succeeded|15|5', 'unless it has changed');
+fail_after('changes', 26);
+fixture_do('/_stream?n=30');
+like(run_of('changes'), qr/^failed/, 'a run fails');
+sql('ALTER TABLE changes DROP CONSTRAINT stop');
+fixture_do('/_stream?n=40');
+is(run_of('changes'), 'succeeded|40|16', 'what has changed since is read whole');
+is(sql('SELECT count(*), count(DISTINCT id) FROM changes'), '40|40', 'and is all there');
 create('etag', "etl_csv('$base/status/404') ", columns => 't(id int, name text)', query => 'SELECT * FROM batch', key => 1);
 like(run_of('etag'), qr/^failed\|0\|0/, 'what is not there fails the run');
 like(message_of('etag'), qr/HTTP status 404/, 'as the server says');

@@ -208,6 +208,20 @@ is(value("SELECT count(*) FROM etl_runs WHERE pipeline = 'parked'"), 1, 'it wait
 shift_clock(1801);
 becomes("SELECT count(*) FROM etl_runs WHERE pipeline = 'parked'", 2, 'until the time has come');
 
+# The same for a page of an API, before which others came
+my $api = fixture_url('/api/stream/size=10');
+fixture_do('/_stream?n=30&expired=1');
+value("CREATE TABLE paged (id int, name text)");
+value("SELECT etl_create_pipeline('paged', \$\$ etl_api('$api/refusal=429/later=3600', items => 'items', pagination => 'cursor', next => 'next',
+	next_param => 'cursor') AS t(id int, name text) \$\$, target => 'paged', schedule => '1 minute')");
+becomes("SELECT next_run IS NOT NULL FROM etl_status WHERE pipeline = 'paged'", 't', 'a pipeline of an API with a limit');
+shift_clock(61);
+becomes("SELECT last_result, failures, not_before > now() FROM etl_status WHERE pipeline = 'paged'", 'failed|0|t', 'is left alone, too');
+is(value('SELECT count(*) FROM paged'), 10, 'what came before is loaded');
+value("SELECT etl_alter_pipeline('paged', schedule => '')");
+value("CALL etl_run('paged')");
+is(value('SELECT count(*) || \'|\' || count(DISTINCT id) FROM paged'), '30|30', 'and the next run goes on there');
+
 # An owner that cannot connect
 value("CREATE ROLE nobody; GRANT ALL ON SCHEMA public TO nobody; GRANT pg_read_server_files TO nobody");
 value("ALTER TABLE rows OWNER TO nobody; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO nobody");
