@@ -17,11 +17,14 @@
  */
 #include "etl.h"
 
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
+#include "nodes/bitmapset.h"
+#include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "pipeline/catalog.h"
 #include "pipeline/check.h"
@@ -145,23 +148,50 @@ make_transform(EtlStatements *s, const EtlPipeline *pipeline, const char *schema
  *	The load
  * ---------------------------------------------------------------- */
 
+/* Whether a length or precision rounds what exceeds it; else it is a limit. */
+static bool
+type_rounds(Oid type)
+{
+	Oid element = get_element_type(type);
+	TYPCATEGORY category = TypeCategory(OidIsValid(element) ? element : type);
+
+	return category == TYPCATEGORY_NUMERIC || category == TYPCATEGORY_DATETIME ||
+		   category == TYPCATEGORY_TIMESPAN;
+}
+
 /*
- * A column of what the query gave, with type and collation of the target's.  Where a length or precision rounds,
- * it rounds here, too; where it is a limit, what exceeds it must not be cut off in silence.
+ * A column of what the query gave as a value of the target's type, as an assignment makes it: where a length is a
+ * limit, spaces beyond it are cut off and anything else is an error, which an explicit cast would not raise.
  */
+static char *
+assigned(Oid from, int32 from_typmod, Form_pg_attribute attr, int i)
+{
+	bool rounds = type_rounds(attr->atttypid);
+	char *value =
+		psprintf("e.c%d::%s", i + 1, type_name(attr->atttypid, rounds ? attr->atttypmod : -1));
+	Oid function;
+
+	if (rounds || attr->atttypmod < 0 ||
+		(from == attr->atttypid && from_typmod == attr->atttypmod) ||
+		find_typmod_coercion_function(attr->atttypid, &function) != COERCION_PATH_FUNC)
+		return value;
+	return psprintf("%s(%s, %d%s)",
+					quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+											   get_func_name(function)),
+					value, attr->atttypmod, get_func_nargs(function) > 2 ? ", false" : "");
+}
+
+/* The same with the target's collation. */
 static char *
 as_in_target(Relation target, TupleDesc emitted, int i)
 {
 	Form_pg_attribute attr = target_attribute(target, emitted, i);
-	bool rounds = TypeCategory(attr->atttypid) == TYPCATEGORY_NUMERIC ||
-				  TypeCategory(attr->atttypid) == TYPCATEGORY_DATETIME ||
-				  TypeCategory(attr->atttypid) == TYPCATEGORY_TIMESPAN;
-	char *type = type_name(attr->atttypid, rounds ? attr->atttypmod : -1);
+	Form_pg_attribute from = TupleDescAttr(emitted, i);
+	char *value = assigned(from->atttypid, from->atttypmod, attr, i);
 
 	if (!OidIsValid(attr->attcollation))
-		return psprintf("e.c%d::%s", i + 1, type);
-	return psprintf("(e.c%d::%s COLLATE %s)", i + 1, type,
-					generate_collation_name(attr->attcollation));
+		return value;
+	return psprintf("(%s COLLATE %s)", value, generate_collation_name(attr->attcollation));
 }
 
 /* "(target.a, target.b) IS DISTINCT FROM (other's)"; NULL if there is nothing to compare. */
@@ -330,7 +360,65 @@ triggers_tell(const TriggerDesc *triggers)
 			triggers->trig_update_after_statement);
 }
 
-/* Whether a row can be inserted with the columns of the query alone: ON CONFLICT insists on it in any case. */
+/* Whether the query gives a column of the target. */
+static bool
+is_given(const EtlStatements *s, Relation target, AttrNumber attnum)
+{
+	for (int i = 0; i < s->emitted->natts; i++)
+		if (target_attribute(target, s->emitted, i)->attnum == attnum)
+			return true;
+	return false;
+}
+
+/*
+ * Whether an expression over the target's columns is the same for the row to be inserted and for the one that it
+ * updates: it looks at nothing that the query does not give, directly or by way of generated columns.
+ */
+static bool
+is_of_given(const EtlStatements *s, Relation target, const char *expression)
+{
+	Bitmapset *attnums = NULL;
+	int i = -1;
+
+	pull_varattnos(stringToNode(expression), 1, &attnums);
+	while ((i = bms_next_member(attnums, i)) >= 0)
+	{
+		AttrNumber attnum = i + FirstLowInvalidHeapAttributeNumber;
+
+		if (attnum <= 0 ||
+			(TupleDescAttr(RelationGetDescr(target), attnum - 1)->attgenerated == '\0' &&
+			 !is_given(s, target, attnum)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+constraints_are_of_given(const EtlStatements *s, Relation target)
+{
+	TupleDesc desc = RelationGetDescr(target);
+	const TupleConstr *constr = desc->constr;
+
+	if (constr == NULL)
+		return true;
+	for (int i = 0; i < constr->num_check; i++)
+		if (!is_of_given(s, target, constr->check[i].ccbin))
+			return false;
+	for (int i = 0; i < constr->num_defval; i++)
+	{
+		const AttrDefault *def = &constr->defval[i];
+
+		if (TupleDescAttr(desc, def->adnum - 1)->attgenerated != '\0' &&
+			!is_of_given(s, target, def->adbin))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Whether a row can be inserted with the columns of the query alone, and other columns of the one that it updates make
+ * no difference: ON CONFLICT holds it against all constraints before it looks for the other one.
+ */
 static bool
 gives_all_needed(const EtlStatements *s, Relation target)
 {
@@ -339,16 +427,13 @@ gives_all_needed(const EtlStatements *s, Relation target)
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
-		bool given = false;
 
-		if (!attr->attnotnull || attr->atthasdef || attr->attisdropped || attr->attidentity)
+		if (attr->attisdropped || attr->attidentity || is_given(s, target, attr->attnum))
 			continue;
-		for (int j = 0; j < s->emitted->natts && !given; j++)
-			given = target_attribute(target, s->emitted, j)->attnum == attr->attnum;
-		if (!given)
+		if (DomainHasConstraints(attr->atttypid) || (attr->attnotnull && !attr->atthasdef))
 			return false;
 	}
-	return true;
+	return constraints_are_of_given(s, target);
 }
 
 static bool

@@ -10,13 +10,14 @@ CREATE TABLE merged (
 	t text COLLATE "C",
 	at timestamp(0),
 	w int UNIQUE,
+	a numeric(6,1)[],
 	untouched text DEFAULT 'kept'
 );
 CREATE TABLE upserted (LIKE merged INCLUDING ALL);
 CREATE FUNCTION as_is() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
 CREATE TRIGGER as_is BEFORE INSERT ON upserted FOR EACH ROW EXECUTE FUNCTION as_is();
 CREATE TABLE at_first AS
-	SELECT g AS id, g / 4.0 AS n, 's' || lpad(g::text, 9, '0') AS s, 'text ' || g AS t, timestamp '2026-01-01' + g * interval '1 s' AS at, g AS w
+	SELECT g AS id, g / 4.0 AS n, 's' || lpad(g::text, 9, '0') AS s, 'text ' || g AS t, timestamp '2026-01-01' + g * interval '1 s' AS at, g AS w, '{1.3}'::numeric[] AS a
 	FROM generate_series(1, 2000) AS g;
 CREATE PROCEDURE fill() LANGUAGE sql AS $$
 	TRUNCATE merged, upserted;
@@ -25,17 +26,17 @@ CREATE PROCEDURE fill() LANGUAGE sql AS $$
 	ANALYZE merged, upserted;
 $$;
 CALL fill();
--- Rows in no order: the same, if it is rounded; changed; new; too long, and the same if it were cut off; two and three of a key
--- in a row, of which the last or the first may be what is there already; without key; with a key or value that another row has.
+-- Rows in no order: the same, if it is rounded, or spaces beyond its length are cut off; changed; new; too long, and the same if
+-- it were cut off; two and three of a key in a row, of which the last or the first may be what is there already; without key; with a key or value that another row has.
 CREATE TABLE written AS
 	SELECT row_number() OVER (ORDER BY k, d) AS line, CASE WHEN k % 61 <> 0 THEN id END AS id, id / 4.0 + 0.001 + CASE WHEN changed THEN 1 + d ELSE 0 END AS n,
-		's' || lpad(id::text, 9, '0') || CASE WHEN k % 29 = 0 THEN 'tail' ELSE '' END AS s, 'text ' || id AS t,
-		timestamp '2026-01-01 00:00:00.4' + id * interval '1 s' + (k % 3 - 1) * interval '1 h' AS at, CASE WHEN k % 71 = 0 THEN 5 ELSE id END AS w
+		's' || lpad(id::text, 9, '0') || CASE WHEN k % 29 = 0 THEN 'tail' WHEN k % 6 = 0 THEN '  ' ELSE '' END AS s, 'text ' || id AS t,
+		timestamp '2026-01-01 00:00:00.4' + id * interval '1 s' + (k % 3 - 1) * interval '1 h' AS at, CASE WHEN k % 71 = 0 THEN 5 ELSE id END AS w, '{1.25}' AS a
 	FROM generate_series(1, 900) AS k,
 		LATERAL (SELECT CASE WHEN k % 10 = 0 THEN 10000 - k ELSE (k * 7 % 2000) + 1 END) AS of(id),
 		LATERAL (SELECT d, (k / 4 + d) % 2 = 1 FROM generate_series(0, CASE WHEN k % 5 = 0 THEN 1 WHEN k % 17 = 0 THEN 2 ELSE 0 END) AS d) AS twice(d, changed);
-SELECT csv_file('merge.csv', E'id,n,s,t,at,w\n' || string_agg(concat_ws(',', coalesce(id::text, ''), n, s, t, at, w), E'\n' ORDER BY line) || E'\n') FROM written;
-SELECT etl_create_pipeline(target, source => $$etl_csv('etl_tmp/merge.csv') AS t(id int, n numeric, s text, t text, at timestamp, w int)$$,
+SELECT csv_file('merge.csv', E'id,n,s,t,at,w,a\n' || string_agg(concat_ws(',', coalesce(id::text, ''), n, s, t, at, w, a), E'\n' ORDER BY line) || E'\n') FROM written;
+SELECT etl_create_pipeline(target, source => $$etl_csv('etl_tmp/merge.csv') AS t(id int, n numeric, s text, t text, at timestamp, w int, a numeric[])$$,
 	target => target, key => '{id}', batch_size => 100)
 FROM unnest('{merged,upserted}'::text[]) AS target;
 CREATE VIEW differences AS
@@ -43,7 +44,8 @@ CREATE VIEW differences AS
 		(SELECT count(*) FROM (
 			(SELECT line, sqlstate FROM etl_dead_letters WHERE pipeline = 'merged' EXCEPT SELECT line, sqlstate FROM etl_dead_letters WHERE pipeline = 'upserted')
 			UNION ALL
-			(SELECT line, sqlstate FROM etl_dead_letters WHERE pipeline = 'upserted' EXCEPT SELECT line, sqlstate FROM etl_dead_letters WHERE pipeline = 'merged')) AS d) AS letters;
+			(SELECT line, sqlstate FROM etl_dead_letters WHERE pipeline = 'upserted' EXCEPT SELECT line, sqlstate FROM etl_dead_letters WHERE pipeline = 'merged')) AS d) AS letters,
+		(SELECT count(DISTINCT (emitted, invalid, superseded, load_failed, inserted, updated, skipped)) - 1 FROM (SELECT * FROM etl_runs ORDER BY run DESC LIMIT 2) AS r) AS counters;
 CALL etl_run('merged');
 CALL etl_run('upserted');
 SELECT * FROM differences;
@@ -63,7 +65,7 @@ FROM merged AS m JOIN upserted AS u USING (id) JOIN at_first AS a ON (a.id, a.n)
 -- With a watermark: older rows do not overwrite newer ones, and of two the newer one wins.  (Only ON CONFLICT looks for faults in
 -- a row that is too old.)
 DO $$ BEGIN
-	PERFORM etl_reset(p), etl_alter_pipeline(p, watermark => 'at', query => 'SELECT * FROM batch WHERE w <> 5 AND length(s) <= 10')
+	PERFORM etl_reset(p), etl_alter_pipeline(p, watermark => 'at', query => 'SELECT * FROM batch WHERE w <> 5 AND length(rtrim(s)) <= 10')
 	FROM unnest('{merged,upserted}'::text[]) AS p;
 END $$;
 CALL fill();
@@ -95,6 +97,26 @@ SELECT etl_create_pipeline('partly', source => $$etl_csv('etl_tmp/named.csv') AS
 	query => 'SELECT n AS id, 0 AS n FROM batch WHERE n IN (8, 10)', target => 'partly', key => '{id}');
 CALL etl_run('partly');
 
+-- Constraints hold for the row to be inserted, whatever the columns that the query does not give are in the row that is there.
+CREATE TABLE limited (id int PRIMARY KEY, n int, most int DEFAULT 10 CHECK (n <= most));
+CREATE TABLE computed (id int PRIMARY KEY, n int, most int DEFAULT 0, share int GENERATED ALWAYS AS (100 * n / most) STORED);
+CREATE DOMAIN present AS int NOT NULL;
+CREATE TABLE of_domain (id int PRIMARY KEY, n int, most present);
+DO $$
+DECLARE name text;
+BEGIN
+	FOREACH name IN ARRAY '{limited,computed,of_domain}'::text[] LOOP
+		EXECUTE format('INSERT INTO %I SELECT g, g, 10000 FROM generate_series(1, 2000) AS g', name);
+		EXECUTE format('ANALYZE %I', name);
+		PERFORM etl_create_pipeline(name, source => $q$etl_csv('etl_tmp/named.csv') AS t(n int)$q$,
+			query => 'SELECT n AS id, 11 AS n FROM batch WHERE n IN (8, 10)', target => name, key => '{id}');
+	END LOOP;
+END $$;
+CALL etl_run('limited');
+CALL etl_run('computed');
+CALL etl_run('of_domain');
+SELECT pipeline, sqlstate, count(*) FROM etl_dead_letters WHERE pipeline IN ('limited', 'computed', 'of_domain') GROUP BY 1, 2 ORDER BY 1;
+
 -- A batch goes to the target in the order of its keys, whatever the order in which it comes.
 CREATE TABLE shuffled (a text, b int, PRIMARY KEY (a, b));
 SELECT csv_file('shuffled.csv', E'a,b\nx,2\ny,1\nx,1\nu,7\nx,10\na,3\nz,1\ny,0\n');
@@ -106,7 +128,8 @@ SELECT string_agg(a || b, ' ' ORDER BY ctid) FROM shuffled;
 SELECT etl_count_new();
 SELECT etl_drop_pipeline(pipeline) FROM etl_status;
 DROP VIEW differences;
-DROP TABLE merged, upserted, at_first, written, named, partly, shuffled;
+DROP TABLE merged, upserted, at_first, written, named, partly, shuffled, limited, computed, of_domain;
+DROP DOMAIN present;
 DROP COLLATION any_case;
 DROP FUNCTION as_is();
 DROP PROCEDURE fill();
