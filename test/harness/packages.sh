@@ -108,8 +108,9 @@ need_clang_format() {
 	fi
 }
 
-# promtool is a part of Debian's package of Prometheus, which would bring a service that starts and listens, a user
-# and JavaScript libraries.  The program needs none of them, so it is taken out of the package and kept.
+# promtool was a part of Debian's package of Prometheus before it got one of its own.  The former would bring a service
+# that starts and listens, a user and JavaScript libraries.  The program needs none of them, so it is taken out of
+# the package and kept.
 need_promtool() {
 	command -v promtool >/dev/null && return
 	if ! command -v apt-get >/dev/null; then
@@ -121,17 +122,19 @@ need_promtool() {
 		say "Fetching promtool"
 		mkdir -p "$cache"
 		work=$(mktemp -d)
-		download_prometheus "$work" || { refresh_lists && download_prometheus "$work"; } ||
-			die "the package prometheus, which has promtool, cannot be fetched"
-		dpkg-deb -x "$work"/prometheus_*.deb "$work"
+		download_promtool "$work" || { refresh_lists && download_promtool "$work"; } ||
+			die "neither package promtool nor prometheus, which also has it, can be fetched"
+		dpkg-deb -x "$work"/*.deb "$work"
 		mv "$work/usr/bin/promtool" "$cache/promtool"
 		rm -rf "$work"
 	fi
 	promtool=$cache/promtool
 }
 
-download_prometheus() { # INTO
-	(cd "$1" && apt-get -q -o APT::Sandbox::User=root download prometheus)
+download_promtool() { # INTO
+	(cd "$1" && for package in promtool prometheus; do
+		! apt-get -q -o APT::Sandbox::User=root download "$package" 2>/dev/null || exit 0
+	done && exit 1)
 }
 
 # For the worker, who may be unable to read the caller's home.
