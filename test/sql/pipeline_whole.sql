@@ -95,6 +95,16 @@ SELECT count(*), bool_and(sqlstate = '22P02') FROM etl_dead_letters WHERE pipeli
 CALL etl_run('numbers');
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET work_mem', current_database()); END $$;
 
+-- the items of JSON, whose dead letters say which they were
+CREATE TABLE kinds (kind text PRIMARY KEY, n bigint, total bigint);
+SELECT csv_file('kinds.json', '[{"kind": "a", "v": 1}, {"kind": "b", "v": 2}, {"kind": "a", "v": "x"}, {"kind": "a", "v": 4}]'::text);
+SELECT etl_create_pipeline('kinds', source => $$etl_json('etl_tmp/kinds.json') AS t(kind text, v int)$$,
+	query => 'SELECT kind, count(*) AS n, sum(v) AS total FROM batch GROUP BY kind', target => 'kinds', key => '{kind}', whole => true);
+CALL etl_run('kinds');
+CALL etl_run('kinds');
+SELECT * FROM kinds ORDER BY kind;
+SELECT source, line, page, index, column_name, value, raw, resolved FROM etl_dead_letters WHERE pipeline = 'kinds' ORDER BY id;
+
 -- a source without a row is one that has been seen whole
 CREATE TABLE total (one int PRIMARY KEY, n bigint);
 SELECT csv_file('none.csv', E'id\n');
@@ -110,4 +120,4 @@ SELECT bool_and(read = malformed + convert_failed + converted
 	AND emitted = invalid + superseded + load_failed + loaded + skipped AND loaded = inserted + updated) FROM etl_runs;
 SELECT etl_drop_pipeline(pipeline) FROM etl_status;
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET etl.settle_time', current_database()); END $$;
-DROP TABLE per_day, pairs, numbers, total;
+DROP TABLE per_day, pairs, numbers, kinds, total;
