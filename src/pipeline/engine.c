@@ -557,13 +557,22 @@ finish(EtlRun *run)
 	EtlReportEnd("succeeded", 0);
 }
 
+/* A timeout is nobody's wish, and who runs into it each time is to be told. */
+static bool
+is_timeout(const ErrorData *error)
+{
+	return EtlRuntimeExceeded() ||
+		   (error->message_id != NULL &&
+			strcmp(error->message_id, "canceling statement due to statement timeout") == 0);
+}
+
 static const char *
 state_after(const ErrorData *error)
 {
 	if (EtlShutdownRequested())
 		return "stopped";
-	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && !EtlRuntimeExceeded() ? "cancelled"
-																				: "failed";
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && !is_timeout(error) ? "cancelled"
+																			 : "failed";
 }
 
 /* Writes how the run ended; the server's log gets no message, which could show a record. */

@@ -171,7 +171,7 @@ open_gate();
 query("SELECT etl_alter_pipeline('p', max_runtime => '0s')");
 query("ALTER DATABASE postgres SET statement_timeout = '300ms'");
 $run = start_to_gate();
-like(state_of($run), qr/57014/, 'statement_timeout is honoured');
+like(state_of($run), qr/failed.*57014/, 'statement_timeout is honoured');
 open_gate();
 query("ALTER DATABASE postgres RESET statement_timeout");
 
