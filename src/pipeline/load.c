@@ -357,10 +357,10 @@ choose_plan(EtlRun *run)
 
 	if (insert || run->target_is_small)
 		;
-	else if (run->merge.text != NULL && !run->no_merge)
-		plan = plan_to_look_up(run, &run->merge);
 	else if (run->mostly_unchanged)
 		plan = plan_to_look_up(run, &run->refresh);
+	else if (run->merge.text != NULL && !run->no_merge)
+		plan = plan_to_look_up(run, &run->merge);
 	if (plan != NULL)
 		return plan;
 	run->taking = insert ? &run->insert : &run->load;
