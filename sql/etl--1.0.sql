@@ -754,6 +754,7 @@ CREATE TABLE etl_catalog.dead_letters (
     resolved_by bigint                  -- run
 );
 CREATE INDEX ON etl_catalog.dead_letters (pipeline, id);
+CREATE INDEX ON etl_catalog.dead_letters (pipeline) WHERE resolved_at IS NULL; -- for etl_status and etl_metrics to count
 COMMENT ON TABLE etl_catalog.dead_letters IS 'records that could not be loaded';
 
 /* Pipelines that run by themselves: first what users say of that, then what the scheduler has made of it. */
@@ -1259,7 +1260,7 @@ GRANT SELECT ON etl_metric_samples TO PUBLIC;
  * etl_metrics: the same as text in the exposition format of Prometheus, version 0.0.4.
  */
 CREATE FUNCTION etl_metrics() RETURNS text
-LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET extra_float_digits = 1
+LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET extra_float_digits = 1 SET jit = off
 BEGIN ATOMIC
     SELECT coalesce(pg_catalog.string_agg(b.block, '' ORDER BY b.position), '')
     FROM (

@@ -19,7 +19,9 @@
 #include "etl.h"
 
 #include "access/xact.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "common/pg_prng.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -29,6 +31,7 @@
 #include "postmaster/bgworker.h"
 #include "scheduler/due.h"
 #include "scheduler/scheduler.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -92,6 +95,7 @@ typedef struct Row
 	EtlSchedule schedule;
 	pg_tz *zone;
 	EtlTicket ticket;
+	TimestampTz claimed_since; /* what waiting_since was before there was a place */
 } Row;
 
 /* ----------------------------------------------------------------
@@ -284,6 +288,7 @@ read_schedule(Row *row)
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		row->reason = error->message;
+		row->schedule_text = NULL;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
@@ -297,7 +302,7 @@ advance(Row *row, TimestampTz now)
 {
 	TimestampTz first;
 
-	if (!read_schedule(row))
+	if (!read_schedule(row) && row->enabled)
 	{
 		pause_row(row, row->reason);
 		return;
@@ -540,7 +545,8 @@ disable(const Row *row)
 
 	execute("UPDATE etl_catalog.pipelines SET enabled = false WHERE id = $1", 1, types, values,
 			NULL);
-	ereport(LOG, (errmsg("pipeline \"%s\" is paused after %d failures", row->name, row->failures)));
+	ereport(LOG, (errmsg("pipeline \"%s\" is paused", row->name),
+				  errdetail_internal("%s", row->reason)));
 }
 
 /* ----------------------------------------------------------------
@@ -585,6 +591,7 @@ claim_places(List *rows, const char *database, TimestampTz now)
 		row->ticket.pipeline = row->pipeline;
 		if (!EtlClaimWorker(database, EtlMaxWorkers, row->waiting_since, &row->ticket))
 			break;
+		row->claimed_since = row->waiting_since;
 		set_state(row, RUNNING);
 		if (row->next_run != 0 && row->next_run <= now)
 			plan_next(row, now);
@@ -647,7 +654,7 @@ order_workers(List *claimed)
 			continue;
 		EtlCancelTicket(&row->ticket);
 		set_state(row, WAITING);
-		row->waiting_since = EtlNow();
+		row->waiting_since = row->claimed_since;
 		refused = lappend(refused, row);
 	}
 	if (refused != NIL)
@@ -743,12 +750,19 @@ give_watches(const char *database, List *watches)
  *	One look
  * ---------------------------------------------------------------- */
 
+/*
+ * A scheduler has all rights, and a schema of the name of ours may be anybody's where the extension is not.  So that is
+ * what counts, and the lock keeps it from being dropped before the look is over.
+ */
 static bool
 extension_exists(void)
 {
-	return SPI_execute("SELECT 1 WHERE to_regclass('etl_catalog.schedules') IS NOT NULL", true,
-					   1) == SPI_OK_SELECT &&
-		   SPI_processed == 1;
+	Oid extension = get_extension_oid("etl", true);
+
+	if (!OidIsValid(extension))
+		return false;
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+	return get_extension_oid("etl", true) == extension;
 }
 
 /* Says what has become of a pipeline to whom it may concern. */

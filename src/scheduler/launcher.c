@@ -115,6 +115,17 @@ EtlLauncherInit(void)
 	RegisterBackgroundWorker(&worker);
 }
 
+static bool
+has_entry(const char *name)
+{
+	for (int i = 0; i < nentries; i++)
+	{
+		if (strcmp(entries[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Takes over etl.databases.  A scheduler of a database that is no longer in it may end in peace. */
 static void
 list_databases(void)
@@ -134,6 +145,8 @@ list_databases(void)
 	{
 		Entry *entry = &entries[nentries];
 
+		if (has_entry(lfirst(lc)))
+			continue; /* said twice */
 		strlcpy(entry->name, lfirst(lc), NAMEDATALEN);
 		entry->due = DT_NOBEGIN;
 		for (int i = 0; i < nold; i++)

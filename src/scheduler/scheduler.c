@@ -38,6 +38,9 @@ EtlSchedulerMain(Datum arg)
 	BackgroundWorkerInitializeConnection(database, NULL, 0);
 	pgstat_report_activity(STATE_RUNNING, "looking for pipelines that are due");
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_OVERRIDE);
+	/* The database may have settings of its own; what is read here must be of the moment, and is written. */
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("lock_timeout", "1s", PGC_USERSET, PGC_S_OVERRIDE);
 	EtlRunDue(database, &report);
 	EtlGiveReport(database, &report);

@@ -222,6 +222,22 @@ value("SELECT etl_alter_pipeline('paged', schedule => '')");
 value("CALL etl_run('paged')");
 is(value('SELECT count(*) || \'|\' || count(DISTINCT id) FROM paged'), '30|30', 'and the next run goes on there');
 
+# A time zone that was there when it was given
+value("SELECT make('lost', '1 hour')");
+becomes("SELECT next_run IS NOT NULL FROM etl_status WHERE pipeline = 'lost'", 't', 'a pipeline of a time zone');
+my $zone_from = -s $node->logfile;
+value("UPDATE etl_catalog.schedules SET timezone = 'Gone/Away' FROM etl_catalog.pipelines WHERE id = pipeline AND name = 'lost'");
+becomes("SELECT state, reason FROM etl_status WHERE pipeline = 'lost'", 'paused|time zone "Gone/Away" does not exist', 'is paused when that has gone');
+for (1 .. 2)
+{
+	my $runs = value("SELECT count(*) FROM etl_runs WHERE pipeline = 'good'");
+	shift_clock(61);
+	becomes("SELECT count(*) > $runs FROM etl_runs WHERE pipeline = 'good'", 't', 'which is in nobody\'s way');
+}
+is(() = slurp_file($node->logfile, $zone_from) =~ /pipeline "lost" is paused/g, 1, 'the log says so once');
+is(() = $listener->query('SELECT 1') =~ /\{"pipeline":"lost","event":"paused"\}/g, 1, 'as does one alert');
+value("SELECT etl_drop_pipeline('lost')");
+
 # An owner that cannot connect
 value("CREATE ROLE nobody; GRANT ALL ON SCHEMA public TO nobody; GRANT pg_read_server_files TO nobody");
 value("ALTER TABLE rows OWNER TO nobody; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO nobody");

@@ -107,6 +107,54 @@ value('ALTER EXTENSION etl UPDATE');
 ok(1, 'the extension can be updated');
 cmp_ok(time - $begin, '<', 20, 'all of it at once');
 
+# A database that is named twice is looked after once.
+value("ALTER SYSTEM SET etl.databases = 'shop, shop'", 'postgres');
+my $held = $node->background_psql('shop');
+$held->query_safe('BEGIN; LOCK TABLE etl_catalog.schedules');
+$node->reload;
+$node->reload;
+ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'etl scheduler' AND wait_event_type = 'Lock'"),
+	'a scheduler waits');
+is(value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'etl scheduler'", 'postgres'), 1, 'of a database that is named twice there is one');
+$held->quit;
+
+# Nor is a schema that looks like ours taken for ours: a scheduler has all rights, and its maker has not.
+value('CREATE DATABASE forged; CREATE ROLE mallory LOGIN; GRANT CREATE ON DATABASE forged TO mallory', 'postgres');
+value(<<'SQL', 'forged');
+SET SESSION AUTHORIZATION mallory;
+CREATE SCHEMA etl_catalog;
+CREATE TABLE etl_catalog.pipelines (id bigint, owner regrole, enabled bool, system_identifier bigint, database oid);
+CREATE TABLE etl_catalog.schedules (pipeline bigint, watch bool, watched text);
+INSERT INTO etl_catalog.pipelines VALUES (1, 'mallory', true, 1, 1);
+INSERT INTO etl_catalog.schedules VALUES (1, true, '/tmp/*');
+CREATE FUNCTION etl_catalog.is_at_home(bigint, oid) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE LOG 'forged code runs as %', current_user;
+	RETURN true;
+END $$;
+SQL
+my $forged_from = -s $node->logfile;
+value("ALTER SYSTEM SET etl.databases = 'forged, shop'", 'postgres');
+$node->reload;
+value("SELECT make('behind', '1 minute')");
+becomes("SELECT next_run IS NOT NULL FROM etl_status WHERE pipeline = 'behind'", 't', 'a database without the extension is in nobody\'s way');
+ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'etl scheduler'"), 'all were looked at');
+is(logged(qr/forged code runs/, $forged_from), 0, 'a schema of the name of ours is not ours');
+value("SELECT etl_drop_pipeline('behind')");
+value("ALTER SYSTEM SET etl.databases = 'shop'", 'postgres');
+$node->reload;
+value('DROP DATABASE forged', 'postgres');
+
+# Settings of a database are for its users, not for schedulers.
+value("ALTER DATABASE shop SET default_transaction_read_only = on; ALTER DATABASE shop SET default_transaction_isolation = 'serializable'", 'postgres');
+shift_clock(61);
+becomes("SELECT failures FROM etl_status WHERE pipeline = 'p'", 1, 'a database that is read only: its pipelines fail, and that is seen');
+value('ALTER DATABASE shop RESET ALL', 'postgres');
+value("SELECT etl_pause('p')");
+becomes("SELECT state FROM etl_catalog.schedules", 'paused', 'a pause');
+value("SELECT etl_resume('p')");
+becomes("SELECT state, failures FROM etl_catalog.schedules", 'idle|0', 'and it starts anew');
+
 # A copy in the list does not run what is not its own.
 value('CREATE DATABASE copy TEMPLATE shop', 'postgres');
 value("ALTER SYSTEM SET etl.databases = 'shop, copy'", 'postgres');
@@ -181,9 +229,14 @@ becomes("SELECT next_run IS NOT NULL FROM etl_status WHERE pipeline = 'crowded'"
 my $from = -s $node->logfile;
 $node->append_conf('postgresql.conf', 'max_worker_processes = 2');    # one for the launcher, one for logical replication
 $node->restart;
+my $due = value("SELECT next_run FROM etl_status WHERE pipeline = 'crowded'");
 shift_clock(61);
 ok($node->wait_for_log(qr/all background workers of the server are in use/, $from), 'no room is said in the log');
 is(logged(qr/all background workers of the server are in use/, $from), 1, 'once');
+$node->append_conf('postgresql.conf', 'max_worker_processes = 3');    # one more, for a scheduler
+$node->restart;
+becomes("SELECT state, waiting_since = '$due' FROM etl_catalog.schedules JOIN etl_catalog.pipelines ON id = pipeline WHERE name = 'crowded'",
+	'waiting|t', 'whom no worker is left for keeps its turn');
 $node->append_conf('postgresql.conf', 'max_worker_processes = 12');
 $node->restart;
 becomes("SELECT last_result FROM etl_status WHERE pipeline = 'crowded'", 'succeeded', 'with room again, it runs');
