@@ -186,13 +186,13 @@ type_name(const Field *field)
 }
 
 static const char *
-list_fields(const Fields *fields)
+list_fields(const Fields *fields, const char *before)
 {
 	StringInfoData list;
 	int shown = 0;
 
 	initStringInfo(&list);
-	appendStringInfoString(&list, "The answer has no Link header, and its body is an object with ");
+	appendStringInfo(&list, "%s an object with ", before);
 	for (int i = 0; i < fields->n && shown < MAX_SEEN; i++)
 		if (fields->field[i].token->type != ETL_JSON_OBJECT)
 			appendStringInfo(&list, "%s\"%s\" (%s)", shown++ > 0 ? ", " : "", fields->field[i].path,
@@ -214,13 +214,17 @@ static const KnownKey item_keys[] = {
 	{"orders"},	 {"result"},	{"members"}, {"events"},  {"messages"}, {"resources"},
 };
 
+/* Lists beside the items. */
+static const KnownKey side_keys[] = {{"errors"}, {"warnings"}, {"links"}, {"link"}, {"included"}};
+
 /* An array of objects, or an empty one. */
 static bool
 is_list(const Fields *fields, const Field *field, bool *empty)
 {
 	const char *text = raw_text(fields, field) + 1;
 
-	if (field->token->type != ETL_JSON_ARRAY)
+	if (field->token->type != ETL_JSON_ARRAY ||
+		known_key(field, side_keys, lengthof(side_keys)) != NULL)
 		return false;
 	text += strspn(text, " \t\r\n");
 	*empty = *text == ']';
@@ -270,7 +274,9 @@ detect_items(const Fields *fields, EtlDetection *detection, const char **items)
 			known = field;
 		}
 	}
-	if (nlists == 1)
+	if (nlists == 1 && nknown == 0 && empty_list != NULL && empty_list->depth <= list->depth)
+		*items = empty_list->path; /* there is none, and something else beside it */
+	else if (nlists == 1)
 		*items = items_path(fields, list);
 	else if (nknown == 1)
 		*items = items_path(fields, known);
@@ -283,6 +289,72 @@ detect_items(const Fields *fields, EtlDetection *detection, const char **items)
 		return false;
 	}
 	return true;
+}
+
+/* The one list that is empty, whatever it is called; NULL if there are several. */
+static const Field *
+find_empty_list(const Fields *fields)
+{
+	const Field *found = NULL;
+	int n = 0;
+
+	for (int i = 0; i < fields->n; i++)
+	{
+		bool empty;
+
+		if (!is_list(fields, &fields->field[i], &empty))
+			continue;
+		found = &fields->field[i];
+		n++;
+	}
+	return n == 1 ? found : NULL;
+}
+
+/* A member of the root that says what went wrong, in an answer whose status says that nothing did. */
+static const Field *
+find_failure(const Fields *fields)
+{
+	static const KnownKey keys[] = {{"error"}, {"errors"}, {"errormessage"}};
+
+	for (int i = 0; i < fields->n; i++)
+	{
+		const Field *field = &fields->field[i];
+		EtlJsonValue value = value_of(fields, field);
+
+		if (field->depth == 1 && known_key(field, keys, lengthof(keys)) != NULL &&
+			value.type != ETL_JSON_NUMBER && EtlPagingMatches(&value, NULL))
+			return field;
+	}
+	return NULL;
+}
+
+/*
+ * An answer without a list of objects is one item, if nothing speaks against it.  If it pages, its items are what else may
+ * be a list: one of plain values, an empty one, or null, as some servers write that.
+ */
+static void
+detect_without_list(const Fields *fields, bool pages, EtlDetection *detection)
+{
+	static const KnownKey containers[] = {{"data"}, {"items"}, {"results"}, {"records"}};
+	const Field *failure = find_failure(fields);
+	const Field *items = find_field(fields, item_keys, lengthof(item_keys), TYPE(ARRAY), NULL);
+	const Field *null = find_field(fields, containers, lengthof(containers), TYPE(NULL), NULL);
+
+	if (pages && items == NULL)
+		items = find_empty_list(fields);
+	if (items == NULL)
+		items = null;
+	if (failure == NULL && pages && items != NULL)
+		detection->value[EtlDialectFindOption("items")] = items->path;
+	else if (failure != NULL || pages || items != NULL)
+	{
+		detection->problem =
+			failure != NULL ? "the answer seems to be an error" : "cannot tell where the items are";
+		detection->doubt = list_fields(fields, "The body is");
+		detection->hint =
+			"Set items => 'path.of.items', or items => '$' if the answer as a whole is "
+			"an item.";
+	}
 }
 
 /* ----------------------------------------------------------------
@@ -526,7 +598,8 @@ detect_counts(const Fields *fields, const Field *flag, EtlDetection *detection)
 	return true;
 }
 
-static void
+/* True if the answer says anything of other pages. */
+static bool
 detect_reference(const Fields *fields, const char *items, EtlHeaderLookup lookup, void *arg,
 				 EtlDetection *detection)
 {
@@ -534,19 +607,20 @@ detect_reference(const Fields *fields, const char *items, EtlHeaderLookup lookup
 	const Field *flag = find_flag(fields, &last);
 
 	if (detect_link(lookup, arg, detection) || detect_next_url(fields, detection))
-		return;
+		return true;
 	if (flag != NULL)
 		add_stop(detection, psprintf("%s=%s", flag->path, last));
 	if (detect_cursor(fields, detection) || detect_counts(fields, flag, detection) ||
 		detect_headers(lookup, arg, detection))
-		return;
+		return true;
 	set(detection, "pagination", "none");
 	if (flag != NULL)
 		detection->evidence = psprintf("\"%s\"", flag->path);
 	else if (items != NULL)
-		detection->doubt = list_fields(fields);
+		detection->doubt = list_fields(fields, "The answer has no Link header, and its body is");
 	else
 		detection->evidence = "a single object without a list";
+	return flag != NULL;
 }
 
 void
@@ -564,6 +638,8 @@ EtlDetectFromBody(const EtlJsonItem *body, const char *items, EtlHeaderLookup lo
 				  EtlDetection *detection)
 {
 	Fields *fields = palloc0(sizeof(Fields));
+	bool given = items != NULL;
+	bool pages;
 
 	memset(detection, 0, sizeof(*detection));
 	fields->body = body;
@@ -572,13 +648,16 @@ EtlDetectFromBody(const EtlJsonItem *body, const char *items, EtlHeaderLookup lo
 	{
 		if (!detect_items(fields, detection, &items))
 		{
-			detection->doubt = list_fields(fields);
+			detection->doubt =
+				list_fields(fields, "The answer has no Link header, and its body is");
 			pfree(fields);
 			return;
 		}
 		set(detection, "items", items != NULL ? items : "$");
 	}
-	detect_reference(fields, items, lookup, arg, detection);
+	pages = detect_reference(fields, items, lookup, arg, detection);
+	if (!given && items == NULL)
+		detect_without_list(fields, pages, detection);
 	pfree(fields);
 }
 

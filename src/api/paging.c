@@ -29,7 +29,8 @@ truncated(EtlDecision *decision, const char *problem, const char *detail, const 
 static bool
 is_short(const EtlDialect *dialect, const EtlPageFacts *page)
 {
-	if (!dialect->stop_short)
+	if (!dialect->stop_short || page->total > page->nbefore + page->nitems ||
+		page->npages > page->nth)
 		return false;
 	if (page->echo >= 0)
 		return page->nitems < page->echo;
@@ -52,6 +53,11 @@ decide_empty(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *d
 				  psprintf("a page is empty, but the total is " INT64_FORMAT, page->total),
 				  psprintf("All pages before have " INT64_FORMAT " items together.", page->nbefore),
 				  "If the total is only an estimate, leave it out of \"stop\".");
+	else if (page->npages > page->nth)
+		truncated(
+			decision,
+			psprintf("page " INT64_FORMAT " of " INT64_FORMAT " is empty", page->nth, page->npages),
+			NULL, "If the number of pages is only an estimate, leave it out of \"stop\".");
 	else if (dialect->stop_empty)
 		end_with(decision, ETL_END_EMPTY);
 	else if (page->empties > dialect->max_empty)

@@ -129,6 +129,29 @@ check_fails("total_only/$knobs", undef, '08P01', qr/the total is 25, but the las
 	'a total without a way to the rest');
 check_fails("openalex/$knobs", undef, '08P01', qr/the total is 25/, 'a cursor that has to be asked for');
 check_fails("lists/$knobs", undef, '22023', qr/several lists.*"cats".*"dogs".*items =>/s, 'two lists');
+
+# First answers without a list of objects: one item, an empty page, or a doubt
+for my $case (
+	[ '{"id":1,"tags":[],"error":null,"errors":{}}', 1, 'an object' ],
+	[ '{"data":null,"next":null}', 0, 'null is no item' ],
+	[ '{"tickets":[],"next_page":null}', 0, 'an empty list of any name' ],
+	[ '{"data":[],"included":[{"id":9}],"next":null}', 0, 'an empty list, and something beside it' ],
+	[ '{"data":[1,2,3],"next":null}', 3, 'plain values' ],
+	[ '{"data":[1,2,3]}', qr/cannot tell where the items are.*The body is an object with "data" \(array\).*items => '\$'/s, 'plain values, and no word of pages' ],
+	[ '{"data":null}', qr/cannot tell where the items are/, 'null, and no word of pages' ],
+	[ '{"rows_here":{"a":1},"has_more":false}', qr/cannot tell where the items are/, 'a page without a list' ],
+	[ '{"link":[{"relation":"self"}],"total":0}', qr/cannot tell where the items are/, 'a list that is never of items' ],
+	[ '{"error":"no such key"}', qr/the answer seems to be an error.*"error" \(string\)/s, 'an error with status 200' ],
+	[ '{"data":null,"errors":[{"message":"no"}]}', qr/the answer seems to be an error/, 'errors with status 200' ])
+{
+	my ($body, $expected, $name) = @$case;
+	my $answer = "HTTP/1.1 200 OK\r\nContent-Length: " . length($body) . "\r\n\r\n$body";
+	my $from = 'etl_api(' . sql_quote(fixture_url('/raw?text=' . $answer =~ s/([^\w])/sprintf('%%%02X', ord($1))/ger));
+	my $select = "SELECT count(*) FROM $from) AS t(_etl_item jsonb)";
+
+	if (ref $expected) { query_fails($node, $select, '22023', $expected, "auto: $name"); }
+	else { is(query($node, $select), $expected, "auto: $name"); }
+}
 check_fails("promise/$knobs", undef, '08P01', qr/says that there is more, but not where/, 'has_more without a cursor');
 check_fails("jira/$knobs", undef, '08P01', qr/page 2 has the same items as page 1/, 'a parameter that the server does not know');
 

@@ -216,6 +216,8 @@ test_decide(void)
 	CHECK_END(OPTIONS("pagination", "page"), ETL_END_EMPTY, true, facts.nitems = 0);
 	CHECK_END(OPTIONS("pagination", "page", "stop", "total=t"), ETL_END_TRUNCATED, false,
 			  (facts.nitems = 0, facts.total = 100));
+	CHECK_END(OPTIONS("pagination", "page", "stop", "pages=p"), ETL_END_TRUNCATED, false,
+			  (facts.nitems = 0, facts.npages = 4));
 
 	/* short pages: shorter than the server's own size, or than the one before, but never the first */
 	CHECK_END(OPTIONS(CURSOR, "stop", "short"), ETL_END_SHORT, true, facts.nitems = 9);
@@ -225,6 +227,10 @@ test_decide(void)
 	CHECK_END(OPTIONS(CURSOR, "stop", "short=size", "page_size", "100"), ETL_NOT_ENDED, true,
 			  facts.echo = 10);
 	CHECK_END(OPTIONS(CURSOR, "stop", "short=size"), ETL_END_SHORT, true, facts.echo = 11);
+	CHECK_END(OPTIONS(CURSOR, "stop", "short|total=t"), ETL_NOT_ENDED, true,
+			  (facts.nitems = 9, facts.total = 100));
+	CHECK_END(OPTIONS(CURSOR, "stop", "short|pages=p"), ETL_NOT_ENDED, true,
+			  (facts.nitems = 9, facts.npages = 4));
 
 	/* caps */
 	CHECK_END(OPTIONS(CURSOR, "max_pages", "2"), ETL_END_CAP, true, (void) 0);
