@@ -220,6 +220,20 @@ result_bigint(int row, int column, int64 otherwise)
 	return isnull ? otherwise : DatumGetInt64(value);
 }
 
+/* Runs a statement that returns a number. */
+static int64
+run_for_bigint(Statement *statement, Values *values)
+{
+	Entered entered;
+	int64 result;
+
+	enter(&entered);
+	(void) execute(statement, values);
+	result = result_bigint(0, 1, 0);
+	leave(&entered);
+	return result;
+}
+
 /* A column of type text[] as a list in the caller's memory context. */
 static List *
 result_list(const Entered *entered, int row, int column)
@@ -391,8 +405,6 @@ EtlCatalogInsert(const EtlPipeline *pipeline)
 		24,
 		{DEFINITION_TYPES, TEXTOID, TEXTOID, OIDOID, INT8OID, OIDOID}};
 	Values values = {0};
-	Entered entered;
-	int64 id;
 
 	add_definition(&values, pipeline);
 	add_text(&values, pipeline->name);
@@ -400,11 +412,7 @@ EtlCatalogInsert(const EtlPipeline *pipeline)
 	add(&values, ObjectIdGetDatum(pipeline->owner));
 	add_bigint(&values, (int64) GetSystemIdentifier());
 	add(&values, ObjectIdGetDatum(MyDatabaseId));
-	enter(&entered);
-	(void) execute(&statement, &values);
-	id = result_bigint(0, 1, 0);
-	leave(&entered);
-	return id;
+	return run_for_bigint(&statement, &values);
 }
 
 void
@@ -509,17 +517,11 @@ EtlCatalogStartRun(int64 pipeline, const char *kind)
 							  2,
 							  {INT8OID, TEXTOID}};
 	Values values = {0};
-	Entered entered;
-	int64 id;
 
 	add_bigint(&values, pipeline);
 	(void) run(&crashed, &values);
 	add_text(&values, kind);
-	enter(&entered);
-	(void) execute(&start, &values);
-	id = result_bigint(0, 1, 0);
-	leave(&entered);
-	return id;
+	return run_for_bigint(&start, &values);
 }
 
 /*
@@ -722,14 +724,14 @@ EtlCatalogReset(int64 pipeline)
  *	Dead letters
  * ---------------------------------------------------------------- */
 
-void
+int64
 EtlCatalogAddDeadLetter(int64 pipeline, int64 run_id, const EtlDeadLetter *l)
 {
 	static Statement statement = {
 		"INSERT INTO etl_catalog.dead_letters (pipeline, run, stage, source, line, page, index, "
 		"byte_offset, column_name, value, raw, header, rule, sqlstate, message, detail, replayable) "
 		"VALUES ($1, $2, $3, $4, nullif($5, 0), nullif($6, 0), nullif($7, 0), $8, $9, $10, $11, $12, "
-		"$13, $14, $15, $16, $17)",
+		"$13, $14, $15, $16, $17) RETURNING id",
 		17,
 		{INT8OID, INT8OID, TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID,
 		 TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID}};
@@ -752,7 +754,7 @@ EtlCatalogAddDeadLetter(int64 pipeline, int64 run_id, const EtlDeadLetter *l)
 	add_text(&values, l->message);
 	add_text(&values, l->detail);
 	add(&values, BoolGetDatum(l->replayable));
-	(void) run(&statement, &values);
+	return run_for_bigint(&statement, &values);
 }
 
 /* No more than fit into memory: as many as there may be records in a batch, and 16 MB of them. */
@@ -886,15 +888,9 @@ EtlCatalogPurge(int64 pipeline, const char *age, bool open)
 		3,
 		{INT8OID, TEXTOID, BOOLOID}};
 	Values values = {0};
-	Entered entered;
-	int64 n;
 
 	add_bigint(&values, pipeline);
 	add_text(&values, age);
 	add(&values, BoolGetDatum(open));
-	enter(&entered);
-	(void) execute(&statement, &values);
-	n = result_bigint(0, 1, 0);
-	leave(&entered);
-	return n;
+	return run_for_bigint(&statement, &values);
 }

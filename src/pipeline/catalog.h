@@ -74,7 +74,7 @@ typedef struct EtlDeadLetter
 	bool replayable;
 } EtlDeadLetter;
 
-extern void EtlCatalogAddDeadLetter(int64 pipeline, int64 run, const EtlDeadLetter *letter);
+extern int64 EtlCatalogAddDeadLetter(int64 pipeline, int64 run, const EtlDeadLetter *letter);
 /* The open, replayable ones behind "after". */
 extern List *EtlCatalogDeadLetters(int64 pipeline, int64 after, int n);
 /* Those of a run that have failed with an SQLSTATE; backwards: those before "after", the last one first. */

@@ -77,7 +77,7 @@ EtlAddReject(EtlRun *run, EtlReject *reject)
 		EtlDeadLetter letter = {0};
 
 		EtlMakeLetter(run, reject, &letter);
-		EtlCatalogAddDeadLetter(run->pipeline->id, run->id, &letter);
+		(void) EtlCatalogAddDeadLetter(run->pipeline->id, run->id, &letter);
 	}
 	else
 		run->batch.rejects = lappend(run->batch.rejects, reject);
@@ -237,6 +237,7 @@ static void
 write_letter(EtlRun *run, const EtlReject *reject)
 {
 	EtlDeadLetter letter = {0};
+	int64 id;
 
 	EtlMakeLetter(run, reject, &letter);
 	if (run->batch.letters != NULL)
@@ -245,9 +246,12 @@ write_letter(EtlRun *run, const EtlReject *reject)
 							  letter.message, letter.detail);
 		return;
 	}
-	EtlCatalogAddDeadLetter(run->pipeline->id, run->id, &letter);
+	id = EtlCatalogAddDeadLetter(run->pipeline->id, run->id, &letter);
 	if (letter.replayable && reject->sqlstate == ERRCODE_FOREIGN_KEY_VIOLATION)
+	{
+		EtlParkedAs(run, reject->record, id);
 		run->parked = true;
+	}
 }
 
 void
@@ -347,6 +351,18 @@ EtlNextLetters(EtlRun *run, int64 *after)
 	return found;
 }
 
+static List *
+in_reverse(const List *list)
+{
+	List *reversed = NIL;
+	const ListCell *lc;
+
+	foreach (lc, list)
+		reversed = lcons(lfirst(lc), reversed);
+	return reversed;
+}
+
+/* What comes backwards comes in batches whose records are in their order: the last one of a key is the one to load. */
 bool
 EtlNextParked(EtlRun *run, int64 *after, bool backwards)
 {
@@ -359,7 +375,12 @@ EtlNextParked(EtlRun *run, int64 *after, bool backwards)
 	letters = EtlCatalogDeadLettersOf(run->pipeline->id, run->id,
 									  unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION), *after,
 									  backwards, LETTERS_AT_ONCE);
+	if (backwards)
+		letters = in_reverse(letters);
 	found = take_letters(run, letters, after);
+	if (backwards && found)
+		*after = run->batch.letters[0];
+	EtlFindPositions(run);
 	MemoryContextSwitchTo(old);
 	return found;
 }

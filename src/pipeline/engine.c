@@ -306,6 +306,7 @@ try_load(EtlRun *run, int *done, bool isolate)
 		error = abort_transaction(run);
 	}
 	PG_END_TRY();
+	EtlSettleParked(run, error == NULL);
 	return error;
 }
 

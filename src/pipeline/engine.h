@@ -7,6 +7,7 @@
  *		load.c		-> converted rows -> the query -> the target		in one transaction, with
  *		order.c		... in the order of keys
  *		isolate.c	... in attempts, when a row is at fault
+ *		parked.c	... or only waits for another
  *		engine.c	dead letters, counters, checkpoint, watermark		in the same transaction
  */
 #ifndef ETL_ENGINE_H
@@ -51,7 +52,9 @@ typedef struct EtlBatch
 	int n;
 	int size; /* of the array */
 	EtlKept *records;
-	int64 *letters; /* in a retry: the dead letter that each record was */
+	int64 *letters;	  /* in a retry: the dead letter that each record was */
+	int64 position;	  /* of the first record, in the order of the run, or */
+	int64 *positions; /* of each, among those of the records that were parked */
 	size_t nbytes;
 	List *marks;	  /* of EtlMark *, by record */
 	bool reached_end; /* of the source */
@@ -79,6 +82,17 @@ typedef struct EtlLoadOutcome
 	bool has_watermark;
 	Datum watermark; /* the highest, in batch->loading */
 } EtlLoadOutcome;
+
+/* The key of a row that failed its foreign key. */
+typedef struct EtlParked
+{
+	Datum *values;
+	bool *isnull;
+	int64 position;
+	int64 letter;	 /* that the record has become; 0: none */
+	int64 latest;	 /* position from which a row of this key was loaded since; -1: none was */
+	int64 committed; /* the same, of transactions before */
+} EtlParked;
 
 /* A whole source, read and converted, and what is to be committed with it. */
 typedef struct EtlSpool
@@ -134,8 +148,10 @@ typedef struct EtlRun
 	int *tuple_records; /* the record of each */
 	bool *superseded;
 	int ntuples;
+	int nloaded; /* of the last chunk, which is still there while the attempt is not over */
 	int max_tuples;
-	int rejected_record; /* none of its rows is loaded; -1: that is not said of any */
+	struct EtlKeys *chunk_keys; /* of the chunk, once it is in their order */
+	int rejected_record;		/* none of its rows is loaded; -1: that is not said of any */
 	int split_record; /* some of its rows are in the target already, before it has given all; -1: of none */
 	bool query_streams;	   /* a row that the query gives is of the record that it pulled last */
 	bool dedup;			   /* keys were seen twice in one batch: look for that first */
@@ -144,6 +160,13 @@ typedef struct EtlRun
 	bool no_merge;		   /* so did MERGE */
 	bool target_is_small;  /* when it last was asked, in this batch */
 	bool mostly_unchanged; /* the last batch hardly changed anything */
+
+	/* rows that wait for others */
+	EtlParked *parked_rows; /* in the order of the source */
+	int nparked;
+	int max_parked;
+	int nparked_committed;
+	List *came; /* by the attempt under way: rows that would make them void */
 
 	/* watermark */
 	FmgrInfo compare;
@@ -199,6 +222,16 @@ extern void EtlSpoolSettle(EtlRun *run);
 extern void EtlOrderInit(EtlRun *run);
 /* Puts the chunk into the order of its keys; whether one comes twice. */
 extern bool EtlOrderChunk(EtlRun *run);
+/* The first row of a key in the chunk, which is in order; *end is behind the last one. */
+extern int EtlFindKey(const EtlRun *run, const Datum *values, const bool *isnull, int *end);
+
+/* parked.c */
+extern void EtlPark(EtlRun *run, int record);
+extern void EtlParkedAs(EtlRun *run, int record, int64 letter);
+extern void EtlFindPositions(EtlRun *run);
+extern void EtlLeaveOutVoid(EtlRun *run, EtlLoadOutcome *outcome);
+extern void EtlCame(EtlRun *run);
+extern void EtlSettleParked(EtlRun *run, bool committed);
 
 /* isolate.c */
 /*

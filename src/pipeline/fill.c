@@ -210,6 +210,8 @@ EtlStartBatch(EtlRun *run)
 	batch->n = 0;
 	batch->nbytes = 0;
 	batch->marks = NIL;
+	batch->position = run->counters.read;
+	batch->positions = NULL;
 	if (last.part != NULL)
 	{
 		run->to_skip = 0;

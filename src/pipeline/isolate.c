@@ -97,6 +97,8 @@ reject_record(EtlRun *run, int record, const ErrorData *error, const EtlLoadOutc
 	int64 rows = Max(attempt->emitted, 1); /* a record that the query fails on counts as one row */
 
 	EtlRejectError(run, record, error);
+	if (error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION && attempt->emitted > 0)
+		EtlPark(run, record);
 	outcome->emitted += rows;
 	outcome->failed += rows;
 }

@@ -391,6 +391,7 @@ load_chunk(EtlRun *run, EtlLoadOutcome *outcome)
 		elog(ERROR, "SPI_connect failed");
 	if (run->dedup || twice)
 		find_superseded(run, outcome);
+	EtlLeaveOutVoid(run, outcome);
 	set_up_receiver(&receiver, receive_inserted, run, outcome);
 	plan = choose_plan(run);
 	run->emitted.counted = 0;
@@ -404,7 +405,7 @@ load_chunk(EtlRun *run, EtlLoadOutcome *outcome)
 	SPI_finish();
 	MemoryContextSwitchTo(old);
 	run->emitted.end = 0;
-	MemoryContextReset(run->chunk);
+	run->nloaded = run->ntuples;
 	run->ntuples = 0;
 	run->loading = false;
 }
@@ -584,6 +585,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	{
 		run->split_record = record;
 		load_chunk(run, receiver->outcome);
+		MemoryContextReset(run->chunk);
 		EtlReportStage(ETL_STAGE_QUERYING, receiver->nrows);
 	}
 	return true;
@@ -605,7 +607,8 @@ start_attempt(EtlRun *run, EtlLoadOutcome *outcome)
 	/* The rows of an attempt that failed are not there for the query of this one. */
 	run->emitted.end = 0;
 	MemoryContextReset(run->chunk);
-	run->ntuples = 0;
+	run->ntuples = run->nloaded = 0;
+	run->came = NIL;
 	run->loading = false;
 	run->converted.pulled = -1;
 	run->rejected_record = run->split_record = -1;
@@ -644,6 +647,9 @@ EtlAttempt(EtlRun *run, int begin, int end, EtlLoadOutcome *outcome)
 	w->end = run->batch.row_of[end];
 	if (w->begin < w->end)
 		load_window(run, w->end - w->begin, run->pipeline->batch_size, outcome);
+	EtlCame(run);
+	MemoryContextReset(run->chunk);
+	run->nloaded = 0;
 }
 
 /* A query that sees all there is may say something about nothing, so it is run then, too. */

@@ -13,16 +13,17 @@
 #include "pipeline/engine.h"
 #include "utils/sortsupport.h"
 
-typedef struct Keys
+typedef struct EtlKeys
 {
 	int n; /* of a row */
 	SortSupport by;
 	Datum *values; /* [n] of each row */
 	bool *isnull;
-} Keys;
+	const int *order; /* [rows] where they were before */
+} EtlKeys;
 
 static int
-compare(const Keys *keys, int a, int b)
+compare(const EtlKeys *keys, int a, int b)
 {
 	int result = 0;
 
@@ -46,7 +47,7 @@ compare_rows(const void *a, const void *b, void *arg)
 
 /* The keys of the chunk's rows, in the chunk's memory. */
 static void
-get_keys(const EtlRun *run, Keys *keys)
+get_keys(const EtlRun *run, EtlKeys *keys)
 {
 	const EtlStatements *s = run->statements;
 	size_t n = (size_t) run->ntuples * s->nkeys;
@@ -83,30 +84,65 @@ rearrange(EtlRun *run, const int *order)
 	}
 }
 
+/* The first row whose key is not less than one, or that is greater. */
+static int
+bound(const EtlRun *run, const Datum *values, const bool *isnull, bool greater)
+{
+	const EtlKeys *keys = run->chunk_keys;
+	int low = 0;
+	int high = run->ntuples;
+
+	while (low < high)
+	{
+		int middle = (low + high) / 2;
+		size_t at = (size_t) keys->order[middle] * keys->n;
+		int result = 0;
+
+		for (int k = 0; k < keys->n && result == 0; k++)
+			result = ApplySortComparator(keys->values[at + k], keys->isnull[at + k], values[k],
+										 isnull[k], &keys->by[k]);
+		if (result < 0 || (greater && result == 0))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int
+EtlFindKey(const EtlRun *run, const Datum *values, const bool *isnull, int *end)
+{
+	int begin = bound(run, values, isnull, false);
+
+	*end = bound(run, values, isnull, true);
+	return begin;
+}
+
 bool
 EtlOrderChunk(EtlRun *run)
 {
-	Keys keys;
+	EtlKeys *keys;
 	int *order;
 	bool ordered = true;
 	bool twice = false;
 
 	if (run->key_order == NULL)
 		return false;
-	get_keys(run, &keys);
-	order = MemoryContextAlloc(run->chunk, sizeof(int) * run->ntuples);
+	run->chunk_keys = keys = MemoryContextAlloc(run->chunk, sizeof(EtlKeys));
+	get_keys(run, keys);
+	keys->order = order = MemoryContextAlloc(run->chunk, sizeof(int) * run->ntuples);
 	for (int i = 0; i < run->ntuples; i++)
 	{
 		order[i] = i;
-		ordered &= i == 0 || compare(&keys, i - 1, i) <= 0;
+		ordered &= i == 0 || compare(keys, i - 1, i) <= 0;
 	}
 	if (!ordered)
 	{
-		qsort_arg(order, run->ntuples, sizeof(int), compare_rows, &keys);
+		qsort_arg(order, run->ntuples, sizeof(int), compare_rows, keys);
 		rearrange(run, order);
 	}
 	for (int i = 1; i < run->ntuples && !twice; i++)
-		twice = compare(&keys, order[i - 1], order[i]) == 0;
+		twice = compare(keys, order[i - 1], order[i]) == 0;
 	return twice;
 }
 

@@ -14,6 +14,7 @@
  *		load.c			one attempt to take a range of a batch into the target
  *		order.c			the rows of an attempt in the order of their keys
  *		isolate.c		which attempts to make when one fails
+ *		parked.c		rows that wait for others
  *		report.c		what a run tells of itself: progress, activity, lines in the log
  *		dead_letter.c	records that cannot be loaded, and their second chance
  *		watermark.c		how far the data goes

@@ -206,7 +206,7 @@ write_letters(EtlRun *run)
 
 		CHECK_FOR_INTERRUPTS();
 		get_letter(slot, &letter);
-		EtlCatalogAddDeadLetter(run->pipeline->id, run->id, &letter);
+		(void) EtlCatalogAddDeadLetter(run->pipeline->id, run->id, &letter);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}

@@ -1,0 +1,88 @@
+--
+-- A row that waits for what it refers to never overwrites a later row of its key that was loaded meanwhile.
+--
+ALTER SEQUENCE etl_catalog.runs_id_seq RESTART;
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET etl.settle_time = 0', current_database()); END $$;
+CREATE TABLE staff (id int PRIMARY KEY, boss int REFERENCES staff, n int CHECK (n > 0));
+CREATE FUNCTION pipeline(file text, batch int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM etl_drop_pipeline(pipeline) FROM etl_status;
+	TRUNCATE staff;
+	PERFORM etl_create_pipeline('staff', source => format('etl_csv(%L) AS t(id int, boss int, n int)', 'etl_tmp/' || file),
+		target => 'staff', key => '{id}', batch_size => batch);
+END $$;
+\pset format unaligned
+
+-- In a later batch; and in the same one, when another row makes it be loaded in pieces.
+SELECT csv_file('parked.csv', E'id,boss,n\n1,5,1\n2,,-1\n1,,2\n5,,1\n');
+SELECT pipeline('parked.csv', 1);
+CALL etl_run('staff');
+TABLE staff ORDER BY id;
+SELECT pipeline('parked.csv', 100);
+CALL etl_run('staff');
+TABLE staff ORDER BY id;
+-- If the later one fails, the earlier one is loaded.
+SELECT csv_file('parked.csv', E'id,boss,n\n1,5,1\n1,,-2\n5,,1\n');
+SELECT pipeline('parked.csv', 1);
+CALL etl_run('staff');
+TABLE staff ORDER BY id;
+SELECT pipeline('parked.csv', 100);
+CALL etl_run('staff');
+TABLE staff ORDER BY id;
+-- Two that wait: the later one.
+SELECT csv_file('parked.csv', E'id,boss,n\n1,5,1\n1,6,2\n5,,1\n6,,1\n');
+SELECT pipeline('parked.csv', 1);
+CALL etl_run('staff');
+TABLE staff ORDER BY id;
+SELECT pipeline('parked.csv', 2);
+CALL etl_run('staff');
+TABLE staff ORDER BY id;
+SELECT line, resolved FROM etl_dead_letters ORDER BY line;
+-- The later one still waits.
+SELECT csv_file('parked.csv', E'id,boss,n\n1,5,1\n1,6,2\n5,,1\n');
+SELECT pipeline('parked.csv', 1);
+CALL etl_run('staff');
+TABLE staff ORDER BY id;
+SELECT line, resolved FROM etl_dead_letters ORDER BY line;
+-- Checked at the end of the transaction only.
+ALTER TABLE staff ALTER CONSTRAINT staff_boss_fkey DEFERRABLE INITIALLY DEFERRED;
+SELECT csv_file('parked.csv', E'id,boss,n\n1,5,1\n2,,-1\n1,,2\n5,,1\n');
+SELECT pipeline('parked.csv', 1);
+CALL etl_run('staff');
+TABLE staff ORDER BY id;
+ALTER TABLE staff ALTER CONSTRAINT staff_boss_fkey NOT DEFERRABLE;
+
+-- At random: bosses have odd numbers and come behind many of those who wait for them; every row but those with 0 is to be
+-- loaded, and of each key the last one is to stay.
+SELECT setseed(0.6);
+CREATE TABLE input AS
+	SELECT line, id, CASE WHEN line <= 300 OR line > 400 THEN (random() * 99)::int * 2 + 1 END AS boss, CASE WHEN random() < 0.03 THEN 0 ELSE line END AS n
+	FROM (SELECT g AS line, CASE WHEN g BETWEEN 301 AND 400 THEN (g - 300) * 2 - 1 ELSE (random() * 199)::int + 1 END AS id FROM generate_series(1, 600) AS g) AS l;
+UPDATE input SET n = line WHERE line BETWEEN 301 AND 400;
+SELECT csv_file('parked.csv', E'id,boss,n\n' || string_agg(concat_ws(',', id, coalesce(boss::text, ''), n), E'\n' ORDER BY line) || E'\n') FROM input;
+CREATE VIEW differences AS
+	SELECT (SELECT count(*) FROM staff AS s FULL JOIN (SELECT DISTINCT ON (id) id, boss, n FROM input WHERE n > 0 ORDER BY id, line DESC) AS i
+			ON (s.id, s.n, coalesce(s.boss, 0)) = (i.id, i.n, coalesce(i.boss, 0)) WHERE s.id IS NULL OR i.id IS NULL) AS rows,
+		(SELECT count(*) FROM etl_dead_letters WHERE NOT resolved AND sqlstate <> '23514') AS letters,
+		(SELECT count(*) FROM etl_runs WHERE read <> malformed + convert_failed + converted
+			OR emitted <> invalid + superseded + load_failed + loaded + skipped OR loaded <> inserted + updated) AS counters;
+SELECT pipeline('parked.csv', 1000);
+\o /dev/null
+CALL etl_run('staff');
+\o
+TABLE differences;
+SELECT pipeline('parked.csv', 60);
+\o /dev/null
+CALL etl_run('staff');
+\o
+TABLE differences;
+SELECT pipeline('parked.csv', 7);
+\o /dev/null
+CALL etl_run('staff');
+\o
+TABLE differences;
+\pset format aligned
+SELECT etl_drop_pipeline('staff');
+DROP VIEW differences;
+DROP TABLE staff, input;
+DROP FUNCTION pipeline(text, int);
