@@ -19,49 +19,28 @@
  */
 #include "etl.h"
 
-#include "miscadmin.h"
 #include "monitor/counters.h"
+#include "monitor/shmem.h"
 #include "port/atomics.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 
 static pg_atomic_uint64 *counters; /* NULL: not preloaded */
 
-static shmem_request_hook_type previous_shmem_request_hook;
-static shmem_startup_hook_type previous_shmem_startup_hook;
-
 static void
-request_shmem(void)
+init_counters(void)
 {
-	if (previous_shmem_request_hook)
-		previous_shmem_request_hook();
-	RequestAddinShmemSpace(ETL_COUNTERS * sizeof(pg_atomic_uint64));
-}
-
-static void
-startup_shmem(void)
-{
-	bool found;
-
-	if (previous_shmem_startup_hook)
-		previous_shmem_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	counters = ShmemInitStruct("etl counters", ETL_COUNTERS * sizeof(pg_atomic_uint64), &found);
-	for (int i = 0; i < ETL_COUNTERS && !found; i++)
+	for (int i = 0; i < ETL_COUNTERS; i++)
 		pg_atomic_init_u64(&counters[i], 0);
-	LWLockRelease(AddinShmemInitLock);
 }
 
 void
 EtlCountersInit(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	previous_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shmem;
-	previous_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = startup_shmem;
+	const EtlShmem piece = {.name = "etl_counters",
+							.size = ETL_COUNTERS * sizeof(pg_atomic_uint64),
+							.memory = (void **) &counters,
+							.init = init_counters};
+
+	EtlShmemRequest(&piece);
 }
 
 void

@@ -21,11 +21,10 @@
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "monitor/shmem.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/shared.h"
 #include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -74,46 +73,19 @@ typedef struct Shared
 static Shared *shared;
 static LWLock *lock;
 
-static shmem_request_hook_type previous_shmem_request_hook;
-static shmem_startup_hook_type previous_shmem_startup_hook;
-
 /* ----------------------------------------------------------------
  *	The memory
  * ---------------------------------------------------------------- */
 
-static void
-request_shmem(void)
-{
-	if (previous_shmem_request_hook)
-		previous_shmem_request_hook();
-	RequestAddinShmemSpace(sizeof(Shared));
-	RequestNamedLWLockTranche("etl_scheduler", 1);
-}
-
-static void
-startup_shmem(void)
-{
-	bool found;
-
-	if (previous_shmem_startup_hook)
-		previous_shmem_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("etl scheduler", sizeof(Shared), &found);
-	if (!found)
-		memset(shared, 0, sizeof(Shared));
-	lock = &GetNamedLWLockTranche("etl_scheduler")->lock;
-	LWLockRelease(AddinShmemInitLock);
-}
-
 void
 EtlSharedInit(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	previous_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shmem;
-	previous_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = startup_shmem;
+	const EtlShmem piece = {.name = "etl_scheduler",
+							.size = sizeof(Shared),
+							.memory = (void **) &shared,
+							.lock = &lock};
+
+	EtlShmemRequest(&piece);
 }
 
 static Database *

@@ -21,14 +21,13 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "monitor/shmem.h"
 #include "source/clock.h"
 #include "source/origins.h"
 #include "source/url.h"
@@ -54,36 +53,14 @@ static LWLock *lock; /* NULL: the table is this backend's own */
 static int breaker_failures = 5;
 static int breaker_pause = 30 * 1000;
 
-static shmem_request_hook_type previous_shmem_request_hook;
-static shmem_startup_hook_type previous_shmem_startup_hook;
-
-static void
-request_shmem(void)
-{
-	if (previous_shmem_request_hook)
-		previous_shmem_request_hook();
-	RequestAddinShmemSpace(MAX_ORIGINS * sizeof(Origin));
-	RequestNamedLWLockTranche("etl_origins", 1);
-}
-
-static void
-startup_shmem(void)
-{
-	bool found;
-
-	if (previous_shmem_startup_hook)
-		previous_shmem_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	origins = ShmemInitStruct("etl origins", MAX_ORIGINS * sizeof(Origin), &found);
-	if (!found)
-		memset(origins, 0, MAX_ORIGINS * sizeof(Origin));
-	lock = &GetNamedLWLockTranche("etl_origins")->lock;
-	LWLockRelease(AddinShmemInitLock);
-}
-
 void
 EtlOriginsInit(void)
 {
+	const EtlShmem piece = {.name = "etl_origins",
+							.size = MAX_ORIGINS * sizeof(Origin),
+							.memory = (void **) &origins,
+							.lock = &lock};
+
 	DefineCustomIntVariable("etl.breaker_failures",
 							"Sets how many failures in a row stop requests to an origin.", NULL,
 							&breaker_failures, 5, 1, 1000, PGC_SUSET, 0, NULL, NULL, NULL);
@@ -91,13 +68,7 @@ EtlOriginsInit(void)
 							"Sets how long requests to an origin stop after too many failures.",
 							"Then a single request finds out whether it is back.", &breaker_pause,
 							30 * 1000, 1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
-	if (process_shared_preload_libraries_in_progress)
-	{
-		previous_shmem_request_hook = shmem_request_hook;
-		shmem_request_hook = request_shmem;
-		previous_shmem_startup_hook = shmem_startup_hook;
-		shmem_startup_hook = startup_shmem;
-	}
+	EtlShmemRequest(&piece);
 }
 
 static void
