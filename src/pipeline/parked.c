@@ -23,14 +23,14 @@ typedef struct Came
 	int64 position;
 } Came;
 
-/* Where in the source a record of the batch is, in the order of the run; of several (-1) the last. */
+/* Where in the source a record of the batch is, in the order of the run; of those that are tried together (-1) the last. */
 static int64
 position_of(const EtlRun *run, int record)
 {
 	const EtlBatch *batch = &run->batch;
 
 	if (record < 0)
-		record = batch->n - 1;
+		record = batch->record_of[run->converted.end - 1];
 	return batch->positions != NULL ? batch->positions[record] : batch->position + record;
 }
 
@@ -108,6 +108,23 @@ EtlFindPositions(EtlRun *run)
 	}
 }
 
+/*
+ * Of dead letters that are tried again together it must be known which one a row is of, if that matters: the error
+ * makes them be tried one by one.
+ */
+static void
+insist_on_record(EtlRun *run, const EtlParked *parked, int record)
+{
+	const EtlBatch *batch = &run->batch;
+
+	if (record >= 0 || batch->positions == NULL ||
+		parked->latest < batch->positions[batch->record_of[run->converted.begin]])
+		return;
+	run->loading = false; /* it is not that of a row on its way to the target */
+	ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION),
+					errmsg_internal("it is not known which record a row is of")));
+}
+
 /* Leaves out of the chunk, which is in the order of its keys, the rows that are void by now. */
 void
 EtlLeaveOutVoid(EtlRun *run, EtlLoadOutcome *outcome)
@@ -121,6 +138,7 @@ EtlLeaveOutVoid(EtlRun *run, EtlLoadOutcome *outcome)
 		{
 			int64 position = position_of(run, run->tuple_records[i]);
 
+			insist_on_record(run, parked, run->tuple_records[i]);
 			if (run->emitted.left_out == NULL)
 			{
 				memset(run->superseded, false, run->ntuples);

@@ -4,12 +4,12 @@
 ALTER SEQUENCE etl_catalog.runs_id_seq RESTART;
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET etl.settle_time = 0', current_database()); END $$;
 CREATE TABLE staff (id int PRIMARY KEY, boss int REFERENCES staff, n int CHECK (n > 0));
-CREATE FUNCTION pipeline(file text, batch int) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION pipeline(file text, batch int, query text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM etl_drop_pipeline(pipeline) FROM etl_status;
 	TRUNCATE staff;
 	PERFORM etl_create_pipeline('staff', source => format('etl_csv(%L) AS t(id int, boss int, n int)', 'etl_tmp/' || file),
-		target => 'staff', key => '{id}', batch_size => batch);
+		query => query, target => 'staff', key => '{id}', batch_size => batch);
 END $$;
 \pset format unaligned
 
@@ -44,6 +44,11 @@ SELECT pipeline('parked.csv', 1);
 CALL etl_run('staff');
 TABLE staff ORDER BY id;
 SELECT line, resolved FROM etl_dead_letters ORDER BY line;
+-- A plan that collects all rows, so that it is not known which record one is of.
+SELECT csv_file('parked.csv', E'id,boss,n\n1,5,1\n1,,2\n2,5,3\n5,,4\n');
+SELECT pipeline('parked.csv', 1, 'SELECT * FROM batch ORDER BY n');
+CALL etl_run('staff');
+TABLE staff ORDER BY id;
 -- Checked at the end of the transaction only.
 ALTER TABLE staff ALTER CONSTRAINT staff_boss_fkey DEFERRABLE INITIALLY DEFERRED;
 SELECT csv_file('parked.csv', E'id,boss,n\n1,5,1\n2,,-1\n1,,2\n5,,1\n');
@@ -81,8 +86,18 @@ SELECT pipeline('parked.csv', 7);
 CALL etl_run('staff');
 \o
 TABLE differences;
+SELECT pipeline('parked.csv', 7, 'SELECT * FROM batch ORDER BY n');
+\o /dev/null
+CALL etl_run('staff');
+\o
+TABLE differences;
+SELECT pipeline('parked.csv', 60, 'SELECT * FROM batch ORDER BY n');
+\o /dev/null
+CALL etl_run('staff');
+\o
+TABLE differences;
 \pset format aligned
 SELECT etl_drop_pipeline('staff');
 DROP VIEW differences;
 DROP TABLE staff, input;
-DROP FUNCTION pipeline(text, int);
+DROP FUNCTION pipeline(text, int, text);
