@@ -399,6 +399,7 @@ static const char *const query =
 	"		WHERE o.name = a.name AND d.state = 'succeeded' AND d.finished_at > coalesce("
 	"			(SELECT m.started_at FROM etl_catalog.runs m WHERE m.pipeline = p.id "
 	"			AND m.kind = 'load' AND m.state = 'succeeded' ORDER BY m.id DESC LIMIT 1), "
+	"			(SELECT t.last_success FROM etl_catalog.totals t WHERE t.pipeline = p.id), " /* it was purged */
 	"			'-infinity'))))::int::bigint AS after_ready, "
 	"CASE WHEN a.oid IS NULL THEN 'its owner does not exist any more' "
 	"	WHEN NOT a.rolcanlogin THEN format('its owner, role \"%s\", may not log in', a.rolname) "
@@ -664,7 +665,8 @@ order_workers(List *claimed)
 			write_row(lfirst(lc));
 		commit();
 	}
-	if (EtlSetExhausted(refused != NIL))
+	/* where none was wanted, it is not known that there are some again */
+	if (claimed != NIL && EtlSetExhausted(refused != NIL))
 		ereport(LOG, (errmsg("pipelines wait: all background workers of the server are in use"),
 					  errhint("Raise \"max_worker_processes\".")));
 	return refused != NIL;

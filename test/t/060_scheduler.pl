@@ -119,6 +119,12 @@ is(value(results('c')), 'succeeded', 'each once');
 value("CALL etl_run('a')");
 value("CALL etl_run('b')");
 becomes(results('d'), 'succeeded succeeded', 'and once more when both have run again');
+value("SELECT etl_purge(name, '0 s') FROM etl_pipelines WHERE name IN ('c', 'd')");
+value("SELECT make('look', '1 day')");
+becomes("SELECT next_run IS NOT NULL FROM etl_status WHERE pipeline = 'look'", 't', 'their history is removed, and the scheduler has looked');
+is(value("SELECT count(*) FROM etl_status WHERE pipeline IN ('c', 'd') AND (state <> 'idle' OR last_run IS NOT NULL)"), 0,
+	'that is no reason to run');
+value("SELECT etl_drop_pipeline('look')");
 foreach my $circle ([ 'c', 'c' ], [ 'c', 'd' ])
 {
 	my ($ret, $out, $err) = $node->psql('postgres', "SELECT etl_alter_pipeline('$circle->[0]', after => '{$circle->[1]}')");
