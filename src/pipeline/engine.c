@@ -159,8 +159,11 @@ commit_parked(EtlRun *run, int from, int to, const EtlLoadOutcome *outcome)
 	EtlRunCounters counters = run->counters;
 	EtlRunCounters ignored = {0};
 	int64 done = outcome->emitted - outcome->failed - outcome->invalid;
+	/* what the query joins may have changed, so that it makes more rows of a record than before */
+	int64 more = Max(done - counters.load_failed, 0);
 
-	counters.load_failed -= done;
+	counters.emitted += more;
+	counters.load_failed += more - done;
 	counters.superseded += outcome->superseded;
 	counters.loaded += outcome->loaded;
 	counters.inserted += outcome->inserted;

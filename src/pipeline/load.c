@@ -586,6 +586,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 		run->split_record = record;
 		load_chunk(run, receiver->outcome);
 		MemoryContextReset(run->chunk);
+		run->nloaded = 0;
 		EtlReportStage(ETL_STAGE_QUERYING, receiver->nrows);
 	}
 	return true;

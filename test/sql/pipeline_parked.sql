@@ -7,7 +7,7 @@ CREATE TABLE staff (id int PRIMARY KEY, boss int REFERENCES staff, n int CHECK (
 CREATE FUNCTION pipeline(file text, batch int, query text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM etl_drop_pipeline(pipeline) FROM etl_status;
-	TRUNCATE staff;
+	TRUNCATE staff CASCADE;
 	PERFORM etl_create_pipeline('staff', source => format('etl_csv(%L) AS t(id int, boss int, n int)', 'etl_tmp/' || file),
 		query => query, target => 'staff', key => '{id}', batch_size => batch);
 END $$;
@@ -56,6 +56,26 @@ SELECT pipeline('parked.csv', 1);
 CALL etl_run('staff');
 TABLE staff ORDER BY id;
 ALTER TABLE staff ALTER CONSTRAINT staff_boss_fkey NOT DEFERRABLE;
+
+-- A record of so many rows that they go to the target before it has given all.
+CREATE TABLE many (id int PRIMARY KEY, boss int REFERENCES staff DEFERRABLE INITIALLY DEFERRED);
+SELECT etl_create_pipeline('many', source => $$etl_csv('etl_tmp/parked.csv') AS t(n int)$$,
+	query => 'SELECT n * 10000 + g AS id, CASE WHEN n = 1 THEN 9 END AS boss FROM batch, generate_series(1, 2048) AS g',
+	target => 'many', key => '{id}', batch_size => 1024);
+CALL etl_run('many');
+SELECT count(*) FROM many;
+-- One that has become more rows when it is tried again: what was counted is still what there is.
+CREATE TABLE factor (id int, n int);
+INSERT INTO factor VALUES (1, 1);
+CREATE FUNCTION add_factor() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO factor VALUES (1, 2); RETURN NEW; END $$;
+CREATE TRIGGER add_factor AFTER INSERT ON staff FOR EACH ROW WHEN (NEW.id = 5) EXECUTE FUNCTION add_factor();
+SELECT csv_file('parked.csv', E'id,boss,n\n1,5,1\n5,,1\n');
+SELECT pipeline('parked.csv', 1, 'SELECT batch.id * coalesce(f.n, 1) AS id, boss, batch.n FROM batch LEFT JOIN factor AS f USING (id)');
+CALL etl_run('staff');
+TABLE staff ORDER BY id;
+DROP TRIGGER add_factor ON staff;
+DROP TABLE many, factor;
+DROP FUNCTION add_factor();
 
 -- At random: bosses have odd numbers and come behind many of those who wait for them; every row but those with 0 is to be
 -- loaded, and of each key the last one is to stay.
