@@ -42,7 +42,7 @@ for my $name (@names)
 	my $upsert = $name =~ /upsert/;
 	$node->safe_psql('postgres', "CREATE TABLE $name (id int, name text, CHECK (id % 997 <> 0)" . ($upsert ? ', PRIMARY KEY (id)' : '') . ");
 		SELECT etl_create_pipeline('$name', source => \$\$$pipelines{$name}[0] AS t(id int, name text)\$\$,
-			target => '$name', batch_size => 300" . ($name =~ /api/ ? ", watermark => 'id'" : '') . ($upsert ? ", key => '{id}'" : '') . ')');
+			target => '$name', batch_size => 100" . ($name =~ /api/ ? ", watermark => 'id'" : '') . ($upsert ? ", key => '{id}'" : '') . ')');
 }
 
 # A run is a client of its own, that survives what we do to the server.
@@ -67,8 +67,11 @@ sub worker_pids
 
 srand($ENV{ETL_TEST_SEED} // 42);
 my $killed = 0;
-for my $kill (1 .. $kills)
+
+# A run may be over before its moment comes, so there are more tries than kills.
+for my $kill (1 .. 2 * $kills)
 {
+	last if $killed == $kills;
 	my @clients = map { start_run($_) } $names[ $kill % @names ], $names[ ($kill * 3 + 1) % @names ];
 	my @pids;
 	for (1 .. 50)
@@ -76,7 +79,7 @@ for my $kill (1 .. $kills)
 		@pids = worker_pids();
 		last if @pids;
 	}
-	usleep(int(rand(400_000)));
+	usleep(int(rand(60_000)));
 	$killed += kill('KILL', $pids[ int(rand(@pids)) ]) if @pids;
 	$_->finish for @clients;
 	wait_for(sub { defined ask('SELECT 1') }, 'recovery') or die;
