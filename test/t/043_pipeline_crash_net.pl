@@ -86,7 +86,7 @@ for my $kill (1 .. 2 * $kills)
 }
 cmp_ok($killed, '>=', $kills / 2, "runs were killed ($killed times)");
 is($node->safe_psql('postgres', "SELECT count(*) FROM etl_runs r WHERE state = 'running'"), '0', 'no run seems to run that does not');
-cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM etl_runs WHERE state = 'crashed'"), '>', 0, 'killed runs are shown as crashed');
+cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM etl_runs WHERE state = 'crashed'"), '>=', $kills / 2, 'killed runs are shown as crashed');
 
 for my $name (@names)
 {
@@ -98,8 +98,8 @@ for my $name (@names)
 		"$good|$good|0", "$name: each good record once, as it is there");
 	is($node->safe_psql('postgres', "SELECT count(*), count(DISTINCT raw), bool_and(replayable) FROM etl_dead_letters WHERE pipeline = '$name'"),
 		"$bad|$bad|t", "$name: each bad record is one dead letter");
-	is($node->safe_psql('postgres', "SELECT sum(read), sum(load_failed), count(*) FILTER (WHERE state = 'crashed') > 0 FROM etl_runs WHERE pipeline = '$name'"),
-		"$n|$bad|t", "$name: counters of all runs add up to the source");
+	is($node->safe_psql('postgres', "SELECT sum(read), sum(load_failed) FROM etl_runs WHERE pipeline = '$name'"),
+		"$n|$bad", "$name: counters of all runs add up to the source");
 	is($node->safe_psql('postgres', "SELECT bool_and(read = malformed + convert_failed + converted
 			AND emitted = invalid + superseded + load_failed + loaded + skipped) FROM etl_runs WHERE pipeline = '$name'"),
 		't', "$name: counters of each run add up");
