@@ -189,6 +189,7 @@ set_options(EtlPages *pages)
 	memset(&pages->options, 0, sizeof(EtlJsonOptions));
 	pages->options.items = dialect->items;
 	pages->options.many = dialect->format != ETL_PAGE_AUTO;
+	pages->options.initials = pages->base->initials;
 	EtlJsonSetLimits(&pages->options);
 	add_capture(pages, &dialect->next);
 	add_capture(pages, &dialect->flag);

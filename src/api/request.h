@@ -22,10 +22,11 @@ typedef struct EtlParam
 typedef struct EtlApiBase
 {
 	const EtlTarget *target;
-	EtlUrl url;	   /* with the query that source and path have */
-	List *params;  /* of EtlParam */
-	List *headers; /* "Name: value" */
-	Jsonb *body;   /* NULL: none */
+	EtlUrl url;			  /* with the query that source and path have */
+	List *params;		  /* of EtlParam */
+	List *headers;		  /* "Name: value" */
+	Jsonb *body;		  /* NULL: none */
+	const bool *initials; /* of what can be looked for in the items, see EtlJsonOptions */
 } EtlApiBase;
 
 /* What stands in the place of {key}, {from} and {to} in params and body; NULL: nothing does. */

@@ -140,3 +140,19 @@ EtlMatchName(const char *wanted, const EtlName *names, int n)
 		match = find_same(name, names, n, same_folded);
 	return match;
 }
+
+void
+EtlAddInitials(const char *wanted, bool initials[UCHAR_MAX + 1])
+{
+	Fold fold = {wanted, strlen(wanted)};
+	int initial = next_folded(&fold);
+
+	for (int c = 0; c <= UCHAR_MAX; c++)
+	{
+		char byte = (char) c;
+		Fold one = {&byte, 1};
+
+		/* any number of separators may stand before a name */
+		initials[c] |= is_separator(byte) || next_folded(&one) == initial;
+	}
+}

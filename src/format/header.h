@@ -11,6 +11,8 @@
 
 #include "etl.h"
 
+#include <limits.h>
+
 typedef struct EtlName
 {
 	const char *name; /* borrowed, not NUL-terminated */
@@ -30,5 +32,8 @@ extern EtlNameMatch EtlMatchName(const char *wanted, const EtlName *names, int n
  * gave, not counting the NUL behind them.
  */
 extern size_t EtlFoldName(const char *name, size_t len, char *out);
+
+/* Marks all bytes that a name can begin with which matches the wanted one. */
+extern void EtlAddInitials(const char *wanted, bool initials[UCHAR_MAX + 1]);
 
 #endif /* ETL_HEADER_H */

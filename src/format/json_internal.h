@@ -15,6 +15,8 @@
 
 #include "etl.h"
 
+#include <limits.h>
+
 #ifndef FRONTEND
 #include "utils/memutils.h"
 #endif
@@ -80,6 +82,7 @@ typedef struct EtlJsonFrame
 	uint32 token; /* its own, if it has one */
 	bool has_token;
 	bool has_tokens; /* what it holds gets tokens */
+	bool far;		 /* what it holds is on no path, and no item */
 	bool object;
 	bool holds_items; /* its elements are the items */
 } EtlJsonFrame;
@@ -91,6 +94,14 @@ typedef struct EtlJsonSpan
 	uint64 at;
 	uint32 len;
 } EtlJsonSpan;
+
+/* A member's name, as its token has it. */
+typedef struct EtlJsonKey
+{
+	uint32 text;
+	uint32 len;
+	bool decoded;
+} EtlJsonKey;
 
 /* An item that is complete. */
 typedef struct EtlJsonQueued
@@ -127,6 +138,7 @@ typedef struct EtlJsonYajl EtlJsonYajl;
 struct EtlJsonReader
 {
 	EtlJsonOptions options;
+	bool initials[UCHAR_MAX + 1]; /* see the options; also of what is captured of the last item */
 
 	/* The buffer, and what has become of its bytes: base <= fed <= scanned <= filled. */
 	char *buffer;
@@ -164,7 +176,9 @@ struct EtlJsonReader
 	EtlJsonFrame *frames; /* [max_depth] */
 	int depth;			  /* how many are open */
 	EtlJsonSet on_key;	  /* tracks that the last name is on */
-	EtlJsonSpan key;	  /* the last name, if the value gets a token */
+	EtlJsonKey key;		  /* the last name, if its value gets a token */
+	bool unwanted;		  /* the value of the last name gets none */
+	EtlJsonFrame *far;	  /* the innermost that is open, if it is far from all paths, else NULL */
 	uint64 capture_start; /* the outermost open value that is captured, or nowhere */
 	int capture_depth;	  /* its depth */
 	uint64 nvalues;		  /* at depth 0 */
@@ -275,6 +289,60 @@ typedef struct EtlJsonEvent
 	uint32 len;
 	bool decoded; /* text is not a part of the body */
 } EtlJsonEvent;
+
+/* Adds the token of a value that begins now, inside the item; its text is to be set. */
+static inline EtlJsonToken *
+EtlJsonAddToken(EtlJsonReader *reader, EtlJsonType type, uint64 start, uint32 len, bool member)
+{
+	EtlJsonToken *token = &reader->tokens[reader->ntokens++];
+
+	*token = (EtlJsonToken){
+		.start = start - reader->item_start,
+		.len = len,
+		.next = reader->ntokens - reader->item_token,
+		.type = type,
+	};
+	if (member)
+	{
+		token->key = reader->key.text;
+		token->key_len = reader->key.len;
+		token->key_decoded = reader->key.decoded;
+	}
+	return token;
+}
+
+/*
+ * Most of what is in items is far from all paths, and nothing but its tokens can be wanted.  So names and scalars without
+ * escapes, in a frame that is far, take a short way past the events.
+ */
+static inline void
+EtlJsonPassKey(EtlJsonReader *reader, const EtlJsonFrame *frame, const char *text, uint32 len)
+{
+	reader->unwanted = !frame->has_tokens || !reader->initials[(unsigned char) *text];
+	if (!reader->unwanted)
+		reader->key =
+			(EtlJsonKey){reader->base + (text - reader->buffer) - reader->item_start, len, false};
+}
+
+/* Does a value in a frame get a token? */
+static inline bool
+EtlJsonGetsToken(const EtlJsonReader *reader, const EtlJsonFrame *frame)
+{
+	return frame->has_tokens && !(frame->object && reader->unwanted);
+}
+
+static inline void
+EtlJsonPassScalar(EtlJsonReader *reader, const EtlJsonFrame *frame, EtlJsonType type, uint64 start,
+				  uint32 len, uint32 quote)
+{
+	EtlJsonToken *token;
+
+	if (!EtlJsonGetsToken(reader, frame))
+		return;
+	token = EtlJsonAddToken(reader, type, start, len, frame->object);
+	token->text = token->start + quote;
+	token->text_len = len - 2 * quote;
+}
 
 extern void EtlJsonTrackPaths(EtlJsonReader *reader);
 extern bool EtlJsonTrackKey(EtlJsonReader *reader, const EtlJsonEvent *event);

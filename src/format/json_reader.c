@@ -47,6 +47,7 @@ start_body(EtlJsonReader *reader)
 		reader->captured[i].candidate.present = false;
 	}
 	reader->depth = 0;
+	reader->far = NULL;
 	reader->capture_start = ETL_JSON_NOWHERE;
 	reader->nvalues = 0;
 	reader->many = reader->options.many;
@@ -59,6 +60,24 @@ start_body(EtlJsonReader *reader)
 	reader->ntokens = reader->decoded_len = 0;
 	reader->nitems = 0;
 	reader->hash = 0;
+}
+
+static void
+set_initials(EtlJsonReader *reader)
+{
+	const EtlJsonOptions *options = &reader->options;
+
+	if (options->initials == NULL)
+		memset(reader->initials, true, sizeof(reader->initials));
+	else
+		memcpy(reader->initials, options->initials, sizeof(reader->initials));
+	for (int i = 0; i < options->ncaptures; i++)
+	{
+		const EtlJsonPath *path = options->captures[i].path;
+
+		for (int j = 0; options->captures[i].of_last_item && j < path->nsteps; j++)
+			reader->initials[(unsigned char) path->steps[j].name.text[0]] = true;
+	}
 }
 
 EtlJsonReader *
@@ -87,6 +106,7 @@ EtlJsonReaderCreate(const EtlJsonOptions *options)
 		captured->value.copy = palloc(captured->value.copy_size);
 		captured->candidate.copy = palloc(captured->candidate.copy_size);
 	}
+	set_initials(reader);
 	EtlJsonTrackPaths(reader);
 	reader->yajl = EtlJsonYajlCreate(reader);
 	start_body(reader);
@@ -322,8 +342,6 @@ forget_handed_out(EtlJsonReader *reader)
 	reader->item_token = 0;
 	reader->decoded_len -= decoded;
 	memmove(reader->decoded, reader->decoded + decoded, reader->decoded_len);
-	if (reader->key.decoded)
-		reader->key.at -= decoded;
 	reader->item_key -= decoded;
 	reader->item_decoded = 0;
 }
@@ -454,32 +472,41 @@ word_at(const char *p)
 	return word;
 }
 
+/* Both halves of a product, so that each bit of the factors has its say. */
+static inline uint64
+multiply(uint64 a, uint64 b)
+{
+#ifdef HAVE_INT128
+	uint128 product = (uint128) a * b;
+
+	return (uint64) product ^ (uint64) (product >> 64);
+#else
+	return a * b ^ (a >> 32) * (b >> 32) ^ b;
+#endif
+}
+
 /*
- * All bytes go through this, so it has to be fast: four words at a time, which do not wait for each other.
- * It tells pages apart that were not made to be confused.
+ * All bytes go through this, so it has to be fast: two products that do not wait for each other.  It tells pages apart
+ * that were not made to be confused.
  */
 static uint64
 hash_bytes_onto(uint64 hash, const char *p, size_t len)
 {
-	const uint64 factor = UINT64CONST(0x9e3779b97f4a7c15);
-	uint64 lanes[4] = {hash ^ len, hash + factor, ~hash, hash * factor};
+	const uint64 a = UINT64CONST(0x9e3779b97f4a7c15);
+	const uint64 b = UINT64CONST(0xe7037ed1a0b428db);
+	uint64 lane = ~hash;
 	uint64 rest[4] = {0};
 	const char *end = p + len;
 
 	for (; end - p >= (ptrdiff_t) sizeof(rest); p += sizeof(rest))
-		for (int i = 0; i < 4; i++)
-		{
-			lanes[i] = (lanes[i] ^ word_at(p + 8 * i)) * factor;
-			lanes[i] ^= lanes[i] >> 29;
-		}
-	memcpy(rest, p, end - p);
-	hash = 0;
-	for (int i = 0; i < 4; i++)
 	{
-		hash = (hash ^ lanes[i] ^ rest[i]) * factor;
-		hash ^= hash >> 32;
+		hash = multiply(hash ^ word_at(p), word_at(p + 8) ^ a);
+		lane = multiply(lane ^ word_at(p + 16), word_at(p + 24) ^ b);
 	}
-	return hash;
+	memcpy(rest, p, end - p);
+	hash = multiply(hash ^ rest[0], rest[1] ^ a);
+	lane = multiply(lane ^ rest[2], rest[3] ^ b);
+	return multiply(hash ^ len, lane ^ a);
 }
 
 static void

@@ -16,33 +16,32 @@
 
 #include <emmintrin.h>
 
-typedef struct Masks
+static inline __m128i
+matches(__m128i bytes, char c)
 {
-	uint64 quotes;
-	uint64 backslashes;
-	uint64 bad; /* what yajl takes for white space, and JSON does not */
-} Masks;
-
-static inline uint64
-bits_of(__m128i bytes, char c, int place)
-{
-	return (uint64) (uint32) _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(c))) << place;
+	return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c));
 }
 
-static inline Masks
-look_at(const char *p)
+/*
+ * Where the quotes are in a block; false if there is a backslash, or what yajl takes for white space and JSON does
+ * not.
+ */
+static inline bool
+find_quotes(const char *p, uint64 *quotes)
 {
-	Masks masks = {0};
+	__m128i others = _mm_setzero_si128();
 
+	*quotes = 0;
 	for (int i = 0; i < ETL_JSON_BLOCK; i += 16)
 	{
 		__m128i bytes = _mm_loadu_si128((const __m128i *) (p + i));
 
-		masks.quotes |= bits_of(bytes, '"', i);
-		masks.backslashes |= bits_of(bytes, '\\', i);
-		masks.bad |= bits_of(bytes, '\v', i) | bits_of(bytes, '\f', i);
+		*quotes |= (uint64) (uint32) _mm_movemask_epi8(matches(bytes, '"')) << i;
+		others = _mm_or_si128(
+			others, _mm_or_si128(matches(bytes, '\\'),
+								 _mm_or_si128(matches(bytes, '\v'), matches(bytes, '\f'))));
 	}
-	return masks;
+	return _mm_movemask_epi8(others) == 0;
 }
 
 /* Each bit: whether an odd number of bits is set up to it. */
@@ -90,14 +89,12 @@ EtlJsonSkipBlocks(const char *p, const char *end, bool *in_string, const char **
 
 	for (; end - p >= ETL_JSON_BLOCK && n < lengthof(strings); p += ETL_JSON_BLOCK)
 	{
-		Masks masks = look_at(p);
+		uint64 quotes;
 		uint64 mask;
 
-		if (masks.backslashes != 0)
+		if (!find_quotes(p, &quotes))
 			break;
-		mask = prefix_xor(masks.quotes) ^ inside;
-		if ((masks.bad & ~mask) != 0)
-			break;
+		mask = prefix_xor(quotes) ^ inside;
 		strings[n++] = mask;
 		inside = (uint64) ((int64) mask >> 63);
 	}

@@ -11,7 +11,7 @@
  * it waits: an item in the queue, a capture as a candidate.
  *
  * An item gets tokens for itself and for the members of objects in it, in the order of the text.  What is
- * inside its arrays is passed over, since no column can ask for it.
+ * inside its arrays is passed over, since no column can ask for it, and so may be members that nobody looks for.
  */
 #include "etl.h"
 
@@ -280,6 +280,8 @@ on_value(EtlJsonReader *reader, EtlJsonSet *tested)
 	*tested = 0;
 	if (parent == NULL)
 		return ETL_JSON_SET(reader->ntracks) - 1;
+	if (parent->inside == 0)
+		return 0;
 	parent->empty = false;
 	if (parent->object)
 		return reader->on_key;
@@ -401,7 +403,7 @@ static bool
 wants_token(EtlJsonReader *reader)
 {
 	return reader->in_item &&
-		   (reader->depth == reader->item_depth || parent_frame(reader)->has_tokens);
+		   (reader->depth == reader->item_depth || EtlJsonGetsToken(reader, parent_frame(reader)));
 }
 
 /* Where a span is in the item. */
@@ -414,20 +416,8 @@ place_in_item(const EtlJsonReader *reader, EtlJsonSpan span)
 static EtlJsonToken *
 add_token(EtlJsonReader *reader, const EtlJsonEvent *event)
 {
-	EtlJsonToken *token = &reader->tokens[reader->ntokens++];
-
-	memset(token, 0, sizeof(EtlJsonToken));
-	token->type = event->type;
-	token->start = event->start - reader->item_start;
-	token->len = event->end - event->start;
-	token->next = reader->ntokens - reader->item_token;
-	if (reader->depth > reader->item_depth && parent_frame(reader)->object)
-	{
-		token->key = place_in_item(reader, reader->key);
-		token->key_len = reader->key.len;
-		token->key_decoded = reader->key.decoded;
-	}
-	return token;
+	return EtlJsonAddToken(reader, event->type, event->start, event->end - event->start,
+						   reader->depth > reader->item_depth && parent_frame(reader)->object);
 }
 
 /*
@@ -463,12 +453,17 @@ EtlJsonTrackKey(EtlJsonReader *reader, const EtlJsonEvent *event)
 	EtlJsonFrame *frame = parent_frame(reader);
 
 	if (frame->has_tokens)
-		reader->key = keep_text(reader, event);
+	{
+		EtlJsonSpan span = keep_text(reader, event);
+
+		reader->key = (EtlJsonKey){place_in_item(reader, span), span.len, span.decoded};
+		reader->unwanted = false;
+	}
 	reader->on_key = 0;
 	return frame->inside == 0 || begin_member(reader, frame, event);
 }
 
-static inline void
+static void
 add_scalar_token(EtlJsonReader *reader, const EtlJsonEvent *event, EtlJsonSpan span)
 {
 	EtlJsonToken *token = add_token(reader, event);
@@ -478,17 +473,8 @@ add_scalar_token(EtlJsonReader *reader, const EtlJsonEvent *event, EtlJsonSpan s
 	token->text_decoded = span.decoded;
 }
 
-/* A scalar of which all paths are far away, as most are. */
-static inline void
-pass_scalar(EtlJsonReader *reader, EtlJsonFrame *parent, const EtlJsonEvent *event)
-{
-	parent->empty = false;
-	if (parent->has_tokens)
-		add_scalar_token(reader, event, keep_text(reader, event));
-}
-
-static bool
-track_scalar(EtlJsonReader *reader, const EtlJsonEvent *event)
+bool
+EtlJsonTrackScalar(EtlJsonReader *reader, const EtlJsonEvent *event)
 {
 	EtlJsonSet tested;
 	EtlJsonSet on = on_value(reader, &tested);
@@ -518,15 +504,25 @@ track_scalar(EtlJsonReader *reader, const EtlJsonEvent *event)
 	return true;
 }
 
-bool
-EtlJsonTrackScalar(EtlJsonReader *reader, const EtlJsonEvent *event)
+/* Makes a frame that was filled in the innermost one. */
+static void
+push(EtlJsonReader *reader, EtlJsonFrame *frame)
 {
-	EtlJsonFrame *parent = parent_frame(reader);
+	frame->far = frame->inside == 0 && !frame->holds_items;
+	reader->far = frame->far ? frame : NULL;
+	reader->depth++;
+}
 
-	if (unlikely(parent == NULL || parent->inside != 0 || parent->holds_items))
-		return track_scalar(reader, event);
-	pass_scalar(reader, parent, event);
-	return true;
+static EtlJsonFrame *
+pop(EtlJsonReader *reader)
+{
+	EtlJsonFrame *frame = parent_frame(reader);
+	EtlJsonFrame *parent;
+
+	reader->depth--;
+	parent = parent_frame(reader);
+	reader->far = parent != NULL && parent->far ? parent : NULL;
+	return frame;
 }
 
 bool
@@ -565,7 +561,7 @@ EtlJsonTrackOpen(EtlJsonReader *reader, const EtlJsonEvent *event)
 		reader->capture_start = event->start;
 		reader->capture_depth = reader->depth;
 	}
-	reader->depth++;
+	push(reader, frame);
 	return true;
 }
 
@@ -586,7 +582,7 @@ end_capture(EtlJsonReader *reader, const EtlJsonFrame *frame, uint64 end)
 bool
 EtlJsonTrackClose(EtlJsonReader *reader, const EtlJsonEvent *event)
 {
-	EtlJsonFrame *frame = &reader->frames[--reader->depth];
+	EtlJsonFrame *frame = pop(reader);
 
 	if (frame->has_token)
 	{

@@ -197,6 +197,15 @@ check_size(EtlJsonReader *reader, const EtlJsonEvent *event)
 	return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, from, NULL);
 }
 
+/* A token is over: after it nothing but this has to follow. */
+static inline void
+end_token(EtlJsonYajl *yajl, uint64 end, char separator)
+{
+	yajl->reader->mark = yajl->reader->token_end = end;
+	yajl->separator = separator;
+	yajl->separated = false;
+}
+
 /* Fills in an event whose token is these bytes of the buffer. */
 static inline bool
 place(EtlJsonYajl *yajl, EtlJsonEvent *event, const char *start, const char *end, char separator)
@@ -210,9 +219,7 @@ place(EtlJsonYajl *yajl, EtlJsonEvent *event, const char *start, const char *end
 	event->len = end - start;
 	event->decoded = false;
 	Assert(event->start < event->end);
-	reader->mark = reader->token_end = event->end;
-	yajl->separator = separator;
-	yajl->separated = false;
+	end_token(yajl, event->end, separator);
 	return likely(yajl->small) || check_size(reader, event);
 }
 
@@ -228,13 +235,47 @@ next_token(const EtlJsonReader *reader)
 	return start;
 }
 
-static inline int
-on_word(EtlJsonYajl *yajl, EtlJsonType type, size_t len)
+/* The frame that a name or scalar stands in, if it can take the short way (see json_internal.h); else NULL. */
+static inline EtlJsonFrame *
+far_frame(const EtlJsonYajl *yajl)
+{
+	return likely(yajl->small) ? yajl->reader->far : NULL;
+}
+
+static inline void
+pass_scalar(EtlJsonYajl *yajl, const EtlJsonFrame *frame, EtlJsonType type, const char *start,
+			size_t len, uint32 quote)
+{
+	EtlJsonReader *reader = yajl->reader;
+	uint64 at = reader->base + (start - reader->buffer);
+
+	EtlJsonPassScalar(reader, frame, type, at, len, quote);
+	end_token(yajl, at + len, ',');
+}
+
+static pg_noinline bool
+track_word(EtlJsonYajl *yajl, EtlJsonType type, const char *start, size_t len)
 {
 	EtlJsonEvent event = {type};
-	const char *start = next_token(yajl->reader);
 
-	return place(yajl, &event, start, start + len, ',') && EtlJsonTrackScalar(yajl->reader, &event);
+	if (!place(yajl, &event, start, start + len, ','))
+		return false;
+	if (type == ETL_JSON_NUMBER && !EtlJsonNumberInRange(event.text, event.len))
+		return EtlJsonFail(yajl->reader, ETL_JSON_NUMBER_RANGE, event.start, NULL);
+	return EtlJsonTrackScalar(yajl->reader, &event);
+}
+
+/* null, true, false or a number. */
+static inline bool
+on_word(EtlJsonYajl *yajl, EtlJsonType type, size_t len)
+{
+	const char *start = next_token(yajl->reader);
+	const EtlJsonFrame *frame = far_frame(yajl);
+
+	if (frame == NULL || (type == ETL_JSON_NUMBER && !EtlJsonNumberInRange(start, len)))
+		return track_word(yajl, type, start, len);
+	pass_scalar(yajl, frame, type, start, len, 0);
+	return true;
 }
 
 static int
@@ -253,15 +294,7 @@ on_boolean(void *ctx, int value)
 static int
 on_number(void *ctx, const char *text, size_t len)
 {
-	EtlJsonYajl *yajl = ctx;
-	EtlJsonEvent event = {ETL_JSON_NUMBER};
-	const char *start = next_token(yajl->reader);
-
-	if (!place(yajl, &event, start, start + len, ','))
-		return false;
-	if (!EtlJsonNumberInRange(event.text, event.len))
-		return EtlJsonFail(yajl->reader, ETL_JSON_NUMBER_RANGE, event.start, NULL);
-	return EtlJsonTrackScalar(yajl->reader, &event);
+	return on_word(ctx, ETL_JSON_NUMBER, len);
 }
 
 /* A string with escapes: yajl has its text, and says only where it ends. */
@@ -285,15 +318,17 @@ place_decoded(EtlJsonYajl *yajl, EtlJsonEvent *event, char separator, const char
 	return true;
 }
 
-/* Places a string, whose text is between the quotes; what yajl points to is that, unless there are escapes. */
+/* What yajl points to is the text of a string in the buffer, unless there were escapes in it. */
 static inline bool
-place_string(EtlJsonYajl *yajl, EtlJsonEvent *event, char separator, const unsigned char *string,
-			 size_t len)
+is_in_buffer(const EtlJsonReader *reader, const char *text)
 {
-	const EtlJsonReader *reader = yajl->reader;
-	const char *text = (const char *) string;
+	return likely(text > reader->buffer && text < reader->buffer + reader->buffer_size);
+}
 
-	if (unlikely(text <= reader->buffer || text >= reader->buffer + reader->buffer_size))
+static bool
+place_string(EtlJsonYajl *yajl, EtlJsonEvent *event, char separator, const char *text, size_t len)
+{
+	if (!is_in_buffer(yajl->reader, text))
 		return place_decoded(yajl, event, separator, text, len);
 	if (!place(yajl, event, text - 1, text + len + 1, separator))
 		return false;
@@ -302,22 +337,50 @@ place_string(EtlJsonYajl *yajl, EtlJsonEvent *event, char separator, const unsig
 	return true;
 }
 
-static int
-on_string(void *ctx, const unsigned char *text, size_t len)
+static pg_noinline bool
+track_string(EtlJsonYajl *yajl, const char *text, size_t len)
 {
-	EtlJsonYajl *yajl = ctx;
 	EtlJsonEvent event = {ETL_JSON_STRING};
 
 	return place_string(yajl, &event, ',', text, len) && EtlJsonTrackScalar(yajl->reader, &event);
 }
 
 static int
-on_key(void *ctx, const unsigned char *text, size_t len)
+on_string(void *ctx, const unsigned char *string, size_t len)
 {
 	EtlJsonYajl *yajl = ctx;
+	const char *text = (const char *) string;
+	const EtlJsonFrame *frame = far_frame(yajl);
+
+	if (frame == NULL || !is_in_buffer(yajl->reader, text))
+		return track_string(yajl, text, len);
+	pass_scalar(yajl, frame, ETL_JSON_STRING, text - 1, len + 2, 1);
+	return true;
+}
+
+static pg_noinline bool
+track_key(EtlJsonYajl *yajl, const char *text, size_t len)
+{
 	EtlJsonEvent event = {ETL_JSON_STRING};
 
 	return place_string(yajl, &event, ':', text, len) && EtlJsonTrackKey(yajl->reader, &event);
+}
+
+static int
+on_key(void *ctx, const unsigned char *string, size_t len)
+{
+	EtlJsonYajl *yajl = ctx;
+	EtlJsonReader *reader = yajl->reader;
+	const char *text = (const char *) string;
+	const EtlJsonFrame *frame = far_frame(yajl);
+	uint64 at;
+
+	if (frame == NULL || !is_in_buffer(reader, text))
+		return track_key(yajl, text, len);
+	at = reader->base + (text - reader->buffer);
+	EtlJsonPassKey(reader, frame, text, len);
+	end_token(yajl, at + len + 1, ':');
+	return true;
 }
 
 static int

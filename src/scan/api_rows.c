@@ -132,6 +132,7 @@ api_open(EtlRows *rows)
 	api->call = no_source ? EtlApiCallReadDialect(rows->args) : EtlApiCallRead(rows->args);
 	api->json.from_csv = api->call->dialect.format == ETL_PAGE_CSV;
 	EtlJsonColumnsInit(&api->json);
+	api->call->base.initials = api->json.initials;
 	if (no_source)
 		return;
 	api->display = EtlUrlDisplay(&api->call->base.url);

@@ -13,6 +13,7 @@
 #include "api/json_body.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "format/header.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
@@ -167,7 +168,7 @@ form_of(EtlRows *rows, EtlColumn *column)
 
 /* Takes the name as a path, if it is one of names alone. */
 static int
-add_path(EtlJsonColumns *columns, const char *name, size_t len)
+add_path(EtlJsonColumns *columns, const char *name, size_t len, bool *initials)
 {
 	EtlJsonPathFault fault;
 	EtlJsonPath *path;
@@ -180,6 +181,8 @@ add_path(EtlJsonColumns *columns, const char *name, size_t len)
 	for (int i = 0; i < path->nsteps; i++)
 		if (path->steps[i].kind != ETL_JSON_STEP_MEMBER)
 			return -1;
+	for (int i = 0; i < path->nsteps; i++)
+		EtlAddInitials(path->steps[i].name.text, initials);
 	return EtlJsonNamesAddPath(columns->names, path);
 }
 
@@ -196,30 +199,40 @@ find_conversion(void)
 	return conversion;
 }
 
+static void
+add_column(EtlJsonRows *json, int number, bool *initials)
+{
+	EtlJsonColumns *columns = json->columns;
+	EtlColumn *column = &json->base.columns[number];
+	const char *name = pg_server_to_any(column->name, strlen(column->name), PG_UTF8);
+	JsonColumn *found = &columns->column[number];
+
+	EtlAddInitials(name, initials);
+	found->whole = EtlJsonNamesAdd(columns->names, name, strlen(name));
+	found->path = json->from_csv ? -1 : add_path(columns, name, strlen(name), initials);
+	found->form = json->from_csv ? AS_TEXT : form_of(&json->base, column);
+}
+
 void
 EtlJsonColumnsInit(EtlJsonRows *json)
 {
 	EtlRows *rows = &json->base;
 	EtlJsonColumns *columns = palloc0(sizeof(EtlJsonColumns));
+	bool *initials = palloc0(sizeof(bool) * (UCHAR_MAX + 1));
 
+	json->columns = columns;
 	columns->names = EtlJsonNamesCreate();
 	columns->column = palloc0(sizeof(JsonColumn) * rows->desc->natts);
 	if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
 		columns->conversion = find_conversion();
 	for (int i = 0; i < rows->desc->natts; i++)
-	{
-		EtlColumn *column = &rows->columns[i];
-		const char *name;
-
-		if (column->kind != ETL_FIELD)
-			continue;
-		name = pg_server_to_any(column->name, strlen(column->name), PG_UTF8);
-		columns->any = true;
-		columns->column[i].whole = EtlJsonNamesAdd(columns->names, name, strlen(name));
-		columns->column[i].path = json->from_csv ? -1 : add_path(columns, name, strlen(name));
-		columns->column[i].form = json->from_csv ? AS_TEXT : form_of(rows, column);
-	}
-	json->columns = columns;
+		columns->any |= rows->columns[i].kind == ETL_FIELD;
+	for (int i = 0; i < rows->nwanted; i++)
+		if (rows->columns[rows->wanted[i].column].kind == ETL_FIELD)
+			add_column(json, rows->wanted[i].column, initials);
+	/* A pipeline takes whatever else is in an item for its dead letters; of CSV an error lists all columns. */
+	if (rows->resume == NULL && !json->from_csv)
+		json->initials = initials;
 }
 
 /* ----------------------------------------------------------------

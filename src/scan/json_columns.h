@@ -26,8 +26,9 @@ typedef struct EtlJsonRows
 	bool located;	  /* its fields have been looked for */
 	bool
 		from_csv; /* items are records: a value is text, and no column is missing; set before Init */
-	const char *source; /* for _etl_source; NULL before the first is open */
-	int page;			/* for _etl_page; 0 before the first */
+	const bool *initials; /* for the reader; NULL: it cannot be told what will be looked for */
+	const char *source;	  /* for _etl_source; NULL before the first is open */
+	int page;			  /* for _etl_page; 0 before the first */
 
 	/* for pipelines (json_kept.c) */
 	char *kept_source;	   /* a copy of source that lasts as long as the scan */

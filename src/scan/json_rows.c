@@ -69,6 +69,7 @@ json_open(EtlRows *rows)
 	if (rows->resume != NULL && rows->resume->no_source)
 		return;
 	scan->files = EtlSourceSetOpen(source, EtlArgText(rows->args, "path"), rows->rewindable);
+	scan->options.initials = scan->json.initials;
 	scan->reader = EtlJsonReaderCreate(&scan->options);
 }
 

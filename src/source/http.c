@@ -47,6 +47,9 @@
 /* Connections kept open between requests, per backend. */
 #define MAX_IDLE_CONNECTIONS 8L
 
+/* What libcurl reads at a time, in bytes; a piece that finds no room in the ring has to wait until there is. */
+#define READ_SIZE(ring_size) Min((ring_size) / 2, 64 * 1024)
+
 #define USER_AGENT "etl/1.0 (PostgreSQL)"
 
 struct EtlHttp
@@ -611,6 +614,7 @@ set_options(EtlHttp *http, const EtlHttpRequest *request)
 #endif
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) request->connect_timeout);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_BUFFERSIZE, (long) READ_SIZE(http->ring.size));
 
 	/* The empty name keeps libcurl from asking the environment for one. */
 	SET(CURLOPT_PROXY, request->proxy ? request->proxy : "");

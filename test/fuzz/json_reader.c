@@ -3,10 +3,12 @@
  *		Fuzz target: the JSON reader.
  *
  * The first byte of an input chooses what to look for, the second one in what pieces the rest is read; then
- * the same reader reads it whole.  Both must see the same.  Where a limit is set that a body can exceed, one of
+ * the same reader reads it whole, and one that need not give tokens to most members.  All must see the same.  Where a limit is set that a body can exceed, one of
  * two faults may be found before the other: then both must see the same items as far as they get.
  */
 #include "etl.h"
+
+#include "format/header.h"
 
 #include "../unit/json_dump.h"
 
@@ -60,31 +62,38 @@ options_of(const Wish *wish)
 	return options;
 }
 
+static const bool initials[UCHAR_MAX + 1] = {['a'] = true, ['"'] = true, ['\0'] = true};
+
 /* The readers live as long as the program: what one body leaves behind must not change the next. */
 static EtlJsonReader *
-reader_of(int i, EtlJsonOptions **options)
+reader_of(int i, bool few, EtlJsonOptions **options)
 {
-	static EtlJsonOptions all[lengthof(wishes)];
-	static EtlJsonReader *readers[lengthof(wishes)];
+	static EtlJsonOptions all[lengthof(wishes)][2];
+	static EtlJsonReader *readers[lengthof(wishes)][2];
 
-	if (readers[i] == NULL)
+	if (readers[i][few] == NULL)
 	{
-		all[i] = options_of(&wishes[i]);
-		readers[i] = EtlJsonReaderCreate(&all[i]);
+		all[i][few] = options_of(&wishes[i]);
+		all[i][few].initials = few ? initials : NULL;
+		readers[i][few] = EtlJsonReaderCreate(&all[i][few]);
 	}
-	*options = &all[i];
-	return readers[i];
+	*options = &all[i][few];
+	return readers[i][few];
 }
 
+/* With few tokens, or of all the same members as if there were few. */
 static void
-dump(StringInfo out, int wish, size_t chunk, const uint8_t *data, size_t size)
+dump(StringInfo out, int wish, bool few, const bool *shown, size_t chunk, const uint8_t *data,
+	 size_t size)
 {
 	EtlJsonOptions *options;
-	EtlJsonReader *reader = reader_of(wish, &options);
+	EtlJsonReader *reader = reader_of(wish, few, &options);
+	EtlJsonOptions dumped = *options;
 
+	dumped.initials = shown;
 	resetStringInfo(out);
 	EtlJsonReaderReset(reader);
-	dump_body(out, reader, options, chunk, (const char *) data, size);
+	dump_body(out, reader, &dumped, chunk, (const char *) data, size);
 	if (strstr(out->data, WRONG) != NULL)
 		abort();
 }
@@ -115,6 +124,15 @@ same(StringInfo a, StringInfo b, bool limited)
 	return strncmp(a->data, b->data, Min(a->len, b->len)) == 0;
 }
 
+static void
+compare(StringInfo pieces, StringInfo whole, const Wish *wish, size_t chunk)
+{
+	if (same(pieces, whole, wish->max_item_size < 100))
+		return;
+	fprintf(stderr, "--- in pieces of %zu\n%s--- whole\n%s", chunk, pieces->data, whole->data);
+	abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -132,12 +150,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	wish = data[0] % lengthof(wishes);
 	chunk = 1 + data[1];
-	dump(&pieces, wish, chunk, data + 2, size - 2);
-	dump(&whole, wish, SIZE_MAX, data + 2, size - 2);
-	if (!same(&pieces, &whole, wishes[wish].max_item_size < 100))
-	{
-		fprintf(stderr, "--- in pieces of %zu\n%s--- whole\n%s", chunk, pieces.data, whole.data);
-		abort();
-	}
+	dump(&pieces, wish, false, NULL, chunk, data + 2, size - 2);
+	dump(&whole, wish, false, NULL, SIZE_MAX, data + 2, size - 2);
+	compare(&pieces, &whole, &wishes[wish], chunk);
+	dump(&pieces, wish, true, initials, chunk, data + 2, size - 2);
+	dump(&whole, wish, false, initials, SIZE_MAX, data + 2, size - 2);
+	compare(&pieces, &whole, &wishes[wish], chunk);
 	return 0;
 }

@@ -22,6 +22,18 @@ SELECT count(*), sum(a), count(b) FROM etl_json(csv_file('c.json', (
 	SELECT string_agg(CASE WHEN i % 2 = 0 THEN format('{"k%s":1,"a":%s}', i, i) ELSE format('{"a":%s,"b":1}', i) END, E'\n') FROM generate_series(1, 20000) i)))
 	AS t(a int, b int);
 
+-- a column alone is what it is among others, whatever its member's name begins with
+SELECT csv_file('c.json', '[{"Order ID":1,"-total":2,"\u0061mount":3,"address":{"x":0,"City":"Bonn"},"état":4,"":5,"total":6,"B":{"c":[{"total":7}]},"x":8}]') IS NOT NULL;
+SELECT * FROM etl_json('etl_tmp/c.json') AS t(order_id int, "-total" int, total int, amount int, "address.city" text, "état" int, b jsonb, "b.c" jsonb);
+SELECT order_id FROM etl_json('etl_tmp/c.json') AS t(order_id int, x int);
+SELECT "-total" FROM etl_json('etl_tmp/c.json') AS t("-total" int, x int);
+SELECT total FROM etl_json('etl_tmp/c.json') AS t(total int, x int);
+SELECT amount FROM etl_json('etl_tmp/c.json') AS t(amount int, x int);
+SELECT "address.city" FROM etl_json('etl_tmp/c.json') AS t("address.city" text, x int);
+SELECT "état" FROM etl_json('etl_tmp/c.json') AS t("état" int, x int);
+SELECT "b.c" FROM etl_json('etl_tmp/c.json') AS t("b.c" jsonb, x int);
+SELECT _etl_item ->> 'x' AS x FROM etl_json('etl_tmp/c.json') AS t(order_id int, _etl_item jsonb);
+
 -- types: numbers are text until the type reads them
 SELECT * FROM etl_json(csv_file('c.json', '[{"n":12345678901234567890.123456789012345678901234567890,"i":9007199254740993,"f":0.1,"s":"0.1"}]'))
 	AS t(n numeric, i bigint, f float8, s numeric, "N" text);

@@ -112,6 +112,15 @@ static const struct
 	{"\xc3\xa9tat_civil", {"\xc3\xa9tatCivil"}, 0, -1},
 };
 
+static bool
+has_initial(const char *wanted, const char *name)
+{
+	bool initials[UCHAR_MAX + 1] = {0};
+
+	EtlAddInitials(wanted, initials);
+	return initials[(unsigned char) name[0]];
+}
+
 static void
 test_matches(void)
 {
@@ -132,8 +141,16 @@ test_matches(void)
 		snprintf(what, sizeof(what), "match %d, %s", i, matches[i].wanted);
 		snprintf(got, sizeof(got), "%d and %d", match.index, match.other);
 		check(match.index == matches[i].index && match.other == matches[i].other, what, got);
+		if (match.index >= 0)
+			check(has_initial(matches[i].wanted, matches[i].names[match.index]), what,
+				  "no initial");
 	}
 	check(EtlMatchName("a", NULL, 0).index == -1, "no names", "a match");
+	for (int i = 0; i < lengthof(folds); i++)
+		check(has_initial(folds[i].name, folds[i].folded) &&
+				  has_initial(folds[i].folded, folds[i].name),
+			  folds[i].name, "no initial");
+	check(!has_initial("order", "id") && !has_initial("\xc3\xa9", "e"), "other initials", "marked");
 }
 
 int

@@ -11,7 +11,8 @@
  *		truncated @70 in item
  *		1: "abc"
  *
- * Two readers agree if their dumps are the same.  What contradicts itself shows up as WRONG.
+ * Two readers agree if their dumps are the same.  What contradicts itself shows up as WRONG.  With initials among the
+ * options, members with other ones are left out of the dump, whether or not the reader gave them tokens.
  */
 #ifndef JSON_DUMP_H
 #define JSON_DUMP_H
@@ -78,10 +79,18 @@ token_is_sound(const EtlJsonItem *item, const EtlJsonToken *token)
 		   (token->type >= ETL_JSON_ARRAY || token->next == behind);
 }
 
+static inline bool
+is_shown(const EtlJsonItem *item, const EtlJsonToken *member, const bool *initials)
+{
+	return initials == NULL || member->key_len == 0 ||
+		   initials[(unsigned char) EtlJsonTokenKey(item, member)[0]];
+}
+
 static inline void
-dump_token(StringInfo out, const EtlJsonItem *item, const EtlJsonToken *token)
+dump_token(StringInfo out, const EtlJsonItem *item, const EtlJsonToken *token, const bool *initials)
 {
 	bool object = token->type == ETL_JSON_OBJECT;
+	const char *separator = "";
 	const char *text;
 	size_t len;
 
@@ -100,21 +109,24 @@ dump_token(StringInfo out, const EtlJsonItem *item, const EtlJsonToken *token)
 	for (const EtlJsonToken *child = EtlJsonFirstIn(item, token); child != NULL;
 		 child = EtlJsonNextIn(item, token, child))
 	{
-		if (child != token + 1)
-			appendStringInfoString(out, ", ");
+		if (object && !is_shown(item, child, initials))
+			continue;
+		appendStringInfoString(out, separator);
+		separator = ", ";
 		if (object)
 		{
 			dump_text(out, EtlJsonTokenKey(item, child), child->key_len);
 			appendStringInfoString(out, ": ");
 		}
-		dump_token(out, item, child);
+		dump_token(out, item, child, initials);
 	}
 	appendStringInfoChar(out, object ? '}' : ']');
 }
 
 /* Dumps an item that was found in the len bytes of body. */
 static inline void
-dump_item(StringInfo out, const EtlJsonItem *item, int64 index, const char *body, size_t len)
+dump_item(StringInfo out, const EtlJsonItem *item, int64 index, const char *body, size_t len,
+		  const bool *initials)
 {
 	appendStringInfo(out, INT64_FORMAT " @" UINT64_FORMAT ": ", item->index, item->offset);
 	if (item->key != NULL)
@@ -122,7 +134,7 @@ dump_item(StringInfo out, const EtlJsonItem *item, int64 index, const char *body
 		dump_text(out, item->key, item->key_len);
 		appendStringInfoString(out, " -> ");
 	}
-	dump_token(out, item, item->tokens);
+	dump_token(out, item, item->tokens, initials);
 	if (item->index != index)
 		appendStringInfoString(out, WRONG " INDEX");
 	if (item->offset + item->len > len || memcmp(item->data, body + item->offset, item->len) != 0)
@@ -197,7 +209,7 @@ dump_body(StringInfo out, EtlJsonReader *reader, const EtlJsonOptions *options, 
 
 		if (status == ETL_JSON_ITEM)
 		{
-			dump_item(out, &item, nitems++, body, len);
+			dump_item(out, &item, nitems++, body, len, options->initials);
 			continue;
 		}
 		room = EtlJsonReaderRoom(reader, &n);

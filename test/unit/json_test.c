@@ -17,6 +17,7 @@
 
 #include "common/hashfn.h"
 
+#include "format/header.h"
 #include "format/json_internal.h"
 #include "format/link_header.h"
 
@@ -974,6 +975,80 @@ test_reset(void)
 }
 
 /*
+ * Members that nobody looks for
+ */
+
+/* Items and what is captured are the same, if members that nobody looks for need no tokens. */
+static void
+check_initials(const Case *test, const bool *initials)
+{
+	char *text = pstrdup(test->options);
+	EtlJsonOptions options = parse_options(text);
+	EtlJsonReader *all = EtlJsonReaderCreate(&options);
+	EtlJsonReader *some;
+	StringInfoData expected, got;
+
+	options.initials = initials;
+	some = EtlJsonReaderCreate(&options);
+	initStringInfo(&expected);
+	initStringInfo(&got);
+	dump_body(&expected, all, &options, SIZE_MAX, test->body, strlen(test->body));
+	for (int i = 0; i < lengthof(chunk_sizes); i++)
+	{
+		resetStringInfo(&got);
+		EtlJsonReaderReset(some);
+		dump_body(&got, some, &options, chunk_sizes[i], test->body, strlen(test->body));
+		check_same(got.data, expected.data, test->body, chunk_sizes[i]);
+	}
+	check(EtlJsonReaderHash(some) == EtlJsonReaderHash(all), "hash of %s", test->body);
+	pfree(expected.data);
+	pfree(got.data);
+	EtlJsonReaderFree(all);
+	EtlJsonReaderFree(some);
+	free_options(&options);
+	pfree(text);
+}
+
+static uint32
+count_tokens(const char *body, const EtlJsonOptions *options)
+{
+	EtlJsonReader *reader = EtlJsonReaderCreate(options);
+	EtlJsonItem item;
+	size_t room;
+	uint32 n = 0;
+
+	memcpy(EtlJsonReaderRoom(reader, &room), body, strlen(body));
+	EtlJsonReaderFed(reader, strlen(body));
+	EtlJsonReaderFed(reader, 0);
+	while (EtlJsonReaderNext(reader, &item) == ETL_JSON_ITEM)
+		n += item.ntokens;
+	EtlJsonReaderFree(reader);
+	return n;
+}
+
+static void
+test_initials(void)
+{
+	static const char body[] =
+		"[{\"id\": 1, \"status\": {\"id\": 2}, \"note\": \"x\", \"\\u006eote\": 1, "
+		"\"Item\": {\"in\": [{\"id\": 1}], \"out\": 2}, \" i\": null, \"n\": 1e9}]";
+	bool initials[UCHAR_MAX + 1] = {0};
+	EtlJsonOptions options = default_options();
+
+	check(count_tokens(body, &options) == 11, "tokens of all members");
+	EtlAddInitials("id", initials);
+	options.initials = initials;
+	/* the item, id, the name with an escape, Item, in, " i" */
+	check(count_tokens(body, &options) == 6, "tokens of members with initials");
+	add_capture(&options, "note", true);
+	check(count_tokens(body, &options) == 8, "tokens of members that are captured");
+	free_options(&options);
+	EtlAddInitials("a", initials);
+	for (int i = 0; i < lengthof(cases); i++)
+		check_initials(&cases[i], initials);
+}
+
+/*
  * Hashes, paths, Link headers
  */
 
@@ -1213,6 +1288,7 @@ main(int argc, char **argv)
 	test_random_bodies(30000);
 	test_nul_bytes();
 	test_reset();
+	test_initials();
 	test_hashes();
 	test_memory();
 	test_long_strings();
