@@ -100,15 +100,15 @@ typedef struct EtlJsonOptions
 	bool many;
 	int ncaptures;
 	EtlJsonCapture captures[ETL_JSON_MAX_CAPTURES];
-	const bool *initials; /* see below; NULL: all */
+	const bool *initials; /* see above; NULL: all */
 	int max_depth;		  /* 1 is one array or object that holds none */
 	size_t max_item_size; /* bytes, at most ETL_JSON_MAX_ITEM_SIZE */
 } EtlJsonOptions;
 
 /*
  * A value inside an item.  The tokens of an item are in the order of its text, the item itself the first;
- * the members of an object follow it, all or those that can be looked for.  The inside of an array is not in tokens, unless the item is the
- * array: then its elements are.
+ * the members of an object follow it, all or those that can be looked for.  The inside of an array is not in
+ * tokens, unless the item is the array: then its elements are.
  *
  * Offsets count from the item's data, or, for what had escapes, from its decoded.
  */
