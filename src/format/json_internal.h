@@ -83,6 +83,7 @@ typedef struct EtlJsonFrame
 	bool has_token;
 	bool has_tokens; /* what it holds gets tokens */
 	bool far;		 /* what it holds is on no path, and no item */
+	bool passed;	 /* and the same is true of the one around it */
 	bool object;
 	bool holds_items; /* its elements are the items */
 } EtlJsonFrame;
@@ -312,8 +313,8 @@ EtlJsonAddToken(EtlJsonReader *reader, EtlJsonType type, uint64 start, uint32 le
 }
 
 /*
- * Most of what is in items is far from all paths, and nothing but its tokens can be wanted.  So names and scalars without
- * escapes, in a frame that is far, take a short way past the events.
+ * Most of what is in items is far from all paths, and nothing but its tokens can be wanted.  So what stands in a frame
+ * that is far takes a short way past the events, unless it is a string with escapes.
  */
 static inline void
 EtlJsonPassKey(EtlJsonReader *reader, const EtlJsonFrame *frame, const char *text, uint32 len)
@@ -342,6 +343,46 @@ EtlJsonPassScalar(EtlJsonReader *reader, const EtlJsonFrame *frame, EtlJsonType 
 	token = EtlJsonAddToken(reader, type, start, len, frame->object);
 	token->text = token->start + quote;
 	token->text_len = len - 2 * quote;
+}
+
+static inline void
+EtlJsonPassOpen(EtlJsonReader *reader, EtlJsonFrame *frame, EtlJsonType type, uint64 start)
+{
+	EtlJsonFrame *inner = frame + 1;
+
+	inner->inside = inner->captures = inner->tested = 0;
+	inner->object = type == ETL_JSON_OBJECT;
+	inner->holds_items = false;
+	inner->far = inner->passed = true;
+	inner->has_token = EtlJsonGetsToken(reader, frame);
+	inner->has_tokens = inner->has_token && inner->object;
+	if (inner->has_token)
+	{
+		inner->token = reader->ntokens - reader->item_token;
+		EtlJsonAddToken(reader, type, start, 1, frame->object);
+	}
+	reader->far = inner;
+	reader->depth++;
+}
+
+/* Completes the token of an array or object. */
+static inline void
+EtlJsonEndToken(EtlJsonReader *reader, const EtlJsonFrame *frame, uint64 end)
+{
+	EtlJsonToken *token = &reader->tokens[reader->item_token + frame->token];
+
+	token->len = end - reader->item_start - token->start;
+	token->next = reader->ntokens - reader->item_token;
+}
+
+/* The end of one that was passed. */
+static inline void
+EtlJsonPassClose(EtlJsonReader *reader, EtlJsonFrame *frame, uint64 end)
+{
+	if (frame->has_token)
+		EtlJsonEndToken(reader, frame, end);
+	reader->far = frame - 1;
+	reader->depth--;
 }
 
 extern void EtlJsonTrackPaths(EtlJsonReader *reader);

@@ -503,7 +503,11 @@ hash_bytes_onto(uint64 hash, const char *p, size_t len)
 		hash = multiply(hash ^ word_at(p), word_at(p + 8) ^ a);
 		lane = multiply(lane ^ word_at(p + 16), word_at(p + 24) ^ b);
 	}
-	memcpy(rest, p, end - p);
+	/* bytes that were seen already do no harm, and to copy so many is no call */
+	if (len >= sizeof(rest))
+		memcpy(rest, end - sizeof(rest), sizeof(rest));
+	else
+		memcpy(rest, p, len);
 	hash = multiply(hash ^ rest[0], rest[1] ^ a);
 	lane = multiply(lane ^ rest[2], rest[3] ^ b);
 	return multiply(hash ^ len, lane ^ a);

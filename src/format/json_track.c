@@ -509,6 +509,7 @@ static void
 push(EtlJsonReader *reader, EtlJsonFrame *frame)
 {
 	frame->far = frame->inside == 0 && !frame->holds_items;
+	frame->passed = false;
 	reader->far = frame->far ? frame : NULL;
 	reader->depth++;
 }
@@ -585,12 +586,7 @@ EtlJsonTrackClose(EtlJsonReader *reader, const EtlJsonEvent *event)
 	EtlJsonFrame *frame = pop(reader);
 
 	if (frame->has_token)
-	{
-		EtlJsonToken *token = &reader->tokens[reader->item_token + frame->token];
-
-		token->len = event->end - reader->item_start - token->start;
-		token->next = reader->ntokens - reader->item_token;
-	}
+		EtlJsonEndToken(reader, frame, event->end);
 	if (frame->captures != 0)
 		end_capture(reader, frame, event->end);
 	/* Where a path goes through all elements, an array without any is the end of it. */

@@ -383,13 +383,27 @@ on_key(void *ctx, const unsigned char *string, size_t len)
 	return true;
 }
 
-static int
-on_open(EtlJsonYajl *yajl, EtlJsonType type)
+static pg_noinline bool
+track_open(EtlJsonYajl *yajl, EtlJsonType type, const char *start)
 {
 	EtlJsonEvent event = {type};
-	const char *start = next_token(yajl->reader);
 
 	return place(yajl, &event, start, start + 1, '\0') && EtlJsonTrackOpen(yajl->reader, &event);
+}
+
+static inline bool
+on_open(EtlJsonYajl *yajl, EtlJsonType type)
+{
+	EtlJsonReader *reader = yajl->reader;
+	const char *start = next_token(reader);
+	EtlJsonFrame *frame = far_frame(yajl);
+	uint64 at = reader->base + (start - reader->buffer);
+
+	if (frame == NULL || reader->depth == reader->options.max_depth)
+		return track_open(yajl, type, start);
+	EtlJsonPassOpen(reader, frame, type, at);
+	end_token(yajl, at + 1, '\0');
+	return true;
 }
 
 static int
@@ -404,14 +418,28 @@ on_open_array(void *ctx)
 	return on_open(ctx, ETL_JSON_ARRAY);
 }
 
+static pg_noinline bool
+track_close(EtlJsonYajl *yajl, const char *start)
+{
+	EtlJsonEvent event = {0};
+
+	return place(yajl, &event, start, start + 1, ',') && EtlJsonTrackClose(yajl->reader, &event);
+}
+
 static int
 on_close(void *ctx)
 {
 	EtlJsonYajl *yajl = ctx;
-	EtlJsonEvent event = {0};
-	const char *start = next_token(yajl->reader);
+	EtlJsonReader *reader = yajl->reader;
+	const char *start = next_token(reader);
+	EtlJsonFrame *frame = far_frame(yajl);
+	uint64 end = reader->base + (start - reader->buffer) + 1;
 
-	return place(yajl, &event, start, start + 1, ',') && EtlJsonTrackClose(yajl->reader, &event);
+	if (frame == NULL || !frame->passed)
+		return track_close(yajl, start);
+	EtlJsonPassClose(reader, frame, end);
+	end_token(yajl, end, ',');
+	return true;
 }
 
 static const yajl_callbacks callbacks = {
