@@ -22,7 +22,8 @@
  *		schedule_define.c	the schedule of a pipeline
  *		watch.c			the files that one watches
  *		alert.c			tells whom it may concern
- *		catalog.c		all else that is read from and written to the tables of etl_catalog
+ *		catalog.c		definitions in the tables of etl_catalog; catalog_runs.c has runs, checkpoints and watermarks,
+ *						catalog_letters.c dead letters, and catalog_sql.c the rights to all of them
  */
 #ifndef ETL_PIPELINE_H
 #define ETL_PIPELINE_H

@@ -1,6 +1,6 @@
 /*
  * totals.h
- *		What runs add up to: a part of two statements of catalog.c.
+ *		What runs add up to: a part of two statements of catalog_runs.c.
  *
  * Behind an UPDATE of runs that have ended, named "ended", it adds them to the totals of their pipelines, which stay
  * when runs are purged: see monitor/counters.c.  How long a crashed run took is not known.
