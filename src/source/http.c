@@ -614,7 +614,6 @@ set_options(EtlHttp *http, const EtlHttpRequest *request)
 #endif
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) request->connect_timeout);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
-	SET(CURLOPT_BUFFERSIZE, (long) READ_SIZE(http->ring.size));
 
 	/* The empty name keeps libcurl from asking the environment for one. */
 	SET(CURLOPT_PROXY, request->proxy ? request->proxy : "");
@@ -648,6 +647,8 @@ set_options(EtlHttp *http, const EtlHttpRequest *request)
 	SET(CURLOPT_FRESH_CONNECT, 1L);
 #endif
 #undef SET
+	/* refused while libcurl still has the buffer of a request that failed, which serves as well */
+	(void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) READ_SIZE(http->ring.size));
 	return code;
 }
 
