@@ -142,9 +142,9 @@ EtlMatchName(const char *wanted, const EtlName *names, int n)
 }
 
 void
-EtlAddInitials(const char *wanted, bool initials[UCHAR_MAX + 1])
+EtlAddInitials(const char *wanted, size_t len, bool initials[UCHAR_MAX + 1])
 {
-	Fold fold = {wanted, strlen(wanted)};
+	Fold fold = {wanted, len};
 	int initial = next_folded(&fold);
 
 	for (int c = 0; c <= UCHAR_MAX; c++)

@@ -33,7 +33,7 @@ extern EtlNameMatch EtlMatchName(const char *wanted, const EtlName *names, int n
  */
 extern size_t EtlFoldName(const char *name, size_t len, char *out);
 
-/* Marks all bytes that a name can begin with which matches the wanted one. */
-extern void EtlAddInitials(const char *wanted, bool initials[UCHAR_MAX + 1]);
+/* Marks all bytes that a name can begin with which matches the wanted one; of one that is empty, the quote behind it. */
+extern void EtlAddInitials(const char *wanted, size_t len, bool initials[UCHAR_MAX + 1]);
 
 #endif /* ETL_HEADER_H */

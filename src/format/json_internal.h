@@ -83,7 +83,7 @@ typedef struct EtlJsonFrame
 	bool has_token;
 	bool has_tokens; /* what it holds gets tokens */
 	bool far;		 /* what it holds is on no path, and no item */
-	bool passed;	 /* and the same is true of the one around it */
+	bool passed;	 /* it began on the short way, so the one around it is far, too */
 	bool object;
 	bool holds_items; /* its elements are the items */
 } EtlJsonFrame;
@@ -314,7 +314,7 @@ EtlJsonAddToken(EtlJsonReader *reader, EtlJsonType type, uint64 start, uint32 le
 
 /*
  * Most of what is in items is far from all paths, and nothing but its tokens can be wanted.  So what stands in a frame
- * that is far takes a short way past the events, unless it is a string with escapes.
+ * that is far takes a short way past the events, unless it needs a second look, as strings with escapes do.
  */
 static inline void
 EtlJsonPassKey(EtlJsonReader *reader, const EtlJsonFrame *frame, const char *text, uint32 len)

@@ -76,7 +76,12 @@ set_initials(EtlJsonReader *reader)
 		const EtlJsonPath *path = options->captures[i].path;
 
 		for (int j = 0; options->captures[i].of_last_item && j < path->nsteps; j++)
-			reader->initials[(unsigned char) path->steps[j].name.text[0]] = true;
+		{
+			const EtlJsonName *name = &path->steps[j].name;
+
+			/* what an empty name begins with is the quote behind it */
+			reader->initials[name->len > 0 ? (unsigned char) name->text[0] : '"'] = true;
+		}
 	}
 }
 
@@ -472,7 +477,7 @@ word_at(const char *p)
 	return word;
 }
 
-/* Both halves of a product, so that each bit of the factors has its say. */
+/* Both halves of a product, or something of both, so that each bit of the factors has its say. */
 static inline uint64
 multiply(uint64 a, uint64 b)
 {

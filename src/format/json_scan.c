@@ -3,8 +3,8 @@
  *		Passing over bytes of JSON that need no look at each of them.
  *
  * Where a slice can end depends on nothing but which bytes are in strings.  Blocks of 64 bytes without a
- * backslash are taken as a whole: where quotes are, and from that what is between them.  Whatever is
- * less simple is left to the caller, who goes byte by byte.
+ * backslash, or a byte that JSON does not have, are taken as a whole: where quotes are, and from that what is
+ * between them.  Whatever is less simple is left to the caller, who goes byte by byte.
  */
 #include "etl.h"
 

@@ -235,7 +235,7 @@ next_token(const EtlJsonReader *reader)
 	return start;
 }
 
-/* The frame that a name or scalar stands in, if it can take the short way (see json_internal.h); else NULL. */
+/* The innermost frame, if what stands in it can take the short way (see json_internal.h); else NULL. */
 static inline EtlJsonFrame *
 far_frame(const EtlJsonYajl *yajl)
 {

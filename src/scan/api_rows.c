@@ -107,7 +107,7 @@ api_rewind(EtlRows *rows)
 {
 	ApiRows *api = (ApiRows *) rows;
 	MemoryContext old = MemoryContextSwitchTo(rows->context);
-	EtlJsonOptions options = {.many = true};
+	EtlJsonOptions options = {.many = true, .initials = api->json.initials};
 
 	if (api->replay == NULL)
 	{

@@ -182,7 +182,7 @@ add_path(EtlJsonColumns *columns, const char *name, size_t len, bool *initials)
 		if (path->steps[i].kind != ETL_JSON_STEP_MEMBER)
 			return -1;
 	for (int i = 0; i < path->nsteps; i++)
-		EtlAddInitials(path->steps[i].name.text, initials);
+		EtlAddInitials(path->steps[i].name.text, path->steps[i].name.len, initials);
 	return EtlJsonNamesAddPath(columns->names, path);
 }
 
@@ -207,7 +207,7 @@ add_column(EtlJsonRows *json, int number, bool *initials)
 	const char *name = pg_server_to_any(column->name, strlen(column->name), PG_UTF8);
 	JsonColumn *found = &columns->column[number];
 
-	EtlAddInitials(name, initials);
+	EtlAddInitials(name, strlen(name), initials);
 	found->whole = EtlJsonNamesAdd(columns->names, name, strlen(name));
 	found->path = json->from_csv ? -1 : add_path(columns, name, strlen(name), initials);
 	found->form = json->from_csv ? AS_TEXT : form_of(&json->base, column);

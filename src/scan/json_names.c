@@ -6,7 +6,7 @@
  *		name	one of them; if it is a step of a path, the level below it has the next
  *		key		a name that a member of such an object had, and which of the level's names it matches
  *
- * Keys are found by place first (the n-th member had this name in the last item), then in a small hash
+ * Keys are found by place first (the n-th member with a token had this name in the last item), then in a small hash
  * table.  Objects used as maps have new keys in every item: a table that has grown too large is forgotten.
  */
 #include "etl.h"

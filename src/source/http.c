@@ -20,8 +20,8 @@
  * answer cannot hold a cancelled query: CURLOPT_QUICK_EXIT leaves the thread to itself.
  *
  * HTTP/1.1 only: on a shared HTTP/2 connection, a paused stream is buffered up to its whole window (32 MB in
- * libcurl 7.88), and memory here is to be what etl.http_buffer_size says.  For the same reason libcurl never
- * decompresses: how much comes out of 16 kB is for the sender to say.
+ * libcurl 7.88), and memory here is to be what etl.http_buffer_size says, and what is read at a time beside it.
+ * For the same reason libcurl never decompresses: how much comes out of a read is for the sender to say.
  */
 #include "etl.h"
 

@@ -117,7 +117,7 @@ has_initial(const char *wanted, const char *name)
 {
 	bool initials[UCHAR_MAX + 1] = {0};
 
-	EtlAddInitials(wanted, initials);
+	EtlAddInitials(wanted, strlen(wanted), initials);
 	return initials[(unsigned char) name[0]];
 }
 

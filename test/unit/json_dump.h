@@ -82,8 +82,8 @@ token_is_sound(const EtlJsonItem *item, const EtlJsonToken *token)
 static inline bool
 is_shown(const EtlJsonItem *item, const EtlJsonToken *member, const bool *initials)
 {
-	return initials == NULL || member->key_len == 0 ||
-		   initials[(unsigned char) EtlJsonTokenKey(item, member)[0]];
+	return initials == NULL ||
+		   initials[member->key_len > 0 ? (unsigned char) EtlJsonTokenKey(item, member)[0] : '"'];
 }
 
 static inline void

@@ -1032,18 +1032,22 @@ test_initials(void)
 	static const char body[] =
 		"[{\"id\": 1, \"status\": {\"id\": 2}, \"note\": \"x\", \"\\u006eote\": 1, "
 		"\"Item\": {\"in\": [{\"id\": 1}], \"out\": 2}, \" i\": null, \"n\": 1e9}]";
+	static const bool none[UCHAR_MAX + 1] = {0};
 	bool initials[UCHAR_MAX + 1] = {0};
 	EtlJsonOptions options = default_options();
 
 	check(count_tokens(body, &options) == 11, "tokens of all members");
-	EtlAddInitials("id", initials);
+	EtlAddInitials("id", 2, initials);
 	options.initials = initials;
 	/* the item, id, the name with an escape, Item, in, " i" */
 	check(count_tokens(body, &options) == 6, "tokens of members with initials");
 	add_capture(&options, "note", true);
 	check(count_tokens(body, &options) == 8, "tokens of members that are captured");
+	add_capture(&options, "\"\"", true);
+	options.initials = none;
+	check(count_tokens("[{\"\": 1, \"id\": 2}]", &options) == 2, "a capture of an empty name");
 	free_options(&options);
-	EtlAddInitials("a", initials);
+	EtlAddInitials("a", 1, initials);
 	for (int i = 0; i < lengthof(cases); i++)
 		check_initials(&cases[i], initials);
 }
