@@ -4,9 +4,11 @@
 use strict;
 use warnings;
 
-use IPC::Run;
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Survivors;
 use Test::More;
 use Time::HiRes qw(usleep);
 
@@ -47,42 +49,11 @@ $node->safe_psql('postgres', qq{
 	FROM (VALUES ('append', 'appended', NULL::text[]), ('upsert', 'upserted', '{id}')) AS v(mode, target, key);
 });
 
-# A run is a client of its own, that survives what we do to the server.
-sub start_runs
-{
-	my @clients;
-	for my $name ('append', 'upsert')
-	{
-		push @clients, IPC::Run::start(
-			[ 'psql', '-X', '-q', '-d', $node->connstr('postgres'), '-c', "CALL etl_run('$name')" ],
-			'<', '/dev/null', '>', '/dev/null', '2>', '/dev/null');
-	}
-	return @clients;
-}
-
-sub finish
-{
-	$_->finish for @_;
-}
-
-# The answer to a query, or undef if the server gives none just now.
-sub ask
-{
-	my $out;
-	return IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', $_[0] ],
-		'<', '/dev/null', '>', \$out, '2>', '/dev/null') ? $out : undef;
-}
-
-sub worker_pids
-{
-	return split(/\n/, ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'etl pipeline'") // '');
-}
-
 sub wait_for_server
 {
 	for (1 .. 1800)
 	{
-		return if defined ask('SELECT 1');
+		return if defined ask($node, 'SELECT 1');
 		usleep(100_000);
 	}
 	die 'no recovery';
@@ -93,13 +64,8 @@ my $killed = 0;
 for my $kill (1 .. $kills)
 {
 	add_file();
-	my @clients = start_runs();
-	my @pids;
-	for (1 .. 50)
-	{
-		@pids = worker_pids();
-		last if @pids;
-	}
+	my @clients = map { start_run($node, $_) } 'append', 'upsert';
+	my @pids = worker_pids($node);
 	usleep(int(rand(60_000)));
 	if ($kill % 10 == 0)
 	{
@@ -116,7 +82,7 @@ for my $kill (1 .. $kills)
 	{
 		$killed += kill('KILL', $pids[ int(rand(@pids)) ]);
 	}
-	finish(@clients);
+	$_->finish for @clients;
 	wait_for_server();
 }
 cmp_ok($killed, '>=', $kills / 2, "runs were killed ($killed times)");

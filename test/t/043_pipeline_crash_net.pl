@@ -7,8 +7,8 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/../perl";
 use HttpFixture;
-use IPC::Run;
 use PostgreSQL::Test::Utils;
+use Survivors;
 use Test::More;
 use Time::HiRes qw(usleep);
 
@@ -45,26 +45,6 @@ for my $name (@names)
 			target => '$name', batch_size => 100" . ($name =~ /api/ ? ", watermark => 'id'" : '') . ($upsert ? ", key => '{id}'" : '') . ')');
 }
 
-# A run is a client of its own, that survives what we do to the server.
-sub start_run
-{
-	return IPC::Run::start([ 'psql', '-X', '-q', '-d', $node->connstr('postgres'), '-c', "CALL etl_run('$_[0]')" ],
-		'<', '/dev/null', '>', '/dev/null', '2>', '/dev/null');
-}
-
-# The answer to a query, or undef if the server gives none just now.
-sub ask
-{
-	my $out;
-	return IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', $_[0] ],
-		'<', '/dev/null', '>', \$out, '2>', '/dev/null') ? $out : undef;
-}
-
-sub worker_pids
-{
-	return split(/\n/, ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'etl pipeline'") // '');
-}
-
 srand($ENV{ETL_TEST_SEED} // 42);
 my $killed = 0;
 
@@ -72,17 +52,12 @@ my $killed = 0;
 for my $kill (1 .. 2 * $kills)
 {
 	last if $killed == $kills;
-	my @clients = map { start_run($_) } $names[ $kill % @names ], $names[ ($kill * 3 + 1) % @names ];
-	my @pids;
-	for (1 .. 50)
-	{
-		@pids = worker_pids();
-		last if @pids;
-	}
+	my @clients = map { start_run($node, $_) } $names[ $kill % @names ], $names[ ($kill * 3 + 1) % @names ];
+	my @pids = worker_pids($node);
 	usleep(int(rand(60_000)));
 	$killed += kill('KILL', $pids[ int(rand(@pids)) ]) if @pids;
 	$_->finish for @clients;
-	wait_for(sub { defined ask('SELECT 1') }, 'recovery') or die;
+	wait_for(sub { defined ask($node, 'SELECT 1') }, 'recovery') or die;
 }
 cmp_ok($killed, '>=', $kills / 2, "runs were killed ($killed times)");
 is($node->safe_psql('postgres', "SELECT count(*) FROM etl_runs r WHERE state = 'running'"), '0', 'no run seems to run that does not');

@@ -8,52 +8,15 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../perl";
 use HttpFixture;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SchedulerNode;
 use Test::More;
 
-my $node = PostgreSQL::Test::Cluster->new('scheduler');
-$node->init;
-$node->append_conf('postgresql.conf', <<'CONF');
-shared_preload_libraries = 'etl'
+my $node = scheduler_node('scheduler', conf => <<'CONF');
 etl.databases = 'postgres'
 max_worker_processes = 16
 CONF
-$node->start;
 
-my $shift = 0;
-
-# Puts the scheduler's clock forward or back.
-sub shift_clock
-{
-	my ($seconds) = @_;
-	$shift += $seconds;
-	$node->safe_psql('postgres', "ALTER SYSTEM SET etl.clock_shift = $shift");
-	$node->reload;
-	return;
-}
-
-sub setting
-{
-	my ($name, $value) = @_;
-	$node->safe_psql('postgres', "ALTER SYSTEM SET $name = $value");
-	$node->reload;
-	return;
-}
-
-sub value
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
-
-sub becomes
-{
-	my ($query, $expected, $name) = @_;
-	my $ok = $node->poll_query_until('postgres', $query, $expected);
-	ok($ok, $name) or diag(value('TABLE etl_catalog.schedules') . "\n" . value('TABLE etl_catalog.runs'));
-	return;
-}
 
 sub results
 {
@@ -176,9 +139,9 @@ value("SELECT make('bad', '1 minute', kind => 'bad', max_failures => 4), make('g
 foreach my $failures (1 .. 3)
 {
 	becomes("SELECT next_run IS NOT NULL FROM etl_status WHERE pipeline = 'bad'", 't', 'it is planned');
-	shift_clock(value("SELECT ceil(extract(epoch FROM next_run - now()))::int - $shift + 1 FROM etl_status WHERE pipeline = 'bad'"));
+	shift_clock(value('SELECT ceil(extract(epoch FROM next_run - now()))::int - ' . clock_shift() . " + 1 FROM etl_status WHERE pipeline = 'bad'"));
 	becomes("SELECT failures FROM etl_status WHERE pipeline = 'bad'", $failures, "failure $failures is counted");
-	my $wait = value("SELECT ceil(extract(epoch FROM next_run - now()))::int - $shift FROM etl_status WHERE pipeline = 'bad'");
+	my $wait = value('SELECT ceil(extract(epoch FROM next_run - now()))::int - ' . clock_shift() . " FROM etl_status WHERE pipeline = 'bad'");
 	my @least = (0, 0, 90, 180);
 	my @most = (0, 60, 121, 241);
 	cmp_ok($wait, '>=', $least[$failures] - 2, "and the next try is not too soon");
@@ -206,6 +169,7 @@ becomes("SELECT last_result, failures, reason IS NOT NULL FROM etl_status WHERE 
 	'a wait that is too long is no failure');
 like(value("SELECT reason FROM etl_status WHERE pipeline = 'parked'"), qr/asks to wait 3600/, 'it is told');
 unlike($listener->query('SELECT 1'), qr/parked/, 'and no alert');
+my $shift = clock_shift();
 is(value("SELECT not_before BETWEEN now() + interval '$shift s 59 min' AND now() + interval '$shift s 1 h' AND next_run >= not_before FROM etl_catalog.schedules JOIN etl_catalog.pipelines ON id = pipeline WHERE name = 'parked'"),
 	't', 'and the pipeline is left alone for so long');
 shift_clock(1800);

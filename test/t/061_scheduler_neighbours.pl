@@ -4,52 +4,20 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SchedulerNode;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $node = PostgreSQL::Test::Cluster->new('neighbours');
-$node->init(allows_streaming => 1);
-$node->append_conf('postgresql.conf', <<'CONF');
-shared_preload_libraries = 'etl'
+my $node = scheduler_node('neighbours', database => 'shop', init => { allows_streaming => 1 }, conf => <<'CONF');
 etl.databases = 'shop, "no such database", closed'
 etl.max_workers = 2
 max_worker_processes = 12
 restart_after_crash = on
 CONF
-$node->start;
-my $shift = 0;
-
-sub value
-{
-	my ($query, $database) = @_;
-	return $node->safe_psql($database // 'shop', $query);
-}
-
-sub becomes
-{
-	my ($query, $expected, $name, $database) = @_;
-	ok($node->poll_query_until($database // 'shop', $query, $expected), $name)
-	  or diag($node->psql($database // 'shop', 'SELECT * FROM etl_catalog.schedules LIMIT 10'));
-	return;
-}
-
-sub setting
-{
-	my ($name, $value) = @_;
-	$node->safe_psql('postgres', "ALTER SYSTEM SET $name = $value");
-	$node->reload;
-	return;
-}
-
-sub shift_clock
-{
-	my ($seconds) = @_;
-	$shift += $seconds;
-	setting('etl.clock_shift', $shift);
-	return;
-}
 
 sub logged
 {
@@ -283,7 +251,7 @@ $node->stop;
 is($standby->safe_psql('shop', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'etl%'"), 0, 'nothing of ours is there on a standby');
 is($standby->safe_psql('shop', "SELECT count(*) FROM etl_metric_samples WHERE metric = 'etl_scheduler_up'"), 0, 'and metrics want nothing');
 $standby->promote;
-$standby->safe_psql('shop', "ALTER SYSTEM SET etl.clock_shift = " . ($shift + 120));
+$standby->safe_psql('shop', "ALTER SYSTEM SET etl.clock_shift = " . (clock_shift() + 120));
 $standby->reload;
 ok($standby->poll_query_until('shop', "SELECT last_result = 'succeeded' AND last_run > 1 FROM etl_status"), 'promoted, it runs pipelines');
 $standby->stop;

@@ -5,42 +5,26 @@ use strict;
 use warnings;
 
 use File::Path qw(make_path remove_tree);
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
 use PostgreSQL::Test::Utils;
+use SchedulerNode;
 use Test::More;
 use Time::HiRes qw(time);
 
 plan skip_all => 'files are watched by inotify, which is of Linux' unless $^O eq 'linux';
 
-my $node = PostgreSQL::Test::Cluster->new('watch');
-$node->init;
-$node->append_conf('postgresql.conf', <<'CONF');
-shared_preload_libraries = 'etl'
+my $node = scheduler_node('watch', conf => <<'CONF');
 etl.databases = 'postgres'
 max_worker_processes = 16
 restart_after_crash = on
 etl.settle_time = '3s'
 CONF
-$node->start;
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $ids = 0;
 my $written;    # when the last file was
 my @took;
-
-sub value
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
-
-sub becomes
-{
-	my ($query, $expected, $name) = @_;
-	ok($node->poll_query_until('postgres', $query, $expected), $name)
-	  or diag(value('TABLE etl_catalog.schedules') . "\n" . value('TABLE etl_catalog.runs'));
-	return;
-}
 
 # A file of one row, whose number it returns.
 sub write_file

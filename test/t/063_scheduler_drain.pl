@@ -4,46 +4,21 @@
 use strict;
 use warnings;
 
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
 use PostgreSQL::Test::Utils;
+use SchedulerNode;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $node = PostgreSQL::Test::Cluster->new('drain');
-$node->init;
-$node->append_conf('postgresql.conf', <<'CONF');
-shared_preload_libraries = 'etl'
+my $node = scheduler_node('drain', conf => <<'CONF');
 etl.databases = 'postgres'
 etl.drain_timeout = '3min'
 CONF
-$node->start;
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
 append_to_file("$dir/rows.csv", join('', "id\n", map { "$_\n" } 1 .. 1000));
-my $shift = 0;
 my $gate;
-
-sub value
-{
-	my ($query) = @_;
-	return $node->safe_psql('postgres', $query);
-}
-
-sub becomes
-{
-	my ($query, $expected, $name) = @_;
-	ok($node->poll_query_until('postgres', $query, $expected), $name)
-	  or diag(value('TABLE etl_catalog.schedules') . "\n" . value('TABLE etl_catalog.runs'));
-	return;
-}
-
-sub setting
-{
-	my ($name, $value) = @_;
-	value("ALTER SYSTEM SET $name = '$value'");
-	$node->reload;
-	return;
-}
 
 # A batch in which row 250 is waits at the gate, which is closed while somebody holds lock 42.
 value(<<"SQL");
@@ -69,8 +44,7 @@ sub start_to_gate
 	value("TRUNCATE target; SELECT etl_reset('p'); SELECT etl_alter_pipeline('p', on_shutdown => '$on_shutdown')");
 	$gate //= $node->background_psql('postgres');
 	$gate->query_safe('SELECT pg_advisory_lock(42)');
-	$shift += 3601;
-	setting('etl.clock_shift', $shift);
+	shift_clock(3601);
 	becomes("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", 1, "$on_shutdown: a run");
 	is(value('SELECT count(*) FROM target'), 200, 'has loaded two batches');
 	return value('SELECT max(run) FROM etl_runs');
@@ -141,8 +115,7 @@ is(value("SELECT etl_cancel('p')"), 't', 'etl_cancel');
 ends($run, 'cancelled', 200, 'rolls the batch in hand back');
 open_gate();
 becomes('SELECT state, failures FROM etl_status', 'idle|0', 'that is no failure');
-$shift += 3601;
-setting('etl.clock_shift', $shift);
+shift_clock(3601);
 goes_on();
 
 # A fast shutdown; it ends the session at the gate as well, which opens it.
@@ -179,8 +152,7 @@ SQL
 	open_gate();
 	ends($run, 'succeeded', 1000, 'which goes on');
 	becomes('SELECT state FROM etl_status', 'idle', 'and is taken note of');
-	$shift += 3601;
-	setting('etl.clock_shift', $shift);
+	shift_clock(3601);
 	becomes("SELECT last_run > $run, last_result FROM etl_status", 't|succeeded', 'and so does the schedule');
 }
 
