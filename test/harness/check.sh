@@ -19,21 +19,21 @@ copy_project "$scratch/etl"
 run_style "$scratch/etl"
 
 say "Build for $("$PG_CONFIG" --version), $PG_CONFIG"
-build "$scratch/etl" COPT=-Werror all
+build "$scratch/etl" COPT="$asserting" all
 copy_postgresql "$scratch/install"
-build "$scratch/etl" COPT=-Werror DESTDIR="$scratch/install" install
+build "$scratch/etl" COPT="$asserting" DESTDIR="$scratch/install" install
 
 say "Tests"
 run_units "$scratch/etl"
 start_server "$scratch/pg" "$private_pg_config"
 run_regress "$scratch/etl"
 run_isolation "$scratch/etl"
-run_modules "$scratch/etl" COPT=-Werror
+run_modules "$scratch/etl" COPT="$asserting"
 run_tap "$scratch/etl"
 stop_server
 
 say "Build with AddressSanitizer and UndefinedBehaviorSanitizer"
-sanitizers=(-O1 '-fsanitize=address,undefined' -fno-sanitize-recover=all)
+sanitizers=(-O1 -DUSE_ASSERT_CHECKING '-fsanitize=address,undefined' -fno-sanitize-recover=all)
 copy_project "$scratch/sanitized"
 build "$scratch/sanitized" CC=gcc COPT="${sanitizers[*]}" all
 build "$scratch/sanitized" CC=gcc COPT="${sanitizers[*]}" DESTDIR="$scratch/install" install

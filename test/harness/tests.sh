@@ -8,6 +8,10 @@
 passed=0
 failed=0
 
+# How every build of the harness is compiled: warnings stop it, and asserts are on.
+# shellcheck disable=SC2034  # used by the scripts that source this
+asserting='-Werror -DUSE_ASSERT_CHECKING'
+
 count() { # PASSED FAILED
 	passed=$((passed + $1))
 	failed=$((failed + $2))
@@ -31,48 +35,54 @@ run_style() { # FOLDER
 # Each test/unit/*_test.c is a program that needs no server; it exits with 0 if all is well, and counts as
 # one test, however many checks it makes.
 run_units() { # FOLDER [compiler options]
-	local source program
+	local source
 	for source in "$1"/test/unit/*_test.c; do
-		[ -e "$source" ] || return 0
-		program=${source%.c}
-		compile_frontend gcc "$1" "$program" "$source" -Werror "${@:2}"
-		say "unit test $(basename "$program")"
-		if (cd "$1" && as_worker "$program"); then
-			count 1 0
-		else
-			count 0 1
-		fi
+		[ ! -e "$source" ] || run_unit "$1" "$source" "${@:2}"
 	done
 }
 
-run_regress() { # FOLDER
-	installcheck "$1" regress ISOLATION= TAP_TESTS= || show_diffs "$1/regression.diffs"
+run_unit() { # FOLDER SOURCE [compiler options]
+	local program=${2%.c}
+	compile_frontend gcc "$1" "$program" "$2" -Werror "${@:3}"
+	say "unit test $(basename "$program")"
+	if (cd "$1" && as_worker "$program"); then
+		count 1 0
+	else
+		count 0 1
+	fi
+}
+
+run_regress() { # FOLDER [arguments of make]
+	installcheck "$1" regress ISOLATION= TAP_TESTS= "${@:2}" || show_diffs "$1/regression.diffs"
 	count_regress "$1.regress.log"
 }
 
-run_isolation() { # FOLDER
+run_isolation() { # FOLDER [arguments of make]
 	[ -e "$1/test/isolation/specs" ] || return 0
-	installcheck "$1" isolation REGRESS= TAP_TESTS= || show_diffs "$1/output_iso/regression.diffs"
+	installcheck "$1" isolation REGRESS= TAP_TESTS= "${@:2}" || show_diffs "$1/output_iso/regression.diffs"
 	count_regress "$1.isolation.log"
 }
 
 # Each test/modules/NAME is an extension or library of its own, with the usual Makefile and tests.
 run_modules() { # FOLDER, further arguments of make for the build
-	local makefile name
+	local makefile
 	for makefile in "$1"/test/modules/*/Makefile; do
-		[ -e "$makefile" ] || return 0
-		name=test/modules/$(basename "$(dirname "$makefile")")
-		build "$1/$name" "${@:2}" all
-		build "$1/$name" "${@:2}" DESTDIR="$scratch/install" install
-		installcheck "$1" "$(basename "$name")" -C "$name" ||
-			show_diffs "$1/$name/regression.diffs"
-		count_regress "$1.$(basename "$name").log"
+		[ ! -e "$makefile" ] ||
+			run_module "$1" "$(basename "$(dirname "$makefile")")" "$scratch/install" "${@:2}"
 	done
 }
 
-run_tap() { # FOLDER
+run_module() { # FOLDER NAME DESTDIR, further arguments of make for the build
+	local name=test/modules/$2
+	build "$1/$name" "${@:4}" all
+	build "$1/$name" "${@:4}" DESTDIR="$3" install
+	installcheck "$1" "$2" -C "$name" || show_diffs "$1/$name/regression.diffs"
+	count_regress "$1.$2.log"
+}
+
+run_tap() { # FOLDER [arguments of make]
 	[ -e "$1/test/t" ] || return 0
-	installcheck "$1" tap REGRESS= ISOLATION= || show_tap_logs "$1"
+	installcheck "$1" tap REGRESS= ISOLATION= "${@:2}" || show_tap_logs "$1"
 	count_tap "$1.tap.log"
 }
 
@@ -149,7 +159,7 @@ compile_frontend() { # COMPILER FOLDER PROGRAM SOURCE [compiler options]
 		[[ $part == format/* || ! -e $2/src/$part.c ]] || parts+=("$2/src/$part.c")
 	done < <(sed -n 's,^#include "\(.*/.*\)\.h"$,\1,p' "$4")
 	as_worker "$1" -g -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
-		-Wno-missing-field-initializers -fno-strict-aliasing -fwrapv -D_GNU_SOURCE -DFRONTEND "${@:5}" \
+		-Wno-missing-field-initializers -fno-strict-aliasing -fwrapv -D_GNU_SOURCE -DFRONTEND -DUSE_ASSERT_CHECKING "${@:5}" \
 		-I"$2/src" -isystem "$("$PG_CONFIG" --includedir-server)" \
 		-o "$3" "$4" "${parts[@]}" \
 		-L"$("$PG_CONFIG" --pkglibdir)" -L"$("$PG_CONFIG" --libdir)" -Wl,--as-needed \

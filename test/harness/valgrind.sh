@@ -15,9 +15,9 @@ need_packages valgrind
 make_scratch
 
 copy_project "$scratch/etl"
-build "$scratch/etl" COPT=-Werror all
+build "$scratch/etl" COPT="$asserting" all
 copy_postgresql "$scratch/install"
-build "$scratch/etl" COPT=-Werror DESTDIR="$scratch/install" install
+build "$scratch/etl" COPT="$asserting" DESTDIR="$scratch/install" install
 
 as_worker tee "$scratch/postgres" >/dev/null <<EOF
 #!/bin/sh
