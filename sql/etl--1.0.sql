@@ -1,15 +1,21 @@
 \echo Use "CREATE EXTENSION etl" to load this file. \quit
 
 /*
+ * Nothing below can mean an object that somebody has put into the schema of the extension before: not even an operator
+ * that fits the types better than one of pg_catalog does.  What is ours there has @extschema@ before it.
+ */
+SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
+/*
  * The extension's own tables.  Nobody is granted anything here; what a role may see, it sees through the views, and
  * what it may change, through the functions.
  */
 CREATE SCHEMA etl_catalog;
 COMMENT ON SCHEMA etl_catalog IS 'tables of the extension etl';
 
-CREATE FUNCTION etl_scan_support(internal) RETURNS internal
+CREATE FUNCTION @extschema@.etl_scan_support(internal) RETURNS internal
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION etl_scan_support(internal) IS 'planner support of functions that stream rows';
+COMMENT ON FUNCTION @extschema@.etl_scan_support(internal) IS 'planner support of functions that stream rows';
 
 /* ----------------------------------------------------------------
  *	CSV files
@@ -53,7 +59,7 @@ COMMENT ON FUNCTION etl_scan_support(internal) IS 'planner support of functions 
  * server asks for a longer wait than is allowed; 58030 for other statuses; 08006 without an answer, or with half of
  * one that cannot be resumed.
  */
-CREATE FUNCTION etl_csv(
+CREATE FUNCTION @extschema@.etl_csv(
     source text,
     header boolean DEFAULT true,
     match text DEFAULT 'name',
@@ -71,9 +77,9 @@ CREATE FUNCTION etl_csv(
     path text DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_csv'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
 
-CREATE FUNCTION etl_csv(
+CREATE FUNCTION @extschema@.etl_csv(
     row_type anyelement,
     source text,
     header boolean DEFAULT true,
@@ -92,16 +98,16 @@ CREATE FUNCTION etl_csv(
     path text DEFAULT NULL)
 RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'etl_csv'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
 
-COMMENT ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
+COMMENT ON FUNCTION @extschema@.etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     IS 'rows of a CSV file, with the columns given in a column definition list';
-COMMENT ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
+COMMENT ON FUNCTION @extschema@.etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     IS 'rows of a CSV file, with the columns of a composite type';
 
-REVOKE EXECUTE ON FUNCTION etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     FROM PUBLIC;
 
 /*
@@ -116,7 +122,7 @@ REVOKE EXECUTE ON FUNCTION etl_csv(anyelement, text, boolean, text, text, text, 
  *
  * Errors: those of etl_csv for opening, and for a source whose records cannot be told apart.
  */
-CREATE FUNCTION etl_peek(
+CREATE FUNCTION @extschema@.etl_peek(
     source text,
     rows int DEFAULT 10,
     header boolean DEFAULT true,
@@ -132,9 +138,9 @@ RETURNS TABLE(line bigint, record jsonb)
 AS 'MODULE_PATHNAME', 'etl_peek'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10;
 
-COMMENT ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text, text)
+COMMENT ON FUNCTION @extschema@.etl_peek(text, int, boolean, text, text, text, text, text, int, text, text)
     IS 'the first records of a source, without naming a column';
-REVOKE EXECUTE ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_peek(text, int, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
 
 /*
  * etl_csv_columns: names and types to declare for a CSV file.
@@ -146,7 +152,7 @@ REVOKE EXECUTE ON FUNCTION etl_peek(text, int, boolean, text, text, text, text, 
  * declaration holds the column as it stands in a column definition list, with its comma: put the rows below each
  * other.  Names that the file has twice, or not at all, need match => 'position'.
  */
-CREATE FUNCTION etl_csv_columns(
+CREATE FUNCTION @extschema@.etl_csv_columns(
     source text,
     sample_rows bigint DEFAULT 10000,
     header boolean DEFAULT true,
@@ -162,9 +168,9 @@ RETURNS TABLE("position" int, header_name text, name text, data_type text, decla
 AS 'MODULE_PATHNAME', 'etl_csv_columns'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20;
 
-COMMENT ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text)
+COMMENT ON FUNCTION @extschema@.etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text)
     IS 'names and types to declare for the columns of a CSV file';
-REVOKE EXECUTE ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
 
 /*
  * etl_import: loads a CSV file into a table, which it creates if there is none.
@@ -181,7 +187,7 @@ REVOKE EXECUTE ON FUNCTION etl_csv_columns(text, bigint, boolean, text, text, te
  * Returns the number of rows loaded.  pg_stat_progress_copy shows how far it is.  Errors: those of etl_csv; those
  * of CREATE TABLE and INSERT, for the privileges of the caller; 42703 if the table lacks a column of the file.
  */
-CREATE FUNCTION etl_import(
+CREATE FUNCTION @extschema@.etl_import(
     target text,
     source text,
     sample_rows bigint DEFAULT 10000,
@@ -201,9 +207,9 @@ RETURNS bigint
 AS 'MODULE_PATHNAME', 'etl_import'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
+COMMENT ON FUNCTION @extschema@.etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
     IS 'loads a CSV file into a table, which it creates if there is none';
-REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
     FROM PUBLIC;
 
 /* ----------------------------------------------------------------
@@ -225,11 +231,11 @@ REVOKE EXECUTE ON FUNCTION etl_import(text, text, bigint, boolean, text, text, t
  * Errors: HV00D for an option that does not exist; HV024 for a value that cannot be; HV00J, when it is read,
  * for one that is needed and not there; 42501 for an option that the user may not set.
  */
-CREATE FUNCTION etl_server_validator(options text[], catalog oid) RETURNS void
+CREATE FUNCTION @extschema@.etl_server_validator(options text[], catalog oid) RETURNS void
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION etl_server_validator(text[], oid) IS 'checks the options of servers and user mappings';
+COMMENT ON FUNCTION @extschema@.etl_server_validator(text[], oid) IS 'checks the options of servers and user mappings';
 
-CREATE FOREIGN DATA WRAPPER etl VALIDATOR etl_server_validator;
+CREATE FOREIGN DATA WRAPPER etl VALIDATOR @extschema@.etl_server_validator;
 COMMENT ON FOREIGN DATA WRAPPER etl IS 'servers that etl reads over http';
 
 /*
@@ -243,27 +249,27 @@ COMMENT ON FOREIGN DATA WRAPPER etl IS 'servers that etl reads over http';
  *
  * All backends share them if the library is in shared_preload_libraries; else each backend has its own.
  */
-CREATE FUNCTION etl_list_breakers(
+CREATE FUNCTION @extschema@.etl_list_breakers(
     OUT origin text, OUT state text, OUT failures int, OUT opened_at timestamptz, OUT probe_at timestamptz,
     OUT probe_pid int)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
-COMMENT ON FUNCTION etl_list_breakers() IS 'what the view etl_breakers shows';
-REVOKE EXECUTE ON FUNCTION etl_list_breakers() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION etl_list_breakers() TO pg_monitor;
+COMMENT ON FUNCTION @extschema@.etl_list_breakers() IS 'what the view etl_breakers shows';
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_list_breakers() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.etl_list_breakers() TO pg_monitor;
 
-CREATE VIEW etl_breakers WITH (security_barrier) AS SELECT * FROM etl_list_breakers();
-COMMENT ON VIEW etl_breakers IS 'circuit breakers of the origins that were sent requests';
-GRANT SELECT ON etl_breakers TO pg_monitor;
+CREATE VIEW @extschema@.etl_breakers WITH (security_barrier) AS SELECT * FROM @extschema@.etl_list_breakers();
+COMMENT ON VIEW @extschema@.etl_breakers IS 'circuit breakers of the origins that were sent requests';
+GRANT SELECT ON @extschema@.etl_breakers TO pg_monitor;
 
 /*
  * etl_breaker_reset: closes the circuit breaker of an origin, so that requests are sent to it again; false if nothing
  * is known of it.
  */
-CREATE FUNCTION etl_breaker_reset(origin text) RETURNS boolean
+CREATE FUNCTION @extschema@.etl_breaker_reset(origin text) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION etl_breaker_reset(text) IS 'closes the circuit breaker of an origin';
-REVOKE EXECUTE ON FUNCTION etl_breaker_reset(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_breaker_reset(text) IS 'closes the circuit breaker of an origin';
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_breaker_reset(text) FROM PUBLIC;
 
 /* ----------------------------------------------------------------
  *	JSON and APIs
@@ -298,7 +304,7 @@ REVOKE EXECUTE ON FUNCTION etl_breaker_reset(text) FROM PUBLIC;
  * leads nowhere; 42702 for a column that two members match; 2203C for an item that is no object; and what the type
  * of a column makes of its text; over http those of etl_csv.
  */
-CREATE FUNCTION etl_json(
+CREATE FUNCTION @extschema@.etl_json(
     source text,
     items text DEFAULT NULL,
     format text DEFAULT 'auto',
@@ -307,9 +313,9 @@ CREATE FUNCTION etl_json(
     path text DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_json'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
 
-CREATE FUNCTION etl_json(
+CREATE FUNCTION @extschema@.etl_json(
     row_type anyelement,
     source text,
     items text DEFAULT NULL,
@@ -319,15 +325,15 @@ CREATE FUNCTION etl_json(
     path text DEFAULT NULL)
 RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'etl_json'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
 
-COMMENT ON FUNCTION etl_json(text, text, text, text, bigint, text)
+COMMENT ON FUNCTION @extschema@.etl_json(text, text, text, text, bigint, text)
     IS 'items of a JSON file, with the columns given in a column definition list';
-COMMENT ON FUNCTION etl_json(anyelement, text, text, text, text, bigint, text)
+COMMENT ON FUNCTION @extschema@.etl_json(anyelement, text, text, text, text, bigint, text)
     IS 'items of a JSON file, with the columns of a composite type';
 
-REVOKE EXECUTE ON FUNCTION etl_json(text, text, text, text, bigint, text) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION etl_json(anyelement, text, text, text, text, bigint, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_json(text, text, text, text, bigint, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_json(anyelement, text, text, text, text, bigint, text) FROM PUBLIC;
 
 /*
  * The dialects of paging that have a name.  Those that came with etl are presets; a row of a user's own goes before
@@ -386,10 +392,10 @@ INSERT INTO etl_catalog.dialects (name, preset, options, remarks) VALUES
     ('freshdesk', true, '{"pagination": "page", "stop": "short|empty"}', '300 pages at most'),
     ('pipedrive', true, '{"pagination": "cursor", "items": "data", "next": "additional_data.pagination.next_start", "next_param": "start", "stop": "additional_data.pagination.more_items_in_collection=false"}', 'version 1');
 
-CREATE VIEW etl_dialects WITH (security_barrier) AS
+CREATE VIEW @extschema@.etl_dialects WITH (security_barrier) AS
     SELECT DISTINCT ON (name) name, preset, options, remarks FROM etl_catalog.dialects ORDER BY name, preset;
-COMMENT ON VIEW etl_dialects IS 'dialects of paging that etl_api knows by name';
-GRANT SELECT ON etl_dialects TO PUBLIC;
+COMMENT ON VIEW @extschema@.etl_dialects IS 'dialects of paging that etl_api knows by name';
+GRANT SELECT ON @extschema@.etl_dialects TO PUBLIC;
 
 /*
  * etl_set_dialect: stores a dialect under a name, in the place of what was stored there; a preset of that name is
@@ -397,23 +403,23 @@ GRANT SELECT ON etl_dialects TO PUBLIC;
  *
  * etl_drop_dialect: takes it away again, so that a preset of that name counts; false if there was none.
  */
-CREATE FUNCTION etl_set_dialect(name text, options jsonb, remarks text DEFAULT NULL) RETURNS void
+CREATE FUNCTION @extschema@.etl_set_dialect(name text, options jsonb, remarks text DEFAULT NULL) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO etl_catalog.dialects (name, preset, options, remarks) VALUES ($1, false, $2, $3)
     ON CONFLICT (name, preset) DO UPDATE SET options = EXCLUDED.options, remarks = EXCLUDED.remarks
 $$;
-COMMENT ON FUNCTION etl_set_dialect(text, jsonb, text) IS 'stores a dialect of paging for etl_api';
-REVOKE EXECUTE ON FUNCTION etl_set_dialect(text, jsonb, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_set_dialect(text, jsonb, text) IS 'stores a dialect of paging for etl_api';
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_set_dialect(text, jsonb, text) FROM PUBLIC;
 
-CREATE FUNCTION etl_drop_dialect(name text) RETURNS boolean
+CREATE FUNCTION @extschema@.etl_drop_dialect(name text) RETURNS boolean
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     WITH gone AS (DELETE FROM etl_catalog.dialects d WHERE d.name = $1 AND NOT d.preset RETURNING 1)
     SELECT EXISTS (SELECT FROM gone)
 $$;
-COMMENT ON FUNCTION etl_drop_dialect(text) IS 'takes away a dialect that etl_set_dialect stored';
-REVOKE EXECUTE ON FUNCTION etl_drop_dialect(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_drop_dialect(text) IS 'takes away a dialect that etl_set_dialect stored';
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_drop_dialect(text) FROM PUBLIC;
 
 /*
  * etl_api: the items of a collection that an API hands out page by page.
@@ -475,7 +481,7 @@ REVOKE EXECUTE ON FUNCTION etl_drop_dialect(text) FROM PUBLIC;
  * 40001 for a page that had to be asked for again and has changed; P0002 where items leads nowhere; HV000 for an answer
  * that answers calls an error; 42704 for a dialect that does not exist.
  */
-CREATE FUNCTION etl_api(
+CREATE FUNCTION @extschema@.etl_api(
     source text,
     path text DEFAULT NULL,
     params jsonb DEFAULT NULL,
@@ -516,9 +522,9 @@ CREATE FUNCTION etl_api(
     reject_limit bigint DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_api'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
 
-CREATE FUNCTION etl_api(
+CREATE FUNCTION @extschema@.etl_api(
     row_type anyelement,
     source text,
     path text DEFAULT NULL,
@@ -560,21 +566,21 @@ CREATE FUNCTION etl_api(
     reject_limit bigint DEFAULT NULL)
 RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'etl_api'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
 
-COMMENT ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
+COMMENT ON FUNCTION @extschema@.etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
     IS 'items of a paged API, with the columns given in a column definition list';
-COMMENT ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
+COMMENT ON FUNCTION @extschema@.etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
     IS 'items of a paged API, with the columns of a composite type';
-REVOKE EXECUTE ON FUNCTION etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
 
 /*
  * etl_api_explain: one request, and what was concluded from its answer: dialect, items, the next page, how the end is
  * known, headers that say how often the server may be asked, columns, and a call to be pasted.  The arguments are
  * those of etl_api, and so are the errors; a doubt is shown instead of raised.
  */
-CREATE FUNCTION etl_api_explain(
+CREATE FUNCTION @extschema@.etl_api_explain(
     source text,
     path text DEFAULT NULL,
     params jsonb DEFAULT NULL,
@@ -615,9 +621,9 @@ RETURNS TABLE(property text, value text)
 AS 'MODULE_PATHNAME', 'etl_api_explain'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20;
 
-COMMENT ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text)
+COMMENT ON FUNCTION @extschema@.etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text)
     IS 'what one answer of a paged API shows, and how to read it all';
-REVOKE EXECUTE ON FUNCTION etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text) FROM PUBLIC;
 
 /* ----------------------------------------------------------------
  *	Pipelines
@@ -754,7 +760,7 @@ CREATE TABLE etl_catalog.dead_letters (
     resolved_by bigint                  -- run
 );
 CREATE INDEX ON etl_catalog.dead_letters (pipeline, id);
-CREATE INDEX ON etl_catalog.dead_letters (pipeline) WHERE resolved_at IS NULL; -- for etl_status and etl_metrics to count
+CREATE INDEX ON etl_catalog.dead_letters (pipeline) WHERE resolved_at IS NULL; -- for @extschema@.etl_status and @extschema@.etl_metrics to count
 COMMENT ON TABLE etl_catalog.dead_letters IS 'records that could not be loaded';
 
 /* Pipelines that run by themselves: first what users say of that, then what the scheduler has made of it. */
@@ -814,7 +820,7 @@ COMMENT ON FUNCTION etl_catalog.is_at_home(bigint, oid) IS 'whether a pipeline b
  * The views show a role the pipelines of the roles it is a member of; pg_monitor sees of all others states and
  * counters, but no queries and no records.
  */
-CREATE VIEW etl_pipelines WITH (security_barrier) AS
+CREATE VIEW @extschema@.etl_pipelines WITH (security_barrier) AS
 SELECT p.name, p.owner,
     CASE WHEN is_mine THEN p.source END AS source,
     CASE WHEN is_mine THEN p.query END AS query,
@@ -825,9 +831,9 @@ SELECT p.name, p.owner,
     p.created_at
 FROM etl_catalog.pipelines p, LATERAL (SELECT pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') AS is_mine) m
 WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER');
-COMMENT ON VIEW etl_pipelines IS 'pipelines and their definitions';
+COMMENT ON VIEW @extschema@.etl_pipelines IS 'pipelines and their definitions';
 
-CREATE VIEW etl_runs WITH (security_barrier) AS
+CREATE VIEW @extschema@.etl_runs WITH (security_barrier) AS
 SELECT r.id AS run, p.name AS pipeline, r.kind,
     etl_catalog.state_of(r.id, p.id, r.state) AS state,
     r.pid, r.started_at, r.finished_at, r.batches, r.read, r.malformed, r.convert_failed, r.converted,
@@ -837,15 +843,15 @@ SELECT r.id AS run, p.name AS pipeline, r.kind,
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline,
     LATERAL (SELECT pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') AS is_mine) m
 WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER');
-COMMENT ON VIEW etl_runs IS 'runs of pipelines, with their counters';
+COMMENT ON VIEW @extschema@.etl_runs IS 'runs of pipelines, with their counters';
 
-CREATE VIEW etl_dead_letters WITH (security_barrier) AS
+CREATE VIEW @extschema@.etl_dead_letters WITH (security_barrier) AS
 SELECT d.id, p.name AS pipeline, d.run, d.stage, d.source, d.line, d.page, d.index, d.byte_offset,
     d.column_name, d.value, d.raw, d.rule, d.sqlstate, d.message, d.detail, d.attempts, d.first_at, d.last_at, d.replayable,
     d.resolved_at IS NOT NULL AS resolved, d.resolved_at, d.resolved_by
 FROM etl_catalog.dead_letters d JOIN etl_catalog.pipelines p ON p.id = d.pipeline
 WHERE pg_catalog.pg_has_role(p.owner::oid, 'MEMBER');
-COMMENT ON VIEW etl_dead_letters IS 'records that pipelines could not load, and why';
+COMMENT ON VIEW @extschema@.etl_dead_letters IS 'records that pipelines could not load, and why';
 
 /*
  * etl_status: a line per pipeline.
@@ -854,7 +860,7 @@ COMMENT ON VIEW etl_dead_letters IS 'records that pipelines could not load, and 
  * failures         in a row, of scheduled runs
  * reason           of the latest failure, or why it is paused
  */
-CREATE VIEW etl_status WITH (security_barrier) AS
+CREATE VIEW @extschema@.etl_status WITH (security_barrier) AS
 SELECT p.name AS pipeline, p.owner, p.enabled,
     CASE WHEN etl_catalog.is_running(p.id) THEN 'running'
         WHEN NOT etl_catalog.is_at_home(p.system_identifier, p.database) THEN 'copy'
@@ -885,7 +891,7 @@ FROM etl_catalog.pipelines p
             etl_catalog.state_of(l.id, p.id, l.state) AS state
         FROM etl_catalog.runs l WHERE l.pipeline = p.id ORDER BY l.id DESC LIMIT 1) r ON true
 WHERE pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER');
-COMMENT ON VIEW etl_status IS 'a line per pipeline: what it does and how its last run ended';
+COMMENT ON VIEW @extschema@.etl_status IS 'a line per pipeline: what it does and how its last run ended';
 
 /*
  * What runs at this moment.
@@ -900,7 +906,7 @@ COMMENT ON VIEW etl_status IS 'a line per pipeline: what it does and how its las
  *
  * All of these move within a batch.  The counters behind them are those of committed batches.
  */
-CREATE VIEW etl_progress WITH (security_barrier) AS
+CREATE VIEW @extschema@.etl_progress WITH (security_barrier) AS
 SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     (ARRAY['starting', 'reading', 'converting', 'querying', 'loading'])[coalesce(s.stage, 0) + 1] AS stage,
     s.records, s.pages, s.batch_rows, s.batch_done, pg_catalog.round(s.records / s.seconds, 1) AS records_per_second,
@@ -917,9 +923,9 @@ FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
         FROM pg_catalog.pg_stat_get_progress_info('COPY') i WHERE i.pid = r.pid) s ON true
 WHERE r.state = 'running' AND etl_catalog.is_running(p.id)
     AND (pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER'));
-COMMENT ON VIEW etl_progress IS 'runs under way, and how far they are';
+COMMENT ON VIEW @extschema@.etl_progress IS 'runs under way, and how far they are';
 
-GRANT SELECT ON etl_progress, etl_pipelines, etl_runs, etl_dead_letters, etl_status TO PUBLIC;
+GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@.etl_runs, @extschema@.etl_dead_letters, @extschema@.etl_status TO PUBLIC;
 
 /*
  * etl_create_pipeline: defines a pipeline, which is run by etl_run or etl_start.
@@ -953,7 +959,7 @@ GRANT SELECT ON etl_progress, etl_pipelines, etl_runs, etl_dead_letters, etl_sta
  * watch            whether it also runs when files of its source arrive
  * max_failures     so many in a row pause it; 0: none do.  Failures and pauses are told by NOTIFY etl_alert
  */
-CREATE FUNCTION etl_create_pipeline(
+CREATE FUNCTION @extschema@.etl_create_pipeline(
     name text,
     source text,
     query text DEFAULT NULL,
@@ -987,7 +993,7 @@ RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
  * owner            gives the pipeline to another role, for those who can become that role; superusers, who can, also
  *                  take over what a dropped role has left.  Not during a run (55006)
  */
-CREATE FUNCTION etl_alter_pipeline(
+CREATE FUNCTION @extschema@.etl_alter_pipeline(
     name text,
     source text DEFAULT NULL,
     query text DEFAULT NULL,
@@ -1016,31 +1022,31 @@ CREATE FUNCTION etl_alter_pipeline(
     owner regrole DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-CREATE FUNCTION etl_drop_pipeline(name text) RETURNS void
+CREATE FUNCTION @extschema@.etl_drop_pipeline(name text) RETURNS void
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-CREATE FUNCTION etl_pause(name text) RETURNS void
+CREATE FUNCTION @extschema@.etl_pause(name text) RETURNS void
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-CREATE FUNCTION etl_resume(name text) RETURNS void
+CREATE FUNCTION @extschema@.etl_resume(name text) RETURNS void
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-CREATE FUNCTION etl_reset(name text) RETURNS void
+CREATE FUNCTION @extschema@.etl_reset(name text) RETURNS void
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-CREATE FUNCTION etl_adopt() RETURNS bigint
+CREATE FUNCTION @extschema@.etl_adopt() RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION etl_create_pipeline
+COMMENT ON FUNCTION @extschema@.etl_create_pipeline
     IS 'defines a pipeline';
-COMMENT ON FUNCTION etl_alter_pipeline
+COMMENT ON FUNCTION @extschema@.etl_alter_pipeline
     IS 'changes what is given of the definition of a pipeline';
-COMMENT ON FUNCTION etl_drop_pipeline(text) IS 'removes a pipeline with its checkpoint, history and dead letters';
-COMMENT ON FUNCTION etl_pause(text) IS 'keeps a pipeline from being run';
-COMMENT ON FUNCTION etl_resume(text) IS 'lets a paused pipeline be run again';
-COMMENT ON FUNCTION etl_reset(text) IS 'forgets checkpoint and watermark of a pipeline, so that the next run reads all of its source';
-COMMENT ON FUNCTION etl_adopt() IS 'makes the pipelines of a copied or restored database its own; returns how many those were';
+COMMENT ON FUNCTION @extschema@.etl_drop_pipeline(text) IS 'removes a pipeline with its checkpoint, history and dead letters';
+COMMENT ON FUNCTION @extschema@.etl_pause(text) IS 'keeps a pipeline from being run';
+COMMENT ON FUNCTION @extschema@.etl_resume(text) IS 'lets a paused pipeline be run again';
+COMMENT ON FUNCTION @extschema@.etl_reset(text) IS 'forgets checkpoint and watermark of a pipeline, so that the next run reads all of its source';
+COMMENT ON FUNCTION @extschema@.etl_adopt() IS 'makes the pipelines of a copied or restored database its own; returns how many those were';
 
 REVOKE EXECUTE ON FUNCTION
-    etl_create_pipeline,
-    etl_alter_pipeline,
-    etl_drop_pipeline(text), etl_pause(text), etl_resume(text), etl_reset(text), etl_adopt()
+    @extschema@.etl_create_pipeline,
+    @extschema@.etl_alter_pipeline,
+    @extschema@.etl_drop_pipeline(text), @extschema@.etl_pause(text), @extschema@.etl_resume(text), @extschema@.etl_reset(text), @extschema@.etl_adopt()
     FROM PUBLIC;
 
 /*
@@ -1048,26 +1054,26 @@ REVOKE EXECUTE ON FUNCTION
  * and the condition on which the latter are inserted, always true, by which the new ones are counted.
  * All are errors where no run is under way (55000), so everybody may call them.
  */
-CREATE FUNCTION etl_batch() RETURNS SETOF record
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_scan_support;
-COMMENT ON FUNCTION etl_batch() IS 'rows of a running pipeline''s current batch';
-CREATE FUNCTION etl_emitted() RETURNS SETOF record
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_scan_support;
-COMMENT ON FUNCTION etl_emitted() IS 'rows that a running pipeline''s query gave for the current batch';
-CREATE FUNCTION etl_count_new() RETURNS boolean
+CREATE FUNCTION @extschema@.etl_batch() RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT @extschema@.etl_scan_support;
+COMMENT ON FUNCTION @extschema@.etl_batch() IS 'rows of a running pipeline''s current batch';
+CREATE FUNCTION @extschema@.etl_emitted() RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT @extschema@.etl_scan_support;
+COMMENT ON FUNCTION @extschema@.etl_emitted() IS 'rows that a running pipeline''s query gave for the current batch';
+CREATE FUNCTION @extschema@.etl_count_new() RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION etl_count_new() IS 'counts a row that a running pipeline inserts; true';
+COMMENT ON FUNCTION @extschema@.etl_count_new() IS 'counts a row that a running pipeline inserts; true';
 
 /*
  * etl_watermark: the highest value of the watermark of complete scans, as text (NULL: none yet), or with a
  * default, typed as that and less the watermark_lag of the pipeline.
  */
-CREATE FUNCTION etl_watermark(name text) RETURNS text
+CREATE FUNCTION @extschema@.etl_watermark(name text) RETURNS text
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
-CREATE FUNCTION etl_watermark(name text, "default" anyelement) RETURNS anyelement
+CREATE FUNCTION @extschema@.etl_watermark(name text, "default" anyelement) RETURNS anyelement
     AS 'MODULE_PATHNAME', 'etl_watermark_typed' LANGUAGE C STABLE PARALLEL UNSAFE;
-COMMENT ON FUNCTION etl_watermark(text) IS 'how far the data of a pipeline goes';
-COMMENT ON FUNCTION etl_watermark(text, anyelement)
+COMMENT ON FUNCTION @extschema@.etl_watermark(text) IS 'how far the data of a pipeline goes';
+COMMENT ON FUNCTION @extschema@.etl_watermark(text, anyelement)
     IS 'how far the data of a pipeline goes, less its watermark_lag; the default if it has none yet';
 
 /*
@@ -1083,51 +1089,51 @@ COMMENT ON FUNCTION etl_watermark(text, anyelement)
  * Both are refused inside a transaction block (25001), on a standby (55000), while the pipeline runs (55006),
  * and without a free background worker (53000).  Cancelling the CALL cancels the run.
  */
-CREATE FUNCTION etl_start(name text) RETURNS bigint
+CREATE FUNCTION @extschema@.etl_start(name text) RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-CREATE PROCEDURE etl_run(name text, INOUT run bigint DEFAULT NULL, INOUT state text DEFAULT NULL, INOUT read bigint DEFAULT NULL, INOUT malformed bigint DEFAULT NULL,
+CREATE PROCEDURE @extschema@.etl_run(name text, INOUT run bigint DEFAULT NULL, INOUT state text DEFAULT NULL, INOUT read bigint DEFAULT NULL, INOUT malformed bigint DEFAULT NULL,
     INOUT convert_failed bigint DEFAULT NULL, INOUT converted bigint DEFAULT NULL, INOUT emitted bigint DEFAULT NULL, INOUT invalid bigint DEFAULT NULL,
     INOUT superseded bigint DEFAULT NULL, INOUT load_failed bigint DEFAULT NULL, INOUT loaded bigint DEFAULT NULL, INOUT inserted bigint DEFAULT NULL, INOUT updated bigint DEFAULT NULL,
     INOUT skipped bigint DEFAULT NULL)
     AS 'MODULE_PATHNAME' LANGUAGE C;
-COMMENT ON FUNCTION etl_start(text) IS 'starts a run of a pipeline';
-COMMENT ON PROCEDURE etl_run IS 'runs a pipeline and waits for its end';
+COMMENT ON FUNCTION @extschema@.etl_start(text) IS 'starts a run of a pipeline';
+COMMENT ON PROCEDURE @extschema@.etl_run IS 'runs a pipeline and waits for its end';
 
 /*
  * Loads the open dead letters of a pipeline once more, through the pipeline as it is now, and marks those that
  * succeed as resolved.  The counters are those of etl_run.
  */
-CREATE PROCEDURE etl_retry_dead_letters(name text, INOUT run bigint DEFAULT NULL, INOUT state text DEFAULT NULL, INOUT read bigint DEFAULT NULL,
+CREATE PROCEDURE @extschema@.etl_retry_dead_letters(name text, INOUT run bigint DEFAULT NULL, INOUT state text DEFAULT NULL, INOUT read bigint DEFAULT NULL,
     INOUT malformed bigint DEFAULT NULL, INOUT convert_failed bigint DEFAULT NULL, INOUT converted bigint DEFAULT NULL, INOUT emitted bigint DEFAULT NULL,
     INOUT invalid bigint DEFAULT NULL, INOUT superseded bigint DEFAULT NULL, INOUT load_failed bigint DEFAULT NULL, INOUT loaded bigint DEFAULT NULL,
     INOUT inserted bigint DEFAULT NULL, INOUT updated bigint DEFAULT NULL, INOUT skipped bigint DEFAULT NULL)
     AS 'MODULE_PATHNAME' LANGUAGE C;
-COMMENT ON PROCEDURE etl_retry_dead_letters IS 'loads the dead letters of a pipeline once more';
+COMMENT ON PROCEDURE @extschema@.etl_retry_dead_letters IS 'loads the dead letters of a pipeline once more';
 
 /*
  * Removes runs that began, and dead letters that were resolved, longer ago than an interval, and returns how many;
  * etl.retention does so by itself.  Open dead letters are records that are nowhere else: they stay unless open is true.
  */
-CREATE FUNCTION etl_purge(name text, older_than interval, open boolean DEFAULT false) RETURNS bigint
+CREATE FUNCTION @extschema@.etl_purge(name text, older_than interval, open boolean DEFAULT false) RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION etl_purge(text, interval, boolean) IS 'removes old runs and dead letters of a pipeline';
+COMMENT ON FUNCTION @extschema@.etl_purge(text, interval, boolean) IS 'removes old runs and dead letters of a pipeline';
 
-REVOKE EXECUTE ON FUNCTION etl_watermark(text), etl_watermark(text, anyelement), etl_start(text),
-    etl_purge(text, interval, boolean) FROM PUBLIC;
-REVOKE EXECUTE ON PROCEDURE etl_run, etl_retry_dead_letters FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_watermark(text), @extschema@.etl_watermark(text, anyelement), @extschema@.etl_start(text),
+    @extschema@.etl_purge(text, interval, boolean) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE @extschema@.etl_run, @extschema@.etl_retry_dead_letters FROM PUBLIC;
 
 /*
  * etl_cancel: ends the run of a pipeline that is under way; false if there is none.  The batch in hand is rolled
  * back, and the next run goes on behind the one before.  A scheduled pipeline runs again at its next time.
  */
-CREATE FUNCTION etl_cancel(name text) RETURNS boolean
+CREATE FUNCTION @extschema@.etl_cancel(name text) RETURNS boolean
 LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
 BEGIN ATOMIC
     SELECT coalesce(pg_catalog.bool_or(pg_catalog.pg_cancel_backend(r.pid)), false)
-    FROM etl_runs r WHERE r.pipeline = etl_cancel.name AND r.state = 'running';
+    FROM @extschema@.etl_runs r WHERE r.pipeline = $1 AND r.state = 'running';
 END;
-COMMENT ON FUNCTION etl_cancel(text) IS 'ends the run of a pipeline that is under way';
-REVOKE EXECUTE ON FUNCTION etl_cancel(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_cancel(text) IS 'ends the run of a pipeline that is under way';
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_cancel(text) FROM PUBLIC;
 
 /* ----------------------------------------------------------------
  *	Metrics
@@ -1174,7 +1180,7 @@ COMMENT ON VIEW etl_catalog.metric_families IS 'what etl_metrics() may show';
 /* All that is known of pipelines, if the role may see them; a run under way counts along. */
 CREATE VIEW etl_catalog.pipeline_samples WITH (security_barrier) AS
 SELECT v.family, v.suffix, s.pipeline, v.labels::jsonb AS labels, v.value::float8 AS value
-FROM etl_status s JOIN etl_catalog.pipelines p ON p.name = s.pipeline
+FROM @extschema@.etl_status s JOIN etl_catalog.pipelines p ON p.name = s.pipeline
     LEFT JOIN etl_catalog.totals o ON o.pipeline = p.id,
     LATERAL (SELECT o.last_seconds, o.last_finished, o.last_success,
         coalesce(o.succeeded, 0) AS succeeded, coalesce(o.failed, 0) AS failed, coalesce(o.cancelled, 0) AS cancelled,
@@ -1236,7 +1242,7 @@ COMMENT ON VIEW etl_catalog.pipeline_samples IS 'what etl_metrics() tells of pip
  * A role sees the pipelines that it sees in etl_status, a member of pg_monitor all of them, and the circuit breakers.
  * Nothing in it is from a record, a query or a URL, but for the origins (scheme://host:port) of breakers.
  */
-CREATE VIEW etl_metric_samples WITH (security_barrier) AS
+CREATE VIEW @extschema@.etl_metric_samples WITH (security_barrier) AS
 SELECT f.family || m.suffix AS metric, m.labels, m.value, f.family, f.type, f.help, f.position
 FROM (
     SELECT s.family, s.suffix, pg_catalog.jsonb_build_object('database', pg_catalog.current_database(),
@@ -1253,13 +1259,13 @@ FROM (
         FROM etl_catalog.server_metrics() s
 ) m JOIN etl_catalog.metric_families f ON f.family = m.family
 WHERE m.value IS NOT NULL;
-COMMENT ON VIEW etl_metric_samples IS 'what etl_metrics() shows, a row for each sample';
-GRANT SELECT ON etl_metric_samples TO PUBLIC;
+COMMENT ON VIEW @extschema@.etl_metric_samples IS 'what etl_metrics() shows, a row for each sample';
+GRANT SELECT ON @extschema@.etl_metric_samples TO PUBLIC;
 
 /*
  * etl_metrics: the same as text in the exposition format of Prometheus, version 0.0.4.
  */
-CREATE FUNCTION etl_metrics() RETURNS text
+CREATE FUNCTION @extschema@.etl_metrics() RETURNS text
 LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET extra_float_digits = 1 SET jit = off
 BEGIN ATOMIC
     SELECT coalesce(pg_catalog.string_agg(b.block, '' ORDER BY b.position), '')
@@ -1267,13 +1273,13 @@ BEGIN ATOMIC
         SELECT m.position, pg_catalog.format(E'# HELP %s %s\n# TYPE %s %s\n', m.family, m.help, m.family, m.type) ||
             pg_catalog.string_agg(pg_catalog.format(E'%s%s %s\n', m.metric, '{' || l.text || '}', m.value), ''
                 ORDER BY m.labels, m.metric) AS block
-        FROM etl_metric_samples m, LATERAL (
+        FROM @extschema@.etl_metric_samples m, LATERAL (
             SELECT pg_catalog.string_agg(pg_catalog.format('%s="%s"', e.key, pg_catalog.replace(pg_catalog.replace(
                     pg_catalog.replace(e.value, E'\\', E'\\\\'), '"', E'\\"'), E'\n', E'\\n')), ',' ORDER BY e.n) AS text
             FROM pg_catalog.jsonb_each_text(m.labels) WITH ORDINALITY AS e(key, value, n)) l
         GROUP BY m.position, m.family, m.help, m.type) b;
 END;
-COMMENT ON FUNCTION etl_metrics() IS 'what pipelines and the server do, as text for Prometheus';
+COMMENT ON FUNCTION @extschema@.etl_metrics() IS 'what pipelines and the server do, as text for Prometheus';
 
 /*
  * etl_next_runs: the next n times of a schedule.
@@ -1291,7 +1297,7 @@ COMMENT ON FUNCTION etl_metrics() IS 'what pipelines and the server do, as text 
  *
  * Errors: 22023 for a schedule or time zone that is none, with the place.
  */
-CREATE FUNCTION etl_next_runs(
+CREATE FUNCTION @extschema@.etl_next_runs(
     schedule text,
     timezone text DEFAULT NULL,
     n int DEFAULT 5,
@@ -1299,4 +1305,4 @@ CREATE FUNCTION etl_next_runs(
 RETURNS SETOF timestamptz
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 5;
 
-COMMENT ON FUNCTION etl_next_runs(text, text, int, timestamptz) IS 'the next times of a schedule';
+COMMENT ON FUNCTION @extschema@.etl_next_runs(text, text, int, timestamptz) IS 'the next times of a schedule';
