@@ -62,7 +62,7 @@ EtlSqlLeave(const EtlSqlEntered *entered)
 {
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
-	AtEOXact_GUC(true, entered->guc_level);
+	AtEOXact_GUC(false, entered->guc_level);
 	SetUserIdAndSecContext(entered->user, entered->sec_context);
 	MemoryContextSwitchTo(entered->caller);
 }

@@ -217,6 +217,11 @@ take_arguments(const EtlArgs *args, EtlPipeline *p)
  *	Definitions
  * ---------------------------------------------------------------- */
 
+/*
+ * The work executes what the owner wrote, be it only by planning it: immutable functions run then.  So it is a
+ * restricted operation, also for the owner, whose session may be that of a superuser who has SET ROLE; and no setting
+ * that it changes is kept.
+ */
 void
 EtlDoAsOwner(const EtlPipeline *pipeline, void (*work)(void *arg), void *arg)
 {
@@ -227,13 +232,12 @@ EtlDoAsOwner(const EtlPipeline *pipeline, void (*work)(void *arg), void *arg)
 	EtlCheckOwnerExists(pipeline);
 	guc_level = NewGUCNestLevel();
 	GetUserIdAndSecContext(&user, &sec_context);
-	if (user != pipeline->owner)
-		SetUserIdAndSecContext(pipeline->owner, sec_context | SECURITY_LOCAL_USERID_CHANGE |
-													SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(pipeline->owner, sec_context | SECURITY_LOCAL_USERID_CHANGE |
+												SECURITY_RESTRICTED_OPERATION);
 	(void) set_config_option("search_path", pipeline->search_path, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
 	work(arg);
-	AtEOXact_GUC(true, guc_level);
+	AtEOXact_GUC(false, guc_level);
 	SetUserIdAndSecContext(user, sec_context);
 }
 

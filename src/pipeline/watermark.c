@@ -52,7 +52,7 @@ to_text(Oid type, Datum value)
 							 true, 0, false);
 	getTypeOutputInfo(type, &output, &varlena);
 	text = OidOutputFunctionCall(output, value);
-	AtEOXact_GUC(true, guc_level);
+	AtEOXact_GUC(false, guc_level);
 	return text;
 }
 

@@ -546,8 +546,13 @@ disable(const Row *row)
 
 	execute("UPDATE etl_catalog.pipelines SET enabled = false WHERE id = $1", 1, types, values,
 			NULL);
+	/* the reason may be the message of a run, which may hold values of records */
 	ereport(LOG, (errmsg("pipeline \"%s\" is paused", row->name),
-				  errdetail_internal("%s", row->reason)));
+				  row->run_sqlstate != NULL
+					  ? errdetail("%d failures in a row, the last with SQLSTATE %s.", row->failures,
+								  row->run_sqlstate)
+					  : errdetail("%d failures in a row.", row->failures),
+				  errhint("The view etl_status has the reason.")));
 }
 
 /* ----------------------------------------------------------------

@@ -140,6 +140,14 @@ def check_errors():
                 breach(path, line_of(text, match.start()), "an error without errcode")
 
 
+def check_settings():
+    """What another's code has SET is undone: AtEOXact_GUC(true) would keep it."""
+    for path in sources():
+        text = without_comments(read(path))
+        for match in re.finditer(r"\bAtEOXact_GUC\s*\(\s*true", text):
+            breach(path, line_of(text, match.start()), "AtEOXact_GUC(true keeps settings of code that may be another's")
+
+
 def check_sizes():
     for path in sources():
         lines = len(read(path).splitlines())
@@ -275,6 +283,7 @@ def main():
     check_foreign_libraries()
     check_versions()
     check_errors()
+    check_settings()
     check_sizes()
     check_formatting()
     check_expected("test/sql", ".sql", "expected")
