@@ -1,13 +1,12 @@
 /*
  * json_body.c
- *		What all readers of JSON bodies share: limits, which are settings, faults as errors, and encodings.
+ *		What all readers of JSON bodies share: limits, which are settings, and faults as errors.
  */
 #include "etl.h"
 
 #include "api/json_body.h"
-#include "catalog/namespace.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
+#include "source/utf8.h"
 #include "utils/guc.h"
 
 static int max_json_depth = 1000;
@@ -44,7 +43,7 @@ EtlJsonPathOfArg(const char *name, const char *text)
 
 	if (text == NULL)
 		return NULL;
-	utf8 = EtlUtf8OfServer(text);
+	utf8 = EtlToUtf8(text);
 	path = EtlJsonPathParse(utf8, strlen(utf8), &fault);
 	if (path == NULL)
 		ereport(ERROR,
@@ -54,60 +53,6 @@ EtlJsonPathOfArg(const char *name, const char *text)
 				 errhint("A path names members from the root of the body, as in data.items or "
 						 "entry[].resource; a name that holds a dot is put in double quotes.")));
 	return path;
-}
-
-/* ----------------------------------------------------------------
- *	Encodings
- * ---------------------------------------------------------------- */
-
-const char *
-EtlUtf8OfServer(const char *text)
-{
-	return pg_server_to_any(text, (int) strlen(text), PG_UTF8);
-}
-
-/* Appends a text up to the first character that cannot be converted, and tells how far that was. */
-static size_t
-append_converted(StringInfo out, Oid conversion, const char *text, size_t len)
-{
-	int size = (int) len * MAX_CONVERSION_GROWTH + 1;
-	unsigned char *converted = palloc(size);
-	int done =
-		pg_do_encoding_conversion_buf(conversion, PG_UTF8, GetDatabaseEncoding(),
-									  (unsigned char *) text, (int) len, converted, size, true);
-
-	if (done > 0)
-		appendStringInfoString(out, (char *) converted);
-	return done;
-}
-
-const char *
-EtlShowUtf8Len(const char *text, size_t len)
-{
-	const char *end = text + len;
-	StringInfoData out;
-	Oid conversion;
-
-	if (GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII)
-		return pnstrdup(text, len);
-	conversion = FindDefaultConversionProc(PG_UTF8, GetDatabaseEncoding());
-	initStringInfo(&out);
-	while (OidIsValid(conversion) && text < end)
-	{
-		text += append_converted(&out, conversion, text, end - text);
-		if (text < end)
-		{
-			appendStringInfoChar(&out, '?');
-			text += Min(pg_encoding_mblen(PG_UTF8, text), end - text);
-		}
-	}
-	return out.data;
-}
-
-const char *
-EtlShowUtf8(const char *text)
-{
-	return text != NULL ? EtlShowUtf8Len(text, strlen(text)) : NULL;
 }
 
 /* ----------------------------------------------------------------

@@ -15,6 +15,7 @@
 #include "api/pages_internal.h"
 #include "miscadmin.h"
 #include "source/clock.h"
+#include "source/utf8.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"

@@ -14,6 +14,7 @@
 #include "catalog/pg_collation.h"
 #include "datatype/timestamp.h"
 #include "source/clock.h"
+#include "source/utf8.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"

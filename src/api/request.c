@@ -13,7 +13,7 @@
 #include "api/request.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
-#include "source/catalogs.h"
+#include "source/utf8.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -90,6 +90,13 @@ EtlReferenceHash(const EtlReference *reference)
  *	Bodies
  * ---------------------------------------------------------------- */
 
+/* The name of a path's step in a body, which is jsonb and so in the server's encoding. */
+static const char *
+name_in_body(const EtlJsonStep *step)
+{
+	return EtlFromUtf8(pnstrdup(step->name.text, step->name.len));
+}
+
 static bool
 has_object(Jsonb *body, const EtlJsonPath *path, int n)
 {
@@ -98,10 +105,10 @@ has_object(Jsonb *body, const EtlJsonPath *path, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		const EtlJsonName *name = &path->steps[i].name;
+		const char *name = name_in_body(&path->steps[i]);
 
 		if (!JsonContainerIsObject(container) ||
-			getKeyJsonValueFromContainer(container, name->text, (int) name->len, &value) == NULL ||
+			getKeyJsonValueFromContainer(container, name, (int) strlen(name), &value) == NULL ||
 			value.type != jbvBinary)
 			return false;
 		container = value.val.binary.data;
@@ -116,8 +123,7 @@ set_at(Jsonb *body, const EtlJsonPath *path, int n, const char *json)
 	ArrayType *array;
 
 	for (int i = 0; i < n; i++)
-		names[i] = PointerGetDatum(
-			cstring_to_text_with_len(path->steps[i].name.text, (int) path->steps[i].name.len));
+		names[i] = CStringGetTextDatum(name_in_body(&path->steps[i]));
 	array = construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
 	return DatumGetJsonbP(DirectFunctionCall4(
 		jsonb_set, JsonbPGetDatum(body), PointerGetDatum(array),
@@ -241,7 +247,7 @@ carried_body(const EtlDialect *dialect, Jsonb *body)
 		if (token != WJB_KEY)
 			continue;
 		name = pnstrdup(value.val.string.val, value.val.string.len);
-		if (!is_carried(dialect, EtlUtf8OfServer(name)))
+		if (!is_carried(dialect, EtlToUtf8(name)))
 			body = DatumGetJsonbP(
 				DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(body), CStringGetTextDatum(name)));
 	}
@@ -319,10 +325,10 @@ follow(Draft *draft, const EtlApiBase *base, const EtlReference *reference, cons
 	const char *problem = EtlUrlResolve(answered, reference->text, &draft->url);
 
 	if (problem != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("the URL of the next page cannot be followed"),
-				 errdetail("%s (The URL is \"%s\".)", problem, EtlUrlRedact(reference->text))));
+		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+						errmsg("the URL of the next page cannot be followed"),
+						errdetail("%s (The URL is \"%s\".)", problem,
+								  EtlShowUtf8(EtlUrlRedact(reference->text)))));
 	if (EtlTargetTrusts(base->target, &draft->url))
 		return;
 	ereport(ERROR,

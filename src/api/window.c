@@ -12,10 +12,10 @@
 #include <inttypes.h>
 
 #include "access/xact.h"
-#include "api/json_body.h"
 #include "api/window.h"
 #include "common/hashfn.h"
 #include "datatype/timestamp.h"
+#include "source/utf8.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"

@@ -4,11 +4,11 @@
  */
 #include "etl.h"
 
-#include "api/json_body.h"
 #include "api/pages.h"
 #include "catalog/pg_type.h"
 #include "scan/api_call.h"
 #include "source/head.h"
+#include "source/utf8.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -76,7 +76,7 @@ jsonb_arg(const EtlArgs *args, const char *name)
 static void
 set_option(EtlDialect *dialect, const char *name, const char *value)
 {
-	const char *problem = EtlDialectSet(dialect, name, EtlUtf8OfServer(value));
+	const char *problem = EtlDialectSet(dialect, name, EtlToUtf8(value));
 
 	if (problem != NULL)
 		invalid("invalid value for argument \"%s\": %s", name, EtlShowUtf8(problem));
@@ -172,8 +172,8 @@ add_param(void *arg, const char *name, const char *value)
 	EtlApiBase *base = arg;
 	EtlParam *param = palloc(sizeof(EtlParam));
 
-	param->name = EtlUtf8OfServer(name);
-	param->value = EtlUtf8OfServer(value);
+	param->name = EtlToUtf8(name);
+	param->value = EtlToUtf8(value);
 	base->params = lappend(base->params, param);
 }
 
@@ -187,7 +187,7 @@ add_header(void *arg, const char *name, const char *value)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("invalid header \"%s\" in argument \"headers\"", name),
 						errdetail("%s", fault)));
-	base->headers = lappend(base->headers, psprintf("%s: %s", name, value));
+	base->headers = lappend(base->headers, psprintf("%s: %s", name, EtlToUtf8(value)));
 }
 
 static void

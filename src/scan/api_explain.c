@@ -6,13 +6,13 @@
  */
 #include "etl.h"
 
-#include "api/json_body.h"
 #include "api/pages.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "scan/api_call.h"
 #include "scan/json_infer.h"
 #include "source/clock.h"
+#include "source/utf8.h"
 #include "utils/builtins.h"
 
 #define SAMPLE 1000 /* items that columns are inferred from */

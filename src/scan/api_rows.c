@@ -23,6 +23,7 @@
 #include "scan/api_rows.h"
 #include "scan/json_kept.h"
 #include "source/temp_file.h"
+#include "source/utf8.h"
 
 /* What stands before each item in the spool. */
 typedef struct SpooledItem

@@ -11,7 +11,6 @@
 #include "etl.h"
 
 #include "api/json_body.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "format/header.h"
 #include "funcapi.h"
@@ -19,6 +18,7 @@
 #include "nodes/makefuncs.h"
 #include "scan/json_columns.h"
 #include "scan/json_names.h"
+#include "source/utf8.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
@@ -44,7 +44,7 @@ struct EtlJsonColumns
 	EtlJsonNames *names;
 	JsonColumn *column; /* [natts] */
 	bool any;			/* there is a column that needs an object */
-	Oid conversion;		/* from UTF-8 to the server's encoding; invalid: bytes stay as they are */
+	bool convert;		/* from UTF-8 to the server's encoding; false: bytes stay as they are */
 };
 
 /* ----------------------------------------------------------------
@@ -186,25 +186,12 @@ add_path(EtlJsonColumns *columns, const char *name, size_t len, bool *initials)
 	return EtlJsonNamesAddPath(columns->names, path);
 }
 
-static Oid
-find_conversion(void)
-{
-	Oid conversion = FindDefaultConversionProc(PG_UTF8, GetDatabaseEncoding());
-
-	if (!OidIsValid(conversion))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
-						errmsg("default conversion function for encoding \"%s\" to \"%s\" does not "
-							   "exist",
-							   "UTF8", GetDatabaseEncodingName())));
-	return conversion;
-}
-
 static void
 add_column(EtlJsonRows *json, int number, bool *initials)
 {
 	EtlJsonColumns *columns = json->columns;
 	EtlColumn *column = &json->base.columns[number];
-	const char *name = pg_server_to_any(column->name, strlen(column->name), PG_UTF8);
+	const char *name = EtlToUtf8(column->name);
 	JsonColumn *found = &columns->column[number];
 
 	EtlAddInitials(name, strlen(name), initials);
@@ -223,8 +210,7 @@ EtlJsonColumnsInit(EtlJsonRows *json)
 	json->columns = columns;
 	columns->names = EtlJsonNamesCreate();
 	columns->column = palloc0(sizeof(JsonColumn) * rows->desc->natts);
-	if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
-		columns->conversion = find_conversion();
+	columns->convert = EtlUtf8IsForeign();
 	for (int i = 0; i < rows->desc->natts; i++)
 		columns->any |= rows->columns[i].kind == ETL_FIELD;
 	for (int i = 0; i < rows->nwanted; i++)
@@ -283,29 +269,24 @@ set_untranslatable_fault(EtlRows *rows, const char *s)
 static const char *
 converted_text(EtlJsonRows *json, const char *s, size_t *len)
 {
-	size_t size = *len * MAX_CONVERSION_GROWTH + 1;
-	unsigned char *out = palloc_extended(size, MCXT_ALLOC_HUGE);
-	size_t done = 0;
+	char *out;
+	size_t out_len;
+	size_t done = EtlFromUtf8Part(s, *len, &out, &out_len);
 
-	/* The conversion takes an int; items are smaller. */
-	if (*len > 0)
-		done = pg_do_encoding_conversion_buf(json->columns->conversion, PG_UTF8,
-											 GetDatabaseEncoding(), (unsigned char *) s, (int) *len,
-											 out, (int) Min(size, PG_INT32_MAX), true);
 	if (done < *len)
 	{
 		set_untranslatable_fault(&json->base, s + done);
 		return NULL;
 	}
-	*len = *len > 0 ? strlen((char *) out) : 0;
-	return (char *) out;
+	*len = out_len;
+	return out;
 }
 
 /* Text of the body in the server's encoding; NULL where it cannot be converted, and the row is faulty. */
 static inline const char *
 server_text(EtlJsonRows *json, const char *s, size_t *len)
 {
-	return likely(!OidIsValid(json->columns->conversion)) ? s : converted_text(json, s, len);
+	return likely(!json->columns->convert) ? s : converted_text(json, s, len);
 }
 
 static const char *

@@ -11,9 +11,9 @@
 
 #include "catalog/pg_type.h"
 #include "format/header.h"
-#include "mb/pg_wchar.h"
 #include "scan/convert.h"
 #include "scan/json_infer.h"
+#include "source/utf8.h"
 #include "utils/builtins.h"
 
 #define MAX_COLUMNS 200
@@ -211,8 +211,7 @@ EtlJsonProposalWrite(const EtlJsonProposal *proposal, StringInfo out)
 
 		if (name != NULL)
 			appendStringInfo(out, "%s%s %s", n++ > 0 ? ", " : "",
-							 quote_identifier(pg_any_to_server(name, (int) strlen(name), PG_UTF8)),
-							 type_of(column->seen));
+							 quote_identifier(EtlFromUtf8(name)), type_of(column->seen));
 	}
 	if (n == 0 || proposal->scalars)
 		appendStringInfo(out, "%s_etl_item jsonb", n > 0 ? ", " : "");

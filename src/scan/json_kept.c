@@ -13,8 +13,8 @@
 
 #include "api/json_body.h"
 #include "format/header.h"
-#include "mb/pg_wchar.h"
 #include "scan/json_kept.h"
+#include "source/utf8.h"
 #include "utils/json.h"
 
 typedef struct KeptItem
@@ -150,7 +150,7 @@ void
 EtlJsonRevive(EtlRows *rows, EtlKept *kept)
 {
 	EtlJsonRows *json = (EtlJsonRows *) rows;
-	const char *text = pg_server_to_any(kept->data, (int) kept->len, PG_UTF8);
+	const char *text = EtlToUtf8(kept->data);
 	EtlJsonItem item;
 
 	rows->faulty = false;
@@ -271,7 +271,7 @@ EtlJsonRedact(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns)
 		/* The item as a whole. */
 		if (rows->columns[i].kind == ETL_FROM_RAW || rows->columns[i].kind == ETL_FROM_ITEM)
 			return NULL;
-		column->name = pg_server_to_any(name, (int) strlen(name), PG_UTF8);
+		column->name = EtlToUtf8(name);
 		column->path = names_of_path(column->name);
 		hidden = lappend(hidden, column);
 	}

@@ -13,8 +13,4 @@
  */
 extern void EtlWithCatalogs(void (*work)(void *arg), void *arg);
 
-/* Text of the server's encoding in UTF-8, and back. */
-extern const char *EtlToUtf8(const char *text);
-extern const char *EtlFromUtf8(const char *text);
-
 #endif /* ETL_CATALOGS_H */

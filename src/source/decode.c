@@ -14,11 +14,10 @@
  */
 #include "etl.h"
 
-#include "catalog/namespace.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
-#include "source/catalogs.h"
 #include "source/decode.h"
+#include "source/utf8.h"
 
 #define RAW_SIZE 16384
 #define OUT_SIZE (RAW_SIZE * MAX_CONVERSION_GROWTH + 1)
@@ -184,26 +183,6 @@ settle_encoding(Decoder *d, const char *encoding)
 	}
 }
 
-/* Looks the conversion up once; afterwards no catalog is needed to read. */
-static void
-settle_conversion(void *arg)
-{
-	Decoder *d = arg;
-	int to = GetDatabaseEncoding();
-	Oid proc;
-
-	if (d->from == to || d->from == PG_SQL_ASCII || to == PG_SQL_ASCII)
-		return;
-	proc = FindDefaultConversionProc(d->from, to);
-	if (!OidIsValid(proc))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("default conversion function for encoding \"%s\" to \"%s\" does not exist",
-						pg_encoding_to_char(d->from), pg_encoding_to_char(to))));
-	fmgr_info(proc, &d->conversion);
-	d->convert = true;
-}
-
 static Decoder *
 create_decoder(EtlSource *inner)
 {
@@ -235,7 +214,8 @@ EtlDecodeOpen(EtlSource *inner, const char *encoding)
 
 	fill_raw(d, 4);
 	settle_encoding(d, encoding);
-	EtlWithCatalogs(settle_conversion, d);
+	/* From here on no catalog is needed to read. */
+	d->convert = EtlFindConversion(d->from, &d->conversion);
 	d->raw.pos = d->mark_len;
 	if (d->utf16 != NOT_UTF16 && d->convert)
 		d->text.data = palloc(RAW_SIZE * 2);

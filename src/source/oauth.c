@@ -13,7 +13,6 @@
 
 #include <time.h>
 
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
@@ -25,6 +24,7 @@
 #include "source/exchange.h"
 #include "source/jwt.h"
 #include "source/oauth.h"
+#include "source/utf8.h"
 
 #define MAX_TOKENS 16
 #define MAX_ANSWER (64 * 1024)
@@ -118,7 +118,6 @@ make_assertion(const EtlTarget *target)
 	StringInfoData claims;
 	int64 now = time(NULL);
 	pg_uuid_t id;
-	char *utf8;
 
 	if (!pg_strong_random(&id, sizeof(id)))
 		ereport(ERROR,
@@ -133,9 +132,8 @@ make_assertion(const EtlTarget *target)
 				 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&id))));
 	appendStringInfo(&claims, ",\"iat\":" INT64_FORMAT ",\"exp\":" INT64_FORMAT "}", now,
 					 now + ASSERTION_LIFETIME);
-	utf8 = pg_server_to_any(claims.data, claims.len, PG_UTF8);
-	return EtlJwtSign(target->algorithm ? target->algorithm : "RS256", target->key_id, utf8,
-					  target->private_key);
+	return EtlJwtSign(target->algorithm ? target->algorithm : "RS256", target->key_id,
+					  EtlToUtf8(claims.data), target->private_key);
 }
 
 /* Does the client say who it is by its secret? */

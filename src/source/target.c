@@ -18,7 +18,6 @@
 #include <limits.h>
 
 #include "common/base64.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 
@@ -26,6 +25,7 @@
 #include "source/hosts.h"
 #include "source/server.h"
 #include "source/target.h"
+#include "source/utf8.h"
 
 static char *allowed_hosts = "";
 static int connect_timeout = 10 * 1000;
@@ -87,18 +87,11 @@ make_target(void)
 	return target;
 }
 
-/* URLs are UTF-8, whatever the database is. */
-static const char *
-to_utf8(const char *text)
-{
-	return pg_server_to_any(text, (int) strlen(text), PG_UTF8);
-}
-
 static EtlTarget *
 target_of_url(const char *url)
 {
 	EtlTarget *target = make_target();
-	const char *fault = EtlUrlParse(to_utf8(url), &target->base);
+	const char *fault = EtlUrlParse(EtlToUtf8(url), &target->base);
 
 	if (fault)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -132,7 +125,7 @@ EtlTargetUrl(const EtlTarget *target, const char *path, EtlUrl *url)
 	*url = target->base;
 	if (!path)
 		return;
-	fault = EtlUrlExtend(&target->base, to_utf8(path), url);
+	fault = EtlUrlExtend(&target->base, EtlToUtf8(path), url);
 	if (fault)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("invalid path \"%s\"", EtlUrlRedact(path)), errdetail("%s", fault)));
