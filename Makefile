@@ -35,7 +35,7 @@ srcdir := $(or $(VPATH),.)
 files = $(sort $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1)))))
 names = $(basename $(notdir $(call files,$(1))))
 
-OBJS = $(patsubst %.c,%.o,$(call files,src/*.c src/*/*.c))
+OBJS = $(patsubst %.c,%.o,$(call files,src/*.c src/*/*.c src/*/*/*.c))
 DATA = $(call files,sql/etl--*.sql)
 
 # "setup" gives the other tests their files and functions, "cleanup" takes them away again.

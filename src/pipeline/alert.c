@@ -8,48 +8,26 @@
 #include "etl.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "pipeline/alert.h"
-#include "pipeline/catalog.h"
-#include "utils/builtins.h"
+#include "pipeline/catalog/sql.h"
 #include "utils/snapmgr.h"
-
-typedef struct Alert
-{
-	const char *pipeline;
-	const char *event;
-	int64 run;
-	const char *sqlstate;
-} Alert;
-
-static void
-notify(void *arg)
-{
-	const Alert *alert = arg;
-	Oid types[] = {TEXTOID, TEXTOID, INT8OID, TEXTOID};
-	Datum values[] = {CStringGetTextDatum(alert->pipeline), CStringGetTextDatum(alert->event),
-					  Int64GetDatum(alert->run),
-					  CStringGetTextDatum(alert->sqlstate != NULL ? alert->sqlstate : "")};
-	const char nulls[] = {' ', ' ', alert->run != 0 ? ' ' : 'n',
-						  alert->sqlstate != NULL ? ' ' : 'n'};
-
-	/* a payload has a limit, names of pipelines have none */
-	if (SPI_execute_with_args("SELECT pg_notify('etl_alert', json_strip_nulls(json_build_object("
-							  "'pipeline', left($1, 1000), 'event', $2, 'run', $3, "
-							  "'sqlstate', $4))::text)",
-							  lengthof(types), types, values, nulls, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not notify");
-}
 
 void
 EtlAlert(const char *pipeline, const char *event, int64 run, const char *sqlstate)
 {
-	Alert alert = {pipeline, event, run, sqlstate};
+	/* a payload has a limit, names of pipelines have none */
+	static EtlSql statement = {"SELECT pg_notify('etl_alert', json_strip_nulls(json_build_object("
+							   "'pipeline', left($1, 1000), 'event', $2, 'run', nullif($3, 0), "
+							   "'sqlstate', $4))::text)"};
+	EtlSqlValues values = {0};
 
+	EtlSqlAddText(&values, pipeline);
+	EtlSqlAddText(&values, event);
+	EtlSqlAddBigint(&values, run);
+	EtlSqlAddText(&values, sqlstate);
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	EtlCatalogDo(notify, &alert);
+	(void) EtlSqlRun(&statement, &values);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }

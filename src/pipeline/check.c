@@ -217,7 +217,8 @@ check_kind(const EtlPipeline *pipeline, Relation target)
 
 	if (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE)
 		return;
-	if ((kind == RELKIND_VIEW || kind == RELKIND_FOREIGN_TABLE) && !EtlIsUpsert(pipeline))
+	if ((kind == RELKIND_VIEW || kind == RELKIND_FOREIGN_TABLE) &&
+		pipeline->mode == ETL_MODE_APPEND)
 		return;
 	ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					errmsg("cannot load into \"%s\"", RelationGetRelationName(target)),
@@ -370,7 +371,7 @@ check_key(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 	s->keys = palloc(sizeof(int) * (list_length(pipeline->key) + 1));
 	foreach (lc, pipeline->key)
 		s->keys[s->nkeys++] = emitted_column(s, lfirst(lc), "key column");
-	if (EtlIsUpsert(pipeline))
+	if (pipeline->mode == ETL_MODE_UPSERT)
 		check_index(pipeline, s, target);
 }
 

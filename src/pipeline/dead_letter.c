@@ -69,7 +69,7 @@ EtlAddReject(EtlRun *run, EtlReject *reject)
 {
 	MemoryContext old;
 
-	if (strcmp(run->pipeline->on_error, "fail") == 0)
+	if (run->pipeline->on_error == ETL_FAULT_FAIL)
 		fail_run(run, reject);
 	old = MemoryContextSwitchTo(run->batch.loading);
 	if (reject->record < 0)
@@ -91,7 +91,7 @@ EtlRejectError(EtlRun *run, int record, const ErrorData *error)
 	EtlReject *reject = palloc0(sizeof(EtlReject));
 
 	reject->record = record;
-	reject->stage = "load";
+	reject->stage = ETL_FAILED_LOAD;
 	reject->sqlstate = error->sqlerrcode;
 	reject->message = error->message;
 	reject->safe_message = error->message_id;
@@ -188,7 +188,7 @@ set_reason(const EtlRun *run, const EtlReject *reject, EtlDeadLetter *letter)
 	letter->stage = reject->stage;
 	letter->rule = reject->rule;
 	letter->sqlstate = pstrdup(unpack_sql_state(reject->sqlstate));
-	letter->column = reject->column;
+	letter->column_name = reject->column;
 	if (!must_redact(run))
 	{
 		letter->message = capped(reject->message, &whole);
@@ -227,7 +227,7 @@ EtlMakeLetter(const EtlRun *run, const EtlReject *reject, EtlDeadLetter *letter)
 	letter->line = kept->line;
 	letter->page = kept->page;
 	letter->index = kept->index;
-	letter->offset = (int64) kept->offset;
+	letter->byte_offset = (int64) kept->offset;
 	set_raw(run, kept, letter);
 	/* it is read again with all others, by the next run */
 	letter->replayable &= run->spool == NULL;
@@ -286,12 +286,12 @@ EtlSettleRejects(EtlRun *run, int from, int to, EtlRunCounters *counters)
 
 		if (reject->record < from || reject->record >= to)
 			continue;
-		counters->malformed += strcmp(reject->stage, "parse") == 0;
-		counters->convert_failed += strcmp(reject->stage, "convert") == 0;
+		counters->malformed += reject->stage == ETL_FAILED_PARSE;
+		counters->convert_failed += reject->stage == ETL_FAILED_CONVERT;
 		failed = bms_add_member(failed, reject->record);
 		last = reject;
 		rejected++;
-		if (!run->retry)
+		if (run->kind == ETL_RUN_LOAD)
 			EtlCheckRejectLimit(run, rejected, last);
 		write_letter(run, reject);
 	}
@@ -322,7 +322,7 @@ take_letters(EtlRun *run, List *letters, int64 *after)
 		kept->line = letter->line;
 		kept->page = letter->page;
 		kept->index = letter->index;
-		kept->offset = (uint64) letter->offset;
+		kept->offset = (uint64) letter->byte_offset;
 		kept->data = letter->raw;
 		kept->len = strlen(letter->raw);
 		kept->header = letter->header;

@@ -9,12 +9,13 @@
 #include "etl.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/jsonapi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "pipeline/catalog.h"
+#include "pipeline/catalog/catalog.h"
 #include "pipeline/check.h"
 #include "pipeline/lock.h"
 #include "pipeline/schedule_define.h"
@@ -40,169 +41,108 @@ PG_FUNCTION_INFO_V1(etl_adopt);
  *	Arguments
  * ---------------------------------------------------------------- */
 
-/* Takes a text over the old value if it is given; an empty one takes the option away. */
-static void
-take_text(const EtlArgs *args, const char *name, char **value)
+/* A text; an empty one takes the option away. */
+static char *
+text_of(const EtlArg *arg)
 {
-	char *text = EtlArgText(args, name);
+	char *value = TextDatumGetCString(arg->value);
 
-	if (text != NULL)
-		*value = text[0] != '\0' ? text : NULL;
+	return value[0] != '\0' ? value : NULL;
 }
 
-/* The same for one of several words, of which the first is the default. */
-static void
-take_choice(const EtlArgs *args, const char *name, const char *const *choices, int n, char **value)
+static List *
+list_of(const EtlArg *arg)
 {
-	if (EtlArgFind(args, name) != NULL || *value == NULL)
-		*value = pstrdup(choices[EtlArgChoice(args, name, choices, n)]);
-}
-
-static void
-take_list(const EtlArgs *args, const char *name, List **list)
-{
-	const EtlArg *arg = EtlArgFind(args, name);
+	List *list = NIL;
 	Datum *elements;
 	bool *nulls;
 	int n;
 
-	if (arg == NULL)
-		return;
 	deconstruct_array(DatumGetArrayTypeP(arg->value), TEXTOID, -1, false, TYPALIGN_INT, &elements,
 					  &nulls, &n);
-	*list = NIL;
 	for (int i = 0; i < n; i++)
 	{
 		if (nulls[i])
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-							errmsg("argument \"%s\" must not hold a null", name)));
-		*list = lappend(*list, TextDatumGetCString(elements[i]));
+							errmsg("argument \"%s\" must not hold a null", arg->name)));
+		list = lappend(list, TextDatumGetCString(elements[i]));
 	}
+	return list;
 }
 
-/* An interval as text; one of no length takes the option away. */
-static void
-take_interval(const EtlArgs *args, const char *name, char **value, int64 *ms)
+/* One of no length takes the option away. */
+static EtlInterval
+interval_of(const EtlArg *arg)
 {
-	const EtlArg *arg = EtlArgFind(args, name);
-	Interval *interval;
+	EtlInterval interval = {NULL, EtlIntervalMs(arg->value)};
 
-	if (arg == NULL)
-		return;
-	interval = DatumGetIntervalP(arg->value);
-	*ms = interval->time / 1000 + (interval->day + interval->month * INT64CONST(30)) * 86400000;
-	if (*ms < 0)
+	if (interval.ms < 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("argument \"%s\" must not be negative", name)));
-	*value = *ms > 0 ? DatumGetCString(DirectFunctionCall1(interval_out, arg->value)) : NULL;
+						errmsg("argument \"%s\" must not be negative", arg->name)));
+	if (interval.ms > 0)
+		interval.text = DatumGetCString(DirectFunctionCall1(interval_out, arg->value));
+	return interval;
 }
 
-static List *
-rules_of(Jsonb *jsonb)
+static char *
+json_of(const EtlArg *arg)
 {
-	JsonbIterator *it = JsonbIteratorInit(&jsonb->root);
-	List *rules = NIL;
-	EtlRule *rule = NULL;
-	JsonbIteratorToken token;
-	JsonbValue v;
+	Jsonb *jsonb = DatumGetJsonbP(arg->value);
 
-	if (!JB_ROOT_IS_OBJECT(jsonb))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("rules must be a JSON object"),
-				 errhint("As in {\"email required\": \"email IS NOT NULL\"}.")));
-	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+}
+
+/* Takes an argument over the old value of its option. */
+static void
+take_option(const EtlArg *arg, const EtlSqlColumn *option, void *member)
+{
+	switch (option->type)
 	{
-		if (token == WJB_KEY)
-		{
-			rule = palloc(sizeof(EtlRule));
-			rule->name = pnstrdup(v.val.string.val, v.val.string.len);
-		}
-		else if (token == WJB_VALUE)
-		{
-			if (v.type != jbvString)
-				ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-								errmsg("rule \"%s\" must be a string that holds an expression",
-									   rule->name)));
-			rule->expression = pnstrdup(v.val.string.val, v.val.string.len);
-			rules = lappend(rules, rule);
-		}
+		case ETL_SQL_BOOLEAN:
+			*(bool *) member = DatumGetBool(arg->value);
+			break;
+		case ETL_SQL_INT:
+			*(int *) member = DatumGetInt32(arg->value);
+			break;
+		case ETL_SQL_BIGINT:
+		case ETL_SQL_TIME:
+			*(int64 *) member = DatumGetInt64(arg->value);
+			break;
+		case ETL_SQL_ROLE:
+			*(Oid *) member = DatumGetObjectId(arg->value);
+			break;
+		case ETL_SQL_TEXT:
+			*(char **) member = text_of(arg);
+			break;
+		case ETL_SQL_TEXTS:
+			*(List **) member = list_of(arg);
+			break;
+		case ETL_SQL_JSON:
+			*(char **) member = json_of(arg);
+			break;
+		case ETL_SQL_WORD:
+			*(int *) member = EtlWordOf(option->words, TextDatumGetCString(arg->value));
+			break;
+		case ETL_SQL_INTERVAL:
+			*(EtlInterval *) member = interval_of(arg);
+			break;
 	}
-	return rules;
 }
 
+/* What holds for one option, or for several together. */
 static void
-take_rules(const EtlArgs *args, EtlPipeline *p)
+check_options(const EtlPipeline *p)
 {
-	const EtlArg *arg = EtlArgFind(args, "rules");
-	Jsonb *jsonb;
-
-	if (arg == NULL)
-		return;
-	jsonb = DatumGetJsonbP(arg->value);
-	p->rules = rules_of(jsonb);
-	p->rules_json = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
-}
-
-static void
-take_key_and_mode(const EtlArgs *args, EtlPipeline *p)
-{
-	static const char *const modes[] = {"upsert", "append"};
-
-	take_list(args, "key", &p->key);
-	if (EtlArgFind(args, "mode") != NULL || p->mode == NULL)
-		p->mode = pstrdup(EtlArgFind(args, "mode") == NULL && p->key == NIL
-							  ? "append"
-							  : modes[EtlArgChoice(args, "mode", modes, lengthof(modes))]);
-	if (EtlIsUpsert(p) && p->key == NIL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("an upsert needs a key"),
-						errhint("Give the key, as in key => '{id}', or use mode => 'append'.")));
-}
-
-static void
-take_numbers(const EtlArgs *args, EtlPipeline *p)
-{
-	p->batch_size = (int) EtlArgInt(args, "batch_size", p->batch_size);
-	if (p->batch_size < 1 || p->batch_size > MAX_BATCH_SIZE)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("batch_size must be between 1 and %d", MAX_BATCH_SIZE)));
-	p->reject_limit = Max(EtlArgInt(args, "reject_limit", p->reject_limit), -1);
-	p->enabled = EtlArgBool(args, "enabled", p->enabled);
-	p->whole = EtlArgBool(args, "whole", p->whole);
-}
-
-/* Takes what is given over the old values, or over the defaults. */
-static void
-take_arguments(const EtlArgs *args, EtlPipeline *p)
-{
-	static const char *const on_conflict[] = {"update", "ignore", "error"};
-	static const char *const on_error[] = {"dead_letter", "fail"};
-	static const char *const on_shutdown[] = {"drain", "drop"};
-	char *target = EtlArgText(args, "target");
-
-	take_text(args, "source", &p->source);
-	take_text(args, "query", &p->query);
-	if (p->query == NULL)
-		p->query = "SELECT * FROM batch";
-	if (target != NULL)
-		p->target = EtlQualifiedTarget(target);
 	if (p->source == NULL || p->target == NULL)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("a pipeline needs a %s", p->source == NULL ? "source" : "target")));
-	take_key_and_mode(args, p);
-	take_choice(args, "on_conflict", on_conflict, lengthof(on_conflict), &p->on_conflict);
-	take_text(args, "watermark", &p->watermark);
-	take_text(args, "watermark_lag", &p->watermark_lag);
-	take_text(args, "watermark_max", &p->watermark_max);
-	take_rules(args, p);
-	take_list(args, "redact", &p->redact);
-	take_numbers(args, p);
-	take_interval(args, "flush_interval", &p->flush_interval, &p->flush_ms);
-	if (p->flush_interval == NULL)
-		p->flush_interval = "5 seconds";
-	take_choice(args, "on_error", on_error, lengthof(on_error), &p->on_error);
-	take_choice(args, "on_shutdown", on_shutdown, lengthof(on_shutdown), &p->on_shutdown);
-	take_interval(args, "max_runtime", &p->max_runtime, &p->max_runtime_ms);
-	if (p->whole && !EtlIsUpsert(p))
+	if (p->mode == ETL_MODE_UPSERT && p->key == NIL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("an upsert needs a key"),
+						errhint("Give the key, as in key => '{id}', or use mode => 'append'.")));
+	if (p->batch_size < 1 || p->batch_size > MAX_BATCH_SIZE)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("batch_size must be between 1 and %d", MAX_BATCH_SIZE)));
+	if (p->whole && p->mode == ETL_MODE_APPEND)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("whole => true needs a key"),
 				 errdetail("Each run reads all of the source, so it would append all of the "
@@ -211,6 +151,29 @@ take_arguments(const EtlArgs *args, EtlPipeline *p)
 	if (p->watermark == NULL && (p->watermark_lag != NULL || p->watermark_max != NULL))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("watermark_lag and watermark_max need a watermark")));
+}
+
+/* Takes what is given over the old values, or over the defaults. */
+static void
+take_arguments(const EtlArgs *args, EtlPipeline *p)
+{
+	for (int i = 0; i < EtlPipelineOptionCount; i++)
+	{
+		const EtlSqlColumn *option = &EtlPipelineOptions[i];
+		const EtlArg *arg = EtlArgFind(args, option->name);
+
+		if (arg != NULL)
+			take_option(arg, option, (char *) p + option->offset);
+	}
+	if (p->query == NULL)
+		p->query = "SELECT * FROM batch";
+	if (EtlArgFind(args, "target") != NULL && p->target != NULL)
+		p->target = EtlQualifiedTarget(p->target);
+	if (p->flush_interval.text == NULL)
+		p->flush_interval = (EtlInterval){"5 seconds", 5000};
+	p->reject_limit = Max(p->reject_limit, -1);
+	p->rules_list = EtlRulesOf(p->rules);
+	check_options(p);
 }
 
 /* ----------------------------------------------------------------
@@ -335,6 +298,7 @@ Datum
 etl_create_pipeline(PG_FUNCTION_ARGS)
 {
 	EtlArgs *args = EtlArgsOfCall(fcinfo);
+	const EtlArg *key = EtlArgFind(args, "key");
 	EtlPipeline *pipeline = palloc0(sizeof(EtlPipeline));
 
 	pipeline->name = name_argument(args);
@@ -343,7 +307,10 @@ etl_create_pipeline(PG_FUNCTION_ARGS)
 	pipeline->batch_size = 10000;
 	pipeline->reject_limit = -1;
 	pipeline->enabled = true;
-	pipeline->rules_json = "{}";
+	pipeline->rules = "{}";
+	pipeline->system_identifier = (int64) GetSystemIdentifier();
+	pipeline->database = MyDatabaseId;
+	pipeline->mode = key != NULL && list_of(key) != NIL ? ETL_MODE_UPSERT : ETL_MODE_APPEND;
 	if (EtlCatalogFind(pipeline->name, true) != NULL)
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
 						errmsg("pipeline \"%s\" already exists", pipeline->name),

@@ -103,7 +103,11 @@ count(EtlRunCounters *c, const EtlLoadOutcome *o, int64 read)
 	c->superseded += o->superseded;
 	c->load_failed += o->failed;
 	c->loaded += o->loaded;
-	c->inserted += o->inserted;
+	if (c->inserted >= 0)
+	{
+		c->inserted += o->inserted;
+		c->updated += o->loaded - o->inserted;
+	}
 	c->skipped += o->emitted - o->invalid - o->superseded - o->failed - o->loaded;
 }
 
@@ -121,7 +125,7 @@ commit_records(EtlRun *run, int from, int to, const EtlLoadOutcome *outcome)
 	save_checkpoint(run, to);
 	EtlSavePendingWatermark(run, outcome);
 	/* A scan that is complete must not be begun again with the watermark of the one before. */
-	if (run->batch.reached_end && to == run->batch.n && !run->retry)
+	if (run->batch.reached_end && to == run->batch.n && run->kind == ETL_RUN_LOAD)
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &counters);
 	commit(run);
@@ -166,7 +170,11 @@ commit_parked(EtlRun *run, int from, int to, const EtlLoadOutcome *outcome)
 	counters.load_failed += more - done;
 	counters.superseded += outcome->superseded;
 	counters.loaded += outcome->loaded;
-	counters.inserted += outcome->inserted;
+	if (counters.inserted >= 0)
+	{
+		counters.inserted += outcome->inserted;
+		counters.updated += outcome->loaded - outcome->inserted;
+	}
 	counters.skipped += done - outcome->superseded - outcome->loaded;
 	EtlSettleRejects(run, from, to, &ignored);
 	EtlSavePendingWatermark(run, outcome);
@@ -232,7 +240,7 @@ load_records(EtlRun *run, int from, bool isolate)
 		to = EtlIsolate(run, from, &outcome);
 	else
 		EtlAttempt(run, from, n, &outcome);
-	if (run->batch.letters != NULL && !run->retry)
+	if (run->batch.letters != NULL && run->kind == ETL_RUN_LOAD)
 		commit_parked(run, from, to, &outcome);
 	else
 		commit_records(run, from, to, &outcome);
@@ -321,7 +329,7 @@ load_batch(EtlRun *run)
 	int tries = 0;
 	ErrorData *error;
 
-	EtlEnterBatch(strcmp(run->pipeline->on_shutdown, "drain") == 0);
+	EtlEnterBatch(run->pipeline->on_shutdown == ETL_SHUTDOWN_DRAIN);
 	run->at_most = Max(run->batch.n, 1);
 	run->doomed = NULL;
 	do
@@ -343,15 +351,15 @@ load_batch(EtlRun *run)
  * ---------------------------------------------------------------- */
 
 static void
-check_may_run(const EtlPipeline *pipeline, bool retry)
+check_may_run(const EtlPipeline *pipeline, EtlRunKind kind)
 {
-	if (!pipeline->at_home)
+	if (!EtlIsAtHome(pipeline->system_identifier, pipeline->database))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("pipeline \"%s\" belongs to another database, of which this is a copy",
 						pipeline->name),
 				 errhint("If the copy is to run its pipelines, call etl_adopt().")));
-	if (pipeline->whole && retry)
+	if (pipeline->whole && kind == ETL_RUN_RETRY)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("the dead letters of pipeline \"%s\" cannot be loaded alone",
 							   pipeline->name),
@@ -382,8 +390,8 @@ start(EtlRun *run, int64 pipeline)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
 						errmsg("pipeline \"%s\" has just got another owner", run->pipeline->name),
 						errhint("Run it again.")));
-	check_may_run(run->pipeline, run->retry);
-	run->id = EtlCatalogStartRun(pipeline, run->retry ? "retry" : "load");
+	check_may_run(run->pipeline, run->kind);
+	run->id = EtlCatalogStartRun(pipeline, run->kind);
 	commit(run);
 }
 
@@ -420,9 +428,9 @@ finish_without_file(EtlRun *run)
 {
 	begin();
 	EtlSetWatched(run->pipeline->id, run->watched);
-	EtlCatalogEndRun(run->id, "succeeded", NULL, NULL);
+	EtlCatalogEndRun(run->id, ETL_RUN_SUCCEEDED, NULL, NULL);
 	commit(run);
-	EtlReportEnd("succeeded", 0);
+	EtlReportEnd(ETL_RUN_SUCCEEDED, 0);
 }
 
 /*
@@ -551,14 +559,14 @@ static void
 finish(EtlRun *run)
 {
 	begin();
-	if (!run->retry)
+	if (run->kind == ETL_RUN_LOAD)
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &run->counters);
-	EtlCatalogEndRun(run->id, "succeeded", NULL, NULL);
+	EtlCatalogEndRun(run->id, ETL_RUN_SUCCEEDED, NULL, NULL);
 	if (EtlRetention > 0)
 		(void) EtlCatalogPurge(run->pipeline->id, psprintf("%d minutes", EtlRetention), false);
 	commit(run);
-	EtlReportEnd("succeeded", 0);
+	EtlReportEnd(ETL_RUN_SUCCEEDED, 0);
 }
 
 /* A timeout is nobody's wish, and who runs into it each time is to be told. */
@@ -570,13 +578,14 @@ is_timeout(const ErrorData *error)
 			strcmp(error->message_id, "canceling statement due to statement timeout") == 0);
 }
 
-static const char *
+static EtlRunState
 state_after(const ErrorData *error)
 {
 	if (EtlShutdownRequested())
-		return "stopped";
-	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && !is_timeout(error) ? "cancelled"
-																			 : "failed";
+		return ETL_RUN_STOPPED;
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && !is_timeout(error))
+		return ETL_RUN_CANCELLED;
+	return ETL_RUN_FAILED;
 }
 
 /* Writes how the run ended; the server's log gets no message, which could show a record. */
@@ -599,20 +608,20 @@ fail(EtlRun *run, const ErrorData *error)
 					 message.data);
 	commit(run);
 	EtlReportEnd(state_after(error), error->sqlerrcode);
-	if (strcmp(state_after(error), "failed") == 0 && EtlRetryRefusedWait == 0)
+	if (state_after(error) == ETL_RUN_FAILED && EtlRetryRefusedWait == 0)
 		EtlAlert(run->pipeline->name, "failed", run->id, unpack_sql_state(error->sqlerrcode));
 	MemoryContextSwitchTo(run->context);
 }
 
 static EtlRun *
-create_run(bool retry)
+create_run(EtlRunKind kind)
 {
 	MemoryContext context =
 		AllocSetContextCreate(TopMemoryContext, "etl run", ALLOCSET_DEFAULT_SIZES);
 	EtlRun *run = MemoryContextAllocZero(context, sizeof(EtlRun));
 
 	run->context = context;
-	run->retry = retry;
+	run->kind = kind;
 	run->suspect = -2;
 	run->batch.context = AllocSetContextCreate(context, "etl batch", ALLOCSET_DEFAULT_SIZES);
 	run->batch.loading = AllocSetContextCreate(context, "etl load", ALLOCSET_DEFAULT_SIZES);
@@ -626,19 +635,19 @@ create_run(bool retry)
  * then nothing is raised any more: how it ended is in its row.
  */
 void
-EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id))
+EtlRunPipeline(int64 pipeline, EtlRunKind kind, void (*started)(int64 run_id))
 {
-	EtlRun *run = create_run(retry);
+	EtlRun *run = create_run(kind);
 	ErrorData *volatile error = NULL;
 
 	start(run, pipeline);
 	started(run->id);
-	EtlLimitRuntime(run->pipeline->max_runtime_ms);
+	EtlLimitRuntime(run->pipeline->max_runtime.ms);
 	EtlReportBegin(run);
 	PG_TRY();
 	{
 		open_run(run);
-		if (retry)
+		if (kind == ETL_RUN_RETRY)
 			load_letters(run);
 		else if (run->spool != NULL)
 			load_whole_source(run);

@@ -15,7 +15,7 @@
 
 #include "executor/spi.h"
 #include "pipeline/batch.h"
-#include "pipeline/catalog.h"
+#include "pipeline/catalog/catalog.h"
 #include "pipeline/statements.h"
 #include "utils/resowner.h"
 #include "utils/sortsupport.h"
@@ -34,9 +34,9 @@ typedef struct EtlMark
 /* Why a record was not loaded. */
 typedef struct EtlReject
 {
-	int record;		   /* -1: of a whole source, a row that the query gave */
-	const char *row;   /* that one, as JSON */
-	const char *stage; /* parse, convert, rule, load */
+	int record;		 /* -1: of a whole source, a row that the query gave */
+	const char *row; /* that one, as JSON */
+	EtlFailedStage stage;
 	const char *column;
 	const char *value;
 	const char *rule;
@@ -119,7 +119,7 @@ typedef struct EtlRun
 	int64 id;
 	EtlPipeline *pipeline;
 	EtlStatements *statements;
-	bool retry; /* of dead letters, instead of the source */
+	EtlRunKind kind;
 
 	/* source */
 	EtlRows *rows;
@@ -260,6 +260,6 @@ extern bool EtlNextLetters(EtlRun *run, int64 *after);
 extern bool EtlNextParked(EtlRun *run, int64 *after, bool backwards);
 
 /* engine.c */
-extern void EtlRunPipeline(int64 pipeline, bool retry, void (*started)(int64 run_id));
+extern void EtlRunPipeline(int64 pipeline, EtlRunKind kind, void (*started)(int64 run_id));
 
 #endif /* ETL_ENGINE_H */

@@ -169,11 +169,11 @@ EtlOpenSource(EtlRun *run)
 	run->resume.held = take_held;
 	run->resume.forget = forget_skipped;
 	run->resume.arg = run;
-	run->resume.no_source = run->retry;
+	run->resume.no_source = run->kind == ETL_RUN_RETRY;
 	run->resume.once =
-		!EtlIsUpsert(run->pipeline) || strcmp(run->pipeline->on_conflict, "error") == 0;
+		run->pipeline->mode == ETL_MODE_APPEND || run->pipeline->on_conflict == ETL_CONFLICT_ERROR;
 	run->resume.settle_ms = EtlSettleTime;
-	run->watching = !run->retry && EtlIsWatching(run->pipeline->id);
+	run->watching = run->kind == ETL_RUN_LOAD && EtlIsWatching(run->pipeline->id);
 	old = MemoryContextSwitchTo(run->context);
 	run->watched = EtlFilesOfSource(kind, args);
 	/* what depends on all of the source needs all of it, each time */
@@ -286,7 +286,7 @@ EtlFillBatch(EtlRun *run)
 {
 	EtlBatch *batch = &run->batch;
 	/* what is part of a whole is nothing to be brought home */
-	bool drain = run->spool == NULL && strcmp(run->pipeline->on_shutdown, "drain") == 0;
+	bool drain = run->spool == NULL && run->pipeline->on_shutdown == ETL_SHUTDOWN_DRAIN;
 	int64 until = ETL_FOREVER;
 	EtlAdvance advance;
 
@@ -301,7 +301,7 @@ EtlFillBatch(EtlRun *run)
 		EtlReportDone(batch->n);
 		if (batch->n > 1)
 			continue;
-		until = EtlClock() + (run->pipeline->flush_ms > 0 ? run->pipeline->flush_ms : 5000);
+		until = EtlClock() + run->pipeline->flush_interval.ms;
 		EtlEnterBatch(drain);
 	}
 	run->rows->kind->tell(run->rows);

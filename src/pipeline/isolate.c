@@ -118,8 +118,8 @@ retry_parked(EtlRun *run, int from, int successes, EtlLoadOutcome *outcome)
 		EtlReject *reject = list_nth(rejects, i);
 		EtlLoadOutcome attempt;
 
-		if (reject->sqlstate != ERRCODE_FOREIGN_KEY_VIOLATION ||
-			strcmp(reject->stage, "load") != 0 || reject->record < from)
+		if (reject->sqlstate != ERRCODE_FOREIGN_KEY_VIOLATION || reject->stage != ETL_FAILED_LOAD ||
+			reject->record < from)
 			continue;
 		CHECK_FOR_INTERRUPTS();
 		if (try_statements(run, reject->record, reject->record + 1, &attempt) != NULL)

@@ -34,12 +34,12 @@
  * ---------------------------------------------------------------- */
 
 static void
-reject_fault(EtlRun *run, int record, const EtlFault *fault, const char *stage)
+reject_fault(EtlRun *run, int record, const EtlFault *fault)
 {
 	EtlReject *reject = palloc0(sizeof(EtlReject));
 
 	reject->record = record;
-	reject->stage = stage;
+	reject->stage = ETL_FAILED_PARSE;
 	reject->sqlstate = fault->sqlstate;
 	reject->message = reject->safe_message = fault->message;
 	reject->detail = fault->detail;
@@ -53,7 +53,7 @@ reject_value(EtlRun *run, int record)
 	EtlReject *reject = palloc0(sizeof(EtlReject));
 
 	reject->record = record;
-	reject->stage = "convert";
+	reject->stage = ETL_FAILED_CONVERT;
 	reject->column = rows->columns[rows->fault_column].name;
 	reject->value = rows->converting_null ? NULL : pstrdup(rows->text.data);
 	reject->sqlstate = rows->fault.sqlstate;
@@ -99,7 +99,7 @@ EtlConvertBatch(EtlRun *run)
 		batch->row_of[i] = nrows;
 		if (kept->advance != ETL_ROW)
 		{
-			reject_fault(run, i, &kept->fault, "parse");
+			reject_fault(run, i, &kept->fault);
 			continue;
 		}
 		rows->kind->use(rows, kept);
@@ -438,7 +438,7 @@ reject_row(EtlRun *run, TupleTableSlot *slot, int record, const char *rule, cons
 	reject->record = record;
 	if (run->spool != NULL)
 		reject->row = row_as_json(run, slot);
-	reject->stage = "rule";
+	reject->stage = ETL_FAILED_RULE;
 	reject->rule = rule;
 	reject->sqlstate = ERRCODE_CHECK_VIOLATION;
 	reject->message = reject->safe_message = pstrdup(message);
@@ -457,7 +457,7 @@ check_row(EtlRun *run, TupleTableSlot *slot, int record, EtlLoadOutcome *outcome
 	int n = s->emitted->natts;
 	ListCell *lc;
 
-	foreach (lc, run->pipeline->rules)
+	foreach (lc, run->pipeline->rules_list)
 	{
 		const EtlRule *rule = lfirst(lc);
 		int i = n + foreach_current_index(lc);
@@ -468,7 +468,8 @@ check_row(EtlRun *run, TupleTableSlot *slot, int record, EtlLoadOutcome *outcome
 				   psprintf("the row does not fulfil rule \"%s\"", rule->name), outcome);
 		return false;
 	}
-	for (int i = 0; i < s->nkeys && EtlIsUpsert(run->pipeline) && !s->key_takes_null; i++)
+	for (int i = 0; i < s->nkeys && run->pipeline->mode == ETL_MODE_UPSERT && !s->key_takes_null;
+		 i++)
 	{
 		if (!slot->tts_isnull[s->keys[i]])
 			continue;
@@ -525,7 +526,7 @@ check_result(DestReceiver *self, int operation, TupleDesc desc)
 {
 	const EtlRun *run = ((Receiver *) self)->run;
 	TupleDesc emitted = run->statements->emitted;
-	bool same = desc->natts == emitted->natts + list_length(run->pipeline->rules);
+	bool same = desc->natts == emitted->natts + list_length(run->pipeline->rules_list);
 
 	for (int i = 0; same && i < desc->natts; i++)
 		same = TupleDescAttr(desc, i)->atttypid ==
@@ -708,7 +709,8 @@ EtlLoadInit(EtlRun *run)
 {
 	const EtlStatements *s = run->statements;
 
-	run->counters.loaded_only = s->updates && !s->tells_inserted;
+	if (s->updates && !s->tells_inserted)
+		run->counters.inserted = run->counters.updated = -1;
 	run->converted.desc = s->batch;
 	run->emitted.desc = s->emitted;
 	EtlBatchWindow = &run->converted;

@@ -12,16 +12,12 @@
  */
 #include "etl.h"
 
-#include "access/xlog.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "pipeline/catalog.h"
+#include "pipeline/catalog/catalog.h"
 #include "pipeline/lock.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(etl_is_running);
 PG_FUNCTION_INFO_V1(etl_is_at_home);
@@ -73,37 +69,6 @@ etl_is_running(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(EtlPipelineRuns(PG_GETARG_INT64(0)));
 }
 
-typedef struct Look
-{
-	int64 run;
-	bool open;
-} Look;
-
-static void
-look_at_run(void *arg)
-{
-	Look *look = arg;
-	Oid types[] = {INT8OID};
-	Datum values[] = {Int64GetDatum(look->run)};
-
-	PushActiveSnapshot(GetLatestSnapshot());
-	if (SPI_execute_with_args("SELECT FROM etl_catalog.runs WHERE id = $1 AND state = 'running'", 1,
-							  types, values, NULL, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the runs");
-	look->open = SPI_processed > 0;
-	PopActiveSnapshot();
-}
-
-/* Whether, at this very moment, it has not been written how a run ended. */
-static bool
-is_open(int64 run)
-{
-	Look look = {.run = run};
-
-	EtlCatalogDo(look_at_run, &look);
-	return look.open;
-}
-
 /*
  * etl_catalog.state_of(run bigint, pipeline bigint, state text) returns text: that of a run, or "crashed" if its
  * worker died.  One that has ended since the caller's snapshot was taken was running then.
@@ -114,7 +79,7 @@ etl_state_of(PG_FUNCTION_ARGS)
 	char *state = text_to_cstring(PG_GETARG_TEXT_PP(2));
 
 	if (strcmp(state, "running") != 0 || EtlPipelineRuns(PG_GETARG_INT64(1)) ||
-		!is_open(PG_GETARG_INT64(0)))
+		!EtlCatalogRunIsOpen(PG_GETARG_INT64(0)))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(2));
 	PG_RETURN_TEXT_P(cstring_to_text("crashed"));
 }
@@ -123,6 +88,5 @@ etl_state_of(PG_FUNCTION_ARGS)
 Datum
 etl_is_at_home(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL((uint64) PG_GETARG_INT64(0) == GetSystemIdentifier() &&
-				   PG_GETARG_OID(1) == MyDatabaseId);
+	PG_RETURN_BOOL(EtlIsAtHome(PG_GETARG_INT64(0), PG_GETARG_OID(1)));
 }

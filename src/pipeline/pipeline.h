@@ -22,14 +22,14 @@
  *		schedule_define.c	the schedule of a pipeline
  *		watch.c			the files that one watches
  *		alert.c			tells whom it may concern
- *		catalog.c		definitions in the tables of etl_catalog; catalog_runs.c has runs, checkpoints and watermarks,
- *						catalog_letters.c dead letters, and catalog_sql.c the rights to all of them
+ *		catalog/		all SQL on the tables of etl_catalog, and the rights to them
  */
 #ifndef ETL_PIPELINE_H
 #define ETL_PIPELINE_H
 
 #include "etl.h"
 #include "nodes/pg_list.h"
+#include "pipeline/words.h"
 #include "utils/timestamp.h"
 
 typedef struct EtlRule
@@ -38,7 +38,16 @@ typedef struct EtlRule
 	char *expression;
 } EtlRule;
 
-/* A definition, as the table etl_catalog.pipelines holds it. */
+typedef struct EtlInterval
+{
+	char *text; /* NULL: none */
+	int64 ms;
+} EtlInterval;
+
+/*
+ * A definition, as the table etl_catalog.pipelines holds it.  A new option is a member here, a row of
+ * EtlPipelineOptions (catalog/pipelines.c) and a column and two arguments in the SQL script.
+ */
 typedef struct EtlPipeline
 {
 	int64 id;
@@ -49,49 +58,53 @@ typedef struct EtlPipeline
 	char *query;
 	char *target; /* qualified and quoted */
 	List *key;	  /* of char *; NIL: none */
-	char *mode;
-	char *on_conflict;
+	EtlMode mode;
+	EtlOnConflict on_conflict;
 	char *watermark; /* or NULL, as the next two */
 	char *watermark_lag;
 	char *watermark_max;
-	char *rules_json;
-	List *rules;  /* of EtlRule * */
-	List *redact; /* of char * */
-	bool whole;	  /* the query sees all of the source at once */
+	char *rules;	  /* as JSON, and */
+	List *rules_list; /* of EtlRule * */
+	List *redact;	  /* of char * */
+	bool whole;		  /* the query sees all of the source at once */
 	int batch_size;
-	char *flush_interval; /* as text, and */
-	int64 flush_ms;
-	char *on_error;
+	EtlInterval flush_interval;
+	EtlOnFault on_error;
 	int64 reject_limit; /* -1: none */
-	char *on_shutdown;
-	char *max_runtime; /* or NULL */
-	int64 max_runtime_ms;
+	EtlOnShutdown on_shutdown;
+	EtlInterval max_runtime;
 	bool enabled;
-	bool at_home; /* no copy: it was defined in this database */
+	int64 system_identifier; /* of the server, and */
+	Oid database;			 /* the database in which it was defined */
 } EtlPipeline;
 
-static inline bool
-EtlIsUpsert(const EtlPipeline *pipeline)
-{
-	return strcmp(pipeline->mode, "upsert") == 0;
-}
+/* The rules that a JSON object states; anything else in it is an error (22023). */
+extern List *EtlRulesOf(const char *json);
 
-/* What a run has done, and the columns of etl_catalog.runs that tell it. */
+/*
+ * The counters of a run, as columns of etl_catalog.runs and .totals, as results of etl_run, and as a line of the log
+ * shows them; -1: not known.  A new one is a row here, and columns in the SQL script.
+ */
+#define ETL_RUN_COUNTERS(COUNTER)                    \
+	COUNTER(batches, "%lld batches")                 \
+	COUNTER(read, ", read %lld")                     \
+	COUNTER(malformed, ", malformed %lld")           \
+	COUNTER(convert_failed, ", convert_failed %lld") \
+	COUNTER(converted, ", converted %lld")           \
+	COUNTER(emitted, ", emitted %lld")               \
+	COUNTER(invalid, ", invalid %lld")               \
+	COUNTER(superseded, ", superseded %lld")         \
+	COUNTER(load_failed, ", load_failed %lld")       \
+	COUNTER(loaded, ", loaded %lld")                 \
+	COUNTER(inserted, " (inserted %lld")             \
+	COUNTER(updated, ", updated %lld)")              \
+	COUNTER(skipped, ", skipped %lld")
+
 typedef struct EtlRunCounters
 {
-	int64 batches;
-	int64 read;
-	int64 malformed;
-	int64 convert_failed;
-	int64 converted;
-	int64 emitted;
-	int64 invalid;
-	int64 superseded;
-	int64 load_failed;
-	int64 loaded; /* inserted and updated */
-	int64 inserted;
-	int64 skipped;
-	bool loaded_only; /* inserted is not known */
+#define COUNTER(name, text) int64 name;
+	ETL_RUN_COUNTERS(COUNTER)
+#undef COUNTER
 } EtlRunCounters;
 
 extern void EtlPipelineInit(void);

@@ -67,18 +67,11 @@ seconds_so_far(void)
 static void
 append_counters(StringInfo line, const EtlRunCounters *c)
 {
-	appendStringInfo(line,
-					 "%lld batches, read %lld, malformed %lld, convert_failed %lld, "
-					 "converted %lld, emitted %lld, invalid %lld, superseded %lld, "
-					 "load_failed %lld, loaded %lld",
-					 (long long) c->batches, (long long) c->read, (long long) c->malformed,
-					 (long long) c->convert_failed, (long long) c->converted,
-					 (long long) c->emitted, (long long) c->invalid, (long long) c->superseded,
-					 (long long) c->load_failed, (long long) c->loaded);
-	if (!c->loaded_only)
-		appendStringInfo(line, " (inserted %lld, updated %lld)", (long long) c->inserted,
-						 (long long) (c->loaded - c->inserted));
-	appendStringInfo(line, ", skipped %lld", (long long) c->skipped);
+#define COUNTER(name, text) \
+	if (c->name >= 0)       \
+		appendStringInfo(line, text, (long long) c->name);
+	ETL_RUN_COUNTERS(COUNTER)
+#undef COUNTER
 }
 
 /* The context of the place where the line happens to be written could show a record: it is left out. */
@@ -159,7 +152,8 @@ EtlReportBegin(const EtlRun *run)
 static int
 new_records(void)
 {
-	return reported->batch.letters != NULL && !reported->retry ? 0 : reported->batch.n;
+	return reported->batch.letters != NULL && reported->kind == ETL_RUN_LOAD ? 0
+																			 : reported->batch.n;
 }
 
 void
@@ -192,15 +186,16 @@ EtlTellDone(int64 done)
 }
 
 void
-EtlReportEnd(const char *state, int sqlstate)
+EtlReportEnd(EtlRunState state, int sqlstate)
 {
 	StringInfoData line;
-	bool succeeded = sqlstate == 0;
+	bool succeeded = state == ETL_RUN_SUCCEEDED;
 
 	if (EtlLogInterval > 0 || !succeeded)
 	{
 		begin_line(&line);
-		appendStringInfo(&line, "%s after %.1f s", state, seconds_so_far());
+		appendStringInfo(&line, "%s after %.1f s", EtlWordName(&EtlRunStateWords, state),
+						 seconds_so_far());
 		if (!succeeded)
 			appendStringInfo(&line, " with SQLSTATE %s", unpack_sql_state(sqlstate));
 		appendStringInfoString(&line, ": ");

@@ -10,7 +10,7 @@
 
 /* Between them, a run is under way in this process. */
 extern void EtlReportBegin(const EtlRun *run);
-extern void EtlReportEnd(const char *state, int sqlstate); /* 0: it succeeded */
+extern void EtlReportEnd(EtlRunState state, int sqlstate);
 
 /* A stage begins that has so many rows before it. */
 extern void EtlReportStage(EtlStage stage, int64 rows);

@@ -17,7 +17,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "pipeline/catalog.h"
+#include "pipeline/catalog/catalog.h"
 #include "pipeline/lock.h"
 #include "pipeline/worker.h"
 #include "postmaster/bgworker.h"
@@ -105,7 +105,7 @@ register_worker(const EtlPipeline *pipeline, dsm_segment *segment)
 }
 
 static EtlStart *
-create_start(const EtlPipeline *pipeline, bool retry, dsm_segment **segment)
+create_start(const EtlPipeline *pipeline, EtlRunKind kind, dsm_segment **segment)
 {
 	EtlStart *start;
 
@@ -116,7 +116,7 @@ create_start(const EtlPipeline *pipeline, bool retry, dsm_segment **segment)
 	start->database = MyDatabaseId;
 	start->owner = pipeline->owner;
 	start->pipeline = pipeline->id;
-	start->retry = retry;
+	start->kind = kind;
 	start->starter = &MyProc->procLatch;
 	SpinLockInit(&start->mutex);
 	return start;
@@ -193,10 +193,10 @@ raise_not_started(const EtlStart *start, const EtlPipeline *pipeline)
 
 /* Starts a run and gives its number; until_end waits for its end, too. */
 static int64
-run_worker(const EtlPipeline *pipeline, bool retry, bool until_end)
+run_worker(const EtlPipeline *pipeline, EtlRunKind kind, bool until_end)
 {
 	Waiting waiting = {0};
-	EtlStart *start = create_start(pipeline, retry, &waiting.segment);
+	EtlStart *start = create_start(pipeline, kind, &waiting.segment);
 	EtlStart answer;
 
 	PG_ENSURE_ERROR_CLEANUP(stop_worker, PointerGetDatum(&waiting));
@@ -226,37 +226,61 @@ etl_start(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 						errmsg("etl_start cannot run inside a transaction block"),
 						errdetail("The run would not see what the transaction has done so far.")));
-	PG_RETURN_INT64(run_worker(find_to_run(text_to_cstring(PG_GETARG_TEXT_PP(0))), false, false));
+	PG_RETURN_INT64(
+		run_worker(find_to_run(text_to_cstring(PG_GETARG_TEXT_PP(0))), ETL_RUN_LOAD, false));
 }
 
 static void
-raise_failed(int64 run, const EtlPipeline *pipeline, const char *state, const char *sqlstate,
-			 const char *message)
+raise_failed(const EtlRunResult *result, const EtlPipeline *pipeline)
 {
-	ereport(ERROR, (errcode(sqlstate != NULL ? MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2],
-															 sqlstate[3], sqlstate[4])
-											 : ERRCODE_INTERNAL_ERROR),
-					strcmp(state, "running") == 0
-						? errmsg("the worker of run %lld of pipeline \"%s\" died", (long long) run,
-								 pipeline->name)
-						: errmsg("run %lld of pipeline \"%s\": %s", (long long) run, pipeline->name,
-								 state),
-					message != NULL ? errdetail("%s", message) : 0,
-					errdetail_log("The view etl_runs has the reason.")));
+	const char *code = result->sqlstate;
+
+	ereport(ERROR,
+			(errcode(code != NULL ? MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4])
+								  : ERRCODE_INTERNAL_ERROR),
+			 result->state == ETL_RUN_RUNNING
+				 ? errmsg("the worker of run %lld of pipeline \"%s\" died", (long long) result->id,
+						  pipeline->name)
+				 : errmsg("run %lld of pipeline \"%s\": %s", (long long) result->id, pipeline->name,
+						  EtlWordName(&EtlRunStateWords, result->state)),
+			 result->message != NULL ? errdetail("%s", result->message) : 0,
+			 errdetail_log("The view etl_runs has the reason.")));
+}
+
+/* The OUT parameters of the procedures: run, state, and all counters but the first. */
+static HeapTuple
+form_result(TupleDesc desc, const EtlRunResult *result)
+{
+	const int64 counters[] = {
+#define COUNTER(name, text) result->counters.name,
+		ETL_RUN_COUNTERS(COUNTER)
+#undef COUNTER
+	};
+	Datum values[lengthof(counters) + 1];
+	bool isnull[lengthof(counters) + 1] = {false};
+
+	if (desc->natts != lengthof(values))
+		elog(ERROR, "a run has %d results, not %d", (int) lengthof(values), desc->natts);
+	values[0] = Int64GetDatum(result->id);
+	values[1] = CStringGetTextDatum(EtlWordName(&EtlRunStateWords, result->state));
+	for (int i = 1; i < lengthof(counters); i++)
+	{
+		values[i + 1] = Int64GetDatum(counters[i]);
+		isnull[i + 1] = counters[i] < 0;
+	}
+	return heap_form_tuple(desc, values, isnull);
 }
 
 /* The common part of the procedures: commits, runs, waits, and gives what the run counted. */
 static Datum
-run_and_wait(FunctionCallInfo fcinfo, bool retry)
+run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind)
 {
 	CallContext *context = (CallContext *) fcinfo->context;
-	Datum values[ETL_RUN_RESULTS];
-	bool isnull[ETL_RUN_RESULTS];
-	char *sqlstate, *message, *state;
+	const EtlRunResult *result;
 	EtlPipeline *pipeline;
 	TupleDesc desc;
 	int64 run;
-	Datum result;
+	HeapTuple tuple;
 	MemoryContext old = CurrentMemoryContext;
 
 	if (context == NULL || !IsA(context, CallContext) || context->atomic)
@@ -273,30 +297,29 @@ run_and_wait(FunctionCallInfo fcinfo, bool retry)
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	SPI_commit();
-	run = run_worker(pipeline, retry, true);
+	run = run_worker(pipeline, kind, true);
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(old);
-	EtlCatalogRunResult(run, values, isnull, &sqlstate, &message);
-	state = TextDatumGetCString(values[1]);
-	if (strcmp(state, "succeeded") != 0)
-		raise_failed(run, pipeline, state, sqlstate, message);
-	result = HeapTupleGetDatum(heap_form_tuple(desc, values, isnull));
+	result = EtlCatalogRunResult(run);
+	if (result->state != ETL_RUN_SUCCEEDED)
+		raise_failed(result, pipeline);
+	tuple = form_result(desc, result);
 	PopActiveSnapshot();
 	SPI_finish();
-	return result;
+	return HeapTupleGetDatum(tuple);
 }
 
 /* CALL etl_run(name, OUT ...) */
 Datum
 etl_run(PG_FUNCTION_ARGS)
 {
-	return run_and_wait(fcinfo, false);
+	return run_and_wait(fcinfo, ETL_RUN_LOAD);
 }
 
 /* CALL etl_retry_dead_letters(name, OUT ...) */
 Datum
 etl_retry_dead_letters(PG_FUNCTION_ARGS)
 {
-	return run_and_wait(fcinfo, true);
+	return run_and_wait(fcinfo, ETL_RUN_RETRY);
 }

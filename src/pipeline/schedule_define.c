@@ -9,7 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "pipeline/catalog.h"
+#include "pipeline/catalog/catalog.h"
 #include "pipeline/schedule.h"
 #include "pipeline/schedule_define.h"
 #include "pipeline/watch.h"

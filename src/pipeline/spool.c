@@ -23,55 +23,50 @@
  *	Dead letters as tuples: the struct as it is, and behind it the texts that it points to
  * ---------------------------------------------------------------- */
 
-static const size_t letter_texts[] = {
-	offsetof(EtlDeadLetter, stage),	  offsetof(EtlDeadLetter, source),
-	offsetof(EtlDeadLetter, column),  offsetof(EtlDeadLetter, value),
-	offsetof(EtlDeadLetter, raw),	  offsetof(EtlDeadLetter, header),
-	offsetof(EtlDeadLetter, rule),	  offsetof(EtlDeadLetter, sqlstate),
-	offsetof(EtlDeadLetter, message), offsetof(EtlDeadLetter, detail),
-};
-
-#define NTEXTS ((int) lengthof(letter_texts))
-
 static TupleDesc
 letter_desc(void)
 {
-	TupleDesc desc = CreateTemplateTupleDesc(NTEXTS + 1);
+	TupleDesc desc = CreateTemplateTupleDesc(EtlDeadLetterColumnCount + 1);
 
-	for (int i = 0; i <= NTEXTS; i++)
+	for (int i = 0; i <= EtlDeadLetterColumnCount; i++)
 		TupleDescInitBuiltinEntry(desc, i + 1, "", TEXTOID, -1, 0);
 	return desc;
 }
 
+/* The text that a column of a letter is; NULL: it is none, or there is none. */
 static const char **
 letter_text(EtlDeadLetter *letter, int i)
 {
-	return (const char **) ((char *) letter + letter_texts[i]);
+	const EtlSqlColumn *column = &EtlDeadLetterColumns[i];
+	const char **text = (const char **) ((char *) letter + column->offset);
+
+	return column->type == ETL_SQL_TEXT && *text != NULL ? text : NULL;
 }
 
 static void
 put_letter(EtlSpool *spool, EtlDeadLetter *letter)
 {
-	Datum values[NTEXTS + 1];
-	bool isnull[NTEXTS + 1] = {false};
+	Datum *values = palloc0(sizeof(Datum) * (EtlDeadLetterColumnCount + 1));
+	bool *isnull = palloc0(sizeof(bool) * (EtlDeadLetterColumnCount + 1));
 
 	values[0] = PointerGetDatum(cstring_to_text_with_len((char *) letter, sizeof(*letter)));
-	for (int i = 0; i < NTEXTS; i++)
+	for (int i = 0; i < EtlDeadLetterColumnCount; i++)
 	{
-		const char *text = *letter_text(letter, i);
+		const char **text = letter_text(letter, i);
 
 		isnull[i + 1] = text == NULL;
-		values[i + 1] = text != NULL ? CStringGetTextDatum(text) : (Datum) 0;
+		values[i + 1] = text != NULL ? CStringGetTextDatum(*text) : (Datum) 0;
 	}
 	tuplestore_putvalues(spool->letters, spool->letter_desc, values, isnull);
 }
 
+/* The pointers of the struct are those of another time, but tell which texts there are. */
 static void
 get_letter(TupleTableSlot *slot, EtlDeadLetter *letter)
 {
 	slot_getallattrs(slot);
 	memcpy(letter, VARDATA_ANY(DatumGetPointer(slot->tts_values[0])), sizeof(*letter));
-	for (int i = 0; i < NTEXTS; i++)
+	for (int i = 0; i < EtlDeadLetterColumnCount; i++)
 		if (!slot->tts_isnull[i + 1])
 			*letter_text(letter, i) = TextDatumGetCString(slot->tts_values[i + 1]);
 }
@@ -131,8 +126,8 @@ spool_rejects(EtlRun *run)
 		const EtlReject *reject = lfirst(lc);
 		EtlDeadLetter letter = {0};
 
-		counters->malformed += strcmp(reject->stage, "parse") == 0;
-		counters->convert_failed += strcmp(reject->stage, "convert") == 0;
+		counters->malformed += reject->stage == ETL_FAILED_PARSE;
+		counters->convert_failed += reject->stage == ETL_FAILED_CONVERT;
 		run->rejected++;
 		EtlCheckRejectLimit(run, run->rejected, reject);
 		EtlMakeLetter(run, reject, &letter);

@@ -26,7 +26,7 @@
 #include "nodes/bitmapset.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
-#include "pipeline/catalog.h"
+#include "pipeline/catalog/catalog.h"
 #include "pipeline/check.h"
 #include "pipeline/statements.h"
 #include "utils/builtins.h"
@@ -133,7 +133,7 @@ make_transform(EtlStatements *s, const EtlPipeline *pipeline, const char *schema
 	s->emitted = EtlCheckQuery(pipeline, psprintf("SELECT q.* FROM %s", from), s->target);
 	initStringInfo(&text);
 	appendStringInfoString(&text, "SELECT q.*");
-	foreach (lc, pipeline->rules)
+	foreach (lc, pipeline->rules_list)
 	{
 		const EtlRule *rule = lfirst(lc);
 
@@ -252,13 +252,13 @@ add_condition(StringInfo text, const EtlStatements *s, Relation target, bool exc
 static void
 add_on_conflict(StringInfo text, const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 {
-	if (strcmp(pipeline->on_conflict, "error") == 0)
+	if (pipeline->on_conflict == ETL_CONFLICT_ERROR)
 		return;
 	appendStringInfoString(text, " ON CONFLICT (");
 	for (int i = 0; i < s->nkeys; i++)
 		appendStringInfo(text, "%s%s", i > 0 ? ", " : "", column_name(s->emitted, s->keys[i]));
 	appendStringInfoString(text, ")");
-	if (strcmp(pipeline->on_conflict, "ignore") == 0 || next_updated(s, target, 0) < 0)
+	if (pipeline->on_conflict == ETL_CONFLICT_IGNORE || next_updated(s, target, 0) < 0)
 	{
 		appendStringInfoString(text, " DO NOTHING");
 		return;
@@ -525,9 +525,10 @@ make_all(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 	s->batch = EtlCheckSource(pipeline, s->open);
 	make_transform(s, pipeline, schema);
 	EtlCheckTarget(pipeline, s, target);
-	s->load = make_load(pipeline, s, target, schema, EtlIsUpsert(pipeline) ? UPSERT : INSERT_ONLY);
+	s->load = make_load(pipeline, s, target, schema,
+						pipeline->mode == ETL_MODE_UPSERT ? UPSERT : INSERT_ONLY);
 	EtlCheckLoad(s->load);
-	if (!EtlIsUpsert(pipeline))
+	if (pipeline->mode != ETL_MODE_UPSERT)
 		return;
 	if (s->tells_inserted)
 		s->insert = make_load(pipeline, s, target, schema, INSERT_ONLY);

@@ -194,7 +194,7 @@ EtlWorkerMain(Datum arg)
 	EtlConnectWorker(the_start->database, the_start->owner);
 	PG_TRY();
 	{
-		EtlRunPipeline(the_start->pipeline, the_start->retry, run_started);
+		EtlRunPipeline(the_start->pipeline, the_start->kind, run_started);
 	}
 	PG_CATCH();
 	{

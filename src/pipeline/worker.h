@@ -17,7 +17,7 @@ typedef struct EtlStart
 	Oid database;
 	Oid owner;
 	int64 pipeline;
-	bool retry;
+	EtlRunKind kind;
 	Latch *starter;
 
 	/* from it */

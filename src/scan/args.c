@@ -126,13 +126,10 @@ EtlArgInt(const EtlArgs *args, const char *name, int64 otherwise)
 }
 
 int
-EtlArgChoice(const EtlArgs *args, const char *name, const char *const *choices, int n)
+EtlChoice(const char *name, const char *value, const char *const *choices, int n)
 {
-	char *value = EtlArgText(args, name);
 	StringInfoData list;
 
-	if (value == NULL)
-		return 0;
 	for (int i = 0; i < n; i++)
 		if (strcmp(value, choices[i]) == 0)
 			return i;
@@ -143,4 +140,12 @@ EtlArgChoice(const EtlArgs *args, const char *name, const char *const *choices, 
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("invalid value for argument \"%s\": \"%s\"", name, value),
 					errhint("Valid values are %s.", list.data)));
+}
+
+int
+EtlArgChoice(const EtlArgs *args, const char *name, const char *const *choices, int n)
+{
+	char *value = EtlArgText(args, name);
+
+	return value != NULL ? EtlChoice(name, value, choices, n) : 0;
 }

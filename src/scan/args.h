@@ -42,7 +42,9 @@ extern bool EtlArgBool(const EtlArgs *args, const char *name, bool otherwise);
 extern int64
 EtlArgInt(const EtlArgs *args, const char *name, int64 otherwise); /* of int or bigint */
 
-/* The number of the choice that a text argument names; anything else is an error (22023). */
+/* The number of the choice that a text is; anything else is an error that lists the choices (22023). */
+extern int EtlChoice(const char *name, const char *value, const char *const *choices, int n);
+/* The same of a text argument; if it is absent, the first. */
 extern int EtlArgChoice(const EtlArgs *args, const char *name, const char *const *choices, int n);
 
 #endif /* ETL_ARGS_H */

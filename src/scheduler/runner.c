@@ -11,7 +11,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "pipeline/catalog.h"
+#include "pipeline/catalog/catalog.h"
 #include "pipeline/engine.h"
 #include "pipeline/worker.h"
 #include "postmaster/bgworker.h"
@@ -89,7 +89,7 @@ EtlRunnerMain(Datum arg)
 		proc_exit(0); /* it took so long to start that the place was given away */
 	before_shmem_exit(give_place_back, 0);
 	EtlConnectWorker(ticket.database, ticket.owner);
-	EtlRunPipeline(ticket.pipeline, false, run_started);
+	EtlRunPipeline(ticket.pipeline, ETL_RUN_LOAD, run_started);
 	if (EtlRetryRefusedWait > 0)
 		write_for_scheduler(write_wait);
 	if (EtlSettlesIn > 0)

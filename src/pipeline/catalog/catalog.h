@@ -7,9 +7,13 @@
 #ifndef ETL_CATALOG_H
 #define ETL_CATALOG_H
 
+#include "pipeline/catalog/sql.h"
 #include "pipeline/pipeline.h"
 
-/* definitions */
+/* definitions; the options are what users set: arguments and columns of the same names */
+extern const EtlSqlColumn EtlPipelineOptions[];
+extern const int EtlPipelineOptionCount;
+
 extern EtlPipeline *EtlCatalogFind(const char *name, bool missing_ok);
 extern EtlPipeline *EtlCatalogGet(int64 id); /* NULL: dropped */
 extern int64 EtlCatalogInsert(const EtlPipeline *pipeline);
@@ -17,6 +21,8 @@ extern void EtlCatalogUpdate(const EtlPipeline *pipeline);
 extern void EtlCatalogSetEnabled(int64 id, bool enabled);
 extern void EtlCatalogDelete(int64 id);
 extern int64 EtlCatalogAdopt(void);
+/* Whether a definition was made in this very database: elsewhere it is a copy. */
+extern bool EtlIsAtHome(int64 system_identifier, Oid database);
 
 /* where the extension's functions are */
 extern char *EtlCatalogFunctionSchema(void);
@@ -25,16 +31,25 @@ extern char *EtlCatalogFunctionSchema(void);
 extern void EtlCatalogDo(void (*work)(void *arg), void *arg);
 
 /* runs */
-extern int64 EtlCatalogStartRun(int64 pipeline, const char *kind);
+extern int64 EtlCatalogStartRun(int64 pipeline, EtlRunKind kind);
 /* Writes the counters; an error if the run is no longer the one that counts. */
 extern void EtlCatalogUpdateRun(int64 run, const EtlRunCounters *counters);
 extern void
-EtlCatalogEndRun(int64 run, const char *state, const char *sqlstate, const char *message);
+EtlCatalogEndRun(int64 run, EtlRunState state, const char *sqlstate, const char *message);
+/* Whether, at this very moment, it is not written how a run has ended. */
+extern bool EtlCatalogRunIsOpen(int64 run);
 
-/* What CALL etl_run shows: the row of a run, in the order of its OUT parameters. */
-#define ETL_RUN_RESULTS 14
-extern void
-EtlCatalogRunResult(int64 run, Datum *values, bool *isnull, char **sqlstate, char **message);
+typedef struct EtlRunResult
+{
+	int64 id;
+	EtlRunState state;
+	char *sqlstate;
+	char *message;
+	EtlRunCounters counters;
+} EtlRunResult;
+
+/* The row of a run; an error if it was purged. */
+extern const EtlRunResult *EtlCatalogRunResult(int64 run);
 
 /* checkpoints */
 typedef struct EtlCheckpoint
@@ -53,17 +68,17 @@ extern void EtlCatalogSetPending(int64 pipeline, const char *type, const char *v
 extern void EtlCatalogPublishWatermark(int64 pipeline);
 extern void EtlCatalogReset(int64 pipeline);
 
-/* dead letters; spool.c names the texts */
+/* dead letters */
 typedef struct EtlDeadLetter
 {
 	int64 id;
-	const char *stage;
+	EtlFailedStage stage;
 	const char *source;
 	int64 line; /* 0: NULL, as with the next two */
 	int64 page;
 	int64 index;
-	int64 offset;
-	const char *column;
+	int64 byte_offset;
+	const char *column_name;
 	const char *value;
 	const char *raw;
 	const char *header;
@@ -74,6 +89,9 @@ typedef struct EtlDeadLetter
 	bool replayable;
 } EtlDeadLetter;
 
+extern const EtlSqlColumn EtlDeadLetterColumns[];
+extern const int EtlDeadLetterColumnCount;
+
 extern int64 EtlCatalogAddDeadLetter(int64 pipeline, int64 run, const EtlDeadLetter *letter);
 /* The open, replayable ones behind "after". */
 extern List *EtlCatalogDeadLetters(int64 pipeline, int64 after, int n);
@@ -83,7 +101,7 @@ extern List *EtlCatalogDeadLettersOf(int64 pipeline, int64 run, const char *sqls
 extern void EtlCatalogResolve(int64 letter, int64 run);
 /* The open ones of runs before this one. */
 extern void EtlCatalogResolveBefore(int64 pipeline, int64 run);
-extern void EtlCatalogFailedAgain(int64 letter, const char *stage, const char *sqlstate,
+extern void EtlCatalogFailedAgain(int64 letter, EtlFailedStage stage, const char *sqlstate,
 								  const char *message, const char *detail);
 /* Removes old runs and resolved dead letters, or open ones, too. */
 extern int64 EtlCatalogPurge(int64 pipeline, const char *age, bool open);

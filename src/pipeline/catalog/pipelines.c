@@ -1,0 +1,175 @@
+/*
+ * pipelines.c
+ *		The definitions of pipelines in etl_catalog, and where the functions of the extension are.
+ */
+#include "etl.h"
+
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "pipeline/catalog/catalog.h"
+#include "pipeline/catalog/sql.h"
+
+#define MEMBER(name, type, ...)                               \
+	{                                                         \
+#name, type, offsetof(EtlPipeline, name), __VA_ARGS__ \
+	}
+
+/* What users set. */
+#define OPTIONS                                                                                  \
+	MEMBER(owner, ETL_SQL_ROLE), MEMBER(source, ETL_SQL_TEXT), MEMBER(query, ETL_SQL_TEXT),      \
+		MEMBER(target, ETL_SQL_TEXT), MEMBER(key, ETL_SQL_TEXTS, .nullable = true),              \
+		MEMBER(mode, ETL_SQL_WORD, &EtlModeWords),                                               \
+		MEMBER(on_conflict, ETL_SQL_WORD, &EtlOnConflictWords), MEMBER(watermark, ETL_SQL_TEXT), \
+		MEMBER(watermark_lag, ETL_SQL_TEXT), MEMBER(watermark_max, ETL_SQL_TEXT),                \
+		MEMBER(rules, ETL_SQL_JSON), MEMBER(redact, ETL_SQL_TEXTS),                              \
+		MEMBER(whole, ETL_SQL_BOOLEAN), MEMBER(batch_size, ETL_SQL_INT),                         \
+		MEMBER(flush_interval, ETL_SQL_INTERVAL),                                                \
+		MEMBER(on_error, ETL_SQL_WORD, &EtlOnFaultWords),                                        \
+		MEMBER(reject_limit, ETL_SQL_BIGINT, .nullable = true, .null = -1),                      \
+		MEMBER(on_shutdown, ETL_SQL_WORD, &EtlOnShutdownWords),                                  \
+		MEMBER(max_runtime, ETL_SQL_INTERVAL), MEMBER(enabled, ETL_SQL_BOOLEAN)
+
+/* What is written once, when a pipeline is made. */
+#define IDENTITY                                                   \
+	MEMBER(name, ETL_SQL_TEXT), MEMBER(search_path, ETL_SQL_TEXT), \
+		MEMBER(system_identifier, ETL_SQL_BIGINT), MEMBER(database, ETL_SQL_ROLE)
+
+const EtlSqlColumn EtlPipelineOptions[] = {OPTIONS};
+const int EtlPipelineOptionCount = lengthof(EtlPipelineOptions);
+
+static const EtlSqlColumn written[] = {OPTIONS, IDENTITY};
+static const EtlSqlColumn columns[] = {OPTIONS, IDENTITY, MEMBER(id, ETL_SQL_BIGINT)};
+
+static EtlPipeline *
+find_pipeline(EtlSql *statement, EtlSqlValues *values, const char *condition)
+{
+	List *found;
+	EtlPipeline *pipeline;
+
+	if (statement->text == NULL)
+		statement->text = EtlSqlText("SELECT %s FROM etl_catalog.pipelines WHERE %s",
+									 EtlSqlNames(columns, lengthof(columns)), condition);
+	found = EtlSqlSelect(statement, values, columns, lengthof(columns), sizeof(EtlPipeline));
+	if (found == NIL)
+		return NULL;
+	pipeline = linitial(found);
+	pipeline->rules_list = EtlRulesOf(pipeline->rules);
+	return pipeline;
+}
+
+EtlPipeline *
+EtlCatalogFind(const char *name, bool missing_ok)
+{
+	static EtlSql statement;
+	EtlSqlValues values = {0};
+	EtlPipeline *pipeline;
+
+	EtlSqlAddText(&values, name);
+	pipeline = find_pipeline(&statement, &values, "name = $1");
+	if (pipeline == NULL && !missing_ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("pipeline \"%s\" does not exist", name),
+				 errhint("The view etl_pipelines lists the pipelines that you may see.")));
+	return pipeline;
+}
+
+EtlPipeline *
+EtlCatalogGet(int64 id)
+{
+	static EtlSql statement;
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, id);
+	return find_pipeline(&statement, &values, "id = $1");
+}
+
+int64
+EtlCatalogInsert(const EtlPipeline *pipeline)
+{
+	static EtlSql statement;
+	EtlSqlValues values = {0};
+
+	if (statement.text == NULL)
+		statement.text =
+			EtlSqlText("INSERT INTO etl_catalog.pipelines (%s) VALUES (%s) RETURNING id",
+					   EtlSqlNames(written, lengthof(written)),
+					   EtlSqlParameters(written, lengthof(written), 1));
+	EtlSqlAddStruct(&values, written, lengthof(written), pipeline);
+	return EtlSqlRunForBigint(&statement, &values);
+}
+
+void
+EtlCatalogUpdate(const EtlPipeline *pipeline)
+{
+	static EtlSql statement;
+	EtlSqlValues values = {0};
+
+	if (statement.text == NULL)
+		statement.text =
+			EtlSqlText("UPDATE etl_catalog.pipelines SET (%s) = (%s) WHERE id = $1",
+					   EtlSqlNames(EtlPipelineOptions, EtlPipelineOptionCount),
+					   EtlSqlParameters(EtlPipelineOptions, EtlPipelineOptionCount, 2));
+	EtlSqlAddBigint(&values, pipeline->id);
+	EtlSqlAddStruct(&values, EtlPipelineOptions, EtlPipelineOptionCount, pipeline);
+	(void) EtlSqlRun(&statement, &values);
+}
+
+void
+EtlCatalogSetEnabled(int64 id, bool enabled)
+{
+	static EtlSql statement = {"UPDATE etl_catalog.pipelines SET enabled = $2 WHERE id = $1"};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, id);
+	EtlSqlAddBoolean(&values, enabled);
+	(void) EtlSqlRun(&statement, &values);
+}
+
+void
+EtlCatalogDelete(int64 id)
+{
+	static EtlSql statement = {"WITH p AS (DELETE FROM etl_catalog.pipelines WHERE id = $1), "
+							   "c AS (DELETE FROM etl_catalog.checkpoints WHERE pipeline = $1), "
+							   "w AS (DELETE FROM etl_catalog.watermarks WHERE pipeline = $1), "
+							   "r AS (DELETE FROM etl_catalog.runs WHERE pipeline = $1) "
+							   "DELETE FROM etl_catalog.dead_letters WHERE pipeline = $1"};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, id);
+	(void) EtlSqlRun(&statement, &values);
+}
+
+bool
+EtlIsAtHome(int64 system_identifier, Oid database)
+{
+	return (uint64) system_identifier == GetSystemIdentifier() && database == MyDatabaseId;
+}
+
+int64
+EtlCatalogAdopt(void)
+{
+	static EtlSql statement = {"UPDATE etl_catalog.pipelines "
+							   "SET system_identifier = $1, database = $2 "
+							   "WHERE NOT etl_catalog.is_at_home(system_identifier, database)"};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, (int64) GetSystemIdentifier());
+	EtlSqlAdd(&values, OIDOID, ObjectIdGetDatum(MyDatabaseId));
+	return (int64) EtlSqlRun(&statement, &values);
+}
+
+char *
+EtlCatalogFunctionSchema(void)
+{
+	static EtlSql statement = {"SELECT quote_ident(nspname) FROM pg_extension AS e "
+							   "JOIN pg_namespace AS n ON n.oid = e.extnamespace "
+							   "WHERE extname = 'etl'"};
+	EtlSqlValues values = {0};
+	char *schema = EtlSqlRunForText(&statement, &values);
+
+	if (schema == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"etl\" does not exist")));
+	return schema;
+}

@@ -1,0 +1,244 @@
+/*
+ * runs.c
+ *		Runs in etl_catalog, and what they leave for the next one: checkpoints and watermarks.
+ */
+#include "etl.h"
+
+#include "pipeline/catalog/catalog.h"
+#include "pipeline/catalog/sql.h"
+
+/* ----------------------------------------------------------------
+ *	Runs
+ * ---------------------------------------------------------------- */
+
+static const EtlSqlColumn counter_columns[] = {
+#define COUNTER(name, text) \
+	{#name, ETL_SQL_BIGINT, offsetof(EtlRunCounters, name), .nullable = true, .null = -1},
+	ETL_RUN_COUNTERS(COUNTER)
+#undef COUNTER
+};
+
+/*
+ * Behind an UPDATE of runs that have ended, named "ended": adds them to the totals of their pipelines, which stay when
+ * runs are purged.  How long a crashed run took is not known.
+ */
+static const char *
+add_to_totals(void)
+{
+	StringInfoData columns, values, sums;
+
+	initStringInfo(&columns);
+	initStringInfo(&values);
+	initStringInfo(&sums);
+	for (int i = ETL_RUN_SUCCEEDED; i < EtlRunStateWords.n; i++)
+	{
+		const char *state = EtlWordName(&EtlRunStateWords, i);
+
+		appendStringInfo(&columns, ", %s", state);
+		appendStringInfo(&values, ", (state = '%s')::int", state);
+		appendStringInfo(&sums, ", %s = t.%s + excluded.%s", state, state, state);
+	}
+	for (int i = 0; i < lengthof(counter_columns); i++)
+	{
+		const char *name = counter_columns[i].name;
+
+		appendStringInfo(&columns, ", %s", name);
+		appendStringInfo(&values, ", coalesce(%s, 0)", name);
+		appendStringInfo(&sums, ", %s = t.%s + excluded.%s", name, name, name);
+	}
+	return psprintf(
+		"INSERT INTO etl_catalog.totals AS t (pipeline, seconds, last_seconds, last_finished, "
+		"last_success%s) "
+		"SELECT pipeline, coalesce(duration, 0), duration, finished_at, "
+		"CASE WHEN state = 'succeeded' THEN finished_at END%s FROM ended, LATERAL "
+		"(SELECT greatest(extract(epoch FROM finished_at - started_at), 0)) AS d(duration) "
+		"ON CONFLICT (pipeline) DO UPDATE SET seconds = t.seconds + excluded.seconds, "
+		"last_seconds = coalesce(excluded.last_seconds, t.last_seconds), "
+		"last_finished = coalesce(excluded.last_finished, t.last_finished), "
+		"last_success = coalesce(excluded.last_success, t.last_success)%s",
+		columns.data, values.data, sums.data);
+}
+
+/* The caller holds the lock of the pipeline: whatever else says that it is running has died. */
+int64
+EtlCatalogStartRun(int64 pipeline, EtlRunKind kind)
+{
+	static EtlSql crashed;
+	static EtlSql start = {"INSERT INTO etl_catalog.runs (pipeline, kind, state, pid, "
+						   "started_at) VALUES ($1, $2, 'running', pg_backend_pid(), "
+						   "clock_timestamp()) RETURNING id"};
+	EtlSqlValues values = {0};
+
+	if (crashed.text == NULL)
+		crashed.text = EtlSqlText("WITH ended AS (UPDATE etl_catalog.runs SET state = 'crashed' "
+								  "WHERE pipeline = $1 AND state = 'running' RETURNING *) %s",
+								  add_to_totals());
+	EtlSqlAddBigint(&values, pipeline);
+	(void) EtlSqlRun(&crashed, &values);
+	EtlSqlAddText(&values, EtlWordName(&EtlRunKindWords, kind));
+	return EtlSqlRunForBigint(&start, &values);
+}
+
+/*
+ * The fence: a run whose lock was taken from it, and which was therefore declared dead by the next one,
+ * finds no row here, and must not commit what it has done.
+ */
+void
+EtlCatalogUpdateRun(int64 run, const EtlRunCounters *counters)
+{
+	static EtlSql statement;
+	EtlSqlValues values = {0};
+
+	if (statement.text == NULL)
+		statement.text = EtlSqlText(
+			"UPDATE etl_catalog.runs SET (%s) = (%s) WHERE id = $1 AND state = 'running'",
+			EtlSqlNames(counter_columns, lengthof(counter_columns)),
+			EtlSqlParameters(counter_columns, lengthof(counter_columns), 2));
+	EtlSqlAddBigint(&values, run);
+	EtlSqlAddStruct(&values, counter_columns, lengthof(counter_columns), counters);
+	if (EtlSqlRun(&statement, &values) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("run %lld is no longer the one that runs the pipeline", (long long) run),
+				 errdetail("Another run has started, or the pipeline was dropped.")));
+}
+
+void
+EtlCatalogEndRun(int64 run, EtlRunState state, const char *sqlstate, const char *message)
+{
+	static EtlSql statement;
+	EtlSqlValues values = {0};
+
+	if (statement.text == NULL)
+		statement.text = EtlSqlText(
+			"WITH ended AS (UPDATE etl_catalog.runs SET state = $2, sqlstate = $3, message = $4, "
+			"finished_at = clock_timestamp() WHERE id = $1 AND state = 'running' RETURNING *) %s",
+			add_to_totals());
+	EtlSqlAddBigint(&values, run);
+	EtlSqlAddText(&values, EtlWordName(&EtlRunStateWords, state));
+	EtlSqlAddText(&values, sqlstate);
+	EtlSqlAddText(&values, message);
+	(void) EtlSqlRun(&statement, &values);
+}
+
+bool
+EtlCatalogRunIsOpen(int64 run)
+{
+	static EtlSql statement = {"SELECT FROM etl_catalog.runs WHERE id = $1 AND state = 'running'",
+							   .latest = true};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, run);
+	return EtlSqlRun(&statement, &values) > 0;
+}
+
+const EtlRunResult *
+EtlCatalogRunResult(int64 run)
+{
+	static EtlSql statement = {"SELECT * FROM etl_catalog.runs WHERE id = $1"};
+	static const EtlSqlColumn columns[] = {
+		{"id", ETL_SQL_BIGINT, offsetof(EtlRunResult, id)},
+		{"state", ETL_SQL_WORD, offsetof(EtlRunResult, state), &EtlRunStateWords},
+		{"sqlstate", ETL_SQL_TEXT, offsetof(EtlRunResult, sqlstate)},
+		{"message", ETL_SQL_TEXT, offsetof(EtlRunResult, message)},
+#define COUNTER(name, text) \
+	{#name, ETL_SQL_BIGINT, offsetof(EtlRunResult, counters.name), .null = -1},
+		ETL_RUN_COUNTERS(COUNTER)
+#undef COUNTER
+	};
+	EtlSqlValues values = {0};
+	List *found;
+
+	EtlSqlAddBigint(&values, run);
+	found = EtlSqlSelect(&statement, &values, columns, lengthof(columns), sizeof(EtlRunResult));
+	if (found == NIL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("run %lld does not exist any more", (long long) run)));
+	return linitial(found);
+}
+
+/* ----------------------------------------------------------------
+ *	Checkpoints and watermarks
+ * ---------------------------------------------------------------- */
+
+static const EtlSqlColumn checkpoint_columns[] = {
+	{"part", ETL_SQL_TEXT, offsetof(EtlCheckpoint, part)},
+	{"position", ETL_SQL_TEXT, offsetof(EtlCheckpoint, position)},
+	{"skipped", ETL_SQL_BIGINT, offsetof(EtlCheckpoint, skipped)},
+};
+
+List *
+EtlCatalogCheckpoints(int64 pipeline)
+{
+	static EtlSql statement = {"SELECT part, position, skipped FROM etl_catalog.checkpoints "
+							   "WHERE pipeline = $1 ORDER BY part"};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, pipeline);
+	return EtlSqlSelect(&statement, &values, checkpoint_columns, lengthof(checkpoint_columns),
+						sizeof(EtlCheckpoint));
+}
+
+void
+EtlCatalogSetCheckpoint(int64 pipeline, const EtlCheckpoint *checkpoint)
+{
+	static EtlSql statement = {
+		"INSERT INTO etl_catalog.checkpoints (pipeline, part, position, skipped) "
+		"VALUES ($1, $2, $3, $4) ON CONFLICT (pipeline, part) "
+		"DO UPDATE SET position = excluded.position, skipped = excluded.skipped"};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, pipeline);
+	EtlSqlAddStruct(&values, checkpoint_columns, lengthof(checkpoint_columns), checkpoint);
+	(void) EtlSqlRun(&statement, &values);
+}
+
+char *
+EtlCatalogWatermark(int64 pipeline, bool pending)
+{
+	static EtlSql statement = {
+		"SELECT CASE WHEN $2 THEN pending ELSE value END FROM etl_catalog.watermarks "
+		"WHERE pipeline = $1"};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, pipeline);
+	EtlSqlAddBoolean(&values, pending);
+	return EtlSqlRunForText(&statement, &values);
+}
+
+void
+EtlCatalogSetPending(int64 pipeline, const char *type, const char *value)
+{
+	static EtlSql statement = {
+		"INSERT INTO etl_catalog.watermarks (pipeline, type, pending) VALUES ($1, $2, $3) "
+		"ON CONFLICT (pipeline) DO UPDATE SET type = excluded.type, pending = excluded.pending"};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, pipeline);
+	EtlSqlAddText(&values, type);
+	EtlSqlAddText(&values, value);
+	(void) EtlSqlRun(&statement, &values);
+}
+
+void
+EtlCatalogPublishWatermark(int64 pipeline)
+{
+	static EtlSql statement = {"UPDATE etl_catalog.watermarks SET value = pending "
+							   "WHERE pipeline = $1 AND value IS DISTINCT FROM pending"};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, pipeline);
+	(void) EtlSqlRun(&statement, &values);
+}
+
+void
+EtlCatalogReset(int64 pipeline)
+{
+	static EtlSql statement = {
+		"WITH c AS (DELETE FROM etl_catalog.checkpoints WHERE pipeline = $1) "
+		"DELETE FROM etl_catalog.watermarks WHERE pipeline = $1"};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, pipeline);
+	(void) EtlSqlRun(&statement, &values);
+}

@@ -1,0 +1,98 @@
+/*
+ * sql.h
+ *		SQL on the tables of etl_catalog, with the rights of their owner.
+ *
+ * This is the one way to speak SPI with these tables.  Texts are constants and values are parameters, so nothing
+ * that a user wrote runs with these rights.  A table of EtlSqlColumn says which column is which member of a struct:
+ * names, parameters and conversions of a statement come from it.
+ */
+#ifndef ETL_SQL_H
+#define ETL_SQL_H
+
+#include "etl.h"
+
+#include "executor/spi.h"
+#include "nodes/pg_list.h"
+#include "pipeline/pipeline.h"
+
+/* ----------------------------------------------------------------
+ *	Columns
+ * ---------------------------------------------------------------- */
+
+typedef enum EtlSqlType
+{
+	ETL_SQL_BOOLEAN,  /* bool */
+	ETL_SQL_INT,	  /* int */
+	ETL_SQL_BIGINT,	  /* int64 */
+	ETL_SQL_TIME,	  /* TimestampTz */
+	ETL_SQL_ROLE,	  /* Oid; a regrole or an oid */
+	ETL_SQL_TEXT,	  /* char *; read from a column of any type */
+	ETL_SQL_TEXTS,	  /* List * of char *; a text[] */
+	ETL_SQL_JSON,	  /* char *; a jsonb */
+	ETL_SQL_WORD,	  /* an enum; a text */
+	ETL_SQL_INTERVAL, /* EtlInterval */
+} EtlSqlType;
+
+/* A column, and the member of a struct that holds it. */
+typedef struct EtlSqlColumn
+{
+	const char *name;
+	EtlSqlType type;
+	size_t offset;
+	const EtlWords *words; /* of ETL_SQL_WORD */
+	/* a pointer that is NULL is NULL; these say what else is: a number, or the empty list */
+	bool nullable;
+	int64 null;
+} EtlSqlColumn;
+
+/* "a, b, c" */
+extern char *EtlSqlNames(const EtlSqlColumn *columns, int n);
+/* "$2, $3::interval, $4", from a number on */
+extern char *EtlSqlParameters(const EtlSqlColumn *columns, int n, int first);
+extern int64 EtlIntervalMs(Datum interval);
+
+/* ----------------------------------------------------------------
+ *	Statements
+ * ---------------------------------------------------------------- */
+
+/* A statement.  It is prepared when it first runs, with the types of the values that it gets then, and kept. */
+typedef struct EtlSql
+{
+	const char *text;
+	bool latest; /* it only reads, and sees what is committed now, whatever the transaction sees */
+	SPIPlanPtr plan;
+} EtlSql;
+
+#define ETL_SQL_MAX_PARAMETERS 40
+
+/* The values of its parameters, which are added in their order. */
+typedef struct EtlSqlValues
+{
+	int n;
+	Oid types[ETL_SQL_MAX_PARAMETERS];
+	Datum values[ETL_SQL_MAX_PARAMETERS];
+	char nulls[ETL_SQL_MAX_PARAMETERS];
+} EtlSqlValues;
+
+extern void EtlSqlAdd(EtlSqlValues *values, Oid type, Datum value);
+extern void EtlSqlAddNull(EtlSqlValues *values, Oid type);
+extern void EtlSqlAddText(EtlSqlValues *values, const char *text); /* NULL is NULL */
+extern void EtlSqlAddBigint(EtlSqlValues *values, int64 value);
+extern void EtlSqlAddBoolean(EtlSqlValues *values, bool value);
+extern void EtlSqlAddTime(EtlSqlValues *values, int64 time); /* 0 is NULL */
+extern void
+EtlSqlAddStruct(EtlSqlValues *values, const EtlSqlColumn *columns, int n, const void *from);
+
+/* The text of a statement that is made of columns, for as long as the process lasts. */
+extern const char *EtlSqlText(const char *format, ...) pg_attribute_printf(1, 2);
+
+/* Runs a statement; returns the number of rows that it gave or was about. */
+extern uint64 EtlSqlRun(EtlSql *statement, EtlSqlValues *values);
+/* The first column of its first row; 0 and NULL if there is none. */
+extern int64 EtlSqlRunForBigint(EtlSql *statement, EtlSqlValues *values);
+extern char *EtlSqlRunForText(EtlSql *statement, EtlSqlValues *values);
+/* The rows that it gives, each a struct of a size, whose members are the columns of those names. */
+extern List *EtlSqlSelect(EtlSql *statement, EtlSqlValues *values, const EtlSqlColumn *columns,
+						  int n, size_t size);
+
+#endif /* ETL_SQL_H */

@@ -1,0 +1,34 @@
+/*
+ * words.c
+ *		What is a word in SQL and an enum in C: one table of names for each enum.
+ */
+#include "etl.h"
+
+#include "pipeline/words.h"
+#include "scan/args.h"
+
+#define WORDS(variable, what, ...)                                                   \
+	const EtlWords variable = {what, lengthof(((const char *const[]){__VA_ARGS__})), \
+							   (const char *const[]){__VA_ARGS__}}
+
+WORDS(EtlRunKindWords, "kind", "load", "retry");
+WORDS(EtlRunStateWords, "state", "running", "succeeded", "failed", "cancelled", "stopped",
+	  "crashed");
+WORDS(EtlModeWords, "mode", "upsert", "append");
+WORDS(EtlOnConflictWords, "on_conflict", "update", "ignore", "error");
+WORDS(EtlOnFaultWords, "on_error", "dead_letter", "fail");
+WORDS(EtlOnShutdownWords, "on_shutdown", "drain", "drop");
+WORDS(EtlFailedStageWords, "stage", "parse", "convert", "rule", "load");
+
+int
+EtlWordOf(const EtlWords *words, const char *name)
+{
+	return EtlChoice(words->what, name, words->names, words->n);
+}
+
+const char *
+EtlWordName(const EtlWords *words, int value)
+{
+	Assert(value >= 0 && value < words->n);
+	return words->names[value];
+}

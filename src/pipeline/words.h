@@ -1,0 +1,83 @@
+/*
+ * words.h
+ *		What is a word in SQL and an enum in C: one table of names for each enum.
+ */
+#ifndef ETL_WORDS_H
+#define ETL_WORDS_H
+
+#include "etl.h"
+
+typedef struct EtlWords
+{
+	const char *what; /* for messages: the argument, or the kind of word */
+	int n;
+	const char *const *names; /* [n], by the value of the enum */
+} EtlWords;
+
+/* What a run is. */
+typedef enum EtlRunKind
+{
+	ETL_RUN_LOAD, /* of the source */
+	ETL_RUN_RETRY /* of dead letters */
+} EtlRunKind;
+
+typedef enum EtlRunState
+{
+	ETL_RUN_RUNNING,
+	ETL_RUN_SUCCEEDED,
+	ETL_RUN_FAILED,
+	ETL_RUN_CANCELLED,
+	ETL_RUN_STOPPED, /* by a shutdown */
+	ETL_RUN_CRASHED	 /* its worker ended without a word */
+} EtlRunState;
+
+/* How rows are applied to the target. */
+typedef enum EtlMode
+{
+	ETL_MODE_UPSERT,
+	ETL_MODE_APPEND
+} EtlMode;
+
+/* What an upsert does with a key that is there. */
+typedef enum EtlOnConflict
+{
+	ETL_CONFLICT_UPDATE,
+	ETL_CONFLICT_IGNORE,
+	ETL_CONFLICT_ERROR
+} EtlOnConflict;
+
+/* What becomes of a record that cannot be loaded; EtlOnError (rows.h) is what a scan does with it. */
+typedef enum EtlOnFault
+{
+	ETL_FAULT_DEAD_LETTER,
+	ETL_FAULT_FAIL
+} EtlOnFault;
+
+typedef enum EtlOnShutdown
+{
+	ETL_SHUTDOWN_DRAIN,
+	ETL_SHUTDOWN_DROP
+} EtlOnShutdown;
+
+/* Where a record failed. */
+typedef enum EtlFailedStage
+{
+	ETL_FAILED_PARSE,
+	ETL_FAILED_CONVERT,
+	ETL_FAILED_RULE,
+	ETL_FAILED_LOAD
+} EtlFailedStage;
+
+extern const EtlWords EtlRunKindWords;
+extern const EtlWords EtlRunStateWords;
+extern const EtlWords EtlModeWords;
+extern const EtlWords EtlOnConflictWords;
+extern const EtlWords EtlOnFaultWords;
+extern const EtlWords EtlOnShutdownWords;
+extern const EtlWords EtlFailedStageWords;
+
+/* The value that a word stands for; an error that lists the words if there is none (22023). */
+extern int EtlWordOf(const EtlWords *words, const char *name);
+extern const char *EtlWordName(const EtlWords *words, int value);
+
+#endif /* ETL_WORDS_H */
