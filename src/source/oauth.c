@@ -24,7 +24,6 @@
 #include "source/exchange.h"
 #include "source/jwt.h"
 #include "source/oauth.h"
-#include "source/utf8.h"
 
 #define MAX_TOKENS 16
 #define MAX_ANSWER (64 * 1024)
@@ -132,8 +131,8 @@ make_assertion(const EtlTarget *target)
 				 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&id))));
 	appendStringInfo(&claims, ",\"iat\":" INT64_FORMAT ",\"exp\":" INT64_FORMAT "}", now,
 					 now + ASSERTION_LIFETIME);
-	return EtlJwtSign(target->algorithm ? target->algorithm : "RS256", target->key_id,
-					  EtlToUtf8(claims.data), target->private_key);
+	return EtlJwtSign(target->algorithm ? target->algorithm : "RS256", target->key_id, claims.data,
+					  target->private_key);
 }
 
 /* Does the client say who it is by its secret? */

@@ -36,6 +36,7 @@
 #include "source/hosts.h"
 #include "source/jwt.h"
 #include "source/server.h"
+#include "source/utf8.h"
 
 PG_FUNCTION_INFO_V1(etl_server_validator);
 
@@ -78,7 +79,7 @@ field(const Option *option, EtlTarget *target)
 	return (char *) target + option->offset;
 }
 
-/* A text that goes into a header of a request, or names a file. */
+/* A text as it is: a name of ours, or a secret. */
 static void
 read_text(const Option *option, const char *value, EtlTarget *target)
 {
@@ -92,6 +93,13 @@ read_text(const Option *option, const char *value, EtlTarget *target)
 	*(const char **) field(option, target) = pstrdup(value);
 }
 
+/* A text that is sent, and so is UTF-8. */
+static void
+read_sent(const Option *option, const char *value, EtlTarget *target)
+{
+	read_text(option, EtlToUtf8(value), target);
+}
+
 static void
 read_file_name(const Option *option, const char *value, EtlTarget *target)
 {
@@ -103,7 +111,7 @@ read_file_name(const Option *option, const char *value, EtlTarget *target)
 static void
 read_url(const Option *option, const char *value, EtlTarget *target)
 {
-	const char *fault = EtlUrlParse(value, &target->base);
+	const char *fault = EtlUrlParse(EtlToUtf8(value), &target->base);
 
 	if (!fault && target->base.user)
 		fault = "User and password belong into a user mapping.";
@@ -115,11 +123,11 @@ static void
 read_token_url(const Option *option, const char *value, EtlTarget *target)
 {
 	EtlUrl url;
-	const char *fault = EtlUrlParse(value, &url);
+	const char *fault = EtlUrlParse(EtlToUtf8(value), &url);
 
 	if (fault)
 		refuse(option, fault);
-	target->token_url = pstrdup(value);
+	target->token_url = pstrdup(EtlToUtf8(value));
 }
 
 static void
@@ -258,7 +266,7 @@ read_headers(const Option *option, const char *value, EtlTarget *target)
 			fault = EtlHeaderFault(name, text);
 			if (fault)
 				refuse(option, fault);
-			target->headers = lappend(target->headers, psprintf("%s: %s", name, text));
+			target->headers = lappend(target->headers, psprintf("%s: %s", name, EtlToUtf8(text)));
 		}
 	}
 }
@@ -271,16 +279,16 @@ read_headers(const Option *option, const char *value, EtlTarget *target)
 static const Option options[] = {
 	{"url",				SERVER, ANYBODY,	 read_url},
 	{"auth",			SERVER, ANYBODY,	 read_auth},
-	{"auth_name",		SERVER, ANYBODY,	 read_text,		 FIELD(auth_name)},
+	{"auth_name",		SERVER, ANYBODY,	 read_sent,		 FIELD(auth_name)},
 	{"token_url",		SERVER, ANYBODY,	 read_token_url},
 	{"token_auth",		SERVER, ANYBODY,	 read_token_auth},
-	{"scope",			SERVER, ANYBODY,	 read_text,		 FIELD(scope)},
+	{"scope",			SERVER, ANYBODY,	 read_sent,		 FIELD(scope)},
 	{"grant",			SERVER, ANYBODY,	 read_grant},
 	{"algorithm",		SERVER, ANYBODY,	 read_algorithm},
-	{"issuer",			SERVER, ANYBODY,	 read_text,		 FIELD(issuer)},
-	{"subject",			SERVER, ANYBODY,	 read_text,		 FIELD(subject)},
-	{"audience",		SERVER, ANYBODY,	 read_text,		 FIELD(audience)},
-	{"key_id",			SERVER, ANYBODY,	 read_text,		 FIELD(key_id)},
+	{"issuer",			SERVER, ANYBODY,	 read_sent,		 FIELD(issuer)},
+	{"subject",			SERVER, ANYBODY,	 read_sent,		 FIELD(subject)},
+	{"audience",		SERVER, ANYBODY,	 read_sent,		 FIELD(audience)},
+	{"key_id",			SERVER, ANYBODY,	 read_sent,		 FIELD(key_id)},
 	{"headers",			SERVER, ANYBODY,	 read_headers},
 	{"rate_limit",		SERVER, ANYBODY,	 read_rate},
 	{"connect_timeout", SERVER, ANYBODY,	 read_time,		 FIELD(connect_timeout)},
@@ -291,7 +299,7 @@ static const Option options[] = {
 	{"dialect",			SERVER, ANYBODY,	 read_text,		 FIELD(dialect)},
 	{"allowed_origins", SERVER, ANYBODY,	 read_origins},
 	{"allow_private",	SERVER, SUPERUSER,	 read_bool,		 FIELD(allow_private)},
-	{"proxy",			SERVER, SUPERUSER,	 read_text,		 FIELD(proxy)},
+	{"proxy",			SERVER, SUPERUSER,	 read_sent,		 FIELD(proxy)},
 	{"ca_file",			SERVER, FILE_READER, read_file_name, FIELD(ca_file)},
 	{"client_cert",		SERVER, FILE_READER, read_file_name, FIELD(client_cert)},
 	{"client_key",		SERVER, FILE_READER, read_file_name, FIELD(client_key)},
@@ -486,6 +494,8 @@ read_options(List *given, Oid catalog, EtlTarget *target)
 			raise_unknown(element->defname, catalog);
 		if (is_file)
 			value = read_secret_file(value);
+		else if (option->secret)
+			value = EtlToUtf8(value); /* as the file should be */
 		option->read(option, value, target);
 	}
 }

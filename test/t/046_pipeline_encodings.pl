@@ -127,6 +127,16 @@ for my $encoding ('LATIN1', 'EUC_JP')
 	is($bodies[0], '{"once": 1, "größe": "é"}', 'in UTF-8');
 	is($bodies[1], '{"après": "10", "größe": "é"}', 'and carried along by its name');
 
+	# What servers and mappings say is sent in UTF-8, too.
+	sql(qq{CREATE SERVER known FOREIGN DATA WRAPPER etl OPTIONS (url '$base/api/accents/n=25/é=1', auth 'query', auth_name 'clé', headers '{"X-A": "ü"}');
+		CREATE USER MAPPING FOR CURRENT_USER SERVER known OPTIONS (key 'ßecret')});
+	fixture_reset();
+	is(create('known', "etl_api('known', '', $accents)"), '', 'a server with names');
+	like(run_of('known'), qr/^succeeded\|25/, 'is read');
+	my ($first) = fixture_requests();
+	is($first->{path}, '/api/accents/n=25/%C3%A9=1?cl%C3%A9=%C3%9Fecret', 'by its URL, with its key');
+	is($first->{headers}{'x-a'}, "\x{c3}\x{bc}", 'and header');
+
 	# A token for a signed assertion.
 	sql("CREATE SERVER signed FOREIGN DATA WRAPPER etl OPTIONS (url '$base', auth 'oauth2', grant 'jwt_bearer', token_url '$base/token',
 		scope 'tout é', issuer 'moi'); CREATE USER MAPPING FOR CURRENT_USER SERVER signed OPTIONS (private_key_file '$dir/key.pem')");
