@@ -376,14 +376,14 @@ INSERT INTO etl_catalog.dialects (name, preset, options, remarks) VALUES
     ('google', true, '{"pagination": "cursor", "items": "items", "next": "nextPageToken", "next_param": "pageToken", "limit_param": "maxResults", "missing_items": "empty", "on_empty": "continue:100"}', 'AIP-158: an empty page is not the end'),
     ('odata', true, '{"pagination": "next_url", "items": "value", "next": "\"@odata.nextLink\""}', 'OData 4, Microsoft Graph'),
     ('elasticsearch', true, '{"pagination": "cursor", "items": "hits.hits[]._source", "next": "hits.hits[].sort", "next_param": "body:search_after", "method": "POST", "repeatable": "true", "stop": "empty", "limit_param": "body:size"}', 'search_after; the body needs a sort with a tiebreaker'),
-    ('elasticsearch_scroll', true, '{"pagination": "cursor", "items": "hits.hits[]._source", "next": "_scroll_id", "next_param": "body:scroll_id", "next_path": "/_search/scroll", "carry": "scroll", "method": "POST", "stop": "empty"}', 'the id may stay the same'),
-    ('couchdb', true, '{"pagination": "cursor", "items": "docs", "next": "bookmark", "next_param": "body:bookmark", "method": "POST", "repeatable": "true", "stop": "short|empty"}', '_find; a bookmark comes even at the end'),
-    ('couchdb_changes', true, '{"pagination": "cursor", "items": "results", "next": "last_seq", "next_param": "since", "stop": "pending=0"}', '_changes; last_seq comes even at the end'),
+    ('elasticsearch_scroll', true, '{"pagination": "cursor", "items": "hits.hits[]._source", "next": "_scroll_id", "next_param": "body:scroll_id", "next_path": "/_search/scroll", "carry": "scroll", "method": "POST", "stop": "empty", "guard": "content"}', 'the id may stay the same'),
+    ('couchdb', true, '{"pagination": "cursor", "items": "docs", "next": "bookmark", "next_param": "body:bookmark", "limit_param": "body:limit", "method": "POST", "repeatable": "true", "stop": "short|empty"}', '_find; a bookmark comes even at the end'),
+    ('couchdb_changes', true, '{"pagination": "cursor", "items": "results", "next": "last_seq", "next_param": "since", "stop": "pending=0|empty"}', '_changes; last_seq comes even at the end'),
     ('jsonapi', true, '{"pagination": "next_url", "items": "data", "next": "links.next"}', 'JSON:API; where next is an object, set next to links.next.href'),
     ('fhir', true, '{"pagination": "next_url", "items": "entry[].resource", "next": "link[relation=next].url", "missing_items": "empty"}', 'bundles of a search'),
     ('socrata', true, '{"pagination": "offset", "offset_param": "$offset", "limit_param": "$limit", "stop": "short"}', 'give params a $order, as :id'),
     ('ckan', true, '{"pagination": "offset", "items": "result.records", "stop": "empty|total=result.total", "answers": "200 success=false fail"}', 'datastore_search'),
-    ('crossref', true, '{"pagination": "cursor", "items": "message.items", "first": "*", "next": "message.next-cursor", "next_param": "cursor", "limit_param": "rows", "stop": "short=message.items-per-page|empty", "wait": "header:x-rate-limit-interval"}', 'the cursor may stay the same'),
+    ('crossref', true, '{"pagination": "cursor", "items": "message.items", "first": "*", "next": "message.next-cursor", "next_param": "cursor", "limit_param": "rows", "stop": "short=message.items-per-page|empty", "guard": "content", "wait": "header:x-rate-limit-interval"}', 'the cursor may stay the same'),
     ('openalex', true, '{"pagination": "cursor", "items": "results", "first": "*", "next": "meta.next_cursor", "next_param": "cursor", "limit_param": "per-page", "stop": "empty"}', 'cursor paging'),
     ('reddit', true, '{"pagination": "cursor", "items": "data.children[].data", "next": "data.after", "next_param": "after", "wait": "header:x-ratelimit-reset=delta"}', 'listings end near 1000'),
     ('discord', true, '{"pagination": "cursor", "next": "last:id", "next_param": "before", "stop": "short|empty", "wait": "retry_after=delta|header:x-ratelimit-reset-after=delta"}', 'newest first; for lists of members set next_param to after'),
@@ -428,7 +428,8 @@ REVOKE EXECUTE ON FUNCTION @extschema@.etl_drop_dialect(text) FROM PUBLIC;
  * path          what to read below it
  * params        parameters of the query: an object; null leaves one out, an array gives it several times
  * items         where the items are: data, data.items, hits.hits, entry[].resource, result.* (the values of an object),
- *               $ (the body).  NULL: the body is an array of items, or values one after another
+ *               $ (the body; of an array, its elements).  NULL: the list that the first page has, or an error if it has
+ *               several; the elements of a body that is an array, or values one after another
  * pagination    'auto': as the first answer shows, or an error where that leaves a doubt; 'none': one request; 'link':
  *               the Link header has the URL of the next page; 'next_url': something else has; 'cursor': a value of
  *               this page leads to the next; 'page': pages are numbered; 'offset': so many items are passed over; or
@@ -446,7 +447,8 @@ REVOKE EXECUTE ON FUNCTION @extschema@.etl_drop_dialect(text) FROM PUBLIC;
  *               time, or a smaller number, there: for what comes newest first).  PATH may be header:NAME
  * on_empty      an empty page that names a next one is: 'stop' the end; 'continue' nothing special; 'continue:N' (3) that,
  *               N times in a row; 'error'
- * guard         'content': a page whose items were all on an earlier page is an error; 'off'
+ * guard         'on': a URL or cursor that this scan has followed before is an error, and so is a page whose items were
+ *               all on an earlier page; 'content': only the latter; 'off'
  * carry         what of params and body goes along with later requests: 'all', 'none' or names with commas.  A URL needs
  *               nothing
  * max_pages     after so many the scan ends

@@ -185,6 +185,13 @@ type_name(const Field *field)
 	return names[field->token->type];
 }
 
+/* The path in quotes; a name that needs quotes in a path has them already. */
+static const char *
+quoted(const Field *field)
+{
+	return field->path[0] == '"' ? field->path : psprintf("\"%s\"", field->path);
+}
+
 static const char *
 list_fields(const Fields *fields, const char *before)
 {
@@ -195,7 +202,7 @@ list_fields(const Fields *fields, const char *before)
 	appendStringInfo(&list, "%s an object with ", before);
 	for (int i = 0; i < fields->n && shown < MAX_SEEN; i++)
 		if (fields->field[i].token->type != ETL_JSON_OBJECT)
-			appendStringInfo(&list, "%s\"%s\" (%s)", shown++ > 0 ? ", " : "", fields->field[i].path,
+			appendStringInfo(&list, "%s%s (%s)", shown++ > 0 ? ", " : "", quoted(&fields->field[i]),
 							 type_name(&fields->field[i]));
 	if (shown == 0)
 		appendStringInfoString(&list, "no members");
@@ -328,6 +335,49 @@ find_failure(const Fields *fields)
 	return NULL;
 }
 
+/* A member of the root that says that the request was refused: {"status": "error"}, {"success": false}. */
+static const Field *
+find_refusal(const Fields *fields)
+{
+	static const KnownKey keys[] = {{"status"}, {"success"}, {"ok"}};
+	static const char *const words[] = {"error", "fail", "failed", "failure"};
+
+	for (int i = 0; i < fields->n; i++)
+	{
+		const Field *field = &fields->field[i];
+
+		if (field->depth != 1 || known_key(field, keys, lengthof(keys)) == NULL)
+			continue;
+		if (field->token->type == ETL_JSON_FALSE)
+			return field;
+		for (int word = 0; field->token->type == ETL_JSON_STRING && word < lengthof(words); word++)
+			if (pg_strcasecmp(text_of(fields, field), words[word]) == 0)
+				return field;
+	}
+	return NULL;
+}
+
+/* Is the list at this path there, and empty? */
+static bool
+is_empty_at(const Fields *fields, const char *path)
+{
+	bool empty;
+
+	for (int i = 0; i < fields->n; i++)
+		if (strcmp(fields->field[i].path, path) == 0)
+			return is_list(fields, &fields->field[i], &empty) && empty;
+	return false;
+}
+
+static void
+find_no_items(const Fields *fields, const char *problem, EtlDetection *detection)
+{
+	detection->problem = problem;
+	detection->doubt = list_fields(fields, "The body is");
+	detection->hint = "Set items => 'path.of.items', or items => '$' if the answer as a whole is "
+					  "an item.";
+}
+
 /*
  * An answer without a list of objects is one item, if nothing speaks against it.  If it pages, its items are what else may
  * be a list: one of plain values, an empty one, or null, as some servers write that.
@@ -346,15 +396,10 @@ detect_without_list(const Fields *fields, bool pages, EtlDetection *detection)
 		items = null;
 	if (failure == NULL && pages && items != NULL)
 		detection->value[EtlDialectFindOption("items")] = items->path;
-	else if (failure != NULL || pages || items != NULL)
-	{
-		detection->problem =
-			failure != NULL ? "the answer seems to be an error" : "cannot tell where the items are";
-		detection->doubt = list_fields(fields, "The body is");
-		detection->hint =
-			"Set items => 'path.of.items', or items => '$' if the answer as a whole is "
-			"an item.";
-	}
+	else if (failure != NULL || find_refusal(fields) != NULL)
+		find_no_items(fields, "the answer seems to be an error", detection);
+	else if (pages || items != NULL)
+		find_no_items(fields, "cannot tell where the items are", detection);
 }
 
 /* ----------------------------------------------------------------
@@ -454,31 +499,42 @@ static bool
 looks_like_url(const char *text)
 {
 	return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0 ||
-		   text[0] == '/' || text[0] == '?';
+		   strchr("/?.", text[0]) != NULL ||
+		   (strchr(text, '?') != NULL && strchr(text, '=') != NULL);
 }
 
 /* The field under a key that means the URL of the next page: a text, null, or an object with "href". */
 static bool
 detect_next_url(const Fields *fields, EtlDetection *detection)
 {
-	static const KnownKey keys[] = {
-		{"next"},		 {"nextlink"}, {"odatanextlink"},  {"nexturl"},	 {"nextpageurl"},
-		{"nextpageuri"}, {"nexthref"}, {"nextrecordsurl"}, {"nextpage"}, {"nextpagelink"}};
+	/* What is under the keys with a value is a URL, whatever it looks like: it may begin with a name. */
+	static const KnownKey keys[] = {{"next"},
+									{"nextpage"},
+									{"nextlink", "url"},
+									{"odatanextlink", "url"},
+									{"nexturl", "url"},
+									{"nextpageurl", "url"},
+									{"nextpageuri", "url"},
+									{"nexthref", "url"},
+									{"nextrecordsurl", "url"},
+									{"nextpagelink", "url"}};
 	const Field *found = NULL;
 
 	for (int i = 0; i < fields->n; i++)
 	{
 		const Field *field = &fields->field[i];
 		const Field *inner = i + 1 < fields->n ? field + 1 : NULL;
+		const KnownKey *key = known_key(field, keys, lengthof(keys));
 
-		if (known_key(field, keys, lengthof(keys)) == NULL)
+		if (key == NULL)
 			continue;
 		if (field->token->type == ETL_JSON_OBJECT && inner != NULL &&
 			inner->depth == field->depth + 1 && strcmp(inner->key, "href") == 0)
 			field = inner;
 		else if (field->token->type != ETL_JSON_STRING && field->token->type != ETL_JSON_NULL)
 			continue;
-		if (field->token->type == ETL_JSON_STRING && !looks_like_url(text_of(fields, field)))
+		if (field->token->type == ETL_JSON_STRING && key->value == NULL &&
+			!looks_like_url(text_of(fields, field)))
 			continue;
 		if (found == NULL || found->token->type == ETL_JSON_NULL)
 			found = field;
@@ -487,9 +543,24 @@ detect_next_url(const Fields *fields, EtlDetection *detection)
 		return false;
 	set(detection, "pagination", "next_url");
 	set(detection, "next", found->path);
-	detection->evidence = psprintf("\"%s\"", found->path);
+	detection->evidence = quoted(found);
 	if (found->token->type == ETL_JSON_NULL)
 		hold_against_total(fields, detection);
+	return true;
+}
+
+/* OData leaves the link to the next page out of the last one, and of the only one. */
+static bool
+detect_odata(const Fields *fields, EtlDetection *detection)
+{
+	static const KnownKey context[] = {{"odatacontext"}};
+	const Field *field = find_field(fields, context, lengthof(context), TYPE(STRING), NULL);
+
+	if (field == NULL || field->depth != 1)
+		return false;
+	set(detection, "pagination", "next_url");
+	set(detection, "next", "\"@odata.nextLink\"");
+	detection->evidence = quoted(field);
 	return true;
 }
 
@@ -529,8 +600,8 @@ detect_cursor(const Fields *fields, EtlDetection *detection)
 									{"nextstart", "start"},
 									{"nextoffset", "offset"}};
 	const KnownKey *key = NULL;
-	const Field *field =
-		find_field(fields, keys, lengthof(keys), TYPE(STRING) | TYPE(NULL) | TYPE(NUMBER), &key);
+	const Field *field = find_field(fields, keys, lengthof(keys),
+									TYPE(STRING) | TYPE(NULL) | TYPE(NUMBER) | TYPE(FALSE), &key);
 	EtlJsonValue value;
 
 	if (field == NULL)
@@ -550,7 +621,7 @@ detect_cursor(const Fields *fields, EtlDetection *detection)
 		strstr(field->path, "next_page_token") != NULL ? "page_token"
 		: key->value != NULL						   ? key->value
 													   : "cursor");
-	detection->evidence = psprintf("\"%s\"", field->path);
+	detection->evidence = quoted(field);
 	if (!EtlPagingIsReference(&value))
 		hold_against_total(fields, detection);
 	return true;
@@ -576,13 +647,13 @@ detect_counts(const Fields *fields, const Field *flag, EtlDetection *detection)
 		add_stop(detection, psprintf("pages=%s", npages->path));
 		if (number != NULL && strcmp(text_of(fields, number), "0") == 0)
 			set(detection, "first", "0");
-		detection->evidence = psprintf("\"%s\"", npages->path);
+		detection->evidence = quoted(npages);
 		return true;
 	}
 	if (total != NULL)
 	{
 		add_stop(detection, psprintf("total=%s", total->path));
-		detection->evidence = psprintf("\"%s\"", total->path);
+		detection->evidence = quoted(total);
 	}
 	else if (flag != NULL && (offset != NULL || number != NULL))
 		detection->evidence =
@@ -606,7 +677,8 @@ detect_reference(const Fields *fields, const char *items, EtlHeaderLookup lookup
 	const char *last = NULL;
 	const Field *flag = find_flag(fields, &last);
 
-	if (detect_link(lookup, arg, detection) || detect_next_url(fields, detection))
+	if (detect_link(lookup, arg, detection) || detect_next_url(fields, detection) ||
+		detect_odata(fields, detection))
 		return true;
 	if (flag != NULL)
 		add_stop(detection, psprintf("%s=%s", flag->path, last));
@@ -615,7 +687,7 @@ detect_reference(const Fields *fields, const char *items, EtlHeaderLookup lookup
 		return true;
 	set(detection, "pagination", "none");
 	if (flag != NULL)
-		detection->evidence = psprintf("\"%s\"", flag->path);
+		detection->evidence = quoted(flag);
 	else if (items != NULL)
 		detection->doubt = list_fields(fields, "The answer has no Link header, and its body is");
 	else
@@ -633,30 +705,61 @@ EtlDetectFromHeaders(EtlHeaderLookup lookup, void *arg, EtlDetection *detection)
 	detection->doubt = "The answer has no Link header, and its body is a bare list of items.";
 }
 
+/* Where the items are; NULL if there is no list of objects.  False if that cannot be told. */
+static bool
+find_items(const Fields *fields, EtlDetection *detection, const char **items)
+{
+	*items = NULL;
+	if (!detect_items(fields, detection, items))
+	{
+		detection->doubt = list_fields(fields, "The answer has no Link header, and its body is");
+		return false;
+	}
+	if (*items != NULL && is_empty_at(fields, *items) && find_refusal(fields) != NULL)
+	{
+		find_no_items(fields, "the answer seems to be an error", detection);
+		return false;
+	}
+	set(detection, "items", *items != NULL ? *items : "$");
+	return true;
+}
+
+static Fields *
+collect_fields(const EtlJsonItem *body)
+{
+	Fields *fields = palloc0(sizeof(Fields));
+
+	fields->body = body;
+	collect(fields, body->tokens, NULL, 1);
+	return fields;
+}
+
 void
 EtlDetectFromBody(const EtlJsonItem *body, const char *items, EtlHeaderLookup lookup, void *arg,
 				  EtlDetection *detection)
 {
-	Fields *fields = palloc0(sizeof(Fields));
+	Fields *fields = collect_fields(body);
 	bool given = items != NULL;
-	bool pages;
 
 	memset(detection, 0, sizeof(*detection));
-	fields->body = body;
-	collect(fields, body->tokens, NULL, 1);
-	if (items == NULL)
+	if (given || find_items(fields, detection, &items))
 	{
-		if (!detect_items(fields, detection, &items))
-		{
-			detection->doubt =
-				list_fields(fields, "The answer has no Link header, and its body is");
-			pfree(fields);
-			return;
-		}
-		set(detection, "items", items != NULL ? items : "$");
+		bool pages = detect_reference(fields, items, lookup, arg, detection);
+
+		if (items == NULL)
+			detect_without_list(fields, pages, detection);
 	}
-	pages = detect_reference(fields, items, lookup, arg, detection);
-	if (!given && items == NULL)
+	pfree(fields);
+}
+
+void
+EtlDetectItems(const EtlJsonItem *body, bool pages, EtlDetection *detection)
+{
+	Fields *fields = collect_fields(body);
+	const char *items;
+
+	memset(detection, 0, sizeof(*detection));
+	if (find_items(fields, detection, &items) && items == NULL)
 		detect_without_list(fields, pages, detection);
 	pfree(fields);
 }

@@ -30,6 +30,9 @@ extern void EtlDetectFromHeaders(EtlHeaderLookup lookup, void *arg, EtlDetection
 extern void EtlDetectFromBody(const EtlJsonItem *body, const char *items, EtlHeaderLookup lookup,
 							  void *arg, EtlDetection *detection);
 
+/* The same, of nothing but the items: pages tells whether the collection has several pages. */
+extern void EtlDetectItems(const EtlJsonItem *body, bool pages, EtlDetection *detection);
+
 /* Sets the options that were found out, but for those that are set already. */
 extern const char *EtlDetectionApply(const EtlDetection *detection, EtlDialect *dialect);
 

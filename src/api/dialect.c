@@ -370,9 +370,15 @@ set_on_empty(EtlDialect *dialect, const char *value)
 static const char *
 set_guard(EtlDialect *dialect, const char *value)
 {
-	dialect->guard = strcmp(value, "content") == 0;
-	return dialect->guard || strcmp(value, "off") == 0 ? NULL
-													   : not_one_of(value, "content and off");
+	static const char *const names[] = {"off", "content", "on"};
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (strcmp(value, names[i]) == 0)
+		{
+			dialect->guard = (EtlGuard) i;
+			return NULL;
+		}
+	return not_one_of(value, "on, content and off");
 }
 
 static const char *
@@ -636,7 +642,7 @@ EtlDialectInit(EtlDialect *dialect)
 {
 	StaticAssertStmt(lengthof(options) == ETL_DIALECT_OPTIONS, "each option is remembered");
 	memset(dialect, 0, sizeof(*dialect));
-	dialect->guard = true;
+	dialect->guard = ETL_GUARD_ON;
 	dialect->max_empty = DEFAULT_MAX_EMPTY;
 	dialect->concurrency = DEFAULT_CONCURRENCY;
 }
@@ -664,6 +670,12 @@ EtlDialectSet(EtlDialect *dialect, const char *name, const char *value)
 	Assert(i >= 0);
 	dialect->given[i] = value;
 	return options[i].set(dialect, value);
+}
+
+bool
+EtlDialectCounts(const EtlDialect *dialect)
+{
+	return dialect->pagination == ETL_PAGING_PAGE || dialect->pagination == ETL_PAGING_OFFSET;
 }
 
 const char *

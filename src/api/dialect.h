@@ -122,6 +122,14 @@ typedef enum EtlSliceFormat
 	ETL_SLICE_EPOCH_MS
 } EtlSliceFormat;
 
+/* What counts as a sign that the scan goes round in circles. */
+typedef enum EtlGuard
+{
+	ETL_GUARD_OFF,
+	ETL_GUARD_CONTENT, /* a page whose items were all on an earlier page */
+	ETL_GUARD_ON	   /* that, and a reference that has been followed before */
+} EtlGuard;
+
 /* What becomes of a scan that may not have all items. */
 typedef enum EtlTruncation
 {
@@ -179,7 +187,7 @@ typedef struct EtlDialect
 
 	const char *doubt; /* detected: why this page may not be all there is (a sentence), or NULL */
 
-	bool guard;
+	EtlGuard guard;
 	EtlTruncation truncation;
 	int concurrency;
 
@@ -200,6 +208,9 @@ extern int EtlDialectFindOption(const char *name);
 
 /* Fills in what follows from the options that were set.  Returns what is missing or at odds. */
 extern const char *EtlDialectComplete(EtlDialect *dialect);
+
+/* Are pages or items counted? */
+extern bool EtlDialectCounts(const EtlDialect *dialect);
 
 extern const char *EtlPaginationName(EtlPagination pagination);
 

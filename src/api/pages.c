@@ -7,7 +7,8 @@
  *		 +--- request <-----------+ (reference known)          (at the latest) -+
  *
  * Of each page a hash of its items is kept: a page whose items were all there before is a loop, however
- * much its reference may have changed.
+ * much its reference may have changed.  So is a reference that was followed before, whatever its items
+ * (pages_ahead.c).
  */
 #include "etl.h"
 
@@ -20,11 +21,26 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-typedef struct HashEntry
+#define MAX_READINGS 3 /* of a list that changes each time */
+
+/* Nothing was seen, and nothing followed. */
+static void
+create_guards(EtlPages *pages)
 {
-	uint64 hash; /* key */
-	int64 number;
-} HashEntry;
+	HASHCTL ctl = {
+		.keysize = sizeof(uint64), .entrysize = sizeof(EtlPageHash), .hcxt = pages->context};
+	int flags = HASH_ELEM | HASH_BLOBS | HASH_CONTEXT;
+
+	if (pages->hashes != NULL)
+		hash_destroy(pages->hashes);
+	if (pages->followed != NULL)
+		hash_destroy(pages->followed);
+	pages->hashes = pages->followed = NULL;
+	if (pages->dialect->guard != ETL_GUARD_OFF)
+		pages->hashes = hash_create("etl pages", 128, &ctl, flags);
+	if (pages->dialect->guard == ETL_GUARD_ON)
+		pages->followed = hash_create("etl references", 128, &ctl, flags);
+}
 
 EtlPages *
 EtlPagesCreate(const EtlApiBase *base, EtlDialect *dialect)
@@ -33,8 +49,8 @@ EtlPagesCreate(const EtlApiBase *base, EtlDialect *dialect)
 		AllocSetContextCreate(CurrentMemoryContext, "etl pages", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	EtlPages *pages = palloc0(sizeof(EtlPages));
-	HASHCTL ctl = {.keysize = sizeof(uint64), .entrysize = sizeof(HashEntry), .hcxt = context};
 
+	pages->nreadings = 1;
 	pages->context = context;
 	pages->page_context = AllocSetContextCreate(context, "etl page", ALLOCSET_DEFAULT_SIZES);
 	pages->base = base;
@@ -42,8 +58,8 @@ EtlPagesCreate(const EtlApiBase *base, EtlDialect *dialect)
 	pages->window = EtlWindowCreate(base, dialect);
 	initStringInfo(&pages->held);
 	initStringInfo(&pages->window_text);
-	if (dialect->guard)
-		pages->hashes = hash_create("etl pages", 128, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	pages->announced = -1;
+	create_guards(pages);
 	MemoryContextSwitchTo(old);
 	return pages;
 }
@@ -61,6 +77,12 @@ EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect, int64 enough)
 }
 
 void
+EtlPagesMayRepeat(EtlPages *pages)
+{
+	pages->may_repeat = true;
+}
+
+void
 EtlPagesClose(EtlPages *pages)
 {
 	MemoryContextDelete(pages->context);
@@ -74,7 +96,7 @@ EtlPagesClose(EtlPages *pages)
 static void
 guard_against_loop(EtlPages *pages, uint64 hash)
 {
-	HashEntry *entry;
+	EtlPageHash *entry;
 	bool found;
 
 	if (pages->hashes == NULL || pages->nitems == 0)
@@ -154,6 +176,27 @@ is_older(EtlPages *pages)
 	return time_of(theirs) < time_of(ours);
 }
 
+/* Where pages or items are counted, the number of all of them has to stay what the first page said. */
+static void
+note_count(EtlPages *pages)
+{
+	EtlPageFacts *facts = &pages->facts;
+	int64 count = facts->total >= 0 ? facts->total : facts->npages;
+
+	if (facts->nth == 1)
+	{
+		pages->announced = count;
+		facts->recounted = false;
+	}
+	else if (EtlDialectCounts(pages->dialect) && pages->announced >= 0 && count >= 0 &&
+			 count != pages->announced)
+	{
+		facts->recounted = true;
+		facts->recount = count;
+	}
+	facts->announced = pages->announced;
+}
+
 static void
 collect_facts(EtlPages *pages)
 {
@@ -177,6 +220,10 @@ collect_facts(EtlPages *pages)
 	facts->total = EtlPagesSignalCount(pages, &dialect->total);
 	facts->npages = EtlPagesSignalCount(pages, &dialect->pages);
 	facts->echo = EtlPagesSignalCount(pages, &dialect->echo);
+	facts->as_asked =
+		pages->detection != NULL && pages->detection->evidence != NULL &&
+		(dialect->page_size == pages->nitems || EtlRequestAsksFor(pages->base, pages->nitems));
+	note_count(pages);
 }
 
 static void
@@ -278,6 +325,21 @@ EtlPagesEndEmpty(EtlPages *pages)
 	MemoryContextReset(pages->page_context);
 }
 
+/* Begins anew, and hands out everything once more. */
+static void
+read_again(EtlPages *pages)
+{
+	ereport(LOG, (errmsg("a list has changed while it was read, and is read again"),
+				  errdetail("%s", EtlShowUtf8(pages->decision.problem)), errhidestmt(true),
+				  errhidecontext(true)));
+	pages->nreadings++;
+	pages->nseen = pages->resumed_at = 0;
+	memset(&pages->expected, 0, sizeof(EtlPageSeen));
+	memset(&pages->interrupted, 0, sizeof(EtlPageSeen));
+	create_guards(pages);
+	EtlPagesBeginAgain(pages);
+}
+
 static void
 finish_page(EtlPages *pages)
 {
@@ -304,6 +366,11 @@ finish_page(EtlPages *pages)
 	}
 	collect_facts(pages);
 	EtlPagingDecide(pages->dialect, &pages->facts, decision);
+	if (decision->changed && pages->may_repeat && pages->nreadings < MAX_READINGS)
+	{
+		read_again(pages);
+		return;
+	}
 	if (decision->problem != NULL)
 	{
 		report_truncation(pages);

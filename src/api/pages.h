@@ -41,6 +41,11 @@ typedef enum EtlPagesStep
  * ahead that may not be needed.
  */
 extern EtlPages *EtlPagesOpen(const EtlApiBase *base, EtlDialect *dialect, int64 enough);
+/*
+ * It does no harm if an item comes twice: where the list changes while its pages are counted, it is read again rather
+ * than reported.
+ */
+extern void EtlPagesMayRepeat(EtlPages *pages);
 /* Waits no longer than "until" (on the clock, or ETL_FOREVER). */
 extern EtlPagesStep EtlPagesNext(EtlPages *pages, EtlJsonItem *item, int64 until);
 

@@ -13,14 +13,9 @@
 #include "etl.h"
 
 #include "api/pages_internal.h"
+#include "common/hashfn.h"
 #include "format/link_header.h"
 #include "utils/memutils.h"
-
-bool
-EtlDialectCounts(const EtlDialect *dialect)
-{
-	return dialect->pagination == ETL_PAGING_PAGE || dialect->pagination == ETL_PAGING_OFFSET;
-}
 
 static int64
 first_count(const EtlDialect *dialect)
@@ -325,6 +320,55 @@ send_counted(EtlPages *pages)
 	}
 }
 
+/*
+ * Tells requests of one search apart by what makes them differ: the URL, or the value that goes into the
+ * request.  A restart or a new search may well use the same values again.
+ */
+static uint64
+hash_request(const EtlPages *pages, const char *text)
+{
+	return hash_bytes_extended((const unsigned char *) text, (int) strlen(text),
+							   (uint64) pages->nprevious * (ETL_MAX_RESTARTS + 1) +
+								   pages->nrestarts);
+}
+
+static void
+enter_followed(EtlPages *pages, const char *text, int64 number)
+{
+	uint64 hash = hash_request(pages, text);
+	bool found;
+	EtlPageHash *entry = hash_search(pages->followed, &hash, HASH_ENTER, &found);
+
+	if (!found)
+		entry->number = number;
+	else if (entry->number != number)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_PROTOCOL_VIOLATION),
+			 errmsg("page " INT64_FORMAT " leads back to page " INT64_FORMAT, pages->number,
+					entry->number),
+			 errhint("The server may not know the parameter that leads to the next page: check "
+					 "argument \"next_param\".  If a reference may stay the same while the pages "
+					 "change, set guard => 'content'.")));
+}
+
+/* The page in hand leads to another, which must not be one that was there before. */
+static void
+guard_against_return(EtlPages *pages, const EtlReference *next)
+{
+	const EtlPageRequest *current = pages->current;
+	bool by_url = pages->dialect->next_to.kind == ETL_TO_URL;
+	const char *url = url_of(pages, next, EtlExchangeUrl(current->exchange));
+
+	if (pages->followed == NULL)
+		return;
+	if (by_url)
+		enter_followed(pages, EtlUrlText(&current->call.url), current->number);
+	else if (current->reference != NULL)
+		enter_followed(pages, current->reference->text, current->number);
+	enter_followed(pages, url != NULL ? url : next->text, current->number + 1);
+}
+
 void
 EtlPagesSendNext(EtlPages *pages)
 {
@@ -348,6 +392,7 @@ EtlPagesSendNext(EtlPages *pages)
 	}
 	reference = EtlPagesFindNext(pages);
 	Assert(reference != NULL);
+	guard_against_return(pages, reference);
 	if (pages->ahead != NIL)
 	{
 		/* Of two members with one name the last counts, and it may have come behind the request. */

@@ -20,7 +20,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#define MAX_RESTARTS 3
 #define MAX_ERROR_BODY (256 * 1024)
 
 /* ----------------------------------------------------------------
@@ -286,6 +285,19 @@ EtlPagesAskAgain(EtlPages *pages, int64 asked)
 	pages->current = NULL;
 }
 
+/* Asks for the first page, as if there had been none. */
+void
+EtlPagesBeginAgain(EtlPages *pages)
+{
+	EtlPagesRelease(pages, pages->current);
+	pages->current = NULL;
+	pages->number = 0;
+	EtlPagesDiscardAhead(pages);
+	pages->nread = pages->nbefore = pages->longest = 0;
+	pages->empties = 0;
+	EtlPagesSendFirst(pages);
+}
+
 /* Begins again at the first page.  What was handed out is expected to come again, and passed over. */
 void
 EtlPagesRestart(EtlPages *pages)
@@ -296,7 +308,7 @@ EtlPagesRestart(EtlPages *pages)
 		pages->lost = true;
 		return;
 	}
-	if (++pages->nrestarts > MAX_RESTARTS)
+	if (++pages->nrestarts > ETL_MAX_RESTARTS)
 		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
 						errmsg("the server has lost the thread %d times", pages->nrestarts)));
 	if (pages->reader != NULL && pages->nitems > pages->expected.nitems)
@@ -306,13 +318,7 @@ EtlPagesRestart(EtlPages *pages)
 	}
 	if (pages->number > pages->nseen)
 		pages->interrupted = pages->expected;
-	EtlPagesRelease(pages, pages->current);
-	pages->current = NULL;
-	pages->number = 0;
-	EtlPagesDiscardAhead(pages);
-	pages->nread = pages->nbefore = pages->longest = 0;
-	pages->empties = 0;
-	EtlPagesSendFirst(pages);
+	EtlPagesBeginAgain(pages);
 }
 
 /* ----------------------------------------------------------------
@@ -404,6 +410,15 @@ raise_undetected(const EtlDetection *detection)
 					errhint("%s", EtlShowUtf8(detection->hint))));
 }
 
+/* What the call does not say, the first answer shows: how it pages, or only where its items are. */
+static bool
+needs_detection(const EtlPages *pages)
+{
+	return pages->reader == NULL &&
+		   (pages->dialect->pagination == ETL_PAGING_AUTO ||
+			(pages->dialect->items == NULL && pages->dialect->format == ETL_PAGE_AUTO));
+}
+
 /* Finds out the dialect from the answer in hand; false if the body broke off meanwhile. */
 static bool
 detect(EtlPages *pages)
@@ -426,7 +441,12 @@ detect(EtlPages *pages)
 		object = read_whole(pages, reader, &item);
 	if (EtlExchangeBroke(pages->current->exchange))
 		return false;
-	if (object)
+	if (dialect->pagination != ETL_PAGING_AUTO)
+	{
+		if (object)
+			EtlDetectItems(&item, dialect->pagination != ETL_PAGING_NONE, detection);
+	}
+	else if (object)
 		EtlDetectFromBody(&item, dialect->given[EtlDialectFindOption("items")], look_up_header,
 						  pages, detection);
 	else
@@ -476,7 +496,7 @@ expected_of(const EtlPages *pages)
 static bool
 accept_page(EtlPages *pages)
 {
-	if (pages->reader == NULL && pages->dialect->pagination == ETL_PAGING_AUTO)
+	if (needs_detection(pages))
 	{
 		MemoryContext old = MemoryContextSwitchTo(pages->context);
 		bool detected = detect(pages);

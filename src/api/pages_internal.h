@@ -15,6 +15,9 @@
 #include "api/window.h"
 #include "utils/hsearch.h"
 
+/* How often a server may lose the thread in one scan. */
+#define ETL_MAX_RESTARTS 3
+
 /* A request that is under way, or was. */
 typedef struct EtlPageRequest
 {
@@ -26,6 +29,13 @@ typedef struct EtlPageRequest
 	int64 number;				   /* of the page */
 	int64 count;				   /* the number asked for, where pages or items are counted */
 } EtlPageRequest;
+
+/* An entry of the tables that find a loop. */
+typedef struct EtlPageHash
+{
+	uint64 hash; /* key */
+	int64 number;
+} EtlPageHash;
 
 /* Items that a page must have, because they were handed out: at its beginning, or all of it. */
 typedef struct EtlPageSeen
@@ -79,7 +89,13 @@ struct EtlPages
 	EtlPageSeen *seen;		 /* [nseen] */
 	EtlPageSeen interrupted; /* of the page behind them, when the scan began again */
 	int nrestarts;
+	bool may_repeat; /* an item that comes twice does no harm */
+	int nreadings;	 /* of the whole list */
+	int64
+		announced; /* total, or else number of pages, that the first page of the search said; -1: none */
 	HTAB *hashes; /* of non-empty pages, with their number */
+	HTAB *
+		followed; /* hashes of the references that were followed, with the page that each leads to */
 
 	/* for another scan that is to go on with this one, or the other way round */
 	StringInfoData window_text; /* the window before the first item of a page, */
@@ -100,7 +116,6 @@ extern void EtlPagesSendSlice(EtlPages *pages);
 extern void EtlPagesRelease(EtlPages *pages, EtlPageRequest *request);
 extern void EtlPagesDiscardAhead(EtlPages *pages);
 extern EtlReference *EtlPagesFindNext(EtlPages *pages); /* palloc'd, NULL: there is none */
-extern bool EtlDialectCounts(const EtlDialect *dialect);
 
 /* pages.c */
 extern void EtlPagesEndEmpty(EtlPages *pages);
@@ -109,6 +124,7 @@ extern EtlPages *EtlPagesCreate(const EtlApiBase *base, EtlDialect *dialect);
 /* pages_answer.c */
 extern bool EtlPagesOpenPage(EtlPages *pages); /* false: the scan has ended, is late or lost */
 extern void EtlPagesAskAgain(EtlPages *pages, int64 asked);
+extern void EtlPagesBeginAgain(EtlPages *pages);
 extern void EtlPagesRestart(EtlPages *pages);
 extern const EtlAnswerRule *EtlPagesRuleForBody(EtlPages *pages);
 extern int64 EtlPagesAskedWait(EtlPages *pages, const EtlJsonReader *reader);

@@ -6,7 +6,7 @@
  *
  *		page, type, text, url		the page, and the reference to it
  *		count						the page or offset asked for, where those are counted
- *		previous, before, longest, empties, truncated	what is to be known of the pages before
+ *		previous, before, longest, empties, announced, truncated	what is to be known of the pages before
  *		window.NAME					the search in hand, see window.h
  *		items, hash					what was handed out of the page
  *		option.NAME, doubt			what was detected, where the dialect is automatic
@@ -127,6 +127,8 @@ EtlPagesPosition(const EtlPages *pages, bool at_start)
 	add_number(&place, "before", pages->nbefore);
 	add_number(&place, "longest", pages->longest);
 	add_number(&place, "empties", pages->empties);
+	if (pages->announced >= 0)
+		add_number(&place, "announced", pages->announced);
 	add_number(&place, "items", done.nitems);
 	add_number(&place, "hash", (int64) done.hash);
 	if (request->number == pages->window_number)
@@ -150,13 +152,10 @@ take_number(Place *place, const char *name, int64 value)
 		const char *name;
 		int64 *to;
 	} numbers[] = {
-		{"page", &pages->resumed_at},
-		{"count", &pages->next_count},
-		{"previous", &pages->nprevious},
-		{"before", &pages->nbefore},
-		{"longest", &pages->longest},
-		{"items", &pages->expected.nitems},
-		{"hash", (int64 *) &pages->expected.hash},
+		{"page", &pages->resumed_at},		{"count", &pages->next_count},
+		{"previous", &pages->nprevious},	{"before", &pages->nbefore},
+		{"longest", &pages->longest},		{"announced", &pages->announced},
+		{"items", &pages->expected.nitems}, {"hash", (int64 *) &pages->expected.hash},
 	};
 
 	for (int i = 0; i < lengthof(numbers); i++)

@@ -122,6 +122,14 @@ decide_single(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *
 				  "etl_api_explain()), or set pagination => 'none' if there is none.");
 }
 
+/* Is the total no more than the page that was asked for?  Some servers call the length of the page so. */
+static bool
+is_total_of_page(const EtlDialect *dialect, const EtlPageFacts *page)
+{
+	return page->as_asked && dialect->pagination == ETL_PAGING_NONE && page->nitems > 0 &&
+		   page->total == page->nitems;
+}
+
 static void
 decide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *decision)
 {
@@ -129,6 +137,13 @@ decide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *decisio
 		end_with(decision, ETL_END_FLAG);
 	else if (page->older)
 		end_with(decision, ETL_END_OLDER);
+	else if (is_total_of_page(dialect, page))
+		truncated(decision, "cannot tell whether this page is all there is",
+				  psprintf("The total is " INT64_FORMAT
+						   ", which is as many items as the page has and as the call asks for.",
+						   page->total),
+				  "Say how to get the next page with \"pagination\" (see etl_dialects and "
+				  "etl_api_explain()), or set pagination => 'none' if there is none.");
 	else if (is_all(page))
 		end_with(decision, ETL_END_TOTAL);
 	else if (page->has_flag && !page->has_next)
@@ -145,6 +160,23 @@ decide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *decisio
 		decide_empty(dialect, page, decision);
 	else if (is_short(dialect, page))
 		end_with(decision, ETL_END_SHORT);
+}
+
+/* The list has become longer or shorter meanwhile, so items have moved from page to page behind our back. */
+static void
+check_count(const EtlPageFacts *page, EtlDecision *decision)
+{
+	if (decision->end == ETL_NOT_ENDED || decision->problem != NULL || !page->recounted)
+		return;
+	truncated(
+		decision,
+		psprintf("the list has changed while it was read page by page: it had " INT64_FORMAT
+				 " %s, and then " INT64_FORMAT,
+				 page->announced, page->total >= 0 ? "items" : "pages", page->recount),
+		"Pages are counted, so an item may be missing, or be there twice, without a trace.",
+		"Read it again, or by a cursor if the server has one.  If items are only added behind the "
+		"last one, set on_truncation => 'warning'.");
+	decision->changed = true;
 }
 
 /* The end of a search is that of a slice, if there are more; one that is cut off is only if that is no error. */
@@ -178,6 +210,7 @@ EtlPagingDecide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision
 				: "Check how the server wants to be asked for the next page; if the total is only "
 				  "an estimate, leave it out of \"stop\".");
 	check_cap(dialect, page, decision);
+	check_count(page, decision);
 	if (page->more_slices)
 		go_to_next_slice(dialect, decision);
 	if (decision->end == ETL_NOT_ENDED && dialect->max_pages > 0 &&

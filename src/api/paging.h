@@ -39,9 +39,15 @@ typedef struct EtlPageFacts
 	bool flag_set; /* and has the value of the last page */
 	bool older;	   /* the last item is older than asked for */
 	bool more_slices;
+	bool
+		as_asked; /* the page is as long as was asked for, as far as detection knows the whole collection */
 	int64 total; /* -1: not said, as with the following */
 	int64 npages;
 	int64 echo;
+	bool
+		recounted; /* where pages or items are counted, a page said another total (or npages) than the first: */
+	int64 announced; /* this is what that one said */
+	int64 recount;
 } EtlPageFacts;
 
 typedef struct EtlDecision
@@ -49,6 +55,7 @@ typedef struct EtlDecision
 	EtlEnd end;			 /* ETL_NOT_ENDED: there is a next page */
 	bool rekey;			 /* it is the first of a search behind the key of the last item, */
 	bool slice;			 /* or of the next slice */
+	bool changed;		 /* the problem is that the list was another one meanwhile */
 	const char *problem; /* why not all is there, or nobody can know; NULL: all is well */
 	const char *detail;
 	const char *hint;

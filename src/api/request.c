@@ -10,6 +10,7 @@
 #include "etl.h"
 
 #include "api/json_body.h"
+#include "api/paging.h"
 #include "api/request.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -269,6 +270,86 @@ add_params(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect, bool
 }
 
 /* ----------------------------------------------------------------
+ *	What the call asks for
+ * ---------------------------------------------------------------- */
+
+/* The next parameter of a query; false at its end.  NULL: it cannot be decoded. */
+static bool
+next_in_query(const char **query, char **name, char **value)
+{
+	size_t len;
+	size_t name_len;
+
+	if (*query == NULL || **query == '\0')
+		return false;
+	len = strcspn(*query, "&");
+	name_len = Min(len, strcspn(*query, "="));
+	*name = EtlUrlUnescape(pnstrdup(*query, name_len));
+	*value = name_len == len ? pstrdup("")
+							 : EtlUrlUnescape(pnstrdup(*query + name_len + 1, len - name_len - 1));
+	*query += len + ((*query)[len] == '&');
+	return true;
+}
+
+/* The value that the call itself gives a parameter; NULL: none. */
+static const char *
+given_param(const EtlApiBase *base, const char *name)
+{
+	const char *query = base->url.query;
+	char *its_name;
+	char *value;
+	ListCell *lc;
+
+	foreach (lc, base->params)
+	{
+		const EtlParam *param = lfirst(lc);
+
+		if (strcmp(param->name, name) == 0)
+			return param->value;
+	}
+	while (next_in_query(&query, &its_name, &value))
+		if (its_name != NULL && strcmp(its_name, name) == 0)
+			return value;
+	return NULL;
+}
+
+bool
+EtlRequestAsksFor(const EtlApiBase *base, int64 n)
+{
+	const char *query = base->url.query;
+	char *name;
+	char *value;
+	ListCell *lc;
+
+	foreach (lc, base->params)
+	{
+		const EtlParam *param = lfirst(lc);
+
+		if (EtlPagingCount(param->value, strlen(param->value)) == n)
+			return true;
+	}
+	while (next_in_query(&query, &name, &value))
+		if (value != NULL && EtlPagingCount(value, strlen(value)) == n)
+			return true;
+	return false;
+}
+
+/* Where pages or items are counted, counting begins at "first", so the call cannot begin elsewhere. */
+static void
+check_count_given(const EtlApiBase *base, const EtlDialect *dialect, const char *given)
+{
+	const char *first = dialect->first != NULL ? dialect->first : "0";
+
+	if (given == NULL || strcmp(given, first) == 0)
+		return;
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("the call gives parameter \"%s\", which pages are counted by",
+						   EtlShowUtf8(dialect->next_to.name)),
+					errhint("To begin at another page or item than \"%s\", set argument \"first\".",
+							EtlShowUtf8(first))));
+}
+
+/* ----------------------------------------------------------------
  *	Values in their places
  * ---------------------------------------------------------------- */
 
@@ -288,6 +369,7 @@ put(Draft *draft, const EtlPlace *place, const EtlReference *value)
 	switch (place->kind)
 	{
 		case ETL_TO_QUERY:
+			EtlUrlRemoveParam(&draft->url, place->name);
 			EtlUrlAddParam(&draft->url, place->name, value->text);
 			break;
 		case ETL_TO_HEADER:
@@ -379,6 +461,13 @@ go_to_next_path(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect,
 				 errmsg("invalid value for argument \"next_path\""), errdetail("%s", problem)));
 }
 
+/* What the call itself puts where the reference goes; NULL: nothing. */
+static const char *
+given_in_call(const EtlApiBase *base, const EtlDialect *dialect)
+{
+	return dialect->next_to.kind == ETL_TO_QUERY ? given_param(base, dialect->next_to.name) : NULL;
+}
+
 static void
 draft_first(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect)
 {
@@ -386,11 +475,12 @@ draft_first(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect)
 	draft->body = base->body;
 	add_params(draft, base, dialect, true);
 	put_limit(draft, dialect, true);
-	if (dialect->first != NULL)
-		put(draft, &dialect->next_to,
-			dialect->pagination == ETL_PAGING_PAGE || dialect->pagination == ETL_PAGING_OFFSET
-				? EtlReferenceOfNumber(strtoll(dialect->first, NULL, 10))
-				: EtlReferenceOfText(dialect->first, strlen(dialect->first)));
+	if (dialect->first == NULL)
+		return;
+	if (EtlDialectCounts(dialect))
+		put(draft, &dialect->next_to, EtlReferenceOfNumber(strtoll(dialect->first, NULL, 10)));
+	else if (given_in_call(base, dialect) == NULL)
+		put(draft, &dialect->next_to, EtlReferenceOfText(dialect->first, strlen(dialect->first)));
 }
 
 static void
@@ -439,6 +529,8 @@ EtlRequestBuild(const EtlApiBase *base, const EtlDialect *dialect, const EtlRefe
 	memset(call, 0, sizeof(*call));
 	draft.holes = holes;
 	draft.headers = list_copy(base->headers);
+	if (EtlDialectCounts(dialect))
+		check_count_given(base, dialect, given_in_call(base, dialect));
 	if (reference == NULL)
 		draft_first(&draft, base, dialect);
 	else

@@ -57,6 +57,9 @@ extern const char *EtlReferenceHash(const EtlReference *reference);
 extern bool
 EtlRequestMayFollow(const EtlApiBase *base, const EtlReference *reference, const EtlUrl *answered);
 
+/* Does the user ask for n of something: is that the value of a parameter that the call gives? */
+extern bool EtlRequestAsksFor(const EtlApiBase *base, int64 n);
+
 /*
  * Makes the request for a page.  reference NULL is the first page of a search; answered is the URL that the
  * reference was found at.  An error if the reference leads to where the scan may not go.

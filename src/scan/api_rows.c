@@ -192,6 +192,7 @@ begin_anew(ApiRows *api, const char *why)
 		EtlPagesClose(api->pages);
 	api->call->dialect = api->dialect;
 	api->pages = EtlPagesOpen(&api->call->base, &api->call->dialect, 0);
+	EtlPagesMayRepeat(api->pages);
 	api->marked = 0;
 	resume->forget(resume->arg);
 }
@@ -216,6 +217,8 @@ open_pages(ApiRows *api)
 		resume->mark(resume->arg, PART, position);
 		api->marked = strtoi64(place + strlen("page="), NULL, 10);
 	}
+	if (!resume->once)
+		EtlPagesMayRepeat(api->pages);
 	MemoryContextSwitchTo(old);
 }
 

@@ -142,6 +142,14 @@ for my $case (
 	[ '{"rows_here":{"a":1},"has_more":false}', qr/cannot tell where the items are/, 'a page without a list' ],
 	[ '{"link":[{"relation":"self"}],"total":0}', qr/cannot tell where the items are/, 'a list that is never of items' ],
 	[ '{"error":"no such key"}', qr/the answer seems to be an error.*"error" \(string\)/s, 'an error with status 200' ],
+	[ '{"status":"error","message":"quota","data":[]}', qr/the answer seems to be an error.*"status" \(string\)/s, 'a refusal with an empty list' ],
+	[ '{"success":false,"items":[]}', qr/the answer seems to be an error/, 'another one' ],
+	[ '{"success":false,"message":"no"}', qr/the answer seems to be an error/, 'and one without' ],
+	[ '{"status":"ok","data":[],"next":null}', 0, 'a success with an empty list' ],
+	[ '{"status":"error","data":[{"id":1}],"next":null}', 1, 'a list of items is one' ],
+	[ '{"@odata.context":"x","value":[{"id":1}]}', 1, 'OData without a next link is complete' ],
+	[ '{"data":[{"id":1}],"next_cursor":false}', 1, 'no cursor, by false' ],
+	[ '{"@odata.count":"2","rows":[1]}', qr/cannot tell where the items are.*The body is an object with "\@odata.count" \(string\)/s, 'a name in quotes is quoted once' ],
 	[ '{"data":null,"errors":[{"message":"no"}]}', qr/the answer seems to be an error/, 'errors with status 200' ])
 {
 	my ($body, $expected, $name) = @$case;
@@ -157,13 +165,21 @@ check_fails("jira/$knobs", undef, '08P01', qr/page 2 has the same items as page 
 
 # -- traps ----------------------------------------------------------------------------------------
 
-check_all("same_cursor/$knobs", $cursor, 3, 3, 'the same cursor, new items');
+check_all("same_cursor/$knobs", "$cursor, guard => 'content'", 3, 3, 'the same cursor, new items');
+check_fails("same_cursor/$knobs", $cursor, '08P01', qr/page 2 leads back to page 2.*guard => 'content'/s,
+	'the same cursor, unless that is said to be right');
 my $message = check_fails("same_items/$knobs", $cursor, '08P01', qr/page 2 has the same items as page 1/,
 	'new cursors, the same items');
 like($message, qr/reference to it was [0-9a-f]{8} \(a hash\)/, 'a cursor is shown as a hash');
 check_fails("cycle/$knobs", $cursor, '08P01', qr/page 3 has the same items as page 1/, 'A, B, A');
 is(query($node, 'SELECT count(*) FROM ' . api("cycle/$knobs", "$cursor, guard => 'off', max_pages => 5") . ' AS t(id int)'),
 	'50', 'without the guard it is for max_pages to end that');
+check_fails('restless', "$cursor, concurrency => 1", '08P01', qr/page 3 leads back to page 2/, 'A, B, A, with items that are never the same');
+is(number_of_requests(), 3, 'that is seen at once');
+check_fails('restless', "items => 'items', pagination => 'next_url', next => 'next'", '08P01',
+	qr/page 3 leads back to page 2/, 'the same with URLs');
+check_fails('restless', "items => 'items', pagination => 'next_url', next => 'next', params => '{\"cursor\": \"A\"}'", '08P01',
+	qr/page 2 leads back to page 1/, 'back to where the call began');
 my $since = "pagination => 'cursor', next => 'last:at', next_param => 'since'";
 check_fails('since/n=25/size=10/each=12', $since, '08P01', qr/page 2 has the same items as page 1/,
 	'more items of one time than a page has, and nothing else to go by');
@@ -280,6 +296,41 @@ check_fails("broken_link/$knobs", "pagination => 'link'", '08P01', qr/Link heade
 check_fails("nul/$knobs", $cursor, '22P05', qr/page 2 of.*item 3, byte 95/s, '\u0000, with page, item and byte');
 check_all('offsets/n=45/short=20', "pagination => 'offset', $items, stop => 'total=total', concurrency => 4", 6, 9,
 	'a page that is shorter than the others', 45);
+
+# A list that changes while its pages are counted.
+check_fails("moving/n=9/size=3/by=-1", undef, '08P01',
+	qr/had 9 items, and then 8.*may be missing, or be there twice.*on_truncation => 'warning'/s, 'a list that becomes shorter');
+check_fails("moving/n=9/size=3/by=1", undef, '08P01', qr/had 9 items, and then 10/, 'or longer');
+like(($node->psql('postgres', 'SELECT count(*) FROM ' . api('moving/n=12/size=3/by=-1', "on_truncation => 'warning'") . ' AS t(id int)'))[2],
+	qr/WARNING:  the list has changed while it was read page by page/, 'or says so');
+is(query($node, 'SELECT count(*) FROM ' . api('moving/n=15/size=3/by=-1', 'max_pages => 2') . ' AS t(id int)'), '6',
+	'who wants some pages only gets them');
+check_all("moving/n=9/size=3/by=0", undef, 3, 3, 'one that stays as it is', 9);
+
+# A total that is that of the page tells nothing.
+check_fails("page_total/n=25", "params => '{\"size\": 10}'", '08P01',
+	qr/cannot tell whether this page is all there is.*The total is 10, which is as many items as the page has/s,
+	'as many items as were asked for');
+check_fails("page_total/n=25?size=10", undef, '08P01', qr/cannot tell whether/, 'the same in the URL');
+check_all("page_total/n=25", "params => '{\"size\": 250}'", 1, 1, 'fewer than were asked for', 25);
+
+# A parameter of the call gives way to that of paging.
+check_all("first_wins/$knobs", "params => '{\"page\": 1, \"per_page\": 10}'", 3, 3, 'auto: a page that the call asks for');
+check_all("first_wins/$knobs", "pagination => 'page', items => 'results', page_size => 5, limit_param => 'per_page', "
+	. "params => '{\"per_page\": 10}'", 5, 6, 'page_size is stronger than params');
+check_fails("first_wins/$knobs", "params => '{\"page\": 2}'", '22023', qr/gives parameter "page".*set argument "first"/s,
+	'but pages are counted from "first"');
+check_all("crossref/$knobs", "pagination => 'crossref', params => '{\"cursor\": \"*\"}'", 3, 3, 'a cursor to begin with');
+
+# Where the items are is found for all kinds of paging.
+check_all("stripe/$knobs", "pagination => 'cursor', next => 'last:id', next_param => 'starting_after', stop => 'has_more=false'",
+	3, 3, 'items that are not said: cursor');
+check_all("pages/$knobs", "pagination => 'page', stop => 'total=total'", 3, 3, 'items that are not said: page');
+check_all("offsets/$knobs", "pagination => 'offset', stop => 'total=total'", 3, 3, 'items that are not said: offset');
+check_all("pages/$knobs", "pagination => 'none', stop => 'empty'", 1, 1, 'items that are not said: none', 10);
+is(query($node, 'SELECT count(_etl_item) FROM ' . api("pages/$knobs", "pagination => 'none', items => '\$'") . ' AS t(_etl_item jsonb)'),
+	'1', 'unless the body is said to be the item');
+check_fails("lists/$knobs", "pagination => 'none'", '22023', qr/several lists.*"cats".*"dogs"/s, 'two lists, of a single page');
 check_fails("bare/$knobs", "pagination => 'nope'", '42704', qr/dialect "nope" does not exist/, 'no such dialect');
 check_fails("bare/$knobs", "pagination => 'cursor'", '22023', qr/"next" must say where the cursor is/, 'half a dialect');
 
@@ -287,7 +338,8 @@ check_fails("bare/$knobs", "pagination => 'cursor'", '22023', qr/"next" must say
 
 my $next_url = "pagination => 'next_url', $items, next => 'next'";
 my $other = fixture_port('other');
-check_all("next_url/$knobs/to=$_", $next_url, 3, 3, "a next link: $_") for qw(relative path absolute);
+check_all("next_url/$knobs/to=$_", $next_url, 3, 3, "a next link: $_") for qw(relative path absolute named dotted);
+check_all("next_url/$knobs/to=$_", undef, 3, 3, "auto: a next link: $_") for qw(path absolute named dotted);
 check_fails("next_url/$knobs/to=other/port=$other", $next_url, '42501', qr/the next page is at another origin/, 'another port');
 is(number_of_requests(), 1, 'nothing was sent there');
 check_fails("next_url/$knobs/to=name", $next_url, '42501', qr/the next page is at another origin/, 'another name');
@@ -628,7 +680,7 @@ is(in_latin("SELECT $wanted etl_json(" . sql_quote(fixture_url("/api/accents/$kn
 
 # -- a dialect of one's own -----------------------------------------------------------------------
 
-query($node, qq{SELECT etl_set_dialect('mine', '{"pagination": "cursor", "items": "items", "next": "next_cursor", "next_param": "cursor"}')});
+query($node, qq{SELECT etl_set_dialect('mine', '{"pagination": "cursor", "items": "items", "next": "next_cursor", "next_param": "cursor", "guard": "content"}')});
 check_all("same_cursor/$knobs", "pagination => 'mine'", 3, 3, 'a dialect of a user');
 query_fails($node, q{SELECT etl_set_dialect('mine', '{"paginaton": "cursor"}')}, '22023', qr/no option "paginaton"/,
 	'its options are checked');

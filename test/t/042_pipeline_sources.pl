@@ -70,6 +70,19 @@ my %by = (
 	url => ", pagination => 'next_url', next => 'next'",
 );
 
+# A list that changes while its pages are counted: where rows may come twice, it is read again.
+sub moving { return "etl_api('$base/api/moving/n=9/size=3/$_[0]')"; }
+create('moved', moving('by=-1'), key => 1, columns => 't(id int)', query => 'SELECT id FROM batch');
+is(run_of('moved'), 'succeeded|16|9', 'a list that becomes shorter is read again, where there is a key');
+is(sql('SELECT array_agg(id ORDER BY id) FROM moved'), '{0,1,2,3,4,5,6,7,8}', 'so that nothing is missing');
+create('moved_on', moving('by=1'), columns => 't(id int)', query => 'SELECT id FROM batch');
+is((run_of('moved_on') =~ /^(\w+)/)[0], 'failed', 'without a key it cannot be');
+like(message_of('moved_on'), qr/the list has changed while it was read page by page: it had 9 items, and then 10/, 'and the run says so');
+asked();
+create('moving', moving('by=1/each=1'), key => 1, columns => 't(id int)', query => 'SELECT id FROM batch');
+is((run_of('moving') =~ /^(\w+)/)[0], 'failed', 'one that changes each time is not read for ever');
+is(scalar(() = grep { /^offset=0$/ } asked()), 2, 'but twice more');
+
 # All pages, in one run; the next one begins anew.
 for my $by (sort keys %by)
 {

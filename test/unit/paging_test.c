@@ -74,7 +74,7 @@ test_options(void)
 		{"page_size", "0"},
 		{"page_size", "ten"},
 		{"max_pages", "-1"},
-		{"guard", "on"},
+		{"guard", "perhaps"},
 		{"wait", "header:X=yesterday"},
 		{"wait", "a|b|c|d|e"},
 		{"answers", "4000 wait"},
@@ -252,6 +252,20 @@ test_decide(void)
 			  (facts.has_next = false, facts.nbefore = 20, facts.nitems = 0));
 	CHECK_END(OPTIONS(CURSOR, "cap", "20", "rekey", "last:id", "key", "0", "stop", "total=t"),
 			  ETL_END_TOTAL, true, facts.total = 20);
+
+	/* a list that is not what it was, where that can do harm */
+	CHECK_END(OPTIONS("pagination", "page", "stop", "total=t"), ETL_END_TRUNCATED, false,
+			  (facts.total = 20, facts.recounted = true, facts.announced = 21, facts.recount = 20));
+	CHECK_END(OPTIONS("pagination", "page", "stop", "total=t"), ETL_NOT_ENDED, true,
+			  (facts.total = 30, facts.recounted = true, facts.announced = 21, facts.recount = 30));
+
+	/* a total that is that of the page, as the call asks for */
+	CHECK_END(OPTIONS("pagination", "none", "stop", "total=t"), ETL_END_TRUNCATED, false,
+			  (facts.nbefore = 0, facts.total = 10, facts.as_asked = true));
+	CHECK_END(OPTIONS("pagination", "none", "stop", "total=t"), ETL_END_TOTAL, true,
+			  (facts.nbefore = 0, facts.total = 10));
+	CHECK_END(OPTIONS("pagination", "none", "stop", "total=t"), ETL_END_TOTAL, true,
+			  (facts.nbefore = facts.nitems = facts.total = 0, facts.as_asked = true));
 
 	/* the last item has no cursor */
 	CHECK_END(OPTIONS("pagination", "cursor", "next", "last:id", "next_param", "c"),
