@@ -315,7 +315,7 @@ EtlPagesEndEmpty(EtlPages *pages)
 		pages->end = ETL_END_CAP;
 	if (pages->end != ETL_NOT_ENDED)
 		return;
-	remember_page(pages, pages->nitems > 0 ? EtlJsonReaderHash(pages->reader) : 0);
+	remember_page(pages, pages->nitems > 0 ? EtlReaderPlace(pages->reader).hash : 0);
 	EtlPagesSendSlice(pages);
 	pages->nbefore = 0;
 	pages->empties = 0;
@@ -349,7 +349,7 @@ finish_page(EtlPages *pages)
 	if (apply_rule(pages))
 		return;
 	if (pages->dialect->items != NULL && !pages->dialect->items_optional &&
-		!EtlJsonReaderFoundItems(pages->reader))
+		!EtlJsonReaderFoundItems((EtlJsonReader *) pages->reader))
 		raise_missing_items(pages);
 	if (pages->nitems < pages->expected.nitems)
 	{
@@ -379,8 +379,8 @@ finish_page(EtlPages *pages)
 	pages->end = decision->end;
 	if (pages->end != ETL_NOT_ENDED && pages->truncated)
 		pages->end = ETL_END_TRUNCATED;
-	guard_against_loop(pages, EtlJsonReaderHash(pages->reader));
-	remember_page(pages, EtlJsonReaderHash(pages->reader));
+	guard_against_loop(pages, EtlReaderPlace(pages->reader).hash);
+	remember_page(pages, EtlReaderPlace(pages->reader).hash);
 	if (pages->end == ETL_NOT_ENDED)
 		EtlPagesSendNext(pages);
 	else
@@ -401,59 +401,38 @@ finish_page(EtlPages *pages)
  *	Items
  * ---------------------------------------------------------------- */
 
-/* Reads more of the body: what detection has read of it, then what arrives in time; false if it broke off. */
-static bool
-read_body(EtlPages *pages, char *to, size_t *len)
+/*
+ * The body, as a feed: what detection has read of it, then what arrives in time.  One that breaks off is asked for
+ * again.  Before that, what is known by now may let the next page be asked for.
+ */
+static ssize_t
+feed_body(void *arg, char *to, size_t len)
 {
+	EtlPages *pages = arg;
+	size_t n;
+
+	EtlPagesLookAhead(pages);
+	CHECK_FOR_INTERRUPTS();
 	if (pages->held_at < pages->held.len)
 	{
-		*len = Min(*len, (size_t) (pages->held.len - pages->held_at));
-		memcpy(to, pages->held.data + pages->held_at, *len);
-		pages->held_at += (int) *len;
-		return true;
+		n = Min(len, (size_t) (pages->held.len - pages->held_at));
+		memcpy(to, pages->held.data + pages->held_at, n);
+		pages->held_at += (int) n;
+		return (ssize_t) n;
 	}
 	if (pages->until != ETL_FOREVER &&
 		!EtlExchangeBodyArrives(pages->current->exchange, pages->until))
 	{
 		pages->late = true;
-		return true;
+		return -1;
 	}
-	*len = EtlExchangeRead(pages->current->exchange, to, *len);
-	return *len > 0 || !EtlExchangeBroke(pages->current->exchange);
-}
-
-/* Reads more of a body of CSV, as the JSON of its records; false if it broke off. */
-static bool
-read_csv(EtlPages *pages, char *to, size_t *len)
-{
-	while (!EtlCsvBodyTake(pages->csv, to, len))
+	n = EtlExchangeRead(pages->current->exchange, to, len);
+	if (n == 0 && EtlExchangeBroke(pages->current->exchange))
 	{
-		size_t room_len;
-		char *room = EtlCsvBodyRoom(pages->csv, &room_len);
-
-		if (!read_body(pages, room, &room_len))
-			return false;
-		if (pages->late)
-			return true;
-		EtlCsvBodyFed(pages->csv, room_len);
-	}
-	return true;
-}
-
-/* Gives the reader more of the body. */
-static void
-feed(EtlPages *pages)
-{
-	size_t len;
-	char *room = EtlJsonReaderRoom(pages->reader, &len);
-	bool whole = pages->csv != NULL ? read_csv(pages, room, &len) : read_body(pages, room, &len);
-
-	if (pages->late)
-		return;
-	if (whole)
-		EtlJsonReaderFed(pages->reader, len);
-	else
 		EtlPagesAskAgain(pages, ETL_NO_WAIT_ASKED);
+		return -1;
+	}
+	return (ssize_t) n;
 }
 
 /* An item has come; false if it is one that was handed out before. */
@@ -465,7 +444,7 @@ is_new(EtlPages *pages, const EtlJsonItem *item)
 	if (pages->nitems > pages->expected.nitems)
 		return first_time;
 	if (pages->nitems < pages->expected.nitems ||
-		EtlJsonReaderHash(pages->reader) == pages->expected.hash)
+		EtlReaderPlace(pages->reader).hash == pages->expected.hash)
 		return false;
 	if (is_another_scans(pages))
 		pages->lost = true;
@@ -478,45 +457,34 @@ is_new(EtlPages *pages, const EtlJsonItem *item)
 	return false;
 }
 
-static void
-raise_broken_body(EtlPages *pages)
-{
-	const EtlJsonFault *fault = EtlJsonReaderFault(pages->reader);
-
-	if (fault->in_item)
-		pages->nitems++;
-	pages->broken_at = (int64) fault->offset + 1;
-	EtlJsonRaiseFault(fault, "page");
-}
-
 /* Goes on in the page in hand; true with an item. */
 static bool
 read_page(EtlPages *pages, EtlJsonItem *item)
 {
-	switch (EtlJsonReaderNext(pages->reader, item))
+	int step = EtlReaderNext(pages->reader, item, feed_body, pages);
+
+	switch (step)
 	{
-		case ETL_JSON_ITEM:
+		case ETL_FORMAT_RECORD:
 			if (++pages->nitems == 1)
 				EtlPagesLookAhead(pages);
 			return is_new(pages, item);
-		case ETL_JSON_NEED_DATA:
-			EtlPagesLookAhead(pages);
-			feed(pages);
+		case ETL_FORMAT_NEED_DATA:
 			return false;
-		case ETL_JSON_EMPTY:
+		case ETL_FORMAT_EMPTY:
 			/* "No Content" is what some servers have to say about an empty collection. */
 			if (EtlExchangeAwait(pages->current->exchange) == 204)
 				EtlPagesEndEmpty(pages);
-			else if (pages->csv != NULL)
+			else if (pages->dialect->format == ETL_PAGE_CSV)
 				finish_page(pages);
 			else
-				raise_broken_body(pages);
+				EtlPageFormats[pages->dialect->format].raise(pages);
 			return false;
-		case ETL_JSON_END:
+		case ETL_FORMAT_END:
 			finish_page(pages);
 			return false;
 		default:
-			raise_broken_body(pages);
+			EtlPageFormats[pages->dialect->format].raise(pages);
 			return false;
 	}
 }

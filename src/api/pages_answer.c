@@ -27,7 +27,7 @@
  * ---------------------------------------------------------------- */
 
 const EtlJsonValue *
-EtlPagesSignal(EtlPages *pages, const EtlJsonReader *reader, const EtlSignal *signal,
+EtlPagesSignal(EtlPages *pages, const EtlReader *reader, const EtlSignal *signal,
 			   EtlJsonValue *storage)
 {
 	char *header;
@@ -45,7 +45,7 @@ EtlPagesSignal(EtlPages *pages, const EtlJsonReader *reader, const EtlSignal *si
 		case ETL_IN_BODY:
 		case ETL_IN_LAST_ITEM:
 			return reader != NULL && signal->capture >= 0
-					   ? EtlJsonReaderCaptured(reader, signal->capture)
+					   ? reader->format->captured(reader, signal->capture)
 					   : NULL;
 		default:
 			return NULL;
@@ -79,7 +79,7 @@ find_part(const char *message, const char *regex)
 
 /* What a signal says of a wait, NULL: nothing. */
 static const char *
-wait_text(EtlPages *pages, const EtlJsonReader *reader, const EtlWaitSignal *signal)
+wait_text(EtlPages *pages, const EtlReader *reader, const EtlWaitSignal *signal)
 {
 	EtlJsonValue storage;
 	const EtlJsonValue *value = EtlPagesSignal(pages, reader, &signal->at, &storage);
@@ -93,7 +93,7 @@ wait_text(EtlPages *pages, const EtlJsonReader *reader, const EtlWaitSignal *sig
 
 /* The longest wait that any signal asks for. */
 int64
-EtlPagesAskedWait(EtlPages *pages, const EtlJsonReader *reader)
+EtlPagesAskedWait(EtlPages *pages, const EtlReader *reader)
 {
 	EtlExchange *exchange = pages->current->exchange;
 	char *date = EtlExchangeHeader(exchange, "Date");
@@ -127,7 +127,7 @@ is_page(int status)
 }
 
 static bool
-rule_applies(EtlPages *pages, const EtlJsonReader *reader, const EtlAnswerRule *rule, int status)
+rule_applies(EtlPages *pages, const EtlReader *reader, const EtlAnswerRule *rule, int status)
 {
 	EtlJsonValue storage;
 
@@ -138,7 +138,7 @@ rule_applies(EtlPages *pages, const EtlJsonReader *reader, const EtlAnswerRule *
 }
 
 static const EtlAnswerRule *
-find_rule(EtlPages *pages, const EtlJsonReader *reader, int status)
+find_rule(EtlPages *pages, const EtlReader *reader, int status)
 {
 	for (int i = 0; i < pages->dialect->nrules; i++)
 		if (rule_applies(pages, reader, &pages->dialect->rules[i], status))
@@ -204,35 +204,40 @@ set_options(EtlPages *pages)
 		add_capture(pages, &dialect->waits[i].at);
 }
 
+/* What an error body may still have, as a feed. */
+typedef struct ErrorBody
+{
+	EtlExchange *exchange;
+	size_t left;
+} ErrorBody;
+
+static ssize_t
+feed_error_body(void *arg, char *to, size_t len)
+{
+	ErrorBody *body = arg;
+	size_t n = EtlExchangeRead(body->exchange, to, Min(len, body->left));
+
+	body->left -= n;
+	return (ssize_t) n;
+}
+
 /* Reads the body of an error for what the rules look at; what is no JSON has nothing of it. */
-static EtlJsonReader *
+static EtlReader *
 read_error_body(EtlPages *pages)
 {
+	ErrorBody body = {pages->current->exchange, MAX_ERROR_BODY};
 	EtlJsonOptions options;
-	EtlJsonReader *reader;
+	EtlReader *reader;
 	EtlJsonItem item;
-	EtlJsonStatus status;
-	size_t total = 0;
 
 	if (pages->reader == NULL)
 		set_options(pages);
 	options = pages->options;
 	options.items = NULL;
 	options.many = true;
-	reader = EtlJsonReaderCreate(&options);
-	while ((status = EtlJsonReaderNext(reader, &item)) == ETL_JSON_ITEM ||
-		   status == ETL_JSON_NEED_DATA)
-	{
-		size_t len;
-		char *room;
-
-		if (status == ETL_JSON_ITEM)
-			continue;
-		room = EtlJsonReaderRoom(reader, &len);
-		len = total < MAX_ERROR_BODY ? EtlExchangeRead(pages->current->exchange, room, len) : 0;
-		EtlJsonReaderFed(reader, len);
-		total += len;
-	}
+	reader = EtlJsonFormat.create(&options);
+	while (EtlReaderNext(reader, &item, feed_error_body, &body) == ETL_FORMAT_RECORD)
+		;
 	return reader;
 }
 
@@ -240,7 +245,7 @@ read_error_body(EtlPages *pages)
 static EtlVerdict
 judge(EtlPages *pages, int status, int64 *asked)
 {
-	EtlJsonReader *reader = NULL;
+	EtlReader *reader = NULL;
 	const EtlAnswerRule *rule;
 
 	if (!is_page(status) && looks_into_bodies(pages->dialect))
@@ -248,7 +253,7 @@ judge(EtlPages *pages, int status, int64 *asked)
 	rule = find_rule(pages, reader, status);
 	*asked = EtlPagesAskedWait(pages, reader);
 	if (reader != NULL)
-		EtlJsonReaderFree(reader);
+		reader->format->free(reader);
 	if (rule != NULL)
 		return rule->verdict;
 	if (is_page(status))
@@ -274,7 +279,7 @@ EtlPagesAskAgain(EtlPages *pages, int64 asked)
 	if (pages->reader != NULL && pages->nitems > pages->expected.nitems)
 	{
 		pages->expected.nitems = pages->nitems;
-		pages->expected.hash = EtlJsonReaderHash(pages->reader);
+		pages->expected.hash = EtlReaderPlace(pages->reader).hash;
 	}
 	pages->nitems = 0;
 	EtlExchangeSendAgain(request->exchange, &request->call, asked);
@@ -314,7 +319,7 @@ EtlPagesRestart(EtlPages *pages)
 	if (pages->reader != NULL && pages->nitems > pages->expected.nitems)
 	{
 		pages->expected.nitems = pages->nitems;
-		pages->expected.hash = EtlJsonReaderHash(pages->reader);
+		pages->expected.hash = EtlReaderPlace(pages->reader).hash;
 	}
 	if (pages->number > pages->nseen)
 		pages->interrupted = pages->expected;
@@ -375,29 +380,38 @@ more_follows(EtlPages *pages, int at)
 	}
 }
 
+/* What was held, and on into it, as a feed. */
+typedef struct HeldBody
+{
+	EtlPages *pages;
+	int at;
+} HeldBody;
+
+static ssize_t
+feed_held(void *arg, char *to, size_t len)
+{
+	HeldBody *body = arg;
+	const StringInfoData *held = &body->pages->held;
+
+	if (body->at == held->len && !hold_more(body->pages))
+		return 0;
+	len = Min(len, (size_t) (held->len - body->at));
+	memcpy(to, held->data + body->at, len);
+	body->at += (int) len;
+	return (ssize_t) len;
+}
+
 /* The whole body as one object; false if it is values one after another, or broke off. */
 static bool
-read_whole(EtlPages *pages, EtlJsonReader *reader, EtlJsonItem *item)
+read_whole(EtlPages *pages, EtlReader *reader, EtlJsonItem *item)
 {
-	EtlJsonStatus status;
-	int at = 0;
+	HeldBody body = {pages, 0};
+	int step = EtlReaderNext(reader, item, feed_held, &body);
 
-	while ((status = EtlJsonReaderNext(reader, item)) == ETL_JSON_NEED_DATA)
-	{
-		size_t len;
-		char *room = EtlJsonReaderRoom(reader, &len);
-
-		if (at == pages->held.len && !hold_more(pages))
-			len = 0;
-		len = Min(len, (size_t) (pages->held.len - at));
-		memcpy(room, pages->held.data + at, len);
-		EtlJsonReaderFed(reader, len);
-		at += (int) len;
-	}
 	if (EtlExchangeBroke(pages->current->exchange))
 		return false;
-	if (status != ETL_JSON_ITEM)
-		EtlJsonRaiseFault(EtlJsonReaderFault(reader), "page");
+	if (step != ETL_FORMAT_RECORD)
+		EtlJsonRaiseFault(EtlJsonReaderFault((EtlJsonReader *) reader), "page");
 	return !more_follows(pages, (int) (item->offset + item->len));
 }
 
@@ -427,7 +441,7 @@ detect(EtlPages *pages)
 	EtlDetection *detection = palloc0(sizeof(EtlDetection));
 	EtlJsonOptions options = {0};
 	EtlJsonPathFault fault;
-	EtlJsonReader *reader;
+	EtlReader *reader;
 	EtlJsonItem item;
 	bool object;
 	const char *problem;
@@ -436,7 +450,7 @@ detect(EtlPages *pages)
 	options.items = EtlJsonPathParse("$", 1, &fault);
 	EtlJsonSetLimits(&options);
 	object = first_byte(pages) == '{' && dialect->format == ETL_PAGE_AUTO;
-	reader = EtlJsonReaderCreate(&options);
+	reader = EtlJsonFormat.create(&options);
 	if (object)
 		object = read_whole(pages, reader, &item);
 	if (EtlExchangeBroke(pages->current->exchange))
@@ -458,7 +472,7 @@ detect(EtlPages *pages)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the options do not go with what the answer shows: %s",
 							   EtlShowUtf8(problem))));
-	EtlJsonReaderFree(reader);
+	reader->format->free(reader);
 	pages->detection = detection;
 	return true;
 }
@@ -473,9 +487,7 @@ create_reader(EtlPages *pages)
 	MemoryContext old = MemoryContextSwitchTo(pages->context);
 
 	set_options(pages);
-	pages->reader = EtlJsonReaderCreate(&pages->options);
-	if (pages->dialect->format == ETL_PAGE_CSV)
-		pages->csv = EtlCsvBodyCreate(pages->options.max_item_size);
+	pages->reader = EtlPageFormats[pages->dialect->format].format->create(&pages->options);
 	MemoryContextSwitchTo(old);
 }
 
@@ -516,9 +528,7 @@ accept_page(EtlPages *pages)
 	if (pages->reader == NULL)
 		create_reader(pages);
 	else
-		EtlJsonReaderReset(pages->reader);
-	if (pages->csv != NULL)
-		EtlCsvBodyReset(pages->csv);
+		EtlReaderReset(pages->reader, NULL);
 	if (pages->window_number != pages->number)
 	{
 		resetStringInfo(&pages->window_text);

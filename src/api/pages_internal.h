@@ -5,12 +5,12 @@
  *		pages.c			items out: bodies -> reader -> items; the end of a page
  *		pages_ahead.c	requests out: what may be sent before its turn, and what is sent at the latest
  *		pages_answer.c	answers in: a page, "later", "begin again", or an error; detection
+ *		pages_format.c	what a page may be written in, and how one of them is broken
  *		pages_place.c	where a scan is, as text, and back
  */
 #ifndef ETL_PAGES_INTERNAL_H
 #define ETL_PAGES_INTERNAL_H
 
-#include "api/csv_body.h"
 #include "api/pages.h"
 #include "api/window.h"
 #include "utils/hsearch.h"
@@ -68,8 +68,7 @@ struct EtlPages
 	EtlPageRequest *answered; /* the last one that was a page; NULL: none yet */
 	int64 number;			  /* its number, or of the one before */
 	EtlJsonOptions options;
-	EtlJsonReader *reader;
-	EtlCsvBody *csv;	 /* before the reader, where pages are CSV; else NULL */
+	EtlReader *reader;	 /* of the dialect's format; its records are EtlJsonItem */
 	StringInfoData held; /* bytes of the body that detection has read */
 	int held_at;		 /* and how many of them the reader has got */
 	int64 nitems;
@@ -107,6 +106,17 @@ struct EtlPages
 	bool late;		/* and that is over */
 };
 
+/* The formats of pages, by EtlPageFormat. */
+typedef struct EtlFormatOfPages
+{
+	const EtlFormat *format;
+	/* Raises what broke the page in hand as the error that it is. */
+	void (*raise)(EtlPages *pages);
+} EtlFormatOfPages;
+
+/* pages_format.c */
+extern const EtlFormatOfPages EtlPageFormats[];
+
 /* pages_ahead.c */
 extern void EtlPagesSendFirst(EtlPages *pages);
 extern void EtlPagesSend(EtlPages *pages, const EtlReference *reference);
@@ -127,9 +137,9 @@ extern void EtlPagesAskAgain(EtlPages *pages, int64 asked);
 extern void EtlPagesBeginAgain(EtlPages *pages);
 extern void EtlPagesRestart(EtlPages *pages);
 extern const EtlAnswerRule *EtlPagesRuleForBody(EtlPages *pages);
-extern int64 EtlPagesAskedWait(EtlPages *pages, const EtlJsonReader *reader);
+extern int64 EtlPagesAskedWait(EtlPages *pages, const EtlReader *reader);
 extern int64 EtlPagesSignalCount(EtlPages *pages, const EtlSignal *signal);
-extern const EtlJsonValue *EtlPagesSignal(EtlPages *pages, const EtlJsonReader *reader,
+extern const EtlJsonValue *EtlPagesSignal(EtlPages *pages, const EtlReader *reader,
 										  const EtlSignal *signal, EtlJsonValue *storage);
 
 #endif /* ETL_PAGES_INTERNAL_H */

@@ -117,7 +117,7 @@ EtlPagesPosition(const EtlPages *pages, bool at_start)
 		done = pages->expected;
 	if (!at_start && request == pages->current && pages->reader != NULL &&
 		pages->nitems > done.nitems)
-		done = (EtlPageSeen){pages->nitems, EtlJsonReaderHash(pages->reader)};
+		done = (EtlPageSeen){pages->nitems, EtlReaderPlace(pages->reader).hash};
 	initStringInfo(&place);
 	appendStringInfo(&place, "page=" INT64_FORMAT, request->number);
 	add_reference(&place, pages, request);

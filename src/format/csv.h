@@ -2,11 +2,8 @@
  * csv.h
  *		From bytes to records of a CSV file (RFC 4180, and what real files do besides).
  *
- * The caller owns the loop and the source; the reader owns one buffer:
- *
- *		EtlCsvReaderNext(reader, &record)		a record, or a wish for more bytes, or the end
- *		room = EtlCsvReaderRoom(reader, &len)	then: where they go, straight from the source
- *		EtlCsvReaderFed(reader, n)				n of them have come; 0 says that there are no more
+ * EtlCsvFormat (see format.h) takes an EtlCsvDialect and gives EtlCsvRecord.  What is declared here besides is the same
+ * reader by its own name.
  *
  * A tokenizer marks the unquoted delimiters and line ends of the buffer, block by block; a record is a
  * range of those marks, and a field the bytes between two of them.  Nothing is copied: a record, and all
@@ -25,6 +22,7 @@
 #define ETL_CSV_H
 
 #include "etl.h"
+#include "format/format.h"
 
 #define ETL_CSV_MAX_DELIMITER 8		  /* bytes */
 #define ETL_CSV_MAX_RECORD 0x3fffffff /* bytes: what palloc gives in one piece */
@@ -51,11 +49,11 @@ typedef struct EtlCsvDialect
 
 typedef enum EtlCsvStatus
 {
-	ETL_CSV_RECORD,			 /* *record is filled */
-	ETL_CSV_NEED_DATA,		 /* feed more, or say that there is none */
-	ETL_CSV_END,			 /* all records were handed out */
-	ETL_CSV_UNCLOSED_QUOTE,	 /* the input ended inside quotes */
-	ETL_CSV_FIELD_TOO_LONG,	 /* a field is beyond max_field_size */
+	ETL_CSV_RECORD = ETL_FORMAT_RECORD,
+	ETL_CSV_NEED_DATA = ETL_FORMAT_NEED_DATA,
+	ETL_CSV_END = ETL_FORMAT_END,
+	ETL_CSV_UNCLOSED_QUOTE = ETL_FORMAT_BROKEN, /* the input ended inside quotes */
+	ETL_CSV_FIELD_TOO_LONG,						/* a field is beyond max_field_size */
 	ETL_CSV_RECORD_TOO_LONG, /* a record is beyond ETL_CSV_MAX_RECORD or ETL_CSV_MAX_FIELDS */
 } EtlCsvStatus;
 

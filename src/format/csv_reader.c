@@ -34,6 +34,7 @@
 
 struct EtlCsvReader
 {
+	EtlReader head;
 	const EtlCsvDialect *dialect;
 	EtlCsvReaderTuning tuning;
 	EtlCsvTokens tokens;
@@ -57,6 +58,8 @@ struct EtlCsvReader
 
 	size_t look_closer; /* a record of more bytes is measured field by field */
 	uint32 measured;	/* fields of the next record that were found short enough */
+
+	uint64 record_line; /* of the record in hand; 0: there is none */
 
 	EtlCsvStatus status; /* ETL_CSV_RECORD until the input has ended or is broken */
 	uint64 fault_line;
@@ -89,6 +92,7 @@ EtlCsvReaderCreateTuned(const EtlCsvDialect *dialect, const EtlCsvReaderTuning *
 	Assert(tuning->buffer_size > ETL_CSV_MAX_DELIMITER + dialect->comment_len);
 	Assert(tuning->slice_size > ETL_CSV_MAX_DELIMITER + dialect->comment_len);
 
+	reader->head.format = &EtlCsvFormat;
 	reader->dialect = dialect;
 	reader->tuning = *tuning;
 	reader->look_closer = Min(dialect->max_field_size, tuning->max_record);
@@ -110,6 +114,7 @@ EtlCsvReaderReset(EtlCsvReader *reader)
 	reader->stream_at = 0;
 	reader->ended = false;
 	reader->line = 1;
+	reader->record_line = 0;
 	reader->skip_left = reader->dialect->skip_lines;
 	reader->lf_may_follow = false;
 	reader->next_mark = reader->next_line = 0;
@@ -246,7 +251,7 @@ fail(EtlCsvReader *reader, EtlCsvStatus status, size_t at)
 {
 	reader->status = status;
 	reader->next_line = reader->tokens.nlines;
-	reader->fault_line =
+	reader->record_line = reader->fault_line =
 		reader->line + count_line_ends(reader->buf + reader->start, at - reader->start);
 	reader->fault_offset = reader->stream_at + at;
 	return status;
@@ -359,7 +364,7 @@ take_record(EtlCsvReader *reader, EtlCsvRecord *record)
 	record->base = reader->start;
 	record->delimiter_len = reader->dialect->delimiter_len;
 	record->maybe_quoted = (line->seen & ETL_CSV_SEEN_QUOTE) != 0;
-	record->line = reader->line;
+	record->line = reader->record_line = reader->line;
 	record->offset = reader->stream_at + reader->start;
 	record->defect = ETL_CSV_SOUND;
 	record->defect_at = 0;
@@ -500,8 +505,9 @@ find_lines(EtlCsvReader *reader)
 	return reader->ended ? finish(reader) : ETL_CSV_NEED_DATA;
 }
 
-EtlCsvStatus
-EtlCsvReaderNext(EtlCsvReader *reader, EtlCsvRecord *record)
+/* Exported functions may be called by way of the linker's table, so the format's own is static. */
+static inline EtlCsvStatus
+next_record(EtlCsvReader *reader, EtlCsvRecord *record)
 {
 	for (;;)
 	{
@@ -518,3 +524,81 @@ EtlCsvReaderNext(EtlCsvReader *reader, EtlCsvRecord *record)
 			return take_record(reader, record);
 	}
 }
+
+EtlCsvStatus
+EtlCsvReaderNext(EtlCsvReader *reader, EtlCsvRecord *record)
+{
+	return next_record(reader, record);
+}
+
+/* ----------------------------------------------------------------
+ *	As a format
+ * ---------------------------------------------------------------- */
+
+static EtlReader *
+csv_create(const void *dialect)
+{
+	return (EtlReader *) EtlCsvReaderCreate(dialect);
+}
+
+static void
+csv_reset(EtlReader *reader, const EtlRecordPlace *at)
+{
+	EtlCsvReader *csv = (EtlCsvReader *) reader;
+
+	if (at == NULL)
+		EtlCsvReaderReset(csv);
+	else
+		EtlCsvReaderResetAt(csv, at->offset, at->line, at->after_cr);
+}
+
+static char *
+csv_room(EtlReader *reader, size_t *len)
+{
+	return EtlCsvReaderRoom((EtlCsvReader *) reader, len);
+}
+
+static void
+csv_fed(EtlReader *reader, size_t n)
+{
+	EtlCsvReaderFed((EtlCsvReader *) reader, n);
+}
+
+static int
+csv_next(EtlReader *reader, void *record)
+{
+	return (int) next_record((EtlCsvReader *) reader, record);
+}
+
+static void
+csv_position(const EtlReader *reader, EtlRecordPlace *place)
+{
+	EtlCsvReaderPosition((const EtlCsvReader *) reader, &place->offset, &place->line);
+}
+
+static void
+csv_where(const EtlReader *reader, StringInfo buf)
+{
+	const EtlCsvReader *csv = (const EtlCsvReader *) reader;
+
+	if (csv->record_line > 0)
+		appendStringInfo(buf, ", line " UINT64_FORMAT, csv->record_line);
+}
+
+static void
+csv_free(EtlReader *reader)
+{
+	EtlCsvReaderFree((EtlCsvReader *) reader);
+}
+
+const EtlFormat EtlCsvFormat = {
+	.name = "csv",
+	.create = csv_create,
+	.reset = csv_reset,
+	.room = csv_room,
+	.fed = csv_fed,
+	.next = csv_next,
+	.position = csv_position,
+	.where = csv_where,
+	.free = csv_free,
+};

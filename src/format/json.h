@@ -2,13 +2,8 @@
  * json.h
  *		From the bytes of a JSON body to its items, one at a time, while the body arrives.
  *
- * The caller owns the loop and the source; the reader owns one buffer:
- *
- *		room = EtlJsonReaderRoom(reader, &len)	where the next bytes go, straight from the source
- *		EtlJsonReaderFed(reader, n)				n of them have come; 0 says that there are no more
- *		EtlJsonReaderNext(reader, &item)		an item, or a wish for more bytes, or the end
- *
- * (room only when bytes are wished for, or memory is no longer that of one item)
+ * EtlJsonFormat (see format.h) takes EtlJsonOptions and gives EtlJsonItem.  What is declared here besides is the same
+ * reader by its own name.  Room is asked for only when bytes are wished for, or memory is no longer that of one item.
  *
  * Items are what the items path leads to.  A path that ends in a name ("data", "$") and leads to an array
  * means the elements of that array; one that ends in "[]" or "*" means just what it says.  A null where a
@@ -38,6 +33,7 @@
 
 #include "etl.h"
 
+#include "format/format.h"
 #include "format/json_path.h"
 
 #define ETL_JSON_MAX_CAPTURES 16
@@ -57,20 +53,20 @@ typedef enum EtlJsonType
 
 typedef enum EtlJsonStatus
 {
-	ETL_JSON_ITEM,		/* *item is filled */
-	ETL_JSON_NEED_DATA, /* feed more, or say that there is none */
-	ETL_JSON_END,		/* the body is complete and all items were handed out */
+	ETL_JSON_ITEM = ETL_FORMAT_RECORD,
+	ETL_JSON_NEED_DATA = ETL_FORMAT_NEED_DATA,
+	ETL_JSON_END = ETL_FORMAT_END, /* the body is complete and all items were handed out */
 
 	/* What follows is fatal, and comes when all items before it were handed out. */
-	ETL_JSON_EMPTY,			/* the body has no value at all */
-	ETL_JSON_TRUNCATED,		/* the body ends inside a value */
-	ETL_JSON_TRAILING,		/* something follows the only value that there may be */
-	ETL_JSON_SYNTAX,		/* not JSON: the fault's detail says why */
-	ETL_JSON_BAD_ENCODING,	/* not UTF-8 */
-	ETL_JSON_NUL_CHARACTER, /* \u0000, which no text or jsonb can hold */
-	ETL_JSON_BAD_SURROGATE, /* half a surrogate pair */
-	ETL_JSON_NUMBER_RANGE,	/* a number beyond the range of numeric */
-	ETL_JSON_TOO_DEEP,		/* nested deeper than max_depth */
+	ETL_JSON_EMPTY = ETL_FORMAT_EMPTY,		/* the body has no value at all */
+	ETL_JSON_TRUNCATED = ETL_FORMAT_BROKEN, /* the body ends inside a value */
+	ETL_JSON_TRAILING,						/* something follows the only value that there may be */
+	ETL_JSON_SYNTAX,						/* not JSON: the fault's detail says why */
+	ETL_JSON_BAD_ENCODING,					/* not UTF-8 */
+	ETL_JSON_NUL_CHARACTER,					/* \u0000, which no text or jsonb can hold */
+	ETL_JSON_BAD_SURROGATE,					/* half a surrogate pair */
+	ETL_JSON_NUMBER_RANGE,					/* a number beyond the range of numeric */
+	ETL_JSON_TOO_DEEP,						/* nested deeper than max_depth */
 	ETL_JSON_ITEM_TOO_LARGE, /* an item, or any other value that must be held, beyond max_item_size */
 	ETL_JSON_DUPLICATE_KEY, /* a name of the items path, or of a test, twice in one object */
 } EtlJsonStatus;

@@ -138,6 +138,7 @@ typedef struct EtlJsonYajl EtlJsonYajl;
 
 struct EtlJsonReader
 {
+	EtlReader head;
 	EtlJsonOptions options;
 	bool initials[UCHAR_MAX + 1]; /* see the options; also of what is captured of the last item */
 
@@ -212,6 +213,7 @@ struct EtlJsonReader
 
 	int64 nitems; /* handed out */
 	uint64 hash;
+	uint64 handed_end; /* the byte behind the last of them */
 };
 
 static inline const char *

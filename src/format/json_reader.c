@@ -60,6 +60,7 @@ start_body(EtlJsonReader *reader)
 	reader->ntokens = reader->decoded_len = 0;
 	reader->nitems = 0;
 	reader->hash = 0;
+	reader->handed_end = 0;
 }
 
 static void
@@ -94,6 +95,7 @@ EtlJsonReaderCreate(const EtlJsonOptions *options)
 	Assert(options->max_depth >= 1 && options->max_depth <= ETL_JSON_MAX_DEPTH);
 	Assert(options->max_item_size <= ETL_JSON_MAX_ITEM_SIZE);
 
+	reader->head.format = &EtlJsonFormat;
 	reader->options = *options;
 	reader->buffer_size = FIRST_BUFFER_SIZE;
 	reader->buffer = palloc(reader->buffer_size);
@@ -139,6 +141,7 @@ EtlJsonReaderResetAt(EtlJsonReader *reader, uint64 offset, int64 nitems, uint64 
 	}
 	reader->nitems = nitems;
 	reader->hash = hash;
+	reader->handed_end = offset;
 }
 
 void
@@ -436,6 +439,8 @@ finish(EtlJsonReader *reader)
 {
 	if (reader->fed < reader->filled)
 		EtlJsonFail(reader, ETL_JSON_TRUNCATED, reader->end, NULL);
+	else if (reader->nvalues == 0 && reader->nitems > 0)
+		reader->complete = true; /* nothing follows the place at which reading went on */
 	else
 		reader->complete = EtlJsonYajlFinish(reader->yajl);
 }
@@ -530,6 +535,7 @@ hand_out(EtlJsonReader *reader, const EtlJsonQueued *queued, EtlJsonItem *item)
 	item->key_len = queued->has_key ? queued->key_len : 0;
 	item->index = reader->nitems++;
 	item->offset = queued->start;
+	reader->handed_end = queued->start + queued->len;
 	reader->hash = hash_bytes_onto(reader->hash, item->data, item->len);
 }
 
@@ -554,8 +560,9 @@ take_item(EtlJsonReader *reader, EtlJsonItem *item)
 	return false;
 }
 
-EtlJsonStatus
-EtlJsonReaderNext(EtlJsonReader *reader, EtlJsonItem *item)
+/* Exported functions may be called by way of the linker's table, so the format's own is static. */
+static inline EtlJsonStatus
+next_item(EtlJsonReader *reader, EtlJsonItem *item)
 {
 	for (;;)
 	{
@@ -573,6 +580,12 @@ EtlJsonReaderNext(EtlJsonReader *reader, EtlJsonItem *item)
 			return ETL_JSON_NEED_DATA;
 		finish(reader);
 	}
+}
+
+EtlJsonStatus
+EtlJsonReaderNext(EtlJsonReader *reader, EtlJsonItem *item)
+{
+	return next_item(reader, item);
 }
 
 /*
@@ -642,3 +655,90 @@ EtlJsonFind(const EtlJsonItem *item, const EtlJsonPath *path)
 	}
 	return token;
 }
+
+/*
+ * As a format
+ */
+
+static EtlReader *
+json_create(const void *options)
+{
+	return (EtlReader *) EtlJsonReaderCreate(options);
+}
+
+static void
+json_reset(EtlReader *reader, const EtlRecordPlace *at)
+{
+	EtlJsonReader *json = (EtlJsonReader *) reader;
+
+	if (at == NULL)
+		EtlJsonReaderReset(json);
+	else
+		EtlJsonReaderResetAt(json, at->offset, (int64) at->records, at->hash);
+}
+
+static char *
+json_room(EtlReader *reader, size_t *len)
+{
+	return EtlJsonReaderRoom((EtlJsonReader *) reader, len);
+}
+
+static void
+json_fed(EtlReader *reader, size_t n)
+{
+	EtlJsonReaderFed((EtlJsonReader *) reader, n);
+}
+
+static int
+json_next(EtlReader *reader, void *item)
+{
+	return (int) next_item((EtlJsonReader *) reader, item);
+}
+
+static void
+json_position(const EtlReader *reader, EtlRecordPlace *place)
+{
+	const EtlJsonReader *json = (const EtlJsonReader *) reader;
+
+	place->offset = json->handed_end;
+	place->records = (uint64) json->nitems;
+	place->hash = json->hash;
+}
+
+static void
+json_where(const EtlReader *reader, StringInfo buf)
+{
+	const EtlJsonReader *json = (const EtlJsonReader *) reader;
+	bool broken = json->fault.status != ETL_JSON_ITEM;
+	int64 item = !broken ? json->nitems : json->fault.in_item ? json->nitems + 1 : 0;
+
+	if (item > 0)
+		appendStringInfo(buf, ", item " INT64_FORMAT, item);
+	if (broken)
+		appendStringInfo(buf, ", byte " UINT64_FORMAT, json->fault.offset + 1);
+}
+
+static void
+json_free(EtlReader *reader)
+{
+	EtlJsonReaderFree((EtlJsonReader *) reader);
+}
+
+static const EtlJsonValue *
+json_captured(const EtlReader *reader, int i)
+{
+	return EtlJsonReaderCaptured((const EtlJsonReader *) reader, i);
+}
+
+const EtlFormat EtlJsonFormat = {
+	.name = "json",
+	.create = json_create,
+	.reset = json_reset,
+	.room = json_room,
+	.fed = json_fed,
+	.next = json_next,
+	.position = json_position,
+	.where = json_where,
+	.free = json_free,
+	.captured = json_captured,
+};

@@ -50,7 +50,7 @@ typedef struct ApiRows
 	int64 nspooled;
 	int64 nreplayed;  /* by the reading in hand; all of them while the pages are read */
 	uint64 replay_at; /* place in the spool of the next item to be replayed */
-	EtlJsonReader *replay;
+	EtlReader *replay;
 } ApiRows;
 
 /* ----------------------------------------------------------------
@@ -75,28 +75,35 @@ read_spool(ApiRows *api, void *to, size_t len)
 	api->replay_at += len;
 }
 
+/* What is left of an item in the spool, as a feed. */
+typedef struct SpooledBytes
+{
+	ApiRows *api;
+	uint64 left;
+} SpooledBytes;
+
+static ssize_t
+feed_spooled(void *arg, char *buf, size_t len)
+{
+	SpooledBytes *bytes = arg;
+
+	len = Min(len, bytes->left);
+	read_spool(bytes->api, buf, len);
+	bytes->left -= len;
+	return (ssize_t) len;
+}
+
 /* The next item of the spool, found in its text once more. */
 static void
 replay_item(ApiRows *api, EtlJsonItem *item)
 {
 	SpooledItem head;
-	EtlJsonStatus status;
-	uint64 left;
+	SpooledBytes bytes;
 
 	read_spool(api, &head, sizeof(head));
-	EtlJsonReaderReset(api->replay);
-	left = head.len;
-	while ((status = EtlJsonReaderNext(api->replay, item)) == ETL_JSON_NEED_DATA)
-	{
-		size_t len;
-		char *room = EtlJsonReaderRoom(api->replay, &len);
-
-		len = Min(len, left);
-		read_spool(api, room, len);
-		EtlJsonReaderFed(api->replay, len);
-		left -= len;
-	}
-	if (status != ETL_JSON_ITEM)
+	bytes = (SpooledBytes){api, head.len};
+	EtlReaderReset(api->replay, NULL);
+	if (EtlReaderNext(api->replay, item, feed_spooled, &bytes) != ETL_FORMAT_RECORD)
 		elog(ERROR, "an item in the spool is not what it was");
 	item->index = head.index;
 	api->json.page = (int) head.page;
@@ -113,7 +120,7 @@ api_rewind(EtlRows *rows)
 	if (api->replay == NULL)
 	{
 		EtlJsonSetLimits(&options);
-		api->replay = EtlJsonReaderCreate(&options);
+		api->replay = EtlJsonFormat.create(&options);
 	}
 	api->nreplayed = 0;
 	api->replay_at = 0;

@@ -31,8 +31,8 @@ typedef struct EtlJsonRows
 	int page;			  /* for _etl_page; 0 before the first */
 
 	/* for pipelines (json_kept.c) */
-	char *kept_source;	   /* a copy of source that lasts as long as the scan */
-	EtlJsonReader *revive; /* of single items */
+	char *kept_source; /* a copy of source that lasts as long as the scan */
+	EtlReader *revive; /* of single items */
 } EtlJsonRows;
 
 /* The provenance columns that JSON items have. */

@@ -119,31 +119,22 @@ EtlJsonUse(EtlRows *rows, const EtlKept *kept)
 
 /* Reads the one item that a text is; false if it is none (any more, the limits being settings). */
 static bool
-read_item(EtlJsonRows *json, const char *text, size_t len, EtlJsonItem *item)
+read_item(EtlJsonRows *json, const char *text, EtlJsonItem *item)
 {
 	EtlJsonOptions options = {.many = true};
+	EtlBytes bytes = {text, strlen(text)};
 	MemoryContext old = MemoryContextSwitchTo(json->base.context);
-	EtlJsonStatus status;
+	int step;
 
 	if (json->revive == NULL)
 	{
 		EtlJsonSetLimits(&options);
-		json->revive = EtlJsonReaderCreate(&options);
+		json->revive = EtlJsonFormat.create(&options);
 	}
-	EtlJsonReaderReset(json->revive);
-	while ((status = EtlJsonReaderNext(json->revive, item)) == ETL_JSON_NEED_DATA)
-	{
-		size_t room_len;
-		char *room = EtlJsonReaderRoom(json->revive, &room_len);
-
-		room_len = Min(room_len, len);
-		memcpy(room, text, room_len);
-		EtlJsonReaderFed(json->revive, room_len);
-		text += room_len;
-		len -= room_len;
-	}
+	EtlReaderReset(json->revive, NULL);
+	step = EtlReaderNext(json->revive, item, EtlFeedBytes, &bytes);
 	MemoryContextSwitchTo(old);
-	return status == ETL_JSON_ITEM;
+	return step == ETL_FORMAT_RECORD;
 }
 
 void
@@ -154,7 +145,7 @@ EtlJsonRevive(EtlRows *rows, EtlKept *kept)
 	EtlJsonItem item;
 
 	rows->faulty = false;
-	if (!read_item(json, text, strlen(text), &item))
+	if (!read_item(json, text, &item))
 	{
 		kept->advance = ETL_ROW_FAULTY;
 		EtlRowsSetFault(rows, ERRCODE_INVALID_JSON_TEXT, "the item cannot be read any more", NULL,

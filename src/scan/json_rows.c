@@ -374,24 +374,22 @@ size_of_items(const EtlArgs *args, const char *sample, size_t len)
 	EtlJsonOptions options = {.max_depth = 100, .max_item_size = ETL_JSON_MAX_ITEM_SIZE};
 	EtlJsonPathFault fault;
 	char *items = EtlArgText(args, "items");
-	EtlJsonReader *reader;
+	EtlBytes bytes = {sample, len, .cut = true};
+	EtlReader *reader;
 	EtlJsonItem item;
 	uint64 first = 0;
 	uint64 end = 0;
 	int64 n = 0;
-	size_t room;
 
 	if (items != NULL && (options.items = EtlJsonPathParse(items, strlen(items), &fault)) == NULL)
 		return ITEM_GUESS;
-	reader = EtlJsonReaderCreate(&options);
-	memcpy(EtlJsonReaderRoom(reader, &room), sample, len);
-	EtlJsonReaderFed(reader, len);
-	while (EtlJsonReaderNext(reader, &item) == ETL_JSON_ITEM)
+	reader = EtlJsonFormat.create(&options);
+	while (EtlReaderNext(reader, &item, EtlFeedBytes, &bytes) == ETL_FORMAT_RECORD)
 	{
 		first = n++ == 0 ? item.offset : first;
 		end = item.offset + item.len;
 	}
-	EtlJsonReaderFree(reader);
+	reader->format->free(reader);
 	return n > 0 ? (double) (end - first) / n : ITEM_GUESS;
 }
 
