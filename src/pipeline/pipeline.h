@@ -2,11 +2,13 @@
  * pipeline.h
  *		Pipelines: a source and a SELECT over each batch of it, loaded exactly once.
  *
+ *	define/			what a pipeline is
  *		define.c		SQL functions that create and change definitions
  *		check.c			what can be seen to be wrong with one before it runs
  *		check_query.c	... with its query
  *		statements.c	its texts as the statements that a run executes
- *		run.c			SQL functions that start a run, and wait for it
+ *	run/			what it does
+ *		start.c			SQL functions that start a run, and wait for it
  *		worker.c		the process of a run
  *		engine.c		the run: batch by batch, and what becomes of errors
  *		fill.c			raw records into a batch, outside transactions
@@ -18,11 +20,11 @@
  *		report.c		what a run tells of itself: progress, activity, lines in the log
  *		dead_letter.c	records that cannot be loaded, and their second chance
  *		watermark.c		how far the data goes
- *		schedule.c		when a schedule comes next; schedule_text.c reads what users write
- *		schedule_define.c	the schedule of a pipeline
- *		watch.c			the files that one watches
  *		alert.c			tells whom it may concern
- *		catalog/		all SQL on the tables of etl_catalog, and the rights to them
+ *	catalog/		all SQL on the tables of etl_catalog, and the rights to them
+ *	schedule.c		when a schedule comes next; schedule_text.c reads what users write
+ *	schedule_define.c	the schedule of a pipeline
+ *	watch.c			the files that one watches
  */
 #ifndef ETL_PIPELINE_H
 #define ETL_PIPELINE_H

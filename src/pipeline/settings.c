@@ -7,7 +7,7 @@
 #include <limits.h>
 
 #include "miscadmin.h"
-#include "pipeline/batch.h"
+#include "pipeline/run/batch.h"
 #include "pipeline/pipeline.h"
 #include "utils/guc.h"
 

@@ -11,7 +11,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/engine.h"
+#include "pipeline/run/engine.h"
 #include "pipeline/watch.h"
 #include "source/file.h"
 #include "source/url.h"

@@ -26,7 +26,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "pipeline/alert.h"
+#include "pipeline/run/alert.h"
 #include "pipeline/schedule.h"
 #include "postmaster/bgworker.h"
 #include "scheduler/due.h"

@@ -15,7 +15,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/lock.h"
+#include "pipeline/run/lock.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
 

@@ -7,7 +7,7 @@
 
 #include "access/tupdesc.h"
 #include "nodes/parsenodes.h"
-#include "pipeline/statements.h"
+#include "pipeline/define/statements.h"
 #include "utils/rel.h"
 
 /* Checks a source and gives its columns; "text" is the statement that reads it. */

@@ -6,7 +6,7 @@
 #define ETL_REPORT_H
 
 #include "monitor/progress.h"
-#include "pipeline/engine.h"
+#include "pipeline/run/engine.h"
 
 /* Between them, a run is under way in this process. */
 extern void EtlReportBegin(const EtlRun *run);

@@ -6,8 +6,8 @@
 
 #include "access/htup_details.h"
 #include "executor/executor.h"
-#include "pipeline/batch.h"
-#include "pipeline/report.h"
+#include "pipeline/run/batch.h"
+#include "pipeline/run/report.h"
 #include "scan/scan.h"
 
 PG_FUNCTION_INFO_V1(etl_batch);

@@ -18,7 +18,7 @@
 #include "executor/spi.h"
 #include "optimizer/optimizer.h"
 #include "parser/parser.h"
-#include "pipeline/check.h"
+#include "pipeline/define/check.h"
 #include "scan/scan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"

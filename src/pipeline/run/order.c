@@ -10,7 +10,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_collation.h"
-#include "pipeline/engine.h"
+#include "pipeline/run/engine.h"
 #include "utils/sortsupport.h"
 
 typedef struct EtlKeys

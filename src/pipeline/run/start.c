@@ -1,5 +1,5 @@
 /*
- * run.c
+ * start.c
  *		SQL functions that start a run, and wait for it.
  *
  * The run is done by a dynamic background worker, so nothing has to be preloaded.  Whoever starts it waits on
@@ -18,8 +18,8 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/lock.h"
-#include "pipeline/worker.h"
+#include "pipeline/run/lock.h"
+#include "pipeline/run/worker.h"
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"

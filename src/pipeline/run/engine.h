@@ -14,9 +14,9 @@
 #define ETL_ENGINE_H
 
 #include "executor/spi.h"
-#include "pipeline/batch.h"
+#include "pipeline/run/batch.h"
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/statements.h"
+#include "pipeline/define/statements.h"
 #include "utils/resowner.h"
 #include "utils/sortsupport.h"
 #include "utils/tuplestore.h"

@@ -8,7 +8,7 @@
 #include "etl.h"
 
 #include "access/xact.h"
-#include "pipeline/alert.h"
+#include "pipeline/run/alert.h"
 #include "pipeline/catalog/sql.h"
 #include "utils/snapmgr.h"
 

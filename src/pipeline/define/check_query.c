@@ -12,7 +12,7 @@
 
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
-#include "pipeline/check.h"
+#include "pipeline/define/check.h"
 
 typedef struct QueryCheck
 {

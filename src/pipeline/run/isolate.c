@@ -22,7 +22,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "pipeline/engine.h"
+#include "pipeline/run/engine.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 

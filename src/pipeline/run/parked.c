@@ -11,7 +11,7 @@
 #include "etl.h"
 
 #include "access/htup_details.h"
-#include "pipeline/engine.h"
+#include "pipeline/run/engine.h"
 #include "utils/datum.h"
 
 #define MAX_PARKED 100000 /* that are known of: a few MB, looked for in each chunk */
