@@ -674,7 +674,9 @@ CREATE TABLE etl_catalog.watermarks (
     pipeline bigint PRIMARY KEY,
     type text NOT NULL,                 -- of the values
     value text,                         -- of complete scans
-    pending text                        -- including the scan under way
+    value_at timestamptz,               -- that as a time; NULL: it is none, or none that a timestamptz takes
+    pending text,                       -- including the scan under way
+    pending_at timestamptz
 );
 COMMENT ON TABLE etl_catalog.watermarks IS 'highest watermarks that pipelines have seen';
 
@@ -819,11 +821,12 @@ CREATE FUNCTION etl_catalog.is_at_home(system_identifier bigint, database oid) R
 COMMENT ON FUNCTION etl_catalog.is_at_home(bigint, oid) IS 'whether a pipeline belongs to this database and is no copy';
 
 /*
- * The views show a role the pipelines of the roles it is a member of; pg_monitor sees of all others states and
- * counters, but no queries and no records.
+ * The views show a role the pipelines of the roles whose rights it has; pg_monitor sees of all others states and
+ * counters, but no queries and no records.  A view over the pipelines of all casts nothing that an owner wrote and
+ * computes nothing that can fail: the error would be everybody's.
  */
 CREATE VIEW @extschema@.etl_pipelines WITH (security_barrier) AS
-SELECT p.name, p.owner,
+SELECT p.id, p.name, p.owner,
     CASE WHEN is_mine THEN p.source END AS source,
     CASE WHEN is_mine THEN p.query END AS query,
     p.target, p.key, p.mode, p.on_conflict, p.watermark, p.watermark_lag, p.watermark_max,
@@ -831,8 +834,8 @@ SELECT p.name, p.owner,
     p.redact, p.whole, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_shutdown, p.max_runtime,
     p.enabled, NOT etl_catalog.is_at_home(p.system_identifier, p.database) AS is_copy, p.search_path,
     p.created_at
-FROM etl_catalog.pipelines p, LATERAL (SELECT pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') AS is_mine) m
-WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER');
+FROM etl_catalog.pipelines p, LATERAL (SELECT pg_catalog.pg_has_role(p.owner::oid, 'USAGE') AS is_mine) m
+WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW @extschema@.etl_pipelines IS 'pipelines and their definitions';
 
 CREATE VIEW @extschema@.etl_runs WITH (security_barrier) AS
@@ -843,8 +846,8 @@ SELECT r.id AS run, p.name AS pipeline, r.kind,
     r.sqlstate,
     CASE WHEN is_mine THEN r.message END AS message
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline,
-    LATERAL (SELECT pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') AS is_mine) m
-WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER');
+    LATERAL (SELECT pg_catalog.pg_has_role(p.owner::oid, 'USAGE') AS is_mine) m
+WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW @extschema@.etl_runs IS 'runs of pipelines, with their counters';
 
 CREATE VIEW @extschema@.etl_dead_letters WITH (security_barrier) AS
@@ -852,13 +855,14 @@ SELECT d.id, p.name AS pipeline, d.run, d.stage, d.source, d.line, d.page, d.ind
     d.column_name, d.value, d.raw, d.rule, d.sqlstate, d.message, d.detail, d.attempts, d.first_at, d.last_at, d.replayable,
     d.resolved_at IS NOT NULL AS resolved, d.resolved_at, d.resolved_by
 FROM etl_catalog.dead_letters d JOIN etl_catalog.pipelines p ON p.id = d.pipeline
-WHERE pg_catalog.pg_has_role(p.owner::oid, 'MEMBER');
+WHERE pg_catalog.pg_has_role(p.owner::oid, 'USAGE');
 COMMENT ON VIEW @extschema@.etl_dead_letters IS 'records that pipelines could not load, and why';
 
 /*
  * etl_status: a line per pipeline.
  *
- * lag              from the watermark to now, if it is a date or timestamp (of this session's time zone, unless it has one)
+ * watermark        for pg_monitor: only numbers, dates and timestamps
+ * lag              from the watermark to now, if it is a date or timestamp (of the run's time zone, unless it has one)
  * failures         in a row, of scheduled runs
  * reason           of the latest failure, or why it is paused
  */
@@ -873,17 +877,12 @@ SELECT p.name AS pipeline, p.owner, p.enabled,
     CASE WHEN p.enabled THEN s.next_run END AS next_run,
     CASE WHEN p.enabled AND s.not_before > pg_catalog.now() THEN s.not_before END AS not_before,
     s.failures, s.skipped,
-    CASE WHEN pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') THEN s.reason END AS reason,
+    CASE WHEN pg_catalog.pg_has_role(p.owner::oid, 'USAGE') THEN s.reason END AS reason,
     r.run AS last_run, r.state AS last_result, r.started_at, r.finished_at,
-    w.value AS watermark,
-    CASE pg_catalog.to_regtype(w.type)
-        WHEN 'timestamptz'::regtype THEN CASE WHEN pg_catalog.isfinite(w.value::timestamptz)
-            THEN pg_catalog.now() - w.value::timestamptz END
-        WHEN 'timestamp'::regtype THEN CASE WHEN pg_catalog.isfinite(w.value::timestamp)
-            THEN pg_catalog.now()::timestamp - w.value::timestamp END
-        WHEN 'date'::regtype THEN CASE WHEN pg_catalog.isfinite(w.value::date)
-            THEN pg_catalog.now()::timestamp - w.value::date END
-    END AS lag,
+    CASE WHEN pg_catalog.pg_has_role(p.owner::oid, 'USAGE') OR w.type IN ('smallint', 'integer', 'bigint', 'numeric', 'real',
+            'double precision', 'pg_catalog.date', 'timestamp without time zone', 'timestamp with time zone')
+        THEN w.value END AS watermark,
+    pg_catalog.now() - w.value_at AS lag,
     (SELECT pg_catalog.count(*) FROM etl_catalog.dead_letters d
         WHERE d.pipeline = p.id AND d.resolved_at IS NULL) AS open_dead_letters
 FROM etl_catalog.pipelines p
@@ -892,7 +891,7 @@ FROM etl_catalog.pipelines p
     LEFT JOIN LATERAL (SELECT l.id AS run, l.started_at, l.finished_at,
             etl_catalog.state_of(l.id, p.id, l.state) AS state
         FROM etl_catalog.runs l WHERE l.pipeline = p.id ORDER BY l.id DESC LIMIT 1) r ON true
-WHERE pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER');
+WHERE pg_catalog.pg_has_role(p.owner::oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW @extschema@.etl_status IS 'a line per pipeline: what it does and how its last run ended';
 
 /*
@@ -904,7 +903,7 @@ COMMENT ON VIEW @extschema@.etl_status IS 'a line per pipeline: what it does and
  *                  that a batch may have, and those it has
  * pages            of an API; NULL for other sources
  * bytes, bytes_total        NULL where the source does not tell
- * time_left        if bytes go on as they did
+ * time_left        if bytes go on as they did; NULL: a year or more
  *
  * All of these move within a batch.  The counters behind them are those of committed batches.
  */
@@ -913,18 +912,19 @@ SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     (ARRAY['starting', 'reading', 'converting', 'querying', 'loading'])[coalesce(s.stage, 0) + 1] AS stage,
     s.records, s.pages, s.batch_rows, s.batch_done, pg_catalog.round(s.records / s.seconds, 1) AS records_per_second,
     s.bytes, s.bytes_total, pg_catalog.round(s.bytes / s.seconds) AS bytes_per_second,
-    CASE WHEN s.bytes > 0 AND s.bytes_total >= s.bytes
-        THEN pg_catalog.make_interval(secs => (s.bytes_total - s.bytes) * s.seconds::float8 / s.bytes) END AS time_left,
+    CASE WHEN s.bytes_total >= s.bytes AND s.seconds_left < 31557600
+        THEN pg_catalog.make_interval(secs => s.seconds_left) END AS time_left,
     r.batches, r.read, r.malformed, r.convert_failed, r.converted, r.emitted, r.invalid, r.superseded, r.load_failed,
     r.loaded, r.inserted, r.updated, r.skipped
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
-    LEFT JOIN LATERAL (SELECT i.param16 AS stage, i.param17 AS records, i.param18 AS batch_rows, i.param19 AS batch_done,
+    LEFT JOIN LATERAL (SELECT i.*, (i.bytes_total - i.bytes) * i.seconds::float8 / i.bytes AS seconds_left
+        FROM (SELECT i.param16 AS stage, i.param17 AS records, i.param18 AS batch_rows, i.param19 AS batch_done,
             nullif(i.param20, 0) AS pages,
             nullif(i.param1, 0) AS bytes, nullif(i.param2, 0) AS bytes_total,
             greatest(extract(epoch FROM pg_catalog.clock_timestamp() - r.started_at), 0.001) AS seconds
-        FROM pg_catalog.pg_stat_get_progress_info('COPY') i WHERE i.pid = r.pid) s ON true
+        FROM pg_catalog.pg_stat_get_progress_info('COPY') i WHERE i.pid = r.pid) i) s ON true
 WHERE r.state = 'running' AND etl_catalog.is_running(p.id)
-    AND (pg_catalog.pg_has_role(p.owner::oid, 'MEMBER') OR pg_catalog.pg_has_role('pg_monitor', 'MEMBER'));
+    AND (pg_catalog.pg_has_role(p.owner::oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW @extschema@.etl_progress IS 'runs under way, and how far they are';
 
 GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@.etl_runs, @extschema@.etl_dead_letters, @extschema@.etl_status TO PUBLIC;
@@ -1254,7 +1254,7 @@ FROM (
     SELECT 'etl_breaker_status', '', pg_catalog.jsonb_build_object('origin', b.origin, 'state', a.state),
             (b.state = a.state)::int
         FROM etl_catalog.breakers() b, pg_catalog.unnest('{closed,open,half-open}'::text[]) AS a(state)
-        WHERE pg_catalog.pg_has_role('pg_monitor', 'MEMBER')
+        WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
     UNION ALL
     SELECT s.family, '', CASE s.family WHEN 'etl_scheduler_up'
             THEN pg_catalog.jsonb_build_object('database', pg_catalog.current_database()) ELSE '{}' END, s.value

@@ -777,7 +777,7 @@ static void
 tell(const Row *row)
 {
 	if (row->alert != NULL)
-		EtlAlert(row->name, row->alert, row->run, row->run != 0 ? row->run_sqlstate : NULL);
+		EtlAlert(row->alert, row->pipeline, row->run);
 }
 
 static void

@@ -1,5 +1,5 @@
 --
--- What is to be seen of pipelines: the watermark and its lag, totals that outlast the runs, and etl_metrics().
+-- What is to be seen of pipelines: totals that outlast the runs, and etl_metrics().
 --
 ALTER SEQUENCE etl_catalog.runs_id_seq RESTART;
 CREATE ROLE regress_etl_owner LOGIN;
@@ -67,44 +67,10 @@ SELECT lines('^etl_runs_total');
 SELECT etl_drop_pipeline(E'a "b" \\n\nc');
 SELECT count(*) FROM etl_catalog.totals;
 
--- The lag of a watermark.
-CREATE FUNCTION lag_of(type text, value text) RETURNS text LANGUAGE sql AS $$
-	INSERT INTO etl_catalog.watermarks (pipeline, type, value)
-	SELECT id, type, value FROM etl_catalog.pipelines WHERE name = 'other'
-	ON CONFLICT (pipeline) DO UPDATE SET type = excluded.type, value = excluded.value;
-	SELECT watermark || ': ' || coalesce(extract(epoch FROM lag)::bigint::text, 'none') FROM etl_status WHERE pipeline = 'other'
-$$;
-CREATE DOMAIN seen.day AS date;
-BEGIN;
-SET LOCAL TimeZone = 'UTC';
-SELECT lag_of('timestamp with time zone', '2026-01-01 00:00:00+00')
-	= '2026-01-01 00:00:00+00: ' || extract(epoch FROM now() - '2026-01-01 00:00+00')::int;
-SELECT split_part(lag_of('timestamp with time zone', (now() - interval '90 minutes')::text), ': ', 2);
-SELECT split_part(lag_of('timestamp without time zone', (now()::timestamp - interval '90 minutes')::text), ': ', 2);
-SELECT split_part(lag_of('pg_catalog.date', now()::date::text), ': ', 2) = extract(epoch FROM now()::time)::int::text;
-SELECT split_part(lag_of('timestamp with time zone', (now() + interval '1 hour')::text), ': ', 2);
--- Whatever the session writes dates like.
-SET LOCAL DateStyle = 'SQL, DMY';
-SELECT split_part(lag_of('timestamp without time zone', '2026-02-01 00:00:00'), ': ', 2)
-	= extract(epoch FROM now()::timestamp - make_timestamp(2026, 2, 1, 0, 0, 0))::int::text;
-SET LOCAL TimeZone = 'Asia/Tokyo';
-SELECT split_part(lag_of('timestamp with time zone', '2026-02-01 00:00:00+00'), ': ', 2)
-	= extract(epoch FROM now() - make_timestamptz(2026, 2, 1, 0, 0, 0, 'UTC'))::int::text;
-ROLLBACK;
-SELECT lag_of('timestamp with time zone', 'infinity');
-SELECT lag_of('timestamp with time zone', '-infinity');
-SELECT lag_of('timestamp without time zone', '-infinity');
-SELECT lag_of('pg_catalog.date', '-infinity');
-SELECT lag_of('bigint', '17');
-SELECT lag_of('text', 'not a date');
-SELECT lag_of('seen.day', '2026-01-01');
-SELECT lag_of('seen.gone', '2026-01-01');
-SELECT lag_of('pg_catalog.date', NULL);
-SELECT split_part(lag_of('pg_catalog.date', '0044-03-15 BC'), ': ', 2)::bigint / 86400 / 365.2425 > 2000;
 \pset format aligned
 \pset tuples_only off
 SELECT etl_drop_pipeline('other');
-DROP FUNCTION lines, totals_are_right, lag_of;
+DROP FUNCTION lines, totals_are_right;
 DROP TABLE before;
 DROP SCHEMA seen CASCADE;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM regress_etl_owner;

@@ -16,6 +16,7 @@ extern const int EtlPipelineOptionCount;
 
 extern EtlPipeline *EtlCatalogFind(const char *name, bool missing_ok);
 extern EtlPipeline *EtlCatalogGet(int64 id); /* NULL: dropped */
+pg_noreturn extern void EtlRaiseNoPipeline(const char *name);
 extern int64 EtlCatalogInsert(const EtlPipeline *pipeline);
 extern void EtlCatalogUpdate(const EtlPipeline *pipeline);
 extern void EtlCatalogSetEnabled(int64 id, bool enabled);
@@ -62,9 +63,10 @@ typedef struct EtlCheckpoint
 extern List *EtlCatalogCheckpoints(int64 pipeline); /* of EtlCheckpoint * */
 extern void EtlCatalogSetCheckpoint(int64 pipeline, const EtlCheckpoint *checkpoint);
 
-/* watermarks; NULL: none */
+/* Watermarks; NULL: none.  at: the same as a time, for etl_status; infinity: it is none. */
 extern char *EtlCatalogWatermark(int64 pipeline, bool pending);
-extern void EtlCatalogSetPending(int64 pipeline, const char *type, const char *value);
+extern void
+EtlCatalogSetPending(int64 pipeline, const char *type, const char *value, TimestampTz at);
 extern void EtlCatalogPublishWatermark(int64 pipeline);
 extern void EtlCatalogReset(int64 pipeline);
 

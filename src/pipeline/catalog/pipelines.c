@@ -58,6 +58,14 @@ find_pipeline(EtlSql *statement, EtlSqlValues *values, const char *condition)
 	return pipeline;
 }
 
+void
+EtlRaiseNoPipeline(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("pipeline \"%s\" does not exist", name),
+			 errhint("The view etl_pipelines lists the pipelines that you may see.")));
+}
+
 EtlPipeline *
 EtlCatalogFind(const char *name, bool missing_ok)
 {
@@ -68,9 +76,7 @@ EtlCatalogFind(const char *name, bool missing_ok)
 	EtlSqlAddText(&values, name);
 	pipeline = find_pipeline(&statement, &values, "name = $1");
 	if (pipeline == NULL && !missing_ok)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("pipeline \"%s\" does not exist", name),
-				 errhint("The view etl_pipelines lists the pipelines that you may see.")));
+		EtlRaiseNoPipeline(name);
 	return pipeline;
 }
 

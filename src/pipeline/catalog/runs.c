@@ -207,24 +207,30 @@ EtlCatalogWatermark(int64 pipeline, bool pending)
 }
 
 void
-EtlCatalogSetPending(int64 pipeline, const char *type, const char *value)
+EtlCatalogSetPending(int64 pipeline, const char *type, const char *value, TimestampTz at)
 {
 	static EtlSql statement = {
-		"INSERT INTO etl_catalog.watermarks (pipeline, type, pending) VALUES ($1, $2, $3) "
-		"ON CONFLICT (pipeline) DO UPDATE SET type = excluded.type, pending = excluded.pending"};
+		"INSERT INTO etl_catalog.watermarks (pipeline, type, pending, pending_at) "
+		"VALUES ($1, $2, $3, $4) ON CONFLICT (pipeline) DO UPDATE "
+		"SET type = excluded.type, pending = excluded.pending, pending_at = excluded.pending_at"};
 	EtlSqlValues values = {0};
 
 	EtlSqlAddBigint(&values, pipeline);
 	EtlSqlAddText(&values, type);
 	EtlSqlAddText(&values, value);
+	if (TIMESTAMP_NOT_FINITE(at))
+		EtlSqlAddNull(&values, TIMESTAMPTZOID);
+	else
+		EtlSqlAdd(&values, TIMESTAMPTZOID, TimestampTzGetDatum(at));
 	(void) EtlSqlRun(&statement, &values);
 }
 
 void
 EtlCatalogPublishWatermark(int64 pipeline)
 {
-	static EtlSql statement = {"UPDATE etl_catalog.watermarks SET value = pending "
-							   "WHERE pipeline = $1 AND value IS DISTINCT FROM pending"};
+	static EtlSql statement = {
+		"UPDATE etl_catalog.watermarks SET value = pending, value_at = pending_at "
+		"WHERE pipeline = $1 AND value IS DISTINCT FROM pending"};
 	EtlSqlValues values = {0};
 
 	EtlSqlAddBigint(&values, pipeline);

@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "common/jsonapi.h"
 #include "funcapi.h"
@@ -237,6 +238,8 @@ EtlFindOwnPipeline(const char *name)
 
 	if (has_privs_of_role(GetUserId(), pipeline->owner))
 		return pipeline;
+	if (!has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)) /* by the views it is not there, either */
+		EtlRaiseNoPipeline(name);
 	owner = GetUserNameFromId(pipeline->owner, true);
 	ereport(
 		ERROR,

@@ -2,8 +2,8 @@
  * alert.c
  *		NOTIFY etl_alert: a pipeline has failed, or is paused.
  *
- * Any role may listen, so the payload says what etl_status and etl_runs say to pg_monitor, and no more: messages may
- * hold values of rows.
+ * Any role may listen, so the payload holds numbers only: who may see the pipeline finds its name in etl_pipelines, and
+ * the run, with its SQLSTATE and message, in etl_runs.
  */
 #include "etl.h"
 
@@ -13,18 +13,15 @@
 #include "utils/snapmgr.h"
 
 void
-EtlAlert(const char *pipeline, const char *event, int64 run, const char *sqlstate)
+EtlAlert(const char *event, int64 pipeline, int64 run)
 {
-	/* a payload has a limit, names of pipelines have none */
 	static EtlSql statement = {"SELECT pg_notify('etl_alert', json_strip_nulls(json_build_object("
-							   "'pipeline', left($1, 1000), 'event', $2, 'run', nullif($3, 0), "
-							   "'sqlstate', $4))::text)"};
+							   "'event', $1, 'pipeline', $2, 'run', nullif($3, 0)))::text)"};
 	EtlSqlValues values = {0};
 
-	EtlSqlAddText(&values, pipeline);
 	EtlSqlAddText(&values, event);
+	EtlSqlAddBigint(&values, pipeline);
 	EtlSqlAddBigint(&values, run);
-	EtlSqlAddText(&values, sqlstate);
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	(void) EtlSqlRun(&statement, &values);

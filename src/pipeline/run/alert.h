@@ -9,8 +9,8 @@
 
 /*
  * Tells those who listen that something has happened to a pipeline, in a transaction of its own: with a full queue of
- * notifications it is an error, and nothing else must be lost by that.  No run: 0; no SQLSTATE: NULL.
+ * notifications it is an error, and nothing else must be lost by that.  No run: 0.
  */
-extern void EtlAlert(const char *pipeline, const char *event, int64 run, const char *sqlstate);
+extern void EtlAlert(const char *event, int64 pipeline, int64 run);
 
 #endif /* ETL_ALERT_H */

@@ -609,7 +609,7 @@ fail(EtlRun *run, const ErrorData *error)
 	commit(run);
 	EtlReportEnd(state_after(error), error->sqlerrcode);
 	if (state_after(error) == ETL_RUN_FAILED && EtlRetryRefusedWait == 0)
-		EtlAlert(run->pipeline->name, "failed", run->id, unpack_sql_state(error->sqlerrcode));
+		EtlAlert("failed", run->pipeline->id, run->id);
 	MemoryContextSwitchTo(run->context);
 }
 

@@ -131,6 +131,22 @@ EtlRaiseWatermark(EtlRun *run, bool *has, Datum *highest, Datum value, MemoryCon
 	*has = true;
 }
 
+/* As a time of the run's time zone; infinity if it is none, or none that a timestamptz can hold. */
+static TimestampTz
+as_time(Oid type, Datum value)
+{
+	int overflow = 0;
+	TimestampTz at = DT_NOEND;
+
+	if (type == TIMESTAMPTZOID)
+		return DatumGetTimestampTz(value);
+	if (type == TIMESTAMPOID)
+		at = timestamp2timestamptz_opt_overflow(DatumGetTimestamp(value), &overflow);
+	else if (type == DATEOID)
+		at = date2timestamptz_opt_overflow(DatumGetDateADT(value), &overflow);
+	return overflow == 0 ? at : DT_NOEND;
+}
+
 void
 EtlSavePendingWatermark(EtlRun *run, const EtlLoadOutcome *outcome)
 {
@@ -140,9 +156,9 @@ EtlSavePendingWatermark(EtlRun *run, const EtlLoadOutcome *outcome)
 		(run->has_watermark && !is_higher(run, outcome->watermark, run->watermark)))
 		return;
 	attr = watermark_attribute(run);
-	EtlCatalogSetPending(run->pipeline->id,
-						 format_type_extended(attr->atttypid, -1, FORMAT_TYPE_FORCE_QUALIFY),
-						 to_text(attr->atttypid, outcome->watermark));
+	EtlCatalogSetPending(
+		run->pipeline->id, format_type_extended(attr->atttypid, -1, FORMAT_TYPE_FORCE_QUALIFY),
+		to_text(attr->atttypid, outcome->watermark), as_time(attr->atttypid, outcome->watermark));
 }
 
 /* ----------------------------------------------------------------
