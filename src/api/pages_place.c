@@ -61,7 +61,7 @@ is_secret(const EtlPages *pages, const char *text)
 	foreach (lc, base->headers)
 		headers[foreach_current_index(lc)] = lfirst(lc);
 	masked = pstrdup(text);
-	EtlTargetMask(base->target, &nowhere, headers, list_length(base->headers), masked);
+	EtlTargetMask(base->target, &nowhere, headers, list_length(base->headers), masked, false);
 	return strcmp(masked, text) != 0;
 }
 
@@ -70,10 +70,13 @@ static char *
 without_credentials(const EtlPages *pages, const char *text)
 {
 	EtlUrl url;
+	StringInfoData query;
 
 	if (pages->base->target->auth != ETL_AUTH_QUERY || EtlUrlParse(text, &url) != NULL)
 		return pstrdup(text);
-	EtlUrlRemoveParam(&url, pages->base->target->auth_name);
+	EtlUrlEditQuery(&url, &query);
+	EtlUrlRemoveParam(&query, pages->base->target->auth_name);
+	EtlUrlSetQuery(&url, &query);
 	return EtlUrlText(&url);
 }
 

@@ -14,16 +14,21 @@
 #include "api/request.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "source/utf8.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 
+/* Bytes of a text in which holes were filled. */
+#define MAX_FILLED (16 * 1024 * 1024)
+
 /* A request in the making. */
 typedef struct Draft
 {
 	EtlUrl url;
+	StringInfoData query; /* of the URL, which gets it at the end */
 	List *headers;
 	Jsonb *body;
 	const EtlHoles *holes;
@@ -159,6 +164,11 @@ replace_all(const char *text, const char *hole, const char *value)
 	initStringInfo(&out);
 	for (; found != NULL; found = strstr(text, hole))
 	{
+		CHECK_FOR_INTERRUPTS();
+		if (out.len > MAX_FILLED)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("the request is too large with what takes the place of %s", hole)));
 		appendBinaryStringInfo(&out, text, (int) (found - text));
 		appendStringInfoString(&out, value);
 		text = found + strlen(hole);
@@ -223,6 +233,7 @@ is_carried(const EtlDialect *dialect, const char *name)
 		return true;
 	for (; list != NULL; list = strchr(list, ','))
 	{
+		CHECK_FOR_INTERRUPTS();
 		list += strspn(list, ", ");
 		if (strncmp(list, name, len) == 0 && strchr(", ", list[len]) != NULL)
 			return true;
@@ -230,29 +241,46 @@ is_carried(const EtlDialect *dialect, const char *name)
 	return false;
 }
 
-/* The members of the body's root that are carried; NULL if there are none. */
+/* The members of the body's root that are carried; NULL if there is no body. */
 static Jsonb *
 carried_body(const EtlDialect *dialect, Jsonb *body)
 {
 	JsonbIterator *it;
 	JsonbIteratorToken token;
 	JsonbValue value;
+	JsonbParseState *state = NULL;
+	JsonbValue *carried;
+	bool carries = true;
 
 	if (body == NULL || strcmp(dialect->carry, "all") == 0 || !JB_ROOT_IS_OBJECT(body))
 		return body;
 	it = JsonbIteratorInit(&body->root);
+	carried = pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
 	{
-		char *name;
-
-		if (token != WJB_KEY)
-			continue;
-		name = pnstrdup(value.val.string.val, value.val.string.len);
-		if (!is_carried(dialect, EtlToUtf8(name)))
-			body = DatumGetJsonbP(
-				DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(body), CStringGetTextDatum(name)));
+		CHECK_FOR_INTERRUPTS();
+		if (token == WJB_KEY)
+			carries = is_carried(dialect,
+								 EtlToUtf8(pnstrdup(value.val.string.val, value.val.string.len)));
+		if (token == WJB_END_OBJECT)
+			carried = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+		else if ((token == WJB_KEY || token == WJB_VALUE) && carries)
+			(void) pushJsonbValue(&state, token, &value);
 	}
-	return body;
+	return JsonbValueToJsonb(carried);
+}
+
+/* Adds a parameter to the query, which is not longer than a URL may be. */
+static void
+add_param(Draft *draft, const char *name, const char *value)
+{
+	CHECK_FOR_INTERRUPTS();
+	EtlUrlAppendParam(&draft->query, name, value);
+	if (draft->query.len > ETL_MAX_URL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the parameters make a URL of more than 64 kB"),
+						errhint("Send what is long in the body of the request, or ask for less at "
+								"a time.")));
 }
 
 static void
@@ -265,7 +293,7 @@ add_params(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect, bool
 		const EtlParam *param = lfirst(lc);
 
 		if (all || is_carried(dialect, param->name))
-			EtlUrlAddParam(&draft->url, param->name, fill_param(param->value, draft->holes));
+			add_param(draft, param->name, fill_param(param->value, draft->holes));
 	}
 }
 
@@ -283,7 +311,7 @@ next_in_query(const char **query, char **name, char **value)
 	if (*query == NULL || **query == '\0')
 		return false;
 	len = strcspn(*query, "&");
-	name_len = Min(len, strcspn(*query, "="));
+	name_len = strcspn(*query, "=&");
 	*name = EtlUrlUnescape(pnstrdup(*query, name_len));
 	*value = name_len == len ? pstrdup("")
 							 : EtlUrlUnescape(pnstrdup(*query + name_len + 1, len - name_len - 1));
@@ -363,16 +391,27 @@ check_header_value(const char *value)
 								   "header")));
 }
 
+/* A server that asks for more than it takes itself. */
+static void
+check_length(const EtlReference *reference)
+{
+	if (strlen(reference->text) > ETL_MAX_URL)
+		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+						errmsg("the reference to the next page is longer than 64 kB")));
+}
+
 static void
 put(Draft *draft, const EtlPlace *place, const EtlReference *value)
 {
 	switch (place->kind)
 	{
 		case ETL_TO_QUERY:
-			EtlUrlRemoveParam(&draft->url, place->name);
-			EtlUrlAddParam(&draft->url, place->name, value->text);
+			check_length(value);
+			EtlUrlRemoveParam(&draft->query, place->name);
+			add_param(draft, place->name, value->text);
 			break;
 		case ETL_TO_HEADER:
+			check_length(value);
 			check_header_value(value->text);
 			draft->headers = lappend(draft->headers, psprintf("%s: %s", place->name, value->text));
 			break;
@@ -445,6 +484,7 @@ go_to_next_path(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect,
 	else
 	{
 		appendBinaryStringInfo(&path, dialect->next_path, (int) (hole - dialect->next_path));
+		check_length(reference);
 		EtlUrlEscape(&path, reference->text);
 		appendStringInfoString(&path, hole + strlen("{next}"));
 	}
@@ -472,6 +512,7 @@ static void
 draft_first(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect)
 {
 	draft->url = base->url;
+	EtlUrlEditQuery(&draft->url, &draft->query);
 	draft->body = base->body;
 	add_params(draft, base, dialect, true);
 	put_limit(draft, dialect, true);
@@ -497,6 +538,7 @@ draft_next(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect,
 		if (strcmp(dialect->carry, "all") != 0)
 			draft->url.query = NULL;
 	}
+	EtlUrlEditQuery(&draft->url, &draft->query);
 	draft->body = carried_body(dialect, base->body);
 	add_params(draft, base, dialect, false);
 	put_limit(draft, dialect, false);
@@ -537,6 +579,7 @@ EtlRequestBuild(const EtlApiBase *base, const EtlDialect *dialect, const EtlRefe
 		draft_next(&draft, base, dialect, reference, answered);
 
 	call->url = draft.url;
+	EtlUrlSetQuery(&call->url, &draft.query);
 	call->headers = draft.headers;
 	call->repeatable = dialect->repeatable;
 	call->any_status = true;

@@ -6,11 +6,16 @@
 
 #include "api/pages.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "scan/api_call.h"
 #include "source/head.h"
 #include "source/utf8.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+
+/* Of a request; servers take fewer. */
+#define MAX_PARAMS 1000
+#define MAX_HEADERS 100
 
 #define invalid(...) ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg(__VA_ARGS__)))
 
@@ -172,6 +177,9 @@ add_param(void *arg, const char *name, const char *value)
 	EtlApiBase *base = arg;
 	EtlParam *param = palloc(sizeof(EtlParam));
 
+	CHECK_FOR_INTERRUPTS();
+	if (list_length(base->params) == MAX_PARAMS)
+		invalid("argument \"params\" has more than %d parameters", MAX_PARAMS);
 	param->name = EtlToUtf8(name);
 	param->value = EtlToUtf8(value);
 	base->params = lappend(base->params, param);
@@ -183,6 +191,9 @@ add_header(void *arg, const char *name, const char *value)
 	EtlApiBase *base = arg;
 	const char *fault = EtlHeaderFault(name, value);
 
+	CHECK_FOR_INTERRUPTS();
+	if (list_length(base->headers) == MAX_HEADERS)
+		invalid("argument \"headers\" has more than %d headers", MAX_HEADERS);
 	if (fault != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("invalid header \"%s\" in argument \"headers\"", name),

@@ -451,13 +451,35 @@ exec_scan(CustomScanState *node)
  *	EXPLAIN
  * ---------------------------------------------------------------- */
 
-/* URLs hold secrets, written out or as parts of an expression. */
-static void
-explain_argument(const char *label, const char *text, ExplainState *es)
+/* A URL holds secrets; of an expression that makes one, any string that is written in it may be a part of one. */
+static char *
+hide_strings(const char *expression)
 {
-	bool is_path = strcmp(label, "Path") == 0;
+	StringInfoData shown;
+	char quote = '\0'; /* that is open; a doubled one closes it and opens it again */
 
-	ExplainPropertyText(label, is_path || strstr(text, "://") ? EtlUrlRedact(text) : text, es);
+	initStringInfo(&shown);
+	for (const char *p = expression; *p; p++)
+	{
+		if (quote != '\'' || *p == '\'')
+			appendStringInfoChar(&shown, *p);
+		if (quote == '\0' && (*p == '\'' || *p == '"'))
+		{
+			quote = *p;
+			if (quote == '\'')
+				appendStringInfoString(&shown, "***");
+		}
+		else if (*p == quote)
+			quote = '\0';
+	}
+	return shown.data;
+}
+
+/* A path has no sign by which it could be told from a file's name, which is shown as it is. */
+static void
+explain_constant(const char *label, bool is_path, const char *text, ExplainState *es)
+{
+	ExplainPropertyText(label, is_path || EtlIsUrl(text) ? EtlUrlRedact(text) : text, es);
 }
 
 /* Source, and path if there is one, as the call has them: the text of a constant, or the expression. */
@@ -476,11 +498,13 @@ explain_source(const EtlScanState *state, List *ancestors, ExplainState *es)
 		if (!is_path && strcmp(args->arg[i].name, "source") != 0)
 			continue;
 		if (IsA(expr, Const) && !castNode(Const, expr)->constisnull)
-			explain_argument(label, TextDatumGetCString(castNode(Const, expr)->constvalue), es);
+			explain_constant(label, is_path, TextDatumGetCString(castNode(Const, expr)->constvalue),
+							 es);
 		else if (!is_path || !IsA(expr, Const))
 		{
 			context = set_deparse_context_plan(es->deparse_cxt, state->css.ss.ps.plan, ancestors);
-			explain_argument(label, deparse_expression(expr, context, es->verbose, false), es);
+			ExplainPropertyText(
+				label, hide_strings(deparse_expression(expr, context, es->verbose, false)), es);
 		}
 	}
 }

@@ -203,11 +203,11 @@ attempts(const EtlExchange *exchange)
 
 /* Takes everything secret that went out with the request out of a text that came back. */
 static void
-mask(const EtlExchange *exchange, char *text)
+mask(const EtlExchange *exchange, char *text, bool cut)
 {
 	const EtlHttpRequest *request = &exchange->request;
 
-	EtlTargetMask(exchange->target, &exchange->url, request->headers, request->nheaders, text);
+	EtlTargetMask(exchange->target, &exchange->url, request->headers, request->nheaders, text, cut);
 }
 
 static void
@@ -217,7 +217,7 @@ raise_fault(EtlExchange *exchange)
 	char *text = pstrdup(EtlHttpFaultText(exchange->http));
 	const char *purpose = EtlHttpPurpose(exchange->http);
 
-	mask(exchange, text);
+	mask(exchange, text, false);
 	/* It may quote what the server sent, in whatever encoding. */
 	for (char *p = text; *p; p++)
 	{
@@ -257,7 +257,7 @@ excerpt(EtlExchange *exchange)
 	}
 	if (!pg_verify_mbstr(GetDatabaseEncoding(), text, (int) len, true))
 		return NULL;
-	mask(exchange, text);
+	mask(exchange, text, len == EXCERPT_READ);
 	text[pg_mbcliplen(text, (int) strlen(text), EXCERPT_SHOWN)] = '\0';
 	return *text ? text : NULL;
 }
@@ -353,6 +353,16 @@ add_header(EtlHttpRequest *request, const char *line)
 }
 
 static void
+add_key_to_query(const EtlTarget *target, EtlUrl *url)
+{
+	StringInfoData query;
+
+	EtlUrlEditQuery(url, &query);
+	EtlUrlAppendParam(&query, target->auth_name, target->key);
+	EtlUrlSetQuery(url, &query);
+}
+
+static void
 add_credentials(EtlExchange *exchange, EtlUrl *url)
 {
 	const EtlTarget *target = exchange->target;
@@ -373,7 +383,7 @@ add_credentials(EtlExchange *exchange, EtlUrl *url)
 			add_header(request, psprintf("%s: %s", target->auth_name, target->key));
 			break;
 		case ETL_AUTH_QUERY:
-			EtlUrlAddParam(url, target->auth_name, target->key);
+			add_key_to_query(target, url);
 			break;
 		case ETL_AUTH_OAUTH2:
 			exchange->token = pstrdup(EtlOauthToken(target, exchange->stats));
@@ -415,6 +425,11 @@ build_request(EtlExchange *exchange)
 		add_credentials(exchange, &url);
 	}
 	request->url = EtlUrlText(&url);
+	if (strlen(request->url) > ETL_MAX_URL)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("the URL of the request is longer than 64 kB"),
+						errdetail("It begins \"%s\".", shown_url(exchange)),
+						errhint("Send what is long in the body of the request.")));
 	request->body = exchange->with_body ? call->body : NULL;
 	request->body_len = exchange->with_body ? call->body_len : 0;
 	request->public_only = exchange->public_only;

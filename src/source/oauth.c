@@ -188,8 +188,11 @@ token_target(const EtlTarget *target, const char *refresh, const char *assertion
 		elog(ERROR, "option token_url was not checked");
 	service->auth = ETL_AUTH_NONE;
 	service->headers = NIL;
-	service->refresh_token = refresh; /* so that it is masked, */
-	service->token = assertion;		  /* and this */
+	service->secrets = list_copy(target->secrets);
+	if (refresh)
+		service->secrets = lappend(service->secrets, unconstify(char *, refresh));
+	if (assertion)
+		service->secrets = lappend(service->secrets, unconstify(char *, assertion));
 	service->rate.requests = 0;
 	return service;
 }

@@ -42,6 +42,7 @@ PG_FUNCTION_INFO_V1(etl_server_validator);
 
 #define WRAPPER "etl"
 #define MAX_SECRET_FILE (64 * 1024)
+#define MAX_HEADERS 100
 
 typedef enum Privilege
 {
@@ -58,7 +59,7 @@ typedef struct Option
 	/* Checks a value and stores what it means; raises an error if it means nothing. */
 	void (*read)(const struct Option *option, const char *value, EtlTarget *target);
 	size_t offset; /* of the field, for those that store a string or an int */
-	bool secret;   /* has a twin, name_file, that names a file which holds the value */
+	bool secret;   /* no message may show the value */
 } Option;
 
 /*
@@ -266,6 +267,8 @@ read_headers(const Option *option, const char *value, EtlTarget *target)
 			fault = EtlHeaderFault(name, text);
 			if (fault)
 				refuse(option, fault);
+			if (list_length(target->headers) == MAX_HEADERS)
+				refuse(option, psprintf("There can be at most %d headers.", MAX_HEADERS));
 			target->headers = lappend(target->headers, psprintf("%s: %s", name, EtlToUtf8(text)));
 		}
 	}
@@ -299,12 +302,12 @@ static const Option options[] = {
 	{"dialect",			SERVER, ANYBODY,	 read_text,		 FIELD(dialect)},
 	{"allowed_origins", SERVER, ANYBODY,	 read_origins},
 	{"allow_private",	SERVER, SUPERUSER,	 read_bool,		 FIELD(allow_private)},
-	{"proxy",			SERVER, SUPERUSER,	 read_sent,		 FIELD(proxy)},
+	{"proxy",			SERVER, SUPERUSER,	 read_text,		 FIELD(proxy),		   true},
 	{"ca_file",			SERVER, FILE_READER, read_file_name, FIELD(ca_file)},
 	{"client_cert",		SERVER, FILE_READER, read_file_name, FIELD(client_cert)},
 	{"client_key",		SERVER, FILE_READER, read_file_name, FIELD(client_key)},
 	{"token",			MAPPING, ANYBODY,	 read_text,		 FIELD(token),		   true},
-	{"user",			MAPPING, ANYBODY,	 read_text,		 FIELD(user),		   true},
+	{"user",			MAPPING, ANYBODY,	 read_text,		 FIELD(user)},
 	{"password",		MAPPING, ANYBODY,	 read_text,		 FIELD(password),	   true},
 	{"key",				MAPPING, ANYBODY,	 read_text,		 FIELD(key),		   true},
 	{"client_id",		MAPPING, ANYBODY,	 read_text,		 FIELD(client_id),	   true},
@@ -318,7 +321,7 @@ static const Option options[] = {
  * The validator
  */
 
-/* The option of this name; *is_file if the name is that of its twin. */
+/* The option of this name; *is_file if it is name_file, which names a file that holds the value (of a mapping). */
 static const Option *
 find_option(const char *name, Oid catalog, bool *is_file)
 {
@@ -329,7 +332,7 @@ find_option(const char *name, Oid catalog, bool *is_file)
 
 		if (options[i].catalog != catalog || strncmp(name, options[i].name, len) != 0)
 			continue;
-		*is_file = options[i].secret && strcmp(name + len, "_file") == 0;
+		*is_file = catalog == MAPPING && strcmp(name + len, "_file") == 0;
 		if (name[len] == '\0' || *is_file)
 			return &options[i];
 	}
@@ -364,7 +367,7 @@ closest_option(const char *written, Oid catalog)
 		if (options[i].catalog != catalog)
 			continue;
 		consider(written, options[i].name, &best, &best_distance);
-		if (options[i].secret)
+		if (catalog == MAPPING)
 			consider(written, psprintf("%s_file", options[i].name), &best, &best_distance);
 	}
 	return best;
@@ -497,6 +500,8 @@ read_options(List *given, Oid catalog, EtlTarget *target)
 		else if (option->secret)
 			value = EtlToUtf8(value); /* as the file should be */
 		option->read(option, value, target);
+		if (option->secret)
+			target->secrets = lappend(target->secrets, pstrdup(value));
 	}
 }
 

@@ -20,9 +20,11 @@
 #include "common/base64.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 #include "source/address.h"
 #include "source/hosts.h"
+#include "source/secret.h"
 #include "source/server.h"
 #include "source/target.h"
 #include "source/utf8.h"
@@ -101,6 +103,8 @@ target_of_url(const char *url)
 		target->auth = ETL_AUTH_BASIC;
 		target->user = target->base.user;
 		target->password = target->base.password;
+		if (target->password)
+			target->secrets = list_make1(target->base.password);
 	}
 	return target;
 }
@@ -166,65 +170,22 @@ EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url)
 	return NULL;
 }
 
-/* Shorter texts are no secrets, and would be found everywhere. */
-#define MIN_SECRET 4
-
-/* secret with its slashes escaped, as some JSON writers do. */
-static char *
-with_escaped_slashes(const char *secret)
-{
-	StringInfoData escaped;
-
-	initStringInfo(&escaped);
-	for (const char *p = secret; *p; p++)
-		appendStringInfo(&escaped, "%s%c", *p == '/' ? "\\" : "", *p);
-	return escaped.data;
-}
-
-/* secret as it stands in a URL or a form; some write the digits small. */
-static char *
-percent_encoded(const char *secret, bool small)
-{
-	StringInfoData encoded;
-
-	initStringInfo(&encoded);
-	EtlUrlEscape(&encoded, secret);
-	for (char *p = encoded.data; small && (p = strchr(p, '%')) != NULL; p += 3)
-	{
-		p[1] = (char) pg_tolower((unsigned char) p[1]);
-		p[2] = (char) pg_tolower((unsigned char) p[2]);
-	}
-	return encoded.data;
-}
-
-/* Adds a secret to a list, in each form in which a server may show it. */
-static List *
-add_secret(List *secrets, const char *secret)
-{
-	if (!secret || strlen(secret) < MIN_SECRET)
-		return secrets;
-	secrets = lappend(secrets, pstrdup(secret));
-	secrets = lappend(secrets, with_escaped_slashes(secret));
-	secrets = lappend(secrets, percent_encoded(secret, false));
-	return lappend(secrets, percent_encoded(secret, true));
-}
-
 /* The value of a header; and of "Bearer token" the token by itself. */
-static List *
-add_header(List *secrets, const char *header)
+static void
+add_header(EtlSecrets *secrets, const char *header)
 {
 	const char *value = header + strcspn(header, ":");
 	const char *blank;
 
 	value += strspn(value, ": ");
 	blank = strchr(value, ' ');
-	secrets = add_secret(secrets, value);
-	return add_secret(secrets, blank ? blank + 1 : NULL);
+	EtlSecretsAdd(secrets, value);
+	EtlSecretsAdd(secrets, blank ? blank + 1 : NULL);
 }
 
-/* The values of a query, as they are sent and as they are meant. */
-static List *
-add_query(List *secrets, const char *query)
+/* The values of a query, as they are meant; one that means nothing, as it is. */
+static void
+add_query(EtlSecrets *secrets, const char *query)
 {
 	const char *p = query;
 
@@ -234,55 +195,35 @@ add_query(List *secrets, const char *query)
 		size_t name_len = strcspn(p, "=&;");
 		const char *value = name_len < len ? p + name_len + 1 : p;
 		char *sent = pnstrdup(value, p + len - value);
+		char *meant = EtlUrlUnescape(sent);
 
-		secrets = add_secret(secrets, sent);
-		secrets = add_secret(secrets, EtlUrlUnescape(sent));
+		EtlSecretsAdd(secrets, meant ? meant : sent);
+		if (meant)
+			pfree(meant);
+		pfree(sent);
 		p += len;
 		p += *p != '\0';
-	}
-	return secrets;
-}
-
-static int
-longer_first(const ListCell *a, const ListCell *b)
-{
-	size_t a_len = strlen(lfirst(a));
-	size_t b_len = strlen(lfirst(b));
-
-	return (a_len < b_len) - (a_len > b_len);
-}
-
-static void
-mask(char *text, const char *secret)
-{
-	size_t len = strlen(secret);
-
-	for (char *p = text; (p = strstr(p, secret)) != NULL; p += 3)
-	{
-		memcpy(p, "***", 3);
-		memmove(p + 3, p + len, strlen(p + len) + 1);
 	}
 }
 
 void
 EtlTargetMask(const EtlTarget *target, const EtlUrl *url, const char *const *headers, int nheaders,
-			  char *text)
+			  char *text, bool cut)
 {
-	const char *const options[] = {
-		target->token,		   target->password,	  target->key,	 target->client_id,
-		target->client_secret, target->refresh_token, target->proxy,
-	};
-	List *secrets = add_query(NIL, url->query);
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "etl secrets", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	EtlSecrets *secrets = EtlSecretsCreate();
 	ListCell *lc;
 
-	for (int i = 0; i < lengthof(options); i++)
-		secrets = add_secret(secrets, options[i]);
+	add_query(secrets, url->query);
+	foreach (lc, target->secrets)
+		EtlSecretsAdd(secrets, lfirst(lc));
 	for (int i = 0; i < nheaders; i++)
-		secrets = add_header(secrets, headers[i]);
-	/* One may be the beginning of another, whose end would be left. */
-	list_sort(secrets, longer_first);
-	foreach (lc, secrets)
-		mask(text, lfirst(lc));
+		add_header(secrets, headers[i]);
+	EtlSecretsMask(secrets, text, cut);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 }
 
 /* EtlTargetBasic encodes user and password as Basic authentication has them (RFC 7617). */

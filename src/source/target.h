@@ -63,6 +63,7 @@ typedef struct EtlTarget
 	const char *key_id;		 /* NULL: none */
 	const char *private_key; /* PEM */
 	List *headers;			 /* "Name: value" */
+	List *secrets; /* of char *: what no message may show, beside headers and values of a query */
 
 	EtlRate rate;
 	EtlRetryPolicy retry;
@@ -98,8 +99,8 @@ extern bool EtlTargetIsPublicOnly(const EtlTarget *target, const EtlUrl *url);
 /* user and password as Basic authentication has them (RFC 7617); palloc'd. */
 extern char *EtlTargetBasic(const char *user, const char *password);
 
-/* Puts *** wherever text holds a secret of the target, or of the URL and headers of a request; in place. */
+/* Puts *** wherever text holds a secret of the target, or of the URL and headers of a request (secret.h); in place. */
 extern void EtlTargetMask(const EtlTarget *target, const EtlUrl *url, const char *const *headers,
-						  int nheaders, char *text);
+						  int nheaders, char *text, bool cut);
 
 #endif /* ETL_TARGET_H */

@@ -21,6 +21,11 @@
 #define QUERY_BYTES PATH_BYTES "?"
 #define UNRESERVED_BYTES "-._~"
 
+#define MAX_ESCAPED 8
+
+/* Bytes of a URL that a message shows. */
+#define MAX_SHOWN 800
+
 static bool
 is_alnum(unsigned char c)
 {
@@ -285,11 +290,14 @@ parse_authority(EtlUrl *url, const char *text, size_t len)
 	return parse_port(url, host_end + 1, host_end < end ? end - host_end - 1 : 0);
 }
 
+/* What no URL, path or reference may be. */
 static const char *
-check_characters(const char *text)
+check_text(const char *text)
 {
 	for (const char *p = text; *p; p++)
 	{
+		if (p - text == ETL_MAX_URL)
+			return "The URL is longer than 64 kB.";
 		if ((unsigned char) *p < ' ' || *p == 0x7f)
 			return "The URL has a control character in it.";
 	}
@@ -317,7 +325,7 @@ parse_after_scheme(EtlUrl *url, const char *text)
 const char *
 EtlUrlParse(const char *text, EtlUrl *url)
 {
-	const char *fault = check_characters(text);
+	const char *fault = check_text(text);
 
 	if (fault)
 		return fault;
@@ -343,15 +351,35 @@ has_scheme(const char *reference)
 	return p > reference && *p == ':' && !(*reference >= '0' && *reference <= '9');
 }
 
+/* "http:", "https:", and what is left of them where a colon or a slash was forgotten. */
+static bool
+begins_like_http(const char *text)
+{
+	const char *rest = text + (pg_strncasecmp(text, "https", 5) == 0 ? 5 : 4);
+
+	return pg_strncasecmp(text, "http", 4) == 0 && (*rest == ':' || strncmp(rest, "//", 2) == 0);
+}
+
+/* "user:password@host", unless it is an absolute path or begins with a dot. */
+static bool
+begins_with_userinfo(const char *text)
+{
+	const char *at = strchr(text, '@');
+
+	return at != NULL && memchr(text, ':', at - text) != NULL && *text != '.' &&
+		   (*text != '/' || text[1] == '/');
+}
+
 /*
  * One that cannot be read as well: taken for a file's name it would be shown, in an error, with the password in it.
  */
 bool
 EtlIsUrl(const char *text)
 {
-	const char *scheme = text + strspn(text, " \t\r\n");
+	const char *begin = text + strspn(text, " \t\r\n");
 
-	return has_scheme(scheme) && strncmp(strchr(scheme, ':'), "://", 3) == 0;
+	return (has_scheme(begin) && strncmp(strchr(begin, ':'), "://", 3) == 0) ||
+		   begins_like_http(begin) || begins_with_userinfo(begin);
 }
 
 static void
@@ -370,7 +398,7 @@ copy_origin(const EtlUrl *base, EtlUrl *url)
 const char *
 EtlUrlResolve(const EtlUrl *base, const char *reference, EtlUrl *url)
 {
-	const char *fault = check_characters(reference);
+	const char *fault = check_text(reference);
 	StringInfoData text;
 
 	if (fault)
@@ -402,33 +430,55 @@ EtlUrlResolve(const EtlUrl *base, const char *reference, EtlUrl *url)
 	return NULL;
 }
 
-/*
- * Whether a path, taken for what it may mean to the servers that it passes, has a ".." left in it: some undo
- * %2F before they look for segments, take a backslash for a slash, or cut a segment off at its ';'.
- */
+/* Undoes each %XX once, in place; false if there is none. */
 static bool
-has_hidden_parent(const char *path)
+undo_percents(char *text)
 {
-	char *meant = pstrdup(path);
-	char *end = meant;
-	bool at_start = true;
+	char *out = text;
+	bool any = false;
 
-	for (const char *p = path; *p; p++)
+	for (const char *p = text; *p; p++)
 	{
 		int high = *p == '%' ? hex_value(p[1]) : -1;
 		int low = high >= 0 ? hex_value(p[2]) : -1;
 
-		*end++ = low >= 0 ? (char) (high << 4 | low) : *p;
+		*out++ = low >= 0 ? (char) (high << 4 | low) : *p;
 		p += low >= 0 ? 2 : 0;
+		any |= low >= 0;
 	}
-	*end = '\0';
-	for (const char *p = meant; p < end; p++)
+	*out = '\0';
+	return any;
+}
+
+/* Whether a path, taken as it is, has a segment "..": some take a backslash for a slash, or cut it off at its ';'. */
+static bool
+has_parent(const char *path)
+{
+	bool at_start = true;
+
+	for (const char *p = path; *p; p++)
 	{
 		if (at_start && p[0] == '.' && p[1] == '.' && strchr("/\\;", p[2]))
 			return true;
 		at_start = *p == '/' || *p == '\\';
 	}
 	return false;
+}
+
+/*
+ * Whether a path, taken for what it may mean to the servers that it passes, has a ".." left in it: each of them may undo
+ * %XX once more before it looks for segments.  A path that is escaped more than MAX_ESCAPED times over hides something.
+ */
+static bool
+has_hidden_parent(const char *path)
+{
+	char *meant = pstrdup(path);
+	bool found = has_parent(meant);
+
+	for (int i = 0; !found && undo_percents(meant); i++)
+		found = i == MAX_ESCAPED || has_parent(meant);
+	pfree(meant);
+	return found;
 }
 
 /* EtlUrlIsBelow tells whether url is base, or in the folder that base is. */
@@ -452,7 +502,7 @@ EtlUrlIsBelow(const EtlUrl *base, const EtlUrl *url)
 const char *
 EtlUrlExtend(const EtlUrl *base, const char *path, EtlUrl *url)
 {
-	const char *fault = check_characters(path);
+	const char *fault = check_text(path);
 	size_t base_len = strlen(base->path);
 	StringInfoData text;
 
@@ -483,42 +533,69 @@ EtlUrlExtend(const EtlUrl *base, const char *path, EtlUrl *url)
 	return NULL;
 }
 
-/* EtlUrlAddParam adds name=value to the query. */
+/* EtlUrlEditQuery copies the query of a url, so that parameters can be added and removed; EtlUrlSetQuery gives it back. */
 void
-EtlUrlAddParam(EtlUrl *url, const char *name, const char *value)
+EtlUrlEditQuery(const EtlUrl *url, StringInfo query)
 {
-	StringInfoData query;
-
-	initStringInfo(&query);
-	if (url->query && *url->query)
-		appendStringInfo(&query, "%s&", url->query);
-	EtlUrlEscape(&query, name);
-	appendStringInfoChar(&query, '=');
-	EtlUrlEscape(&query, value);
-	url->query = query.data;
+	initStringInfo(query);
+	if (url->query)
+		appendStringInfoString(query, url->query);
 }
 
-/* EtlUrlRemoveParam removes all parameters of a name from the query. */
 void
-EtlUrlRemoveParam(EtlUrl *url, const char *name)
+EtlUrlSetQuery(EtlUrl *url, const StringInfoData *query)
 {
-	StringInfoData query;
-	const char *p = url->query;
+	url->query = query->len > 0 ? query->data : NULL;
+}
 
-	if (!p)
-		return;
-	initStringInfo(&query);
+/* EtlUrlAppendParam appends name=value to a query. */
+void
+EtlUrlAppendParam(StringInfo query, const char *name, const char *value)
+{
+	if (query->len > 0)
+		appendStringInfoChar(query, '&');
+	EtlUrlEscape(query, name);
+	appendStringInfoChar(query, '=');
+	EtlUrlEscape(query, value);
+}
+
+/* Whether name=value, of len bytes, is a parameter of this name. */
+static bool
+is_param(const char *text, size_t len, const char *name)
+{
+	char *its;
+	bool same;
+
+	if (!unescape(text, Min(len, strcspn(text, "=&")), &its))
+		return false;
+	same = strcmp(its, name) == 0;
+	pfree(its);
+	return same;
+}
+
+/* EtlUrlRemoveParam removes all parameters of a name from a query. */
+void
+EtlUrlRemoveParam(StringInfo query, const char *name)
+{
+	const char *p = query->data;
+	char *out = query->data;
+
 	while (*p)
 	{
 		size_t len = strcspn(p, "&");
-		char *its = EtlUrlUnescape(pnstrdup(p, Min(len, strcspn(p, "="))));
+		bool last = p[len] == '\0';
 
-		if (!its || strcmp(its, name) != 0)
-			appendStringInfo(&query, "%s%.*s", query.len > 0 ? "&" : "", (int) len, p);
-		p += len;
-		p += *p != '\0';
+		if (!is_param(p, len, name))
+		{
+			if (out > query->data)
+				*out++ = '&';
+			memmove(out, p, len);
+			out += len;
+		}
+		p += len + !last;
 	}
-	url->query = query.len > 0 ? query.data : NULL;
+	*out = '\0';
+	query->len = (int) (out - query->data);
 }
 
 bool
@@ -544,19 +621,39 @@ append_redacted_query(StringInfo out, const char *query)
 {
 	const char *p = query;
 
-	while (*p)
+	while (*p && out->len <= MAX_SHOWN)
 	{
 		size_t len = strcspn(p, "&;");
 		size_t name_len = strcspn(p, "=&;");
 
 		if (name_len < len)
-			appendStringInfo(out, "%.*s=***", (int) name_len, p);
+		{
+			appendBinaryStringInfo(out, p, (int) Min(name_len, MAX_SHOWN));
+			appendStringInfoString(out, "=***");
+		}
 		else if (len > 0)
 			appendStringInfoString(out, "***");
 		p += len;
 		if (*p)
 			appendStringInfoChar(out, *p++);
 	}
+}
+
+/* What is shown is cut where it gets long: nobody reads the rest, and others may choose how long it is. */
+static char *
+shorten(StringInfo out)
+{
+	if (out->len > MAX_SHOWN)
+	{
+		int len = MAX_SHOWN;
+
+		/* not within a character, whatever the encoding */
+		while (len > 0 && (unsigned char) out->data[len - 1] >= 0x80)
+			len--;
+		out->len = len;
+		appendStringInfoString(out, "...");
+	}
+	return out->data;
 }
 
 char *
@@ -595,12 +692,26 @@ EtlUrlDisplay(const EtlUrl *url)
 		appendStringInfoChar(&out, '?');
 		append_redacted_query(&out, url->query);
 	}
-	return out.data;
+	return shorten(&out);
+}
+
+/* Where a user name and a password begin in what is meant as a URL, valid or not. */
+static const char *
+begin_of_userinfo(const char *text)
+{
+	const char *slashes = strstr(text, "//");
+	const char *colon = strchr(text, ':');
+
+	if (slashes)
+		return slashes + 2;
+	if (!begins_like_http(text) || !colon)
+		return text;
+	return colon + 1 + strspn(colon + 1, "/");
 }
 
 /*
- * EtlUrlRedact shows what a user wrote: a URL, valid or not, a path, an expression with either in it.  Where
- * a password ends in something that is not a URL nobody can say, so everything between "//" and the last '@' is left out.
+ * EtlUrlRedact shows what a user wrote: a URL, valid or not, or a path.  Where a password ends in something that is not a
+ * URL nobody can say, so everything up to the last '@' is left out.
  */
 char *
 EtlUrlRedact(const char *text)
@@ -608,20 +719,18 @@ EtlUrlRedact(const char *text)
 	EtlUrl url;
 	StringInfoData out;
 	const char *rest = text;
-	const char *slashes;
-	const char *at;
+	const char *begin = begin_of_userinfo(text);
+	const char *at = strrchr(text, '@');
 
 	if (EtlUrlParse(text, &url) == NULL)
 		return EtlUrlDisplay(&url);
 
 	initStringInfo(&out);
-	slashes = strstr(text, "//");
-	at = strrchr(text, '@');
-	if (slashes)
-		rest = slashes + 2;
-	appendBinaryStringInfo(&out, text, (int) (rest - text));
-	if (slashes && at && at >= rest)
+	if (at && at >= begin && (begin > text || EtlIsUrl(text)))
+	{
+		appendBinaryStringInfo(&out, text, (int) Min(begin - text, MAX_SHOWN));
 		rest = at + 1;
+	}
 	appendBinaryStringInfo(&out, rest, (int) strcspn(rest, "?#"));
 	rest += strcspn(rest, "?#");
 	if (*rest == '?')
@@ -629,5 +738,5 @@ EtlUrlRedact(const char *text)
 		appendStringInfoChar(&out, '?');
 		append_redacted_query(&out, rest + 1);
 	}
-	return out.data;
+	return shorten(&out);
 }

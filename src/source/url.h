@@ -16,6 +16,8 @@
 #include "etl.h"
 #include "lib/stringinfo.h"
 
+#define ETL_MAX_URL (64 * 1024)
+
 typedef struct EtlUrl
 {
 	bool secure;	/* https */
@@ -38,8 +40,11 @@ extern const char *EtlUrlResolve(const EtlUrl *base, const char *reference, EtlU
 /* A path, and perhaps a query, below base: what etl_csv('server', path) means. */
 extern const char *EtlUrlExtend(const EtlUrl *base, const char *path, EtlUrl *url);
 
-extern void EtlUrlAddParam(EtlUrl *url, const char *name, const char *value);
-extern void EtlUrlRemoveParam(EtlUrl *url, const char *name);
+/* The query, to be edited in place, however many its parameters are. */
+extern void EtlUrlEditQuery(const EtlUrl *url, StringInfo query);
+extern void EtlUrlAppendParam(StringInfo query, const char *name, const char *value);
+extern void EtlUrlRemoveParam(StringInfo query, const char *name);
+extern void EtlUrlSetQuery(EtlUrl *url, const StringInfoData *query);
 extern void EtlUrlEscape(StringInfo out, const char *text);
 
 extern char *EtlUrlUnescape(const char *text); /* NULL if it cannot be */
@@ -47,9 +52,11 @@ extern char *EtlUrlUnescape(const char *text); /* NULL if it cannot be */
 extern bool EtlUrlSameOrigin(const EtlUrl *a, const EtlUrl *b);
 extern bool EtlUrlIsBelow(const EtlUrl *base, const EtlUrl *url);
 
-extern char *EtlUrlText(const EtlUrl *url);	   /* to send: holds whatever secrets the query has */
-extern char *EtlUrlOrigin(const EtlUrl *url);  /* scheme://host[:port] */
-extern char *EtlUrlDisplay(const EtlUrl *url); /* to show: values of the query are *** */
-extern char *EtlUrlRedact(const char *text);   /* to show, of a text that may not even be a URL */
+extern char *EtlUrlText(const EtlUrl *url);	  /* to send: holds whatever secrets the query has */
+extern char *EtlUrlOrigin(const EtlUrl *url); /* scheme://host[:port] */
+
+/* To show: values of a query are ***, and what is longer than some hundred bytes ends in "...". */
+extern char *EtlUrlDisplay(const EtlUrl *url);
+extern char *EtlUrlRedact(const char *text); /* of a text that may not even be a URL */
 
 #endif /* ETL_URL_H */

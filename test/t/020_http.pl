@@ -183,10 +183,10 @@ query_fails($node, 'SELECT count(*) FROM ' . rows_of(fixture_url('/rows/1000?len
 # -- errors ---------------------------------------------------------------------------------------
 
 my @errors = (
-	[ '/status/404?body=no+such+thing', '58P01', qr/HTTP status 404.*no such thing/s ],
+	[ '/status/404/no%20such%20thing', '58P01', qr/HTTP status 404.*no such thing/s ],
 	[ '/status/410', '58P01', qr/HTTP status 410/ ],
 	[ '/status/401', '42501', qr/HTTP status 401/ ],
-	[ '/status/403?body=go+away', '42501', qr/HTTP status 403.*go away/s ],
+	[ '/status/403/go%20away', '42501', qr/HTTP status 403.*go away/s ],
 	[ '/status/400', '58030', qr/HTTP status 400/ ],
 	[ '/status/501', '58030', qr/HTTP status 501/ ],
 	[ '/status/304', '58030', qr/HTTP status 304/ ],

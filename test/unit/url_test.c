@@ -188,6 +188,11 @@ test_extend(void)
 	CHECK_STR(extended("https://h/api", "/x/..%5cadmin"), out);
 	CHECK_STR(extended("https://h/api", "/..\\admin"), out);
 	CHECK_STR(extended("https://h/api", "/..;/admin"), out);
+	CHECK_STR(extended("https://h/api", "/%252e%252e/a.csv"), out);
+	CHECK_STR(extended("https://h/api", "/..%25252fadmin"), out);
+	CHECK_STR(extended("https://h/api", "/%252e%2e;/admin"), out);
+	CHECK_STR(extended("https://h/api", "/%2525252525252525252541"), out);
+	CHECK_STR(extended("https://h/api", "/100%2525/%252e"), "https://h/api/100%2525/%252e");
 	CHECK_STR(extended("https://h/api", "/a..b/..c/...%2f"), "https://h/api/a..b/..c/...%2f");
 	CHECK_STR(extended("https://h", "/..%2fadmin"), "https://h/..%2fadmin");
 	CHECK_STR(extended("https://h/api", "https://evil.example/"),
@@ -198,11 +203,20 @@ static void
 test_query(void)
 {
 	EtlUrl url;
+	StringInfoData query;
 
 	CHECK(EtlUrlParse("http://h/x", &url) == NULL, "parse");
-	EtlUrlAddParam(&url, "a b", "c&d=e");
-	EtlUrlAddParam(&url, "p[]", "\xc3\xa9+");
+	EtlUrlEditQuery(&url, &query);
+	EtlUrlAppendParam(&query, "a b", "c&d=e");
+	EtlUrlAppendParam(&query, "p[]", "\xc3\xa9+");
+	EtlUrlSetQuery(&url, &query);
 	CHECK_STR(EtlUrlText(&url), "http://h/x?a%20b=c%26d%3De&p%5B%5D=%C3%A9%2B");
+	EtlUrlRemoveParam(&query, "a b");
+	EtlUrlSetQuery(&url, &query);
+	CHECK_STR(EtlUrlText(&url), "http://h/x?p%5B%5D=%C3%A9%2B");
+	EtlUrlRemoveParam(&query, "p[]");
+	EtlUrlSetQuery(&url, &query);
+	CHECK_STR(EtlUrlText(&url), "http://h/x");
 }
 
 static const char *
@@ -235,6 +249,12 @@ test_secrets(void)
 	CHECK_STR(EtlUrlRedact("('https://u:hunter2@h/x?k=hunter2'::text || t.id)"),
 			  "('https://h/x?k=***");
 	CHECK_STR(EtlUrlRedact("just a name"), "just a name");
+	CHECK_STR(EtlUrlRedact("http:/u:hunter2@h/x"), "http:/h/x");
+	CHECK_STR(EtlUrlRedact("https//u:hunter2@h/x?k=hunter2"), "https//h/x?k=***");
+	CHECK_STR(EtlUrlRedact("http:u:hunter2@h/x"), "http:h/x");
+	CHECK_STR(EtlUrlRedact("u:hunter2@h/x"), "h/x");
+	CHECK_STR(EtlUrlRedact("//u:hunter2@h/x"), "//h/x");
+	CHECK_STR(EtlUrlRedact("/in/12:30@noon.csv"), "/in/12:30@noon.csv");
 	CHECK_STR(EtlUrlRedact(""), "");
 
 	CHECK(EtlUrlParse("https://H/a", &a) == NULL && EtlUrlParse("https://h:443/b", &b) == NULL &&
@@ -247,8 +267,48 @@ test_secrets(void)
 	CHECK(EtlIsUrl("HTTP://x") && EtlIsUrl("https://x") && EtlIsUrl("s3://x") &&
 			  EtlIsUrl(" http://x"),
 		  "is a URL");
+	CHECK(EtlIsUrl("http:/u:p@h/x") && EtlIsUrl("https//u:p@h") && EtlIsUrl("http:x") &&
+			  EtlIsUrl("u:p@h/x") && EtlIsUrl("//u:p@h/x"),
+		  "is meant as a URL");
+	CHECK(!EtlIsUrl("http/x.csv") && !EtlIsUrl("https.csv") && !EtlIsUrl("/in/12:30@noon.csv") &&
+			  !EtlIsUrl("./12:30@noon.csv") && !EtlIsUrl("me@noon:x"),
+		  "is a file");
 	CHECK(!EtlIsUrl("/data/x") && !EtlIsUrl("a:/x") && !EtlIsUrl("://x") && !EtlIsUrl("shop"),
 		  "is no URL");
+}
+
+/* A URL of so many bytes: a path, and parameters after it. */
+static char *
+long_url(int path, int params)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, "http://h/");
+	for (int i = 0; i < path; i++)
+		appendStringInfoChar(&text, 'p');
+	for (int i = 0; i < params; i++)
+		appendStringInfo(&text, "%cq=hunter2", i == 0 ? '?' : '&');
+	return text.data;
+}
+
+/* What others choose the length of is neither taken nor shown at any length. */
+static void
+test_length(void)
+{
+	EtlUrl url;
+
+	CHECK(EtlUrlParse(long_url(ETL_MAX_URL - 9, 0), &url) == NULL, "64 kB");
+	CHECK_STR(EtlUrlParse(long_url(ETL_MAX_URL - 8, 0), &url), "The URL is longer than 64 kB.");
+	CHECK(EtlUrlParse("http://h/", &url) == NULL, "base");
+	CHECK_STR(EtlUrlResolve(&url, long_url(ETL_MAX_URL, 0), &url), "The URL is longer than 64 kB.");
+	for (int path = 10; path < 100000; path *= 10)
+	{
+		const char *shown = EtlUrlRedact(long_url(path, 3000));
+
+		CHECK(strlen(shown) < 1000 && strstr(shown, "hunter2") == NULL, "%d: %s", path, shown);
+		CHECK_STR(shown + strlen(shown) - 3, "...");
+	}
 }
 
 int
@@ -260,5 +320,6 @@ main(void)
 	test_extend();
 	test_query();
 	test_secrets();
+	test_length();
 	return check_report("url");
 }
