@@ -239,47 +239,44 @@ EtlCsvTellEnd(EtlCsvRows *csv)
 	if (csv->records.held)
 	{
 		mark(csv, csv->records.held_offset, csv->records.held_line, false);
-		EtlResumeTellHeld(&csv->base, csv->records.source);
+		EtlResumeTellHeld(&csv->base, csv->records.files);
 		return;
 	}
 	EtlCsvReaderPosition(csv->records.reader, &offset, &line);
 	mark(csv, offset, line, true);
 }
 
-void
-EtlCsvSetPast(EtlCsvRows *csv)
+const EtlSourcePast *
+EtlCsvPast(EtlCsvRecords *records, const EtlPart *part)
 {
-	EtlCsvRecords *records = &csv->records;
-	const char *part = EtlSourceSetNextName(records->files);
-	MemoryContext old = MemoryContextSwitchTo(csv->base.context);
+	EtlCsvRows *csv = (EtlCsvRows *) ((char *) records - offsetof(EtlCsvRows, records));
+	MemoryContext old = MemoryContextSwitchTo(EtlSourceSetContext(records->files));
+	EtlSourcePast *past = NULL;
 	EtlPosition position;
-	EtlHttpPast *past;
 
-	csv->counts = EtlSourceSetUrlHash(records->files) != 0;
-	if (csv->counts && part != NULL && EtlResumeFind(&csv->base, records->files, part, &position))
+	csv->counts = EtlSourceSetIsRemote(records->files);
+	if (EtlResumeFind(&csv->base, part, &position))
 	{
-		past = palloc0(sizeof(EtlHttpPast));
-		past->validator = position.validator;
-		past->whole = position.finished;
+		past = palloc(sizeof(EtlSourcePast));
 		/* The byte before tells whether a line feed belongs to what is behind it. */
-		if (position.plain && position.offset > 0)
-			past->offset = position.offset + position.mark - 1;
+		EtlResumePast(&position, position.offset > 0 ? position.offset + position.mark - 1 : 0,
+					  past);
 		records->past_header =
 			position.header != NULL ? psprintf("%s\n", position.header) : pstrdup("");
 		records->past_mark = (int) position.mark;
-		EtlSourceSetPast(records->files, past);
 	}
 	MemoryContextSwitchTo(old);
+	return past;
 }
 
 static void
-go_to(EtlCsvRecords *records, const EtlPosition *position)
+go_to(EtlCsvRecords *records, const EtlPosition *position, EtlSourcePlan plan)
 {
 	char before = '\0';
 
 	if (position->offset == 0)
 		return;
-	if (EtlSourceSetNews(records->files) == ETL_HTTP_ALL)
+	if (plan == ETL_READ_FROM)
 	{
 		EtlSourceRewind(records->source);
 		EtlSourceSkip(records->source, position->offset - 1);
@@ -303,17 +300,20 @@ EtlCsvResume(EtlCsvRows *csv)
 {
 	EtlCsvRecords *records = &csv->records;
 	EtlPosition position;
+	EtlSourcePlan plan;
 	bool found = false;
 
-	(void) EtlResumeFind(&csv->base, records->files, records->source->name, &position);
+	(void) EtlResumeFind(&csv->base, EtlSourceSetPart(records->files), &position);
 	csv->nrecords = csv->hash = 0;
-	switch (EtlResumeDecide(&csv->base, records->files, records->source, &position, true,
-							&records->growing))
+	plan = EtlResumeDecide(&csv->base, records->files, records->source, &position, true,
+						   &records->growing);
+	switch (plan)
 	{
 		case ETL_READ_NOTHING:
 			return false;
+		case ETL_READ_HERE:
 		case ETL_READ_FROM:
-			go_to(records, &position);
+			go_to(records, &position, plan);
 			csv->nrecords = position.records;
 			csv->hash = position.hash;
 			found = true;
@@ -325,7 +325,7 @@ EtlCsvResume(EtlCsvRows *csv)
 			break;
 	}
 	if (found)
-		EtlResumeMarkFound(&csv->base, records->source, &position);
+		EtlResumeMarkFound(&csv->base, records->files, &position);
 	else
 	{
 		if (csv->nrecords > 0)

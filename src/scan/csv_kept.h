@@ -12,8 +12,8 @@ extern void EtlCsvUse(EtlRows *rows, const EtlKept *kept);
 extern void EtlCsvRevive(EtlRows *rows, EtlKept *kept);
 extern char *EtlCsvRedact(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);
 
-/* Before the next file is opened: lets the source know what of it was read before. */
-extern void EtlCsvSetPast(EtlCsvRows *csv);
+/* What was read before of a part that is to be opened; NULL: nothing. */
+extern const EtlSourcePast *EtlCsvPast(EtlCsvRecords *records, const EtlPart *part);
 
 /* Takes the current record into account for the position. */
 extern void EtlCsvCount(EtlCsvRows *csv);

@@ -258,23 +258,19 @@ static bool
 begin_file(EtlCsvRecords *records, EtlSource *source)
 {
 	MemoryContext old = MemoryContextSwitchTo(EtlSourceSetContext(records->files));
-	bool found = false;
+	bool found;
 
-	switch (EtlSourceSetNews(records->files))
+	if (source->bytes_read == 0)
 	{
-		case ETL_HTTP_ALL:
-			records->source = EtlDecodeOpen(source, records->options.encoding);
-			EtlCsvReaderReset(records->reader);
-			found = read_header(records);
-			break;
-		case ETL_HTTP_REST:
-			found =
-				EtlCsvRecordsUse(records, EtlTextOpen(records->past_header,
-													  strlen(records->past_header), source->name));
-			records->source = EtlDecodeContinue(source, records->past_mark);
-			break;
-		case ETL_HTTP_UNCHANGED:
-			break;
+		records->source = EtlDecodeOpen(source, records->options.encoding);
+		EtlCsvReaderReset(records->reader);
+		found = read_header(records);
+	}
+	else
+	{
+		found = EtlCsvRecordsUse(
+			records, EtlTextOpen(records->past_header, strlen(records->past_header), source->name));
+		records->source = EtlDecodeContinue(source, records->past_mark);
 	}
 	MemoryContextSwitchTo(old);
 	return found;
@@ -284,7 +280,7 @@ void
 EtlCsvRecordsAgain(EtlCsvRecords *records)
 {
 	MemoryContext old = MemoryContextSwitchTo(records->context);
-	EtlSource *source = EtlSourceSetAgain(records->files);
+	EtlSource *source = EtlSourceSetOpenPart(records->files, NULL);
 
 	MemoryContextSwitchTo(old);
 	records->record.line = 0;
@@ -295,6 +291,7 @@ bool
 EtlCsvRecordsNextFile(EtlCsvRecords *records)
 {
 	MemoryContext old = CurrentMemoryContext;
+	const EtlPart *part;
 	EtlSource *source;
 	bool found = false;
 
@@ -304,9 +301,11 @@ EtlCsvRecordsNextFile(EtlCsvRecords *records)
 		records->record.line = 0;
 		records->growing = records->held = false;
 		MemoryContextSwitchTo(records->context);
-		source = EtlSourceSetNext(records->files);
-		if (source == NULL)
+		part = EtlSourceSetNextPart(records->files);
+		if (part == NULL)
 			break;
+		source = EtlSourceSetOpenPart(records->files,
+									  records->past != NULL ? records->past(records, part) : NULL);
 		if (records->size < 0) /* what is far away has a size only now */
 			records->size = EtlSourceSetSize(records->files);
 		found = begin_file(records, source);

@@ -36,8 +36,10 @@ typedef struct EtlCsvRecords
 
 	int64 until; /* for pipelines: Next waits no longer than this (clock.h); or ETL_FOREVER */
 	bool late;	 /* that is why it gave none */
-	const char *past_header; /* of a URL whose beginning need not come again; NULL: none */
-	int past_mark;			 /* and the length of its byte order mark */
+	/* for pipelines, or NULL: what was read of a part before; with it, of one that begins in its midst, are: */
+	const EtlSourcePast *(*past)(struct EtlCsvRecords *records, const EtlPart *part);
+	const char *past_header;
+	int past_mark; /* the length of its byte order mark */
 
 	/* for pipelines: a last record without a line end may not be all there */
 	bool growing;		/* somebody may be writing the file in hand */

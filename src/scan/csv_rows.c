@@ -179,8 +179,6 @@ open_next_file(EtlCsvRows *csv)
 	do
 	{
 		csv->kept_file = NULL;
-		if (resume != NULL)
-			EtlCsvSetPast(csv);
 		if (!EtlCsvRecordsNextFile(&csv->records))
 		{
 			if (csv->found != NULL && resume == NULL)
@@ -210,6 +208,8 @@ csv_open(EtlRows *rows)
 	/* A pipeline opens its sources in a transaction, in which it must not wait for any. */
 	if (rows->resume == NULL)
 		(void) open_next_file(csv);
+	else
+		csv->records.past = EtlCsvPast;
 }
 
 static void

@@ -198,26 +198,22 @@ json_tell(EtlRows *rows)
 		mark(scan, false);
 }
 
-/* Before the next file is opened: lets a URL know what of it was read before. */
-static void
-set_past(JsonFileRows *scan)
+/* What was read of a part before; NULL: nothing. */
+static const EtlSourcePast *
+past_of(JsonFileRows *scan, const EtlPart *part)
 {
-	const char *part = EtlSourceSetNextName(scan->files);
-	MemoryContext old = MemoryContextSwitchTo(scan->json.base.context);
+	MemoryContext old = MemoryContextSwitchTo(EtlSourceSetContext(scan->files));
+	EtlSourcePast *past = NULL;
 	EtlPosition position;
-	EtlHttpPast *past;
 
-	if (part != NULL && EtlSourceSetUrlHash(scan->files) != 0 &&
-		EtlResumeFind(&scan->json.base, scan->files, part, &position))
+	if (scan->json.base.resume != NULL && EtlResumeFind(&scan->json.base, part, &position))
 	{
-		past = palloc0(sizeof(EtlHttpPast));
-		past->validator = position.validator;
-		past->whole = position.finished;
-		if (position.plain && position.sequence && scan->options.items == NULL)
-			past->offset = position.offset;
-		EtlSourceSetPast(scan->files, past);
+		past = palloc(sizeof(EtlSourcePast));
+		EtlResumePast(&position,
+					  position.sequence && scan->options.items == NULL ? position.offset : 0, past);
 	}
 	MemoryContextSwitchTo(old);
+	return past;
 }
 
 /* Reads the items before a position, and tells whether they are the same. */
@@ -238,48 +234,48 @@ go_on(JsonFileRows *scan)
 {
 	const EtlRows *rows = &scan->json.base;
 	EtlPosition position;
-	EtlResumePlan plan;
+	EtlSourcePlan plan;
 
-	(void) EtlResumeFind(rows, scan->files, scan->file->name, &position);
+	(void) EtlResumeFind(rows, EtlSourceSetPart(scan->files), &position);
 	plan = EtlResumeDecide(rows, scan->files, scan->file, &position, position.sequence,
 						   &scan->growing);
 	if (plan == ETL_READ_NOTHING)
 		return false;
-	if (plan == ETL_READ_FROM && position.sequence && scan->file->plain &&
-		scan->options.items == NULL)
+	if ((plan == ETL_READ_HERE || plan == ETL_READ_FROM) && position.sequence &&
+		scan->file->plain && scan->options.items == NULL)
 	{
-		if (EtlSourceSetNews(scan->files) == ETL_HTTP_ALL)
+		if (plan == ETL_READ_FROM)
 			EtlSourceSkip(scan->file, position.offset);
 		begin_file(scan, position.offset, (int64) position.records, position.hash);
 	}
 	else if (plan == ETL_READ_ALL || !pass_over(scan, &position))
 	{
 		if (scan->nitems > 0)
-			scan->file = EtlSourceSetAgain(scan->files);
+			scan->file = EtlSourceSetOpenPart(scan->files, NULL);
 		begin_file(scan, 0, 0, 0);
 		scan->unmarked = true;
 		return true;
 	}
-	EtlResumeMarkFound(rows, scan->file, &position);
+	EtlResumeMarkFound(rows, scan->files, &position);
 	return true;
 }
 
 static bool
 next_file(JsonFileRows *scan)
 {
-	const EtlResume *resume = scan->json.base.resume;
+	const EtlPart *part;
 
 	do
 	{
-		if (resume != NULL)
-			set_past(scan);
-		scan->file = EtlSourceSetNext(scan->files);
-		if (scan->file == NULL)
+		scan->file = NULL;
+		part = EtlSourceSetNextPart(scan->files);
+		if (part == NULL)
 			break;
+		scan->file = EtlSourceSetOpenPart(scan->files, past_of(scan, part));
 		begin_file(scan, 0, 0, 0);
 		scan->json.source = scan->file->name;
 		scan->json.page++;
-	} while (resume != NULL && !go_on(scan));
+	} while (scan->json.base.resume != NULL && !go_on(scan));
 	return scan->file != NULL;
 }
 
@@ -319,7 +315,7 @@ json_advance(EtlRows *rows)
 		if (rows->resume != NULL)
 			mark(scan, !scan->held);
 		if (scan->held)
-			EtlResumeTellHeld(rows, scan->file);
+			EtlResumeTellHeld(rows, scan->files);
 		scan->file = NULL;
 	}
 	return EtlJsonRowsTake(&scan->json, &item);

@@ -25,14 +25,14 @@ static const struct
 		{"sequence", offsetof(EtlPosition, sequence)},
 		{"plain", offsetof(EtlPosition, plain)},
 		{"mark", offsetof(EtlPosition, mark)},
-		{"size", offsetof(EtlPosition, file.size)},
-		{"mtime", offsetof(EtlPosition, file.mtime)},
-		{"head", offsetof(EtlPosition, file.head)},
-		{"tail", offsetof(EtlPosition, file.tail)},
-		{"url", offsetof(EtlPosition, url)},
+		{"size", offsetof(EtlPosition, state.size)},
+		{"mtime", offsetof(EtlPosition, state.mtime)},
+		{"head", offsetof(EtlPosition, state.head)},
+		{"tail", offsetof(EtlPosition, state.tail)},
+		{"url", offsetof(EtlPosition, state.identity)},
 },
   texts[] = {
-	  {"validator", offsetof(EtlPosition, validator)},
+	  {"validator", offsetof(EtlPosition, state.validator)},
 	  {"header", offsetof(EtlPosition, header)},
 };
 
@@ -90,114 +90,64 @@ read_position(const char *text, EtlPosition *position)
  * ---------------------------------------------------------------- */
 
 bool
-EtlResumeFind(const EtlRows *rows, EtlSourceSet *files, const char *part, EtlPosition *position)
+EtlResumeFind(const EtlRows *rows, const EtlPart *part, EtlPosition *position)
 {
-	const char *text = part != NULL ? rows->resume->find(rows->resume->arg, part) : NULL;
+	const char *text = rows->resume->find(rows->resume->arg, part->name);
 
 	memset(position, 0, sizeof(*position));
 	if (text == NULL)
 		return false;
 	read_position(text, position);
 	/* The name of a URL does not say all of it. */
-	if (position->url == EtlSourceSetUrlHash(files))
+	if (position->state.identity == part->identity)
 		return true;
 	memset(position, 0, sizeof(*position));
 	return false;
 }
 
-static EtlSource *
-innermost(const EtlSource *source)
+void
+EtlResumePast(const EtlPosition *position, uint64 begin, EtlSourcePast *past)
 {
-	while (source->inner != NULL)
-		source = source->inner;
-	return (EtlSource *) source;
+	memset(past, 0, sizeof(*past));
+	past->state = position->state;
+	past->whole = position->finished;
+	past->at = position->plain ? (int64) (position->offset + position->mark) : -1;
+	past->begin = position->plain ? begin : 0;
 }
 
-static bool
-same_time_and_size(const EtlFileState *a, const EtlFileState *b)
-{
-	return a->size == b->size && a->mtime == b->mtime;
-}
-
-static bool
-has_state(const EtlPosition *position)
-{
-	return position->url != 0 || position->file.mtime != 0;
-}
-
-static EtlResumePlan
-decide_for_url(EtlSourceSet *files, const EtlPosition *position)
-{
-	const char *validator;
-
-	switch (EtlSourceSetNews(files))
-	{
-		case ETL_HTTP_UNCHANGED:
-			return ETL_READ_NOTHING;
-		case ETL_HTTP_REST:
-			return ETL_READ_FROM;
-		case ETL_HTTP_ALL:
-			break;
-	}
-	if (!has_state(position) || position->records == 0)
-		return ETL_READ_ALL;
-	validator = EtlSourceSetValidator(files);
-	if (validator == NULL || position->validator == NULL)
-		return validator == position->validator ? ETL_READ_BEHIND : ETL_READ_ALL;
-	return strcmp(validator, position->validator) == 0 ? ETL_READ_BEHIND : ETL_READ_ALL;
-}
-
-static void
-get_state(const EtlSource *stream, const EtlPosition *position, EtlFileState *state)
-{
-	EtlFileGetState(innermost(stream),
-					stream->plain ? (int64) (position->offset + position->mark) : -1, state);
-}
-
-static EtlResumePlan
-decide_for_file(const EtlSource *stream, const EtlPosition *position, bool appendable)
-{
-	EtlFileState now;
-
-	if (!has_state(position))
-		return ETL_READ_ALL;
-	get_state(stream, position, &now);
-	if (same_time_and_size(&now, &position->file))
-		return position->finished ? ETL_READ_NOTHING : ETL_READ_FROM;
-	if (!stream->plain || !appendable || now.size < position->file.size ||
-		now.head != position->file.head || now.tail != position->file.tail)
-		return ETL_READ_ALL;
-	return ETL_READ_FROM;
-}
-
-/* For how long the file in hand has to be still from now on, for its last record to count; <= 0: it does. */
+/* For how long a file has to be still from now on, for its last record to count; <= 0: it does. */
 static int64
-time_to_settle(const EtlRows *rows, const EtlSource *stream)
+time_to_settle(const EtlRows *rows, const EtlSourceSet *files)
 {
-	EtlFileState now;
+	EtlSourceState now;
 
-	EtlFileGetState(innermost(stream), -1, &now);
+	EtlSourceSetState(files, -1, &now);
+	if (now.mtime == 0)
+		return 0;
 	return rows->resume->settle_ms -
 		   (GetCurrentTimestamp() - time_t_to_timestamptz(now.mtime / 1000000000)) / 1000;
 }
 
 void
-EtlResumeTellHeld(const EtlRows *rows, const EtlSource *stream)
+EtlResumeTellHeld(const EtlRows *rows, const EtlSourceSet *files)
 {
-	rows->resume->held(rows->resume->arg, time_to_settle(rows, stream));
+	rows->resume->held(rows->resume->arg, time_to_settle(rows, files));
 }
 
-EtlResumePlan
-EtlResumeDecide(const EtlRows *rows, EtlSourceSet *files, const EtlSource *stream,
+EtlSourcePlan
+EtlResumeDecide(const EtlRows *rows, const EtlSourceSet *files, const EtlSource *stream,
 				const EtlPosition *position, bool appendable, bool *growing)
 {
-	if (EtlSourceSetUrlHash(files) != 0)
-	{
-		*growing = false;
-		return decide_for_url(files, position);
-	}
-	*growing = time_to_settle(rows, stream) > 0;
-	return decide_for_file(stream, position, appendable);
+	EtlSourcePast past;
+	EtlSourcePlan plan;
+
+	EtlResumePast(position, 0, &past);
+	past.appendable = appendable;
+	if (!stream->plain)
+		past.at = -1;
+	*growing = time_to_settle(rows, files) > 0;
+	plan = EtlSourceSetPlan(files, &past);
+	return plan == ETL_READ_BEHIND && position->records == 0 ? ETL_READ_ALL : plan;
 }
 
 /* ----------------------------------------------------------------
@@ -205,20 +155,17 @@ EtlResumeDecide(const EtlRows *rows, EtlSourceSet *files, const EtlSource *strea
  * ---------------------------------------------------------------- */
 
 void
-EtlResumeMark(const EtlRows *rows, EtlSourceSet *files, const EtlSource *stream,
+EtlResumeMark(const EtlRows *rows, const EtlSourceSet *files, const EtlSource *stream,
 			  EtlPosition *position)
 {
-	position->url = EtlSourceSetUrlHash(files);
 	position->plain = stream->plain;
-	if (position->url != 0)
-		position->validator = EtlSourceSetValidator(files);
-	else
-		get_state(stream, position, &position->file);
-	EtlResumeMarkFound(rows, stream, position);
+	EtlSourceSetState(files, stream->plain ? (int64) (position->offset + position->mark) : -1,
+					  &position->state);
+	EtlResumeMarkFound(rows, files, position);
 }
 
 void
-EtlResumeMarkFound(const EtlRows *rows, const EtlSource *stream, const EtlPosition *position)
+EtlResumeMarkFound(const EtlRows *rows, const EtlSourceSet *files, const EtlPosition *position)
 {
-	rows->resume->mark(rows->resume->arg, stream->name, EtlPositionText(position));
+	rows->resume->mark(rows->resume->arg, EtlSourceSetPart(files)->name, EtlPositionText(position));
 }

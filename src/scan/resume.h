@@ -17,7 +17,6 @@
 
 #include "etl.h"
 #include "scan/rows.h"
-#include "source/file.h"
 #include "source/set.h"
 
 typedef struct EtlPosition
@@ -30,43 +29,35 @@ typedef struct EtlPosition
 	uint64 sequence; /* JSON: values one after another */
 	uint64 plain;	 /* offset is a place in what is stored, too */
 	uint64 mark;	 /* bytes of a byte order mark, which offset does not count */
-	EtlFileState file;
-	uint64 url;			   /* its hash */
-	const char *validator; /* of the URL */
-	const char *header;	   /* CSV: as it is written */
+	EtlSourceState state;
+	const char *header; /* CSV: as it is written */
 } EtlPosition;
-
-typedef enum EtlResumePlan
-{
-	ETL_READ_ALL,
-	ETL_READ_NOTHING,
-	ETL_READ_FROM, /* the byte of the position; the source may be there already (EtlSourceSetNews) */
-	ETL_READ_BEHIND /* the records before it */
-} EtlResumePlan;
 
 extern char *EtlPositionText(const EtlPosition *position); /* palloc'd */
 
-/* Finds the position that was marked for a part of the files; false, and all zero, if there is none. */
-extern bool
-EtlResumeFind(const EtlRows *rows, EtlSourceSet *files, const char *part, EtlPosition *position);
+/* Finds the position that was marked for a part; false, and all zero, if there is none. */
+extern bool EtlResumeFind(const EtlRows *rows, const EtlPart *part, EtlPosition *position);
+
+/* The same as the past with which the part is opened; begin: the byte as stored from which on it is wanted, or 0. */
+extern void EtlResumePast(const EtlPosition *position, uint64 begin, EtlSourcePast *past);
 
 /*
- * What of that part, which has been opened as "stream", is to be read.  appendable: more records may follow those that
- * it had.  *growing: somebody may be writing it at this moment.
+ * What of the part in hand, which has been opened as "stream", is to be read.  appendable: more records may follow
+ * those that it had.  *growing: somebody may be writing it at this moment.
  */
-extern EtlResumePlan
-EtlResumeDecide(const EtlRows *rows, EtlSourceSet *files, const EtlSource *stream,
+extern EtlSourcePlan
+EtlResumeDecide(const EtlRows *rows, const EtlSourceSet *files, const EtlSource *stream,
 				const EtlPosition *position, bool appendable, bool *growing);
 
 /* Adds to a position in the part in hand what tells it from others, and marks it. */
-extern void EtlResumeMark(const EtlRows *rows, EtlSourceSet *files, const EtlSource *stream,
+extern void EtlResumeMark(const EtlRows *rows, const EtlSourceSet *files, const EtlSource *stream,
 						  EtlPosition *position);
 
-/* Marks a position that was found, unchanged. */
+/* Marks a position of the part in hand that was found, unchanged. */
 extern void
-EtlResumeMarkFound(const EtlRows *rows, const EtlSource *stream, const EtlPosition *position);
+EtlResumeMarkFound(const EtlRows *rows, const EtlSourceSet *files, const EtlPosition *position);
 
 /* The last record of the file in hand was held back. */
-extern void EtlResumeTellHeld(const EtlRows *rows, const EtlSource *stream);
+extern void EtlResumeTellHeld(const EtlRows *rows, const EtlSourceSet *files);
 
 #endif /* ETL_SCAN_RESUME_H */

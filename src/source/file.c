@@ -41,12 +41,16 @@ static size_t file_read(EtlSource *source, char *buf, size_t len);
 static void file_close(EtlSource *source);
 static uint64 file_skip(EtlSource *source, uint64 n);
 static void file_rewind(EtlSource *source);
+static void file_state(EtlSource *source, int64 at, EtlSourceState *state);
+static EtlSourcePlan file_plan(EtlSource *source, const EtlSourcePast *past);
 
 static const EtlSourceOps file_ops = {
 	.read = file_read,
 	.close = file_close,
 	.skip = file_skip,
 	.rewind = file_rewind,
+	.state = file_state,
+	.plan = file_plan,
 };
 
 static void
@@ -283,12 +287,6 @@ file_rewind(EtlSource *source)
 	EtlFileCheckSame(source, &before);
 }
 
-bool
-EtlSourceIsFile(const EtlSource *source)
-{
-	return source->ops == &file_ops;
-}
-
 #define STATE_BYTES 4096 /* at either end that are looked at */
 
 /* The hash of up to STATE_BYTES bytes between two places of a file. */
@@ -304,13 +302,11 @@ hash_of_range(const FileSource *file, int64 from, int64 to)
 	return hash_bytes_extended(buf, (int) n, 0);
 }
 
-void
-EtlFileGetState(EtlSource *source, int64 at, EtlFileState *state)
+static void
+file_state(EtlSource *source, int64 at, EtlSourceState *state)
 {
-	FileSource *file = (FileSource *) source;
+	const FileSource *file = (const FileSource *) source;
 
-	Assert(source->ops == &file_ops);
-	memset(state, 0, sizeof(*state));
 	state->size = file->opened.size;
 	state->mtime =
 		(int64) file->opened.modified.tv_sec * 1000000000 + file->opened.modified.tv_nsec;
@@ -318,6 +314,24 @@ EtlFileGetState(EtlSource *source, int64 at, EtlFileState *state)
 		return;
 	state->head = hash_of_range(file, 0, at);
 	state->tail = hash_of_range(file, Max(0, at - STATE_BYTES), at);
+}
+
+/* A file that has grown is the same up to where it was read if the bytes at both ends of that are. */
+static EtlSourcePlan
+file_plan(EtlSource *source, const EtlSourcePast *past)
+{
+	const EtlSourceState *before = &past->state;
+	EtlSourceState now = {0};
+
+	if (before->mtime == 0)
+		return ETL_READ_ALL;
+	file_state(source, past->at, &now);
+	if (now.size == before->size && now.mtime == before->mtime)
+		return past->whole ? ETL_READ_NOTHING : ETL_READ_FROM;
+	if (past->at < 0 || !past->appendable || now.size < before->size || now.head != before->head ||
+		now.tail != before->tail)
+		return ETL_READ_ALL;
+	return ETL_READ_FROM;
 }
 
 bool

@@ -37,21 +37,6 @@ typedef struct EtlFileIdentity
  */
 extern void EtlFileCheckSame(EtlSource *file, EtlFileIdentity *identity);
 
-/* What tells whether a file is still the one that was read up to byte "at", and has only grown. */
-typedef struct EtlFileState
-{
-	int64 size;
-	int64 mtime; /* ns since 1970 */
-	uint64 head; /* hash of the first bytes, of those before "at" */
-	uint64 tail; /* hash of the last bytes before "at" */
-} EtlFileState;
-
-/* The state of a file that is open; only the size and time if at is -1. */
-extern void EtlFileGetState(EtlSource *file, int64 at, EtlFileState *state);
-
-/* Whether a source is a file. */
-extern bool EtlSourceIsFile(const EtlSource *source);
-
 /* Whether the current user may read files on the server; and the error if not. */
 extern bool EtlFileMayRead(void);
 extern void EtlFileCheckMayRead(const char *path);

@@ -20,9 +20,11 @@
  */
 #include "etl.h"
 
+#include "common/hashfn.h"
 #include "utils/memutils.h"
 
 #include "source/http_source.h"
+#include "source/store.h"
 
 typedef struct HttpSource
 {
@@ -30,24 +32,27 @@ typedef struct HttpSource
 	MemoryContext context; /* whoever reads may do so in one that ends before the source */
 	EtlExchange *exchange;
 	EtlCall call;
-	char *validator; /* for If-Range; NULL: the server gives none that would do */
-	char *seen;		 /* the same, or a weak ETag */
-	EtlHttpNews news;
-	bool encoded;
-	uint64 reached; /* how far the attempts before the one in hand came */
-	bool asked;		/* for the rest, and the answer is still to come */
+	char *validator;	/* for If-Range; NULL: the server gives none that would do */
+	char *seen;			/* the same, or a weak ETag */
+	EtlSourcePlan plan; /* as far as the answer tells */
+	uint64 reached;		/* how far the attempts before the one in hand came */
+	bool asked;			/* for the rest, and the answer is still to come */
 	bool ended;
 } HttpSource;
 
 static size_t http_read(EtlSource *source, char *buf, size_t len);
 static void http_close(EtlSource *source);
 static bool http_ready(EtlSource *source, int64 until);
+static void http_state(EtlSource *source, int64 at, EtlSourceState *state);
+static EtlSourcePlan http_plan(EtlSource *source, const EtlSourcePast *past);
 
 static const EtlSourceOps http_ops = {
 	.read = http_read,
 	.close = http_close,
 	.ready = http_ready,
 	.rewind = NULL,
+	.state = http_state,
+	.plan = http_plan,
 };
 
 static void
@@ -141,8 +146,8 @@ begin(HttpSource *http)
 	http->seen = find_validator(http);
 	http->validator = is_strong(http->seen) ? http->seen : NULL;
 	MemoryContextSwitchTo(old);
-	http->encoded = find_encoding(http);
-	http->base.plain = !http->encoded;
+	http->base.coded = find_encoding(http);
+	http->base.plain = !http->base.coded;
 }
 
 /* Why the answer is not what follows the bytes that we have, of the same thing; NULL: it is. */
@@ -169,7 +174,7 @@ problem_of_part(HttpSource *http)
 		return "The server did not say how large the whole is.";
 	if (etag && http->validator[0] == '"' && strcmp(etag, http->validator) != 0)
 		return "What the URL holds has changed since.";
-	if (find_encoding(http) != http->encoded)
+	if (find_encoding(http) != http->base.coded)
 		return "The server sent the rest in another coding.";
 	return NULL;
 }
@@ -322,26 +327,26 @@ ask_for_all(HttpSource *http)
 	http->call.offset = http->base.bytes_read = http->reached = 0;
 	http->call.if_range = http->call.unless = NULL;
 	http->base.size = -1;
-	http->encoded = false;
+	http->base.coded = false;
 	EtlExchangeSend(http->exchange, &http->call);
 	begin(http);
 }
 
 /* The first answer to a request for the bytes behind those of the past. */
 static void
-begin_rest(HttpSource *http, const EtlHttpPast *past)
+begin_rest(HttpSource *http, const EtlSourcePast *past)
 {
 	int status = EtlExchangeAwait(http->exchange);
 
-	http->base.bytes_read = http->reached = past->offset;
-	http->validator = http->seen = pstrdup(past->validator);
+	http->base.bytes_read = http->reached = past->begin;
+	http->validator = http->seen = pstrdup(past->state.validator);
 	if (status == 206 && problem_of_part(http) == NULL)
 	{
 		const char *range = EtlExchangeHeader(http->exchange, "Content-Range");
 
 		http->base.size = parse_length(strchr(range, '/') + 1);
 		http->base.plain = true;
-		http->news = ETL_HTTP_REST;
+		http->plan = ETL_READ_HERE;
 	}
 	else if (status == 206 || status == 416)
 		ask_for_all(http);
@@ -354,7 +359,7 @@ begin_rest(HttpSource *http, const EtlHttpPast *past)
 
 /* The first answer where all was read before. */
 static void
-begin_unless_unchanged(HttpSource *http, const EtlHttpPast *past)
+begin_unless_unchanged(HttpSource *http, const EtlSourcePast *past)
 {
 	bool unchanged = EtlExchangeAwait(http->exchange) == 304;
 
@@ -362,33 +367,34 @@ begin_unless_unchanged(HttpSource *http, const EtlHttpPast *past)
 	{
 		begin(http);
 		/* Not every server knows conditions. */
-		unchanged = http->seen && strcmp(http->seen, past->validator) == 0;
+		unchanged = http->seen && strcmp(http->seen, past->state.validator) == 0;
 	}
 	if (!unchanged)
 		return;
-	http->news = ETL_HTTP_UNCHANGED;
+	http->plan = ETL_READ_NOTHING;
 	end(http);
 }
 
 EtlSource *
-EtlHttpOpen(const EtlTarget *target, const char *path, const EtlHttpPast *past, EtlHttpStats *stats)
+EtlHttpOpen(const EtlTarget *target, const EtlUrl *url, const EtlSourcePast *past,
+			EtlHttpStats *stats)
 {
-	bool knows = past && past->validator;
-	bool rest = knows && !past->whole && past->offset > 0 && is_strong(past->validator);
+	bool knows = past && past->state.validator;
+	bool rest = knows && !past->whole && past->begin > 0 && is_strong(past->state.validator);
 	HttpSource *http = palloc0(sizeof(HttpSource));
 
 	http->context = CurrentMemoryContext;
 	http->base.ops = &http_ops;
 	http->base.size = -1;
-	EtlTargetUrl(target, path, &http->call.url);
+	http->call.url = *url;
 	http->base.name = EtlUrlDisplay(&http->call.url);
 	http->exchange = EtlExchangeCreate(target, stats);
 	if (knows && past->whole)
-		http->call.unless = pstrdup(past->validator);
+		http->call.unless = pstrdup(past->state.validator);
 	if (rest)
 	{
-		http->call.offset = past->offset;
-		http->call.if_range = pstrdup(past->validator);
+		http->call.offset = past->begin;
+		http->call.if_range = pstrdup(past->state.validator);
 	}
 	EtlExchangeSend(http->exchange, &http->call);
 	if (rest)
@@ -401,23 +407,91 @@ EtlHttpOpen(const EtlTarget *target, const char *path, const EtlHttpPast *past, 
 	return &http->base;
 }
 
-EtlHttpNews
-EtlHttpWhatIsNew(const EtlSource *source)
+static void
+http_state(EtlSource *source, int64 at, EtlSourceState *state)
 {
-	Assert(source->ops == &http_ops);
-	return ((const HttpSource *) source)->news;
+	state->validator = ((const HttpSource *) source)->seen;
 }
 
-const char *
-EtlHttpValidator(const EtlSource *source)
+/* Where the answer is all that is there, a validator tells whether that is what it was; and none tells nothing. */
+static EtlSourcePlan
+http_plan(EtlSource *source, const EtlSourcePast *past)
 {
-	Assert(source->ops == &http_ops);
-	return ((const HttpSource *) source)->seen;
+	const HttpSource *http = (const HttpSource *) source;
+	const char *before = past->state.validator;
+
+	if (http->plan != ETL_READ_ALL)
+		return http->plan;
+	if (!http->seen || !before)
+		return http->seen == before ? ETL_READ_BEHIND : ETL_READ_ALL;
+	return strcmp(http->seen, before) == 0 ? ETL_READ_BEHIND : ETL_READ_ALL;
 }
 
-bool
-EtlHttpIsEncoded(const EtlSource *source)
+/* ----------------------------------------------------------------
+ *	URLs as a store
+ * ---------------------------------------------------------------- */
+
+typedef struct UrlListing
 {
-	Assert(source->ops == &http_ops);
-	return ((const HttpSource *) source)->encoded;
+	EtlListing base;
+	EtlTarget *target;
+	EtlUrl url;
+	EtlHttpStats stats;
+	bool given;
+} UrlListing;
+
+static bool
+url_names(const char *source, const char *path)
+{
+	return path != NULL || EtlIsUrl(source);
 }
+
+static EtlListing *
+url_list(const char *source, const char *path)
+{
+	UrlListing *listing = palloc0(sizeof(UrlListing));
+	char *text;
+
+	listing->target = EtlTargetOf(source);
+	EtlTargetUrl(listing->target, path, &listing->url);
+	text = EtlUrlText(&listing->url);
+	listing->base.part.name = EtlUrlDisplay(&listing->url);
+	listing->base.part.identity =
+		hash_bytes_extended((const unsigned char *) text, (int) strlen(text), 0);
+	listing->base.count = 1;
+	listing->base.size = -1;
+	listing->base.stats = &listing->stats;
+	return &listing->base;
+}
+
+static bool
+url_next(EtlListing *listing)
+{
+	bool given = ((UrlListing *) listing)->given;
+
+	((UrlListing *) listing)->given = true;
+	return !given;
+}
+
+static void
+url_rewind(EtlListing *listing)
+{
+	((UrlListing *) listing)->given = false;
+}
+
+static EtlSource *
+url_open(EtlListing *listing, const EtlSourcePast *past)
+{
+	UrlListing *urls = (UrlListing *) listing;
+
+	return EtlHttpOpen(urls->target, &urls->url, past, &urls->stats);
+}
+
+const EtlStore EtlUrlStore = {
+	.remote = true,
+	.names = url_names,
+	.list = url_list,
+	.next = url_next,
+	.rewind = url_rewind,
+	.open = url_open,
+};

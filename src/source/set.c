@@ -1,110 +1,63 @@
 /*
  * set.c
- *		One source of bytes, or several, one after the other.
+ *		Parts in a store, one after the other.
  *
- * A pattern may match very many files, so little is kept of each: its name, and which file it was when it was
- * read, so that a second reading can tell whether it finds the same.  The file in hand and what is built on top
- * of it (decompression, decoding) live in a context of their own, which is reset with the next.
+ *		listing (files.c, http_source.c) -> source -> spool, if it can be read only once -> decompress
+ *
+ * The part in hand and what is built on top of it (decompression, decoding) live in a context of their own, which is
+ * reset with the next.  A part that a second reading needs as it is stays open: the only file, as another one may have
+ * taken its name since, and whatever came over the network.
  */
 #include "etl.h"
 
-#include <sys/stat.h>
-
-#include "common/hashfn.h"
-#include "miscadmin.h"
 #include "source/decompress.h"
-#include "source/file.h"
-#include "source/glob.h"
-#include "source/http_source.h"
 #include "source/set.h"
 #include "source/spool.h"
 #include "utils/memutils.h"
 
-typedef struct Member
-{
-	char *name;
-	EtlFileIdentity identity; /* of one of several files, once it was read */
-} Member;
+/* The first that knows what is named takes it. */
+static const EtlStore *const stores[] = {&EtlUrlStore, &EtlFileStore};
 
 struct EtlSourceSet
 {
 	MemoryContext context;
-	MemoryContext member_context; /* below it, for what is built on the source in hand */
-	int n;
-	Member *members; /* [n] */
-	int next;		 /* number of the one to open next */
-	EtlSource *raw;	 /* of the source in hand; NULL: none */
+	MemoryContext part_context; /* below it, for what is built on the source in hand */
+	EtlListing *listing;
+	bool spools;	/* what can be read only once */
+	bool keeps;		/* each part stays open */
+	List *kept;		/* of EtlSource *, by number, where they do */
+	int number;		/* of the part in hand, from 1; 0: before the first */
+	EtlSource *raw; /* of the part in hand; NULL: it is not open */
 	uint64 finished_bytes;
-	int64 size;		 /* of all files when the set was opened; -1: not known */
-	EtlSource *only; /* of a single member: what it gives, once it was opened */
-
-	EtlTarget *target; /* of a URL or server, which is the only member; NULL: files */
-	const char *path;
-	bool rewindable;
-	const EtlHttpPast *past; /* or NULL */
-	bool encoded;			 /* compressed for the way, whatever it is */
-	EtlHttpStats stats;
 };
 
-static int64
-size_of_files(const EtlSourceSet *set)
+static const EtlStore *
+find_store(const char *source, const char *path)
 {
-	int64 size = 0;
-	struct stat st;
+	int i = 0;
 
-	if (set->target != NULL)
-		return -1;
-	for (int i = 0; i < set->n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (stat(set->members[i].name, &st) != 0)
-			return -1; /* an error when it is opened */
-		size += st.st_size;
-	}
-	return size;
-}
-
-/* What its source will be called. */
-static char *
-shown_url(const EtlSourceSet *set)
-{
-	EtlUrl url;
-
-	EtlTargetUrl(set->target, set->path, &url);
-	return EtlUrlDisplay(&url);
+	while (!stores[i]->names(source, path))
+		i++;
+	return stores[i];
 }
 
 EtlSourceSet *
 EtlSourceSetOpen(const char *source, const char *path, bool rewindable)
 {
 	EtlSourceSet *set = palloc0(sizeof(EtlSourceSet));
-	List *names = NIL;
-	ListCell *lc;
+	const EtlStore *store = find_store(source, path);
 
 	set->context = CurrentMemoryContext;
-	set->member_context =
+	set->part_context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl source", ALLOCSET_DEFAULT_SIZES);
-	set->rewindable = rewindable;
-	if (path != NULL || EtlIsUrl(source))
-	{
-		set->target = EtlTargetOf(source);
-		set->path = path != NULL ? pstrdup(path) : NULL;
-		names = list_make1(shown_url(set));
-	}
-	else
-		names = EtlGlob(source);
-	set->members = palloc0(sizeof(Member) * list_length(names));
-	foreach (lc, names)
-		set->members[set->n++].name = lfirst(lc);
-	list_free(names);
-	set->size = size_of_files(set);
+	set->listing = store->list(source, path);
+	set->listing->store = store;
+	set->spools = rewindable && store->remote;
+	set->keeps = set->spools || set->listing->count == 1;
 	return set;
 }
 
-/*
- * Closes the source in hand, if there is one.  The only one stays open: a second reading finds what the first
- * one read, also if another file has taken its name since.
- */
+/* Leaves the source in hand, if there is one. */
 static void
 finish(EtlSourceSet *set)
 {
@@ -112,136 +65,120 @@ finish(EtlSourceSet *set)
 		return;
 	set->finished_bytes += set->raw->bytes_read;
 	set->raw = NULL;
-	MemoryContextReset(set->member_context);
+	MemoryContextReset(set->part_context);
 }
 
-static EtlSource *
-open_http(EtlSourceSet *set)
+const EtlPart *
+EtlSourceSetNextPart(EtlSourceSet *set)
 {
-	EtlSource *source = EtlHttpOpen(set->target, set->path, set->past, &set->stats);
-
-	set->encoded = EtlHttpIsEncoded(source);
-	return set->rewindable ? EtlSpoolOpen(source) : source;
+	finish(set);
+	if (!set->listing->store->next(set->listing))
+		return NULL;
+	set->number++;
+	return &set->listing->part;
 }
 
-/* Opens the single member, or starts it again. */
+const EtlPart *
+EtlSourceSetPart(const EtlSourceSet *set)
+{
+	return &set->listing->part;
+}
+
 static EtlSource *
-open_only(EtlSourceSet *set)
+open_raw(EtlSourceSet *set, const EtlSourcePast *past)
+{
+	EtlSource *source = set->listing->store->open(set->listing, past);
+
+	return set->spools ? EtlSpoolOpen(source) : source;
+}
+
+/* The same for a part that stays open, or starts again. */
+static EtlSource *
+open_kept(EtlSourceSet *set, const EtlSourcePast *past)
 {
 	MemoryContext old = MemoryContextSwitchTo(set->context);
+	EtlSource *source = NULL;
 
-	if (set->only != NULL)
-		EtlSourceRewind(set->only);
-	else if (set->target != NULL)
-		set->only = open_http(set);
+	if (set->number <= list_length(set->kept))
+	{
+		source = list_nth(set->kept, set->number - 1);
+		if (EtlSourceCanRewind(source))
+			EtlSourceRewind(source);
+		else
+		{
+			EtlSourceClose(source);
+			lfirst(list_nth_cell(set->kept, set->number - 1)) = source = open_raw(set, past);
+		}
+	}
 	else
-		set->only = EtlFileOpen(set->members[0].name);
+		set->kept = lappend(set->kept, source = open_raw(set, past));
 	MemoryContextSwitchTo(old);
-	return set->only;
-}
-
-static EtlSource *
-open_one_of_several(Member *member)
-{
-	EtlSource *file = EtlFileOpen(member->name);
-
-	EtlFileCheckSame(file, &member->identity);
-	return file;
+	return source;
 }
 
 EtlSource *
-EtlSourceSetNext(EtlSourceSet *set)
+EtlSourceSetOpenPart(EtlSourceSet *set, const EtlSourcePast *past)
 {
-	Member *member;
 	EtlSource *source;
 	MemoryContext old;
 
 	finish(set);
-	if (set->next == set->n)
-		return NULL;
-	member = &set->members[set->next++];
-	old = MemoryContextSwitchTo(set->member_context);
-	set->raw = set->n > 1 ? open_one_of_several(member) : open_only(set);
-	source = set->raw;
+	old = MemoryContextSwitchTo(set->part_context);
+	source = set->raw = set->keeps ? open_kept(set, past) : open_raw(set, past);
 	/* What begins in its midst may look like anything. */
-	if (EtlSourceSetNews(set) == ETL_HTTP_ALL)
+	if (source->bytes_read == 0)
 		source = EtlDecompressOpen(source);
-	if (set->encoded)
+	if (set->raw->coded)
 		source = EtlDecompressOpen(source);
 	MemoryContextSwitchTo(old);
 	return source;
 }
 
-const char *
-EtlSourceSetNextName(const EtlSourceSet *set)
-{
-	return set->next < set->n ? set->members[set->next].name : NULL;
-}
-
-void
-EtlSourceSetPast(EtlSourceSet *set, const EtlHttpPast *past)
-{
-	set->past = past;
-}
-
-EtlHttpNews
-EtlSourceSetNews(const EtlSourceSet *set)
-{
-	if (set->target == NULL || set->rewindable)
-		return ETL_HTTP_ALL;
-	return EtlHttpWhatIsNew(set->only);
-}
-
-const char *
-EtlSourceSetValidator(const EtlSourceSet *set)
-{
-	return EtlHttpValidator(set->only);
-}
-
-uint64
-EtlSourceSetUrlHash(const EtlSourceSet *set)
-{
-	EtlUrl url;
-	char *text;
-
-	if (set->target == NULL)
-		return 0;
-	EtlTargetUrl(set->target, set->path, &url);
-	text = EtlUrlText(&url);
-	return hash_bytes_extended((const unsigned char *) text, (int) strlen(text), 0);
-}
-
 EtlSource *
-EtlSourceSetAgain(EtlSourceSet *set)
+EtlSourceSetNext(EtlSourceSet *set)
 {
-	finish(set);
-	set->past = NULL;
-	if (set->target != NULL && set->only != NULL)
-	{
-		EtlSourceClose(set->only);
-		set->only = NULL;
-	}
-	set->next--;
-	return EtlSourceSetNext(set);
+	return EtlSourceSetNextPart(set) != NULL ? EtlSourceSetOpenPart(set, NULL) : NULL;
 }
 
 MemoryContext
 EtlSourceSetContext(EtlSourceSet *set)
 {
-	return set->member_context;
+	return set->part_context;
+}
+
+void
+EtlSourceSetState(const EtlSourceSet *set, int64 at, EtlSourceState *state)
+{
+	memset(state, 0, sizeof(*state));
+	if (set->raw->ops->state != NULL)
+		set->raw->ops->state(set->raw, at, state);
+	state->identity = set->listing->part.identity;
+}
+
+EtlSourcePlan
+EtlSourceSetPlan(const EtlSourceSet *set, const EtlSourcePast *past)
+{
+	return set->raw->ops->plan != NULL ? set->raw->ops->plan(set->raw, past) : ETL_READ_ALL;
 }
 
 void
 EtlSourceSetRewind(EtlSourceSet *set)
 {
 	finish(set);
-	set->next = 0;
+	set->listing->store->rewind(set->listing);
+	set->number = 0;
+}
+
+bool
+EtlSourceSetIsRemote(const EtlSourceSet *set)
+{
+	return set->listing->store->remote;
 }
 
 int
 EtlSourceSetCount(const EtlSourceSet *set)
 {
-	return set->n;
+	return set->listing->count;
 }
 
 uint64
@@ -253,13 +190,15 @@ EtlSourceSetBytesRead(const EtlSourceSet *set)
 const EtlHttpStats *
 EtlSourceSetHttpStats(const EtlSourceSet *set)
 {
-	return set->target != NULL ? &set->stats : NULL;
+	return set->listing->stats;
 }
 
 int64
 EtlSourceSetSize(const EtlSourceSet *set)
 {
-	return set->target != NULL && set->raw != NULL ? set->raw->size : set->size;
+	if (set->listing->size < 0 && set->listing->count == 1 && set->raw != NULL)
+		return set->raw->size;
+	return set->listing->size;
 }
 
 /* ----------------------------------------------------------------
@@ -271,23 +210,10 @@ EtlSourceSetSize(const EtlSourceSet *set)
 bool
 EtlSourceSample(const char *source, char *buf, size_t *len, double *size)
 {
-	List *names;
-	int64 first;
-	struct stat st;
+	const EtlStore *store = find_store(source, NULL);
 
-	/* Planning sends nothing over the network. */
-	if (EtlIsUrl(source) || !EtlFileMayRead())
+	if (store->sample == NULL || !store->sample(source, buf, len, size))
 		return false;
-	names = EtlGlobQuietly(source);
-	if (names == NIL || !EtlFileSample(linitial(names), buf, len, &first))
-		return false;
-	*size = first;
-	for (int i = 1; i < list_length(names); i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (stat(list_nth(names, i), &st) == 0)
-			*size += st.st_size;
-	}
 	if (EtlIsCompressed(buf, *len))
 	{
 		*size *= COMPRESSION_GUESS;

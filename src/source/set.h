@@ -1,50 +1,50 @@
 /*
  * set.h
- *		What the "source" argument of a function names: one source of bytes, or several, one after the other.
+ *		What the "source" argument of a function names: parts in a store, one after the other.
+ *
+ *		set = EtlSourceSetOpen(source, path, rewindable)
+ *		while ((part = EtlSourceSetNextPart(set)) != NULL)
+ *			stream = EtlSourceSetOpenPart(set, past)		past: what an earlier run has read of it, or NULL
  */
 #ifndef ETL_SET_H
 #define ETL_SET_H
 
-#include "source/http_source.h"
-#include "source/source.h"
+#include "source/store.h"
 
 typedef struct EtlSourceSet EtlSourceSet;
 
 /*
  * Finds out what "source" names: an http or https URL; with a path (NULL: none) a foreign server; else a
  * file, or the files that match a pattern (see glob.h).  Compressed ones are read decompressed.  Raises what
- * the kind of source raises for a user who may not read it.
+ * the store raises for a user who may not read it.
  *
  * The set belongs to the current memory context.  If it may be rewound, what can be read only once is kept
  * in a temporary file.
  */
 extern EtlSourceSet *EtlSourceSetOpen(const char *source, const char *path, bool rewindable);
 
-/* Closes the source in hand, and opens the next; NULL when there is none. */
+/* Closes the part in hand, and goes to the next; NULL when there is none. */
+extern const EtlPart *EtlSourceSetNextPart(EtlSourceSet *set);
+extern const EtlPart *EtlSourceSetPart(const EtlSourceSet *set); /* the one in hand */
+
+/* Opens the part in hand; also once more, from its start, whatever was read before. */
+extern EtlSource *EtlSourceSetOpenPart(EtlSourceSet *set, const EtlSourcePast *past);
+
+/* Both; NULL when there is no further part. */
 extern EtlSource *EtlSourceSetNext(EtlSourceSet *set);
 
-/* What the next one is called; NULL: there is none. */
-extern const char *EtlSourceSetNextName(const EtlSourceSet *set);
-
-/*
- * For a pipeline, whose reading may begin where an earlier one stopped (see http_source.h).  The set is of one URL; past,
- * which is borrowed, holds for the sources that are opened from now on.
- */
-extern void EtlSourceSetPast(EtlSourceSet *set, const EtlHttpPast *past);
-extern EtlHttpNews EtlSourceSetNews(const EtlSourceSet *set); /* ETL_HTTP_ALL of a file */
-extern const char *EtlSourceSetValidator(const EtlSourceSet *set);
-extern uint64 EtlSourceSetUrlHash(const EtlSourceSet *set); /* of a URL in full; 0: files */
-
-/* Opens the source in hand once more, from its start, whatever was read before. */
-extern EtlSource *EtlSourceSetAgain(EtlSourceSet *set);
-
-/* A memory context for what belongs to the source in hand; it is reset with the next. */
+/* A memory context for what belongs to the part in hand; it is reset with the next. */
 extern MemoryContext EtlSourceSetContext(EtlSourceSet *set);
 
-/* Starts again before the first source; what is opened again must be what it was. */
+/* The state of the part in hand, and what of it is to be read (see source.h). */
+extern void EtlSourceSetState(const EtlSourceSet *set, int64 at, EtlSourceState *state);
+extern EtlSourcePlan EtlSourceSetPlan(const EtlSourceSet *set, const EtlSourcePast *past);
+
+/* Starts again before the first part; what is opened again must be what it was. */
 extern void EtlSourceSetRewind(EtlSourceSet *set);
 
-extern int EtlSourceSetCount(const EtlSourceSet *set);
+extern bool EtlSourceSetIsRemote(const EtlSourceSet *set);
+extern int EtlSourceSetCount(const EtlSourceSet *set); /* of parts; -1: not known */
 /* As stored, perhaps compressed; all readings taken together. */
 extern uint64 EtlSourceSetBytesRead(const EtlSourceSet *set);
 extern int64 EtlSourceSetSize(const EtlSourceSet *set); /* the same; -1: not known */

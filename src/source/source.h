@@ -21,6 +21,39 @@
 
 typedef struct EtlSource EtlSource;
 
+/* What tells a later reading whether there still is what was read up to some byte. */
+typedef struct EtlSourceState
+{
+	uint64 identity;	   /* a hash of where it is, if its name does not say all of that; or 0 */
+	const char *validator; /* that a server gave: it changes with the bytes; NULL: none */
+
+	/* of a file */
+	int64 size;
+	int64 mtime; /* ns since 1970; 0: it is no file, and nobody is writing it */
+	uint64 head; /* hash of the first bytes, of those before the byte */
+	uint64 tail; /* hash of the last bytes before it */
+} EtlSourceState;
+
+/* What an earlier reading has left. */
+typedef struct EtlSourcePast
+{
+	EtlSourceState state;
+	bool whole;		 /* it was read to its end */
+	bool appendable; /* and what was read there may go on */
+	int64 at; /* the byte as stored up to which it was read; -1: it is no byte of what is stored */
+	uint64 begin; /* bytes before this one need not come again; 0: all are wanted */
+} EtlSourcePast;
+
+/* What of a source is to be read, after that. */
+typedef enum EtlSourcePlan
+{
+	ETL_READ_ALL,	  /* it is new, or another one */
+	ETL_READ_NOTHING, /* it is unchanged, and was read to its end */
+	ETL_READ_HERE,	  /* the bytes before past->begin are the same, and the source begins there */
+	ETL_READ_FROM,	  /* what was read is the same, byte by byte; the source begins at its start */
+	ETL_READ_BEHIND	  /* what was read should be the same; the source begins at its start */
+} EtlSourcePlan;
+
 typedef struct EtlSourceOps
 {
 	/*
@@ -48,17 +81,24 @@ typedef struct EtlSourceOps
 	 * NULL if the source cannot do that.
 	 */
 	void (*rewind)(EtlSource *source);
+
+	/*
+	 * For a source that other sources are built on: its state up to a byte of what is stored (-1: no byte in
+	 * particular), without the identity, and what is to be read of it.  NULL: nothing tells, and all is to be read.
+	 */
+	void (*state)(EtlSource *source, int64 at, EtlSourceState *state);
+	EtlSourcePlan (*plan)(EtlSource *source, const EtlSourcePast *past);
 } EtlSourceOps;
 
 struct EtlSource
 {
 	const EtlSourceOps *ops;
-	const char *name; /* for messages and _etl_source: what the user called it, without secrets */
-	uint64
-		bytes_read; /* handed out so far; a filter counts what it hands out, not what it takes in */
-	int64 size;		/* bytes in the stream, -1 if that is not known */
+	const char *name;  /* for messages and _etl_source: what the user called it, without secrets */
+	uint64 bytes_read; /* place in the stream: where it began, and what was handed out since */
+	int64 size;		   /* bytes in the stream, -1 if that is not known */
 	bool
 		plain; /* a byte of the stream is a byte of what is stored, so a place in it is one there */
+	bool coded;		  /* compressed for the way, on top of what it is said to hold */
 	EtlSource *inner; /* of a filter: the source it reads (owned) */
 };
 

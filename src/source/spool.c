@@ -67,6 +67,7 @@ EtlSpoolOpen(EtlSource *inner)
 	spool->base.ops = &spool_ops;
 	spool->base.name = inner->name;
 	spool->base.size = inner->size;
+	spool->base.coded = inner->coded;
 	spool->once = inner;
 	spool->file = EtlTempFileCreate();
 	return &spool->base;

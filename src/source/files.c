@@ -1,0 +1,114 @@
+/*
+ * files.c
+ *		The server's files as a store: one by its name, or those that match a pattern (glob.h).
+ *
+ * A pattern may match very many files, so little is kept of each: its name, and which file it was when it was read, so
+ * that a second reading can tell whether it finds the same.
+ */
+#include "etl.h"
+
+#include <sys/stat.h>
+
+#include "miscadmin.h"
+#include "source/file.h"
+#include "source/glob.h"
+#include "source/store.h"
+
+typedef struct Files
+{
+	EtlListing base;
+	int next;					 /* number of the one behind the one in hand */
+	List *names;				 /* of char * */
+	EtlFileIdentity *identities; /* [count] */
+} Files;
+
+/* What they have together; -1: one cannot be seen, which is an error when it is opened. */
+static int64
+size_of_all(List *names)
+{
+	int64 size = 0;
+	struct stat st;
+	ListCell *lc;
+
+	foreach (lc, names)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (stat(lfirst(lc), &st) != 0)
+			return -1;
+		size += st.st_size;
+	}
+	return size;
+}
+
+/* What no other store takes is a path. */
+static bool
+files_names(const char *source, const char *path)
+{
+	return true;
+}
+
+static EtlListing *
+files_list(const char *source, const char *path)
+{
+	Files *files = palloc0(sizeof(Files));
+
+	files->names = EtlGlob(source);
+	files->base.count = list_length(files->names);
+	files->base.size = size_of_all(files->names);
+	files->identities = palloc_extended(sizeof(EtlFileIdentity) * files->base.count,
+										MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	return &files->base;
+}
+
+static bool
+files_next(EtlListing *listing)
+{
+	Files *files = (Files *) listing;
+
+	if (files->next == listing->count)
+		return false;
+	listing->part.name = list_nth(files->names, files->next++);
+	return true;
+}
+
+static void
+files_rewind(EtlListing *listing)
+{
+	((Files *) listing)->next = 0;
+}
+
+static EtlSource *
+files_open(EtlListing *listing, const EtlSourcePast *past)
+{
+	Files *files = (Files *) listing;
+	EtlSource *file = EtlFileOpen(listing->part.name);
+
+	EtlFileCheckSame(file, &files->identities[files->next - 1]);
+	return file;
+}
+
+static bool
+files_sample(const char *source, char *buf, size_t *len, double *size)
+{
+	List *names;
+	int64 first;
+	int64 others;
+
+	if (!EtlFileMayRead())
+		return false;
+	names = EtlGlobQuietly(source);
+	if (names == NIL || !EtlFileSample(linitial(names), buf, len, &first))
+		return false;
+	others = size_of_all(list_delete_first(names));
+	*size = (double) first + Max(others, 0);
+	return true;
+}
+
+const EtlStore EtlFileStore = {
+	.names = files_names,
+	.list = files_list,
+	.next = files_next,
+	.rewind = files_rewind,
+	.open = files_open,
+	.sample = files_sample,
+};

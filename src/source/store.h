@@ -1,0 +1,57 @@
+/*
+ * store.h
+ *		A kind of place that holds parts: the server's files, URLs.
+ *
+ * What a user names in it is a list of parts, which are found and opened one by one: however many there are, only the one
+ * in hand is held.  Another kind of place is a row of the table in set.c.
+ */
+#ifndef ETL_STORE_H
+#define ETL_STORE_H
+
+#include "source/exchange.h"
+#include "source/source.h"
+
+typedef struct EtlStore EtlStore;
+
+/* One file, or what one URL holds. */
+typedef struct EtlPart
+{
+	const char *name; /* for messages, checkpoints and _etl_source, without secrets */
+	uint64 identity;  /* a hash of where it is, if the name does not say all of that; or 0 */
+} EtlPart;
+
+/* A store's struct begins with it, and belongs to the memory context in which it was made. */
+typedef struct EtlListing
+{
+	const EtlStore *store;
+	EtlPart part;			   /* the one in hand */
+	int count;				   /* of parts; -1: not known */
+	int64 size;				   /* of all of them, as they are stored; -1: not known */
+	const EtlHttpStats *stats; /* NULL: no requests are sent */
+} EtlListing;
+
+struct EtlStore
+{
+	bool
+		remote; /* a part comes over the network: it is read once, and its bytes cannot be compared in place */
+
+	/* Whether this is the kind of place that source and path (NULL: none) name. */
+	bool (*names)(const char *source, const char *path);
+
+	/* Raises what keeps the current user from reading there, or that nothing is named so. */
+	EtlListing *(*list)(const char *source, const char *path);
+	/* Goes to the next part; false: there is none. */
+	bool (*next)(EtlListing *listing);
+	/* Goes back before the first part.  The same ones follow, or an error is raised when they are opened. */
+	void (*rewind)(EtlListing *listing);
+	/* Opens the part in hand in the current memory context; past is what was read of it before, or NULL. */
+	EtlSource *(*open)(EtlListing *listing, const EtlSourcePast *past);
+
+	/* For the planner, as EtlSourceSample (set.h), of the first part; NULL: planning does not look there. */
+	bool (*sample)(const char *source, char *buf, size_t *len, double *size);
+};
+
+extern const EtlStore EtlFileStore;
+extern const EtlStore EtlUrlStore;
+
+#endif /* ETL_STORE_H */
