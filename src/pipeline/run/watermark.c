@@ -19,6 +19,7 @@
 #include "utils/date.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(etl_watermark);
@@ -39,21 +40,47 @@ from_text(Oid type, int32 typmod, const char *text)
 	return OidInputFunctionCall(input, pstrdup(text), ioparam, typmod);
 }
 
-/* ISO 8601, whatever the session's DateStyle. */
+/* A time as ISO 8601: in UTC, marked by Z, if it is one of a time zone, else without an offset. */
 static char *
-to_text(Oid type, Datum value)
+time_text(Oid type, Datum value)
 {
+	const int utc = 0;
+	char *text = JsonEncodeDateTime(NULL, value, type, &utc);
+	size_t len = strlen(text);
+
+	if (type == TIMESTAMPTZOID && len > 6 && strcmp(text + len - 6, "+00:00") == 0)
+		strcpy(text + len - 6, "Z");
+	return text;
+}
+
+/* Other types have a text that does not depend on the session either. */
+static char *
+plain_text(Oid type, Datum value)
+{
+	static const char *const settings[][2] = {{"intervalstyle", "postgres"},
+											  {"extra_float_digits", "1"}};
 	int guc_level = NewGUCNestLevel();
 	Oid output;
 	bool varlena;
 	char *text;
 
-	(void) set_config_option("datestyle", "ISO, YMD", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, 0, false);
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 	getTypeOutputInfo(type, &output, &varlena);
 	text = OidOutputFunctionCall(output, value);
 	AtEOXact_GUC(false, guc_level);
 	return text;
+}
+
+static char *
+to_text(Oid type, Datum value)
+{
+	Oid base = getBaseType(type);
+
+	if (base == TIMESTAMPTZOID || base == TIMESTAMPOID || base == DATEOID)
+		return time_text(base, value);
+	return plain_text(type, value);
 }
 
 static Datum
