@@ -15,12 +15,12 @@ SELECT csv_file('marks.csv', E'id,tz,ts,day,n,f,span\n'
 SELECT etl_create_pipeline('marks_' || c, format('etl_csv(%L) AS t(id int, tz timestamptz, ts timestamp, day date, n numeric, f float8, span interval)', :'path'),
 	target => 'marks', key => '{id}', watermark => c)
 FROM unnest('{tz,ts,day,n,f,span}'::text[]) AS c;
-CALL etl_run('marks_tz');
-CALL etl_run('marks_ts');
-CALL etl_run('marks_day');
-CALL etl_run('marks_n');
-CALL etl_run('marks_f');
-CALL etl_run('marks_span');
+CALL etl_run('marks_tz') \gset
+CALL etl_run('marks_ts') \gset
+CALL etl_run('marks_day') \gset
+CALL etl_run('marks_n') \gset
+CALL etl_run('marks_f') \gset
+CALL etl_run('marks_span') \gset
 
 -- Times are ISO 8601, those with a time zone in UTC; nothing is lost of a number.
 SELECT c AS column, etl_watermark('marks_' || c) FROM unnest('{tz,ts,day,n,f,span}'::text[]) AS c;
@@ -31,7 +31,7 @@ SELECT etl_watermark('marks_f', NULL::float8) = 0.30000000000000004 AS exact;
 -- What is beyond ISO 8601 is written as PostgreSQL writes it.
 SELECT etl_alter_pipeline('marks_tz', watermark_max => 'infinity');
 SELECT csv_file('marks.csv', E'id,tz,ts,day,n,f,span\n3,infinity,,,,,\n') AS path \gset
-CALL etl_run('marks_tz');
+CALL etl_run('marks_tz') \gset
 SELECT etl_watermark('marks_tz'), etl_watermark('marks_tz', NULL::timestamptz);
 
 SELECT etl_drop_pipeline('marks_' || c) FROM unnest('{tz,ts,day,n,f,span}'::text[]) AS c;
