@@ -145,11 +145,11 @@ sub start_psql
 	return $session;
 }
 
-# Waits for such a session, and gives its messages; undef if it does not end in time (and then makes it).
+# Waits for such a session, and gives its messages; undef if it does not end (and then makes it).
 sub finish_psql
 {
-	my ($session, $seconds) = @_;
-	my $deadline = time() + $seconds;
+	my ($session) = @_;
+	my $deadline = time() + $PostgreSQL::Test::Utils::timeout_default;
 	while ($session->pumpable && $session->pump_nb && time() < $deadline) { usleep(10_000); }
 	if ($session->pumpable)
 	{

@@ -7,12 +7,10 @@ use lib "$FindBin::RealBin/../perl";
 use HttpFixture;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time);
 
-my $bound = 2; # seconds
-
+# What is waited for here never comes: a query that did not stop would be there for ever.
 start_fixture();
-my $node = net_node('cancel', conf => "etl.http_read_timeout = '10min'\netl.http_connect_timeout = '10min'\n");
+my $node = net_node('cancel', conf => "etl.http_read_timeout = '10min'\netl.http_connect_timeout = '10min'\netl.http_max_wait = '1h'\n");
 my $columns = 'AS t(id int, name text)';
 
 query($node, "CREATE SERVER slow FOREIGN DATA WRAPPER etl OPTIONS (url '" . fixture_url('') . "', rate_limit '1/h')");
@@ -27,7 +25,7 @@ my @phases = (
 	[ 'waiting for a head', read_url(fixture_url('/rows/3?silent=head')) ],
 	[ 'waiting for a body', read_url(fixture_url('/rows/1000?silent=5000')) ],
 	[ 'reading a slow body', read_url(fixture_url('/rows/100000?drip=20')) ],
-	[ 'backing off', 'SET etl.http_retry_budget = \'1h\'; ' . read_url(fixture_url('/rows/3?status=503&retry_after=50')) ],
+	[ 'backing off', 'SET etl.http_retry_budget = \'1h\'; ' . read_url(fixture_url('/rows/3?status=503&retry_after=3000')) ],
 	[ 'waiting for the rate limit', "$limited; $limited" ],
 );
 
@@ -53,8 +51,8 @@ for my $phase (@phases)
 		my $session = start_psql($node, split /; /, $sql);
 		my $pid = waiting_backend();
 		query($node, "SELECT $end($pid)");
-		my $messages = finish_psql($session, $bound);
-		ok(defined $messages, "$end while $name acts in time") or kill('KILL', $pid);
+		my $messages = finish_psql($session);
+		ok(defined $messages, "$end ends a session while $name") or kill('KILL', $pid);
 		like($messages // '', qr/57014|57P01/, 'and stops the query');
 		ok(wait_for(sub { query($node, "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid") eq '0' }, 'the end'),
 			'and its backend is gone');
@@ -62,8 +60,8 @@ for my $phase (@phases)
 
 	my @statements = split /; /, $sql;
 	my $session = start_psql($node, @statements[ 0 .. $#statements - 1 ], "SET statement_timeout = '200ms'", $statements[-1]);
-	my $messages = finish_psql($session, 0.2 + $bound);
-	ok(defined $messages, "statement_timeout while $name acts in time")
+	my $messages = finish_psql($session);
+	ok(defined $messages, "statement_timeout ends one while $name")
 	  or kill('KILL', waiting_backend());
 	like($messages // '', qr/57014: canceling statement due to statement timeout/, 'and stops the query');
 }
@@ -75,20 +73,16 @@ my ($code, $out, $err) = $node->psql('postgres', join(";\n", 'BEGIN', "SET LOCAL
 is($out, '3', 'the session goes on after a cancelled request');
 
 # Many at once: each leaves a thread behind that hangs in the resolver, and none of them holds anything up.
-my $began = time();
-($code, $out, $err) = $node->psql('postgres', join(";\n", "SET statement_timeout = '50ms'", (read_url('http://hang.test/')) x 10,
-		'RESET statement_timeout', read_url(fixture_url('/rows/3'))), on_error_stop => 0);
-is($out, '3', 'ten cancelled requests');
-cmp_ok(time() - $began, '<', 0.5 + 2 * $bound, 'take no longer than they were given');
+my $session = start_psql($node, (map { ('BEGIN', "SET LOCAL statement_timeout = '50ms'", read_url('http://hang.test/'), 'ROLLBACK') } 1 .. 10),
+	"DO 'BEGIN RAISE NOTICE ''the end''; END'");
+like(finish_psql($session) // '', qr/(57014.*){10}the end/s, 'ten cancelled requests');
 
 # The server itself stops while requests hang.
 my @sessions = map { start_psql($node, read_url($_)) } 'http://hang.test/', fixture_url('/', 'silent_tls'),
   fixture_url('/rows/3?silent=head');
 ok(wait_for(sub { query($node, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Extension'"
 				. " AND backend_type = 'client backend'") eq '3' }, 'three waits'), 'three hanging requests');
-$began = time();
 ok($node->stop('fast', fail_ok => 1), 'do not keep the server from stopping');
-cmp_ok(time() - $began, '<', $bound, 'at once');
-finish_psql($_, $bound) for @sessions;
+finish_psql($_) for @sessions;
 
 done_testing();

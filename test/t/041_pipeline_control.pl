@@ -37,6 +37,9 @@ $node->safe_psql('postgres', qq{
 		query => 'SELECT id FROM batch WHERE gate(id)', target => 'target', batch_size => 100);
 });
 
+# What is set for the database below is for runs, not for the sessions of this test.
+$ENV{PGOPTIONS} = '-c statement_timeout=0 -c lock_timeout=0';
+
 my $gate = $node->background_psql('postgres', on_error_stop => 0);
 
 sub query
@@ -44,12 +47,18 @@ sub query
 	return $node->safe_psql('postgres', $_[0]);
 }
 
-# Starts a run and waits until it stands at the gate.
-sub start_to_gate
+# Starts a run that will not get beyond the gate.
+sub start
 {
 	query("TRUNCATE target; SELECT etl_reset('p');");
 	$gate->query('SELECT pg_advisory_lock(42)');
-	my $run = query("SELECT etl_start('p')");
+	return query("SELECT etl_start('p')");
+}
+
+# The same, and waits until it stands there.
+sub start_to_gate
+{
+	my $run = start();
 	$node->poll_query_until('postgres',
 		"SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") or die 'no run at the gate';
 	return $run;
@@ -164,13 +173,13 @@ open_gate();
 
 # Too long.
 query("SELECT etl_alter_pipeline('p', max_runtime => '200ms')");
-$run = start_to_gate();
+$run = start();
 is(state_of($run), 'failed 57014', 'max_runtime fails the run');
 is(query("SELECT message FROM etl_runs WHERE run = $run"), 'the run took longer than max_runtime', 'and says so');
 open_gate();
 query("SELECT etl_alter_pipeline('p', max_runtime => '0s')");
 query("ALTER DATABASE postgres SET statement_timeout = '300ms'");
-$run = start_to_gate();
+$run = start();
 like(state_of($run), qr/failed.*57014/, 'statement_timeout is honoured');
 open_gate();
 query("ALTER DATABASE postgres RESET statement_timeout");

@@ -341,10 +341,8 @@ for my $case ([ 'pg_cancel_backend', 'drain', 'cancelled 57014', 0 ], [ 'pg_term
 	wait_for(sub { sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'etl pipeline' AND wait_event_type = 'Extension'") eq '1' }, 'the wait');
 	is(sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'etl pipeline' AND (backend_xmin IS NOT NULL OR xact_start IS NOT NULL)"),
 		'0', 'no transaction is open while a run waits');
-	my $start = time();
 	sql("SELECT $end(pid) FROM pg_stat_activity WHERE backend_type = 'etl pipeline'");
 	is(state_of($run), $state, "$end with $on_shutdown ends a run that waits");
-	cmp_ok(time() - $start, '<', 3, 'at once');
 	is(sql('SELECT count(*) > 300 FROM hang'), $loads ? 't' : 'f', $loads ? 'and loads what is in hand' : 'and drops what is in hand');
 	fixture_reset();
 }
@@ -355,24 +353,30 @@ wait_for(sub { (grep { ($_->{headers}{range} // '') =~ /^bytes=\d+-/ } fixture_r
 sql("SELECT etl_cancel('hang')");
 is(state_of($run), 'cancelled 57014', 'the next run asks for the rest');
 
-# A source in drips: batches are loaded in time, and reading goes on.
-create('drips', "etl_csv('$base/rows/40?drip=10')", columns => 't(id int, name text)', query => 'SELECT * FROM batch', flush_interval => '200ms');
-$run = start_run('drips');
-ok(wait_for(sub { sql('SELECT count(*) FROM drips') > 3 }, 'rows'), 'rows are loaded');
-is(sql("SELECT state FROM etl_runs WHERE run = $run"), 'running', 'while others are waited for');
-is(sql("SELECT bytes > 10 FROM etl_progress WHERE run = $run"), 't', 'and etl_progress shows bytes');
+# A source that comes in pieces: each is loaded in time, while the next is waited for.
+create('pieces', "etl_csv('$base/rows/40?hold=100,200,300')", columns => 't(id int, name text)', query => 'SELECT * FROM batch', flush_interval => '200ms');
+$run = start_run('pieces');
+for my $rows (10, 19, 28)
+{
+	ok(wait_for(sub { sql('SELECT count(*) FROM pieces') eq $rows }, 'rows'), 'rows are loaded');
+	is(sql("SELECT state FROM etl_runs WHERE run = $run"), 'running', 'while others are waited for');
+	is(sql("SELECT bytes > 10 FROM etl_progress WHERE run = $run"), 't', 'and etl_progress shows bytes');
+	fixture_do('/_release');
+}
 is(state_of($run), 'succeeded ', 'to the end');
-is(sql("SELECT count(*), count(DISTINCT id) FROM drips"), '40|40', 'each once');
-cmp_ok(sql("SELECT batches FROM etl_runs WHERE run = $run"), '>=', 5, 'in several batches');
+is(sql("SELECT count(*), count(DISTINCT id) FROM pieces"), '40|40', 'each once');
 # The same between pages, where the next one is late.
 fixture_do('/_stream?n=9');
-create('late', api('size=3/delay=700', $by{cursor}), flush_interval => '100ms');
+create('late', api('size=3/hold=1', $by{cursor}), flush_interval => '100ms');
 $run = start_run('late');
-ok(wait_for(sub { sql('SELECT count(*) FROM late') eq '3' }, 'a page'), 'a page is loaded');
-ok(wait_for(sub { sql("SELECT pages FROM etl_progress WHERE run = $run") eq '2' }, 'the second page'), 'while the next one is on its way');
+for my $page (1 .. 3)
+{
+	fixture_do('/_release');
+	ok(wait_for(sub { sql('SELECT count(*) FROM late') eq 3 * $page }, 'a page'), "page $page is loaded while the next one is on its way");
+}
+fixture_do('/_release');
 is(state_of($run), 'succeeded ', 'to the end');
 is(sql("SELECT count(*), count(DISTINCT id) FROM late"), '9|9', 'each once');
-is(sql("SELECT batches >= 3 FROM etl_runs WHERE run = $run"), 't', 'page by page');
 
 is(sql("SELECT count(*) FROM etl_runs WHERE read <> malformed + convert_failed + converted
 	OR emitted <> invalid + superseded + load_failed + loaded + skipped OR loaded <> inserted + updated"), '0', 'counters add up');
