@@ -26,9 +26,9 @@
 #include "utils/timestamp.h"
 
 #include "monitor/counters.h"
-#include "source/clock.h"
 #include "source/exchange.h"
 #include "source/http.h"
+#include "source/loop.h"
 #include "source/oauth.h"
 #include "source/origins.h"
 
@@ -689,7 +689,7 @@ wait_until_due(EtlExchange *exchange, int64 until)
 
 	if (exchange->not_before > now)
 	{
-		bool slept = EtlHttpSleep(exchange->not_before, until);
+		bool slept = EtlLoopSleep(exchange->not_before, until);
 
 		exchange->stats->waited += EtlClock() - now;
 		EtlCount(ETL_HTTP_WAITED, EtlClock() - now);

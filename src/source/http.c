@@ -3,9 +3,9 @@
  *		HTTP requests and their responses, as libcurl does them.  The only file that includes curl's headers.
  *
  * One multi handle per backend holds all connections.  libcurl tells it which sockets it wants watched and
- * when it wants to be called at the latest; both go into a WaitEventSet beside the latch, so that a wait
- * ends at once when the query is cancelled, wherever it stands: resolving a name, connecting, shaking hands,
- * or in the middle of a body.
+ * when it wants to be called at the latest; both go into the loop (loop.c), so that a wait ends at once when
+ * the query is cancelled, wherever it stands: resolving a name, connecting, shaking hands, or in the middle
+ * of a body.
  *
  *		socket -> libcurl -> on_header -> head		status line and headers, at most MAX_HEAD bytes
  *						  -> on_body   -> ring		etl.http_buffer_size bytes; when they are used up
@@ -35,11 +35,11 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "monitor/progress.h"
 #include "source/address.h"
 #include "source/clock.h"
 #include "source/head.h"
 #include "source/http.h"
+#include "source/loop.h"
 #include "source/ring.h"
 
 #define MAX_HEAD (64 * 1024)
@@ -80,26 +80,9 @@ struct EtlHttp
 	MemoryContextCallback release;
 };
 
-typedef struct Watch
-{
-	curl_socket_t fd;
-	int what; /* CURL_POLL_IN, _OUT or _INOUT */
-} Watch;
-
 /* What all requests of this backend share. */
-static struct
-{
-	CURLM *multi;
-	int64 due; /* on the clock: when libcurl wants to be called, -1: not by itself */
-	Watch *watches;
-	int nwatches;
-	int max_watches;
-	WaitEventSet *set; /* of the latch and the watches, unless stale */
-	bool stale;
-	uint32 wait_event;
-} loop = {.due = -1};
-
-volatile sig_atomic_t EtlHttpHurry = false;
+static CURLM *multi;
+static EtlTimer timer = {.due = -1}; /* when libcurl wants to be called */
 
 static int http_buffer_size = 256; /* kB */
 
@@ -116,69 +99,60 @@ EtlHttpInit(void)
 }
 
 /*
- * The loop
+ * libcurl in the loop
  */
+
+static void act(curl_socket_t fd, int ready);
+
+static void
+on_ready(pgsocket fd, int ready, void *arg)
+{
+	act(fd, (ready & ETL_READABLE ? CURL_CSELECT_IN : 0) |
+				(ready & ETL_WRITABLE ? CURL_CSELECT_OUT : 0));
+}
+
+static void
+on_due(void *arg)
+{
+	act(CURL_SOCKET_TIMEOUT, 0);
+}
 
 /* CURLMOPT_SOCKETFUNCTION: libcurl says what it wants to know about a socket. */
 static int
 on_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
-	int i = 0;
+	int events = 0;
 
-	while (i < loop.nwatches && loop.watches[i].fd != fd)
-		i++;
-	loop.stale = true;
-	if (what == CURL_POLL_REMOVE)
-	{
-		if (i < loop.nwatches)
-			loop.watches[i] = loop.watches[--loop.nwatches];
-		return 0;
-	}
-	if (i == loop.max_watches)
-	{
-		int more = loop.max_watches + 16;
-		Watch *watches =
-			MemoryContextAllocExtended(TopMemoryContext, more * sizeof(Watch), MCXT_ALLOC_NO_OOM);
-
-		if (!watches)
-			return -1;
-		if (loop.watches)
-		{
-			memcpy(watches, loop.watches, loop.nwatches * sizeof(Watch));
-			pfree(loop.watches);
-		}
-		loop.watches = watches;
-		loop.max_watches = more;
-	}
-	if (i == loop.nwatches)
-		loop.nwatches++;
-	loop.watches[i].fd = fd;
-	loop.watches[i].what = what;
-	return 0;
+	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+		events |= ETL_READABLE;
+	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+		events |= ETL_WRITABLE;
+	return EtlLoopWatch(fd, events, on_ready, NULL) ? 0 : -1;
 }
 
 /* CURLMOPT_TIMERFUNCTION */
 static int
-on_timer(CURLM *multi, long timeout, void *arg)
+on_timer(CURLM *curl, long timeout, void *arg)
 {
-	loop.due = timeout < 0 ? -1 : EtlClock() + timeout;
+	timer.due = timeout < 0 ? -1 : EtlClock() + timeout;
 	return 0;
 }
 
 static void
-start_loop(void)
+start_libcurl(void)
 {
-	if (loop.multi)
+	if (multi)
 		return;
 	if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK)
 		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not initialize libcurl")));
-	loop.wait_event = EtlWaitEventNew("EtlHttp");
-	loop.multi = curl_multi_init();
-	if (!loop.multi)
+	multi = curl_multi_init();
+	if (!multi)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	curl_multi_setopt(loop.multi, CURLMOPT_SOCKETFUNCTION, on_watch);
-	curl_multi_setopt(loop.multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(loop.multi, CURLMOPT_MAXCONNECTS, MAX_IDLE_CONNECTIONS);
+	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_watch);
+	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, MAX_IDLE_CONNECTIONS);
+	timer.act = on_due;
+	EtlLoopAddTimer(&timer);
 }
 
 /* Notes which requests have ended. */
@@ -188,7 +162,7 @@ collect_finished(void)
 	CURLMsg *message;
 	int left;
 
-	while ((message = curl_multi_info_read(loop.multi, &left)) != NULL)
+	while ((message = curl_multi_info_read(multi, &left)) != NULL)
 	{
 		EtlHttp *http;
 
@@ -224,104 +198,15 @@ act(curl_socket_t fd, int ready)
 	int running;
 
 	if (fd == CURL_SOCKET_TIMEOUT)
-		loop.due = -1;
+		timer.due = -1;
 	block_signals(&saved);
-	code = curl_multi_socket_action(loop.multi, fd, ready, &running);
+	code = curl_multi_socket_action(multi, fd, ready, &running);
 	restore_signals(&saved);
 
 	/* A socket may be closed by what libcurl did for one before it. */
 	if (code != CURLM_OK && code != CURLM_BAD_SOCKET)
 		elog(ERROR, "libcurl: %s", curl_multi_strerror(code));
 	collect_finished();
-}
-
-static void
-rebuild_set(void)
-{
-	if (loop.set)
-	{
-		WaitEventSet *old = loop.set;
-
-		loop.set = NULL;
-		FreeWaitEventSet(old);
-	}
-	loop.set = EtlCreateWaitEventSet(loop.nwatches + 2);
-	AddWaitEventToSet(loop.set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
-	if (IsUnderPostmaster)
-		AddWaitEventToSet(loop.set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	for (int i = 0; i < loop.nwatches; i++)
-	{
-		uint32 events = 0;
-
-		if (loop.watches[i].what & CURL_POLL_IN)
-			events |= WL_SOCKET_READABLE;
-		if (loop.watches[i].what & CURL_POLL_OUT)
-			events |= WL_SOCKET_WRITEABLE;
-		AddWaitEventToSet(loop.set, events, loop.watches[i].fd, NULL, NULL);
-	}
-	loop.stale = false;
-}
-
-/*
- * Waits until something happens to a socket or libcurl's timer is due, but not beyond "until" (-1: no
- * end), and lets libcurl act on it.  Raises an error if the query is cancelled.
- */
-static void
-turn_loop(int64 until)
-{
-	WaitEvent events[16];
-	int64 wake = until;
-	long timeout = -1;
-	int n;
-
-	if (loop.due >= 0 && (wake < 0 || loop.due < wake))
-		wake = loop.due;
-	if (wake >= 0)
-		timeout = (long) Min(Max(wake - EtlClock(), 0), 60 * 60 * 1000);
-	if (loop.stale || !loop.set)
-		rebuild_set();
-
-	n = WaitEventSetWait(loop.set, timeout, events, lengthof(events), loop.wait_event);
-	for (int i = 0; i < n; i++)
-	{
-		if (events[i].events & WL_LATCH_SET)
-			ResetLatch(MyLatch);
-	}
-	CHECK_FOR_INTERRUPTS();
-	EtlTick();
-	for (int i = 0; i < n; i++)
-	{
-		int ready = 0;
-
-		if (events[i].events & WL_SOCKET_READABLE)
-			ready |= CURL_CSELECT_IN;
-		if (events[i].events & WL_SOCKET_WRITEABLE)
-			ready |= CURL_CSELECT_OUT;
-		if (ready)
-			act(events[i].fd, ready);
-	}
-	if (loop.due >= 0 && loop.due <= EtlClock())
-		act(CURL_SOCKET_TIMEOUT, 0);
-}
-
-/* Whether a wait that has an end is over. */
-static bool
-is_over(int64 until)
-{
-	return until != ETL_FOREVER && (EtlHttpHurry || EtlClock() >= until);
-}
-
-bool
-EtlHttpSleep(int64 until, int64 end)
-{
-	start_loop();
-	do
-	{
-		if (is_over(end))
-			return false;
-		turn_loop(end == ETL_FOREVER ? until : Min(until, end));
-	} while (EtlClock() < until);
-	return true;
 }
 
 /*
@@ -516,7 +401,7 @@ static void
 stop(EtlHttp *http)
 {
 	if (http->added)
-		curl_multi_remove_handle(loop.multi, http->easy);
+		curl_multi_remove_handle(multi, http->easy);
 	http->added = false;
 	http->request = NULL;
 	curl_slist_free_all(http->headers);
@@ -538,7 +423,7 @@ EtlHttpCreate(void)
 {
 	EtlHttp *http;
 
-	start_loop();
+	start_libcurl();
 	http = palloc0(sizeof(EtlHttp));
 	http->head = palloc(MAX_HEAD + 1);
 	http->ring.size = (size_t) http_buffer_size * 1024;
@@ -681,7 +566,7 @@ EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request)
 	if (code != CURLE_OK)
 		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not prepare an HTTP request"),
 						errdetail("libcurl says: %s.", curl_easy_strerror(code))));
-	if (curl_multi_add_handle(loop.multi, http->easy) != CURLM_OK)
+	if (curl_multi_add_handle(multi, http->easy) != CURLM_OK)
 		elog(ERROR, "libcurl does not take a request");
 	http->added = true;
 	act(CURL_SOCKET_TIMEOUT, 0);
@@ -693,7 +578,7 @@ wait_for_connection(EtlHttp *http, int64 until)
 {
 	int64 before = EtlClock();
 
-	turn_loop(until);
+	EtlLoopTurn(until);
 	http->waited = http->sent ? 0 : http->waited + EtlClock() - before;
 }
 
@@ -709,14 +594,14 @@ wait_for_bytes(EtlHttp *http, int64 until)
 	int64 limit = http->request->stall_timeout;
 	int64 stalled = before + limit - http->waited;
 
-	turn_loop(until == ETL_FOREVER ? stalled : Min(stalled, until));
+	EtlLoopTurn(until == ETL_FOREVER ? stalled : Min(stalled, until));
 	received = Min(http->received - received, 1000000);
 	http->waited += EtlClock() - before;
 	http->waited -= Min(http->waited, (int64) received * 1000);
 	if (http->waited >= limit && !http->finished)
 	{
 		finish(http, CURLE_OPERATION_TIMEDOUT);
-		curl_multi_remove_handle(loop.multi, http->easy);
+		curl_multi_remove_handle(multi, http->easy);
 		http->added = false;
 	}
 }
@@ -751,7 +636,7 @@ EtlHttpArrives(EtlHttp *http, int64 until)
 			EtlHttpStart(http, http->request);
 		while (!http->head_done && !http->finished)
 		{
-			if (is_over(until))
+			if (EtlLoopIsOver(until))
 				return false;
 			wait_for_progress(http, until);
 		}
@@ -771,7 +656,7 @@ EtlHttpBodyArrives(EtlHttp *http, int64 until)
 {
 	while (http->ring.used == 0 && !http->finished)
 	{
-		if (is_over(until))
+		if (EtlLoopIsOver(until))
 			return false;
 		wait_for_progress(http, until);
 	}
@@ -816,7 +701,7 @@ EtlHttpReadUntil(EtlHttp *http, char *buf, size_t len, int64 until)
 {
 	while (http->added && http->ring.used < len && !http->paused && !http->finished &&
 		   EtlClock() < until)
-		turn_loop(until);
+		EtlLoopTurn(until);
 	return EtlRingTake(&http->ring, buf, len);
 }
 

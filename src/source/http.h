@@ -21,8 +21,6 @@
 #ifndef ETL_HTTP_H
 #define ETL_HTTP_H
 
-#include <signal.h>
-
 #include "etl.h"
 
 typedef struct EtlHttp EtlHttp;
@@ -83,14 +81,5 @@ extern const char *EtlHttpPurpose(const EtlHttp *http); /* of the address connec
 /* The response; valid once it has a head, until the next request is started. */
 extern int EtlHttpStatus(const EtlHttp *http);
 extern char *EtlHttpHeader(const EtlHttp *http, const char *name); /* palloc'd, NULL: none */
-
-/* Whoever gave his wait an end gets it now: a signal handler's wish. */
-extern volatile sig_atomic_t EtlHttpHurry;
-
-/*
- * Moves all requests that are under way until the clock (clock.h) is at "until", but not beyond "end" (or
- * ETL_FOREVER); false if that came first.
- */
-extern bool EtlHttpSleep(int64 until, int64 end);
 
 #endif /* ETL_HTTP_H */

@@ -158,7 +158,7 @@ $run = value("SELECT etl_start('net')");
 ok($node->wait_for_log(qr/run $run of pipeline "net" after \d+\.\d s: reading, [1-9]\d* records \(\d+\/s\), /, $from),
 	'so it does while a run waits for the network');
 is(value("SELECT wait_event_type, wait_event FROM pg_stat_activity WHERE application_name = 'etl net'"),
-	$named_waits ? 'Extension|EtlHttp' : 'Extension|Extension', 'which is what it waits for');
+	$named_waits ? 'Extension|EtlNetwork' : 'Extension|Extension', 'which is what it waits for');
 value("SELECT etl_cancel('net')");
 is(end_of($run), 'cancelled', 'it is cancelled');
 

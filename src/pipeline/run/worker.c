@@ -23,7 +23,7 @@
 #include "pipeline/run/worker.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
-#include "source/http.h"
+#include "source/loop.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
@@ -63,7 +63,7 @@ handle_sigterm(SIGNAL_ARGS)
 	if (!shutdown_requested)
 		shutdown_at = GetCurrentTimestamp();
 	shutdown_requested = true;
-	EtlHttpHurry = true;
+	EtlLoopHurry = true;
 	if (!draining)
 		cancel_run();
 	SetLatch(MyLatch);
