@@ -19,7 +19,8 @@
 #include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "common/int.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "pipeline/schedule.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -75,6 +76,7 @@ find_local(const EtlSchedule *schedule, int64 from, int64 limit, int64 *found)
 		int jday = day + UNIX_EPOCH_JDATE;
 		int year, month, mday;
 
+		CHECK_FOR_INTERRUPTS();
 		j2date(jday, &year, &month, &mday);
 		if ((schedule->months >> month & 1) == 0)
 			day = date2j(year, month + 1, 1) - UNIX_EPOCH_JDATE;
@@ -108,6 +110,7 @@ find_cron(const EtlSchedule *schedule, const pg_tz *zone, int64 from, int64 *fou
 		int64 local;
 		int64 first;
 
+		CHECK_FOR_INTERRUPTS();
 		if (pg_next_dst_boundary(&begin, &offset, &dst, &end, &next_offset, &next_dst, zone) <= 0)
 		{
 			end = UNIX_END;
@@ -156,7 +159,8 @@ EtlFindTimeZone(const char *name)
 
 	if (zone == NULL || !pg_tz_acceptable(zone))
 		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("time zone \"%s\" does not exist", name),
+				errmsg("time zone \"%s\" does not exist",
+					   pnstrdup(name, pg_mbcliplen(name, strlen(name), TZ_STRLEN_MAX))),
 				errhint("The view pg_timezone_names lists those that do."));
 	return zone;
 }

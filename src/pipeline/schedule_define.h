@@ -5,6 +5,7 @@
 #ifndef ETL_SCHEDULE_DEFINE_H
 #define ETL_SCHEDULE_DEFINE_H
 
+#include "pipeline/catalog/sql.h"
 #include "pipeline/pipeline.h"
 #include "scan/args.h"
 
@@ -16,5 +17,8 @@ extern void EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline);
  * than the current user.
  */
 extern void EtlDoAsOwner(const EtlPipeline *pipeline, void (*work)(void *arg), void *arg);
+/* define.c: takes what is given over the old values of these options; false: none is given. */
+extern bool
+EtlTakeOptions(const EtlArgs *args, const EtlSqlColumn *options, int n, void *definition);
 
 #endif /* ETL_SCHEDULE_DEFINE_H */

@@ -7,7 +7,8 @@
  *		5 minutes				what PostgreSQL takes for an interval, if its length is fixed
  *
  * A field is a list, by commas, of *, a number or name, or a range of these; * and ranges may have a step
- * (/2).  Whatever is wrong is said with its place in the text, and with what may have been meant.
+ * (/2).  Whatever is wrong is said with its place in the text, and with what may have been meant.  A schedule has at
+ * most MAX_LENGTH bytes, so what is done for each of them needs no check for interrupts.
  */
 #include "etl.h"
 
@@ -23,6 +24,7 @@
 #include "utils/varlena.h"
 
 #define FIELDS 5
+#define MAX_LENGTH 1024 /* bytes of a schedule */
 
 typedef struct Field
 {
@@ -280,21 +282,17 @@ read_entry(Reader *reader)
 static uint64
 read_field(Reader *reader)
 {
-	uint64 set = 0;
+	uint64 set = read_entry(reader);
 
-	for (;;)
+	while (*reader->at == ',')
 	{
-		size_t length;
-
-		set |= read_entry(reader);
-		length = word_length(reader->at);
-		if (length == 0)
-			return set;
-		if (*reader->at != ',')
-			fail(reader->text, reader->at, NULL, "\"%s\" does not belong here.",
-				 excerpt(reader->at, length));
 		reader->at++;
+		set |= read_entry(reader);
 	}
+	if (word_length(reader->at) > 0)
+		fail(reader->text, reader->at, NULL, "\"%s\" does not belong here.",
+			 excerpt(reader->at, word_length(reader->at)));
+	return set;
 }
 
 /* A day that none of the months has would be waited for in vain. */
@@ -443,6 +441,10 @@ EtlParseSchedule(const char *text, EtlSchedule *schedule)
 	int words = 0;
 
 	memset(schedule, 0, sizeof(*schedule));
+	if (strlen(text) > MAX_LENGTH)
+		ereport(
+			ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the schedule is too long"),
+			errdetail("It has %zu bytes; a schedule has at most %d.", strlen(text), MAX_LENGTH));
 	if (looks_like_interval(at))
 	{
 		parse_interval(text, at, schedule);

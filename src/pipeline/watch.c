@@ -8,9 +8,6 @@
  */
 #include "etl.h"
 
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
-#include "pipeline/catalog/catalog.h"
 #include "pipeline/run/engine.h"
 #include "pipeline/watch.h"
 #include "source/file.h"
@@ -51,65 +48,4 @@ EtlWatchedPath(const EtlPipeline *pipeline)
 						errhint("Give the pipeline a schedule, and watch => false.")));
 	EtlFileCheckMayRead(path);
 	return path;
-}
-
-typedef struct Watch
-{
-	int64 pipeline;
-	const char *path;
-	bool watching;
-} Watch;
-
-static void
-execute(Watch *watch, const char *text, int expected)
-{
-	Oid types[] = {INT8OID, TEXTOID};
-	Datum values[] = {Int64GetDatum(watch->pipeline),
-					  CStringGetTextDatum(watch->path != NULL ? watch->path : "")};
-
-	if (SPI_execute_with_args(text, lengthof(types), types, values, NULL, false, 0) != expected)
-		elog(ERROR, "could not use the table of schedules");
-}
-
-static void
-read_watch(void *arg)
-{
-	Watch *watch = arg;
-
-	execute(watch,
-			"SELECT FROM etl_catalog.schedules WHERE pipeline = $1 AND watch AND $2 IS NOT NULL",
-			SPI_OK_SELECT);
-	watch->watching = SPI_processed > 0;
-}
-
-bool
-EtlIsWatching(int64 pipeline)
-{
-	Watch watch = {pipeline, NULL, false};
-
-	EtlCatalogDo(read_watch, &watch);
-	return watch.watching;
-}
-
-/* Each update wakes the scheduler, so it is made only for a change. */
-static void
-write_path(void *arg)
-{
-	Watch *watch = arg;
-
-	execute(watch,
-			"SELECT FROM etl_catalog.schedules WHERE pipeline = $1 AND watch "
-			"AND watched IS DISTINCT FROM $2",
-			SPI_OK_SELECT);
-	if (SPI_processed > 0)
-		execute(watch, "UPDATE etl_catalog.schedules SET watched = $2 WHERE pipeline = $1",
-				SPI_OK_UPDATE);
-}
-
-void
-EtlSetWatched(int64 pipeline, const char *path)
-{
-	Watch watch = {pipeline, path, true};
-
-	EtlCatalogDo(write_path, &watch);
 }

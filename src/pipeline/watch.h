@@ -13,10 +13,4 @@
  */
 extern char *EtlWatchedPath(const EtlPipeline *pipeline);
 
-/* Whether a pipeline watches its files. */
-extern bool EtlIsWatching(int64 pipeline);
-
-/* Writes what path it reads at this moment. */
-extern void EtlSetWatched(int64 pipeline, const char *path);
-
 #endif /* ETL_WATCH_H */

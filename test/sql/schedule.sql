@@ -49,7 +49,12 @@ SELECT schedule_error(schedule) FROM unnest(ARRAY['', ' ', '* * * *', '* * * * *
 	'ü * * * ?', '0 0 30 2 *', '0 0 30,31 feb *', '0 0 31 4,6,9,11 *', '0 0 31 feb-apr *', '0 0 30 2 mon', '0 0 30 2 */2',
 	'0 seconds', '-5 minutes', '5 minuts', '5 minutes ago', '500 ms', '1 month', '1 year 2 days', '5 parsecs',
 	'10000000000 days', '2147483647 days', '2147483647 days 2562047788 hours', '1 second']) schedule;
+
+-- However long a text is, it is refused at once.
+SELECT schedule_error(schedule) FROM unnest(ARRAY[repeat('1,', 500) || '1 * * * *', repeat('1,', 500) || '1 * * * *' || repeat(' ', 20),
+	repeat('1,', 300000) || '1 * * * *', repeat('1 ', 1000000), repeat('5 minuts ', 100000), repeat('@', 1000000)]) schedule;
 SELECT etl_next_runs('@daily', 'Europe/Atlantis');
+SELECT etl_next_runs('@daily', repeat('x', 1000));
 SELECT etl_next_runs('@daily', 'UTC', 1, 'infinity');
 SELECT count(*) FROM etl_next_runs(NULL);
 SELECT count(*) FROM etl_next_runs('@daily', n => 0);

@@ -154,18 +154,27 @@ check_options(const EtlPipeline *p)
 						errmsg("watermark_lag and watermark_max need a watermark")));
 }
 
+bool
+EtlTakeOptions(const EtlArgs *args, const EtlSqlColumn *options, int n, void *definition)
+{
+	bool given = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		const EtlArg *arg = EtlArgFind(args, options[i].name);
+
+		given |= arg != NULL;
+		if (arg != NULL)
+			take_option(arg, &options[i], (char *) definition + options[i].offset);
+	}
+	return given;
+}
+
 /* Takes what is given over the old values, or over the defaults. */
 static void
 take_arguments(const EtlArgs *args, EtlPipeline *p)
 {
-	for (int i = 0; i < EtlPipelineOptionCount; i++)
-	{
-		const EtlSqlColumn *option = &EtlPipelineOptions[i];
-		const EtlArg *arg = EtlArgFind(args, option->name);
-
-		if (arg != NULL)
-			take_option(arg, option, (char *) p + option->offset);
-	}
+	(void) EtlTakeOptions(args, EtlPipelineOptions, EtlPipelineOptionCount, p);
 	if (p->query == NULL)
 		p->query = "SELECT * FROM batch";
 	if (EtlArgFind(args, "target") != NULL && p->target != NULL)

@@ -20,11 +20,11 @@
 #include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
+#include "pipeline/catalog/schedules.h"
 #include "pipeline/run/alert.h"
 #include "pipeline/run/engine.h"
 #include "pipeline/run/lock.h"
 #include "pipeline/run/report.h"
-#include "pipeline/watch.h"
 #include "pipeline/run/worker.h"
 #include "pgstat.h"
 #include "source/retry.h"
@@ -411,7 +411,7 @@ open_run(EtlRun *run)
 	EtlWatermarkInit(run);
 	EtlOpenSource(run);
 	if (run->watching && run->watched != NULL)
-		EtlSetWatched(run->pipeline->id, run->watched);
+		EtlScheduleSetWatched(run->pipeline->id, run->watched);
 	commit(run);
 }
 
@@ -427,7 +427,7 @@ static void
 finish_without_file(EtlRun *run)
 {
 	begin();
-	EtlSetWatched(run->pipeline->id, run->watched);
+	EtlScheduleSetWatched(run->pipeline->id, run->watched);
 	EtlCatalogEndRun(run->id, ETL_RUN_SUCCEEDED, NULL, NULL);
 	commit(run);
 	EtlReportEnd(ETL_RUN_SUCCEEDED, 0);

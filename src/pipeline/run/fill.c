@@ -16,9 +16,9 @@
 #include "executor/executor.h"
 #include "jit/jit.h"
 #include "miscadmin.h"
+#include "pipeline/catalog/schedules.h"
 #include "pipeline/run/engine.h"
 #include "pipeline/run/report.h"
-#include "pipeline/watch.h"
 #include "pipeline/run/worker.h"
 #include "scan/scan.h"
 #include "source/clock.h"
@@ -173,7 +173,7 @@ EtlOpenSource(EtlRun *run)
 	run->resume.once =
 		run->pipeline->mode == ETL_MODE_APPEND || run->pipeline->on_conflict == ETL_CONFLICT_ERROR;
 	run->resume.settle_ms = EtlSettleTime;
-	run->watching = run->kind == ETL_RUN_LOAD && EtlIsWatching(run->pipeline->id);
+	run->watching = run->kind == ETL_RUN_LOAD && EtlScheduleWatches(run->pipeline->id);
 	old = MemoryContextSwitchTo(run->context);
 	run->watched = EtlFilesOfSource(kind, args);
 	/* what depends on all of the source needs all of it, each time */
