@@ -705,6 +705,8 @@ CREATE TABLE etl_catalog.runs (
     message text
 );
 CREATE INDEX ON etl_catalog.runs (pipeline, id);
+CREATE INDEX ON etl_catalog.runs (pipeline, started_at);               -- for etl.retention
+CREATE INDEX ON etl_catalog.runs (pipeline) WHERE state = 'running';
 COMMENT ON TABLE etl_catalog.runs IS 'history of runs';
 
 /*
@@ -722,6 +724,7 @@ CREATE TABLE etl_catalog.totals (
     last_seconds numeric,
     last_finished timestamptz,
     last_success timestamptz,
+    last_load_began timestamptz,        -- of those that succeeded; what comes "after" is newer
     batches bigint NOT NULL,
     read bigint NOT NULL,
     malformed bigint NOT NULL,
@@ -776,21 +779,27 @@ CREATE TABLE etl_catalog.schedules (
     watch boolean NOT NULL,             -- its files, which are
     watched text,                       -- the path or pattern of its source, as it was evaluated last
     max_failures int NOT NULL,          -- in a row, before it is paused; 0: never
+    retry interval,                     -- after a failure that may pass; NULL: only by the schedule
     state text NOT NULL DEFAULT 'idle', -- waiting (for a worker), running, paused
     next_run timestamptz,
+    retry_at timestamptz,               -- when a run that failed is tried again
     not_before timestamptz,             -- after failures
     files_at timestamptz,               -- when files call for a run: they arrived, or are still from then on
     waiting_since timestamptz,
-    failures int NOT NULL DEFAULT 0,    -- in a row
-    skipped bigint NOT NULL DEFAULT 0,  -- times at which the run before was still under way
+    failures int NOT NULL DEFAULT 0,    -- in a row, of runs that came at their times
+    retries int NOT NULL DEFAULT 0,     -- since then
+    skipped bigint NOT NULL DEFAULT 0,  -- times at which the run before was still under way, or waited for a worker
     last_run bigint NOT NULL DEFAULT 0, -- whose result has been taken into account
-    reason text                         -- of the latest failure, or why it is paused
+    reason text,                        -- of the latest failure, or why it is paused
+    blocked text                        -- why "after" will never start it
 );
 COMMENT ON TABLE etl_catalog.schedules IS 'when pipelines run by themselves';
 
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.schedules', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines_id_seq', '');
+/* Schedules refer to runs by number, and runs are not dumped: their numbers go on. */
+SELECT pg_catalog.pg_extension_config_dump('etl_catalog.runs_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.checkpoints', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.watermarks', '');
 
@@ -814,6 +823,11 @@ CREATE FUNCTION etl_catalog.state_of(run bigint, pipeline bigint, state text) RE
     AS 'MODULE_PATHNAME', 'etl_state_of' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION etl_catalog.state_of(bigint, bigint, text)
     IS 'the state of a run, or "crashed" if it says that it runs, and its worker died';
+
+/* Why no schedule of this database starts anything; NULL: nothing is in the way. */
+CREATE FUNCTION etl_catalog.scheduler_obstacle() RETURNS text
+    AS 'MODULE_PATHNAME', 'etl_scheduler_obstacle' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION etl_catalog.scheduler_obstacle() IS 'why no schedule of this database starts anything';
 
 /* Whether the definition was made in this very database. */
 CREATE FUNCTION etl_catalog.is_at_home(system_identifier bigint, database oid) RETURNS boolean
@@ -863,8 +877,10 @@ COMMENT ON VIEW @extschema@.etl_dead_letters IS 'records that pipelines could no
  *
  * watermark        for pg_monitor: only numbers, dates and timestamps
  * lag              from the watermark to now, if it is a date or timestamp (of the run's time zone, unless it has one)
- * failures         in a row, of scheduled runs
- * reason           of the latest failure, or why it is paused
+ * next_run         by the schedule, or by another try after a failure; NULL: nothing will start it by time
+ * failures         in a row, of scheduled runs; tries between two times of the schedule count once
+ * skipped          times of the schedule at which the run before was still under way, or waited for a worker
+ * reason           of the latest failure, why it is paused, or why nothing starts it
  */
 CREATE VIEW @extschema@.etl_status WITH (security_barrier) AS
 SELECT p.name AS pipeline, p.owner, p.enabled,
@@ -874,10 +890,11 @@ SELECT p.name AS pipeline, p.owner, p.enabled,
         WHEN s.state = 'waiting' THEN 'waiting'
         ELSE 'idle' END AS state,
     s.schedule, s.timezone, s.after, s.watch,
-    CASE WHEN p.enabled THEN s.next_run END AS next_run,
+    CASE WHEN p.enabled AND o.obstacle IS NULL THEN least(s.next_run, s.retry_at) END AS next_run,
     CASE WHEN p.enabled AND s.not_before > pg_catalog.now() THEN s.not_before END AS not_before,
     s.failures, s.skipped,
-    CASE WHEN pg_catalog.pg_has_role(p.owner::oid, 'USAGE') THEN s.reason END AS reason,
+    CASE WHEN pg_catalog.pg_has_role(p.owner::oid, 'USAGE')
+        THEN nullif(pg_catalog.concat_ws('; ', s.reason, s.blocked, o.obstacle), '') END AS reason,
     r.run AS last_run, r.state AS last_result, r.started_at, r.finished_at,
     CASE WHEN pg_catalog.pg_has_role(p.owner::oid, 'USAGE') OR w.type IN ('smallint', 'integer', 'bigint', 'numeric', 'real',
             'double precision', 'pg_catalog.date', 'timestamp without time zone', 'timestamp with time zone')
@@ -887,6 +904,8 @@ SELECT p.name AS pipeline, p.owner, p.enabled,
         WHERE d.pipeline = p.id AND d.resolved_at IS NULL) AS open_dead_letters
 FROM etl_catalog.pipelines p
     LEFT JOIN etl_catalog.schedules s ON s.pipeline = p.id
+    LEFT JOIN LATERAL (SELECT etl_catalog.scheduler_obstacle() AS obstacle
+        WHERE s.pipeline IS NOT NULL AND p.enabled AND etl_catalog.is_at_home(p.system_identifier, p.database)) o ON true
     LEFT JOIN etl_catalog.watermarks w ON w.pipeline = p.id
     LEFT JOIN LATERAL (SELECT l.id AS run, l.started_at, l.finished_at,
             etl_catalog.state_of(l.id, p.id, l.state) AS state
@@ -960,6 +979,9 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * after            names of pipelines: it also runs when all of them have succeeded since it did
  * watch            whether it also runs when files of its source arrive
  * max_failures     so many in a row pause it; 0: none do.  Failures and pauses are told by NOTIFY etl_alert
+ * retry            after a failure that may pass (no connection, a server that fails or has had too many requests,
+ *                  a lock, a crash) the run is tried again so much later, then twice as late, up to an hour, if the
+ *                  schedule does not come sooner; '1 minute', and '0' leaves it to the schedule
  */
 CREATE FUNCTION @extschema@.etl_create_pipeline(
     name text,
@@ -986,7 +1008,8 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     timezone text DEFAULT NULL,
     after text[] DEFAULT NULL,
     watch boolean DEFAULT NULL,
-    max_failures int DEFAULT NULL)
+    max_failures int DEFAULT NULL,
+    retry interval DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 /*
@@ -1021,6 +1044,7 @@ CREATE FUNCTION @extschema@.etl_alter_pipeline(
     after text[] DEFAULT NULL,
     watch boolean DEFAULT NULL,
     max_failures int DEFAULT NULL,
+    retry interval DEFAULT NULL,
     owner regrole DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
@@ -1132,7 +1156,7 @@ CREATE FUNCTION @extschema@.etl_cancel(name text) RETURNS boolean
 LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
 BEGIN ATOMIC
     SELECT coalesce(pg_catalog.bool_or(pg_catalog.pg_cancel_backend(r.pid)), false)
-    FROM @extschema@.etl_runs r WHERE r.pipeline = $1 AND r.state = 'running';
+    FROM @extschema@.etl_progress r WHERE r.pipeline = $1;
 END;
 COMMENT ON FUNCTION @extschema@.etl_cancel(text) IS 'ends the run of a pipeline that is under way';
 REVOKE EXECUTE ON FUNCTION @extschema@.etl_cancel(text) FROM PUBLIC;
@@ -1155,7 +1179,7 @@ COMMENT ON FUNCTION etl_catalog.breakers() IS 'what etl_metrics() tells of circu
 CREATE VIEW etl_catalog.metric_families AS
 SELECT * FROM (VALUES
     (1, 'etl_runs_total', 'counter', 'Runs that have ended, by result.'),
-    (2, 'etl_runs_skipped_total', 'counter', 'Times of the schedule at which the run before was still under way.'),
+    (2, 'etl_runs_skipped_total', 'counter', 'Times of the schedule at which the run before was under way or waiting.'),
     (3, 'etl_run_duration_seconds', 'summary', 'How long runs took, but for those that crashed.'),
     (4, 'etl_last_run_duration_seconds', 'gauge', 'How long the run took that ended last.'),
     (5, 'etl_last_run_timestamp_seconds', 'gauge', 'When the last run ended.'),

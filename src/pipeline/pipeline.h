@@ -111,13 +111,25 @@ typedef struct EtlRunCounters
 
 extern void EtlPipelineInit(void);
 
+/*
+ * Why no schedule of this database starts anything; NULL: nothing is in the way.  The scheduler says so; what would help
+ * is in *hint.
+ */
+extern const char *(*EtlSchedulerObstacle)(const char **hint);
+
 /* Whether launcher and workers can be there, to run pipelines by themselves. */
 extern bool EtlIsPreloaded;
 
 /* After a run: in how many ms a last record that it held back will count; 0: none was held back. */
 extern int64 EtlSettlesIn;
 
+/* How many runs of a role may be under way; INT_MAX: any number. */
+extern int EtlMaxRunsOf(Oid role);
+
 /* settings */
+#define ETL_MAX_WORKERS 128
+extern int EtlMaxWorkers;
+extern int EtlMaxRuntime;	/* ms; 0: no limit */
 extern int EtlDrainTimeout; /* ms */
 extern int EtlSettleTime;	/* ms */
 extern int EtlDeadLetterMaxBytes;

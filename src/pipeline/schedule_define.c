@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #define MAX_AFTER 100 /* names in "after" */
+#define LONGEST_RETRY_MS (INT64CONST(30) * 86400 * 1000)
 
 typedef struct Path
 {
@@ -47,6 +48,10 @@ check_schedule(EtlScheduleDefinition *d)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("max_failures must not be negative"),
 						errhint("0 never pauses the pipeline.")));
+	if (d->retry.ms > 0 && (d->retry.ms < 1000 || d->retry.ms > LONGEST_RETRY_MS))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("retry must be between a second and 30 days, or 0"),
+						errhint("0 leaves it to the schedule.")));
 }
 
 static void
@@ -70,18 +75,26 @@ check_after(const EtlPipeline *pipeline, List *after)
 }
 
 static void
-find_watched(const EtlArgs *args, const EtlPipeline *pipeline, EtlScheduleDefinition *d)
+find_watched(const EtlPipeline *pipeline, EtlScheduleDefinition *d)
 {
 	Path path = {pipeline, NULL};
 
 	if (d->watch)
 		EtlDoAsOwner(pipeline, find_path, &path);
 	d->watched = path.path;
-	if (d->watch && !EtlIsPreloaded && EtlArgFind(args, "watch") != NULL)
-		ereport(NOTICE, (errmsg("nobody watches the files of pipeline \"%s\"", pipeline->name),
-						 errdetail("The library is not preloaded."),
-						 errhint("Put etl into \"%s\", and this database into \"%s\".",
-								 "shared_preload_libraries", "etl.databases")));
+}
+
+/* Who has just said when it runs wants to know that it does not. */
+static void
+warn_of_obstacle(const EtlPipeline *pipeline)
+{
+	const char *hint;
+	const char *obstacle = EtlSchedulerObstacle(&hint);
+
+	if (obstacle != NULL)
+		ereport(WARNING, (errmsg("pipeline \"%s\" does not run by itself", pipeline->name),
+						  errdetail_internal("It is defined, but %s.", obstacle),
+						  hint != NULL ? errhint("%s", hint) : 0));
 }
 
 /* With another source a pipeline may watch other files, or none; its path is evaluated as another owner, too. */
@@ -95,22 +108,28 @@ void
 EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline)
 {
 	EtlScheduleDefinition *d = EtlScheduleRead(pipeline->id);
+	bool given;
 
 	if (d == NULL)
 	{
 		d = palloc0(sizeof(EtlScheduleDefinition));
 		d->pipeline = pipeline->id;
 		d->max_failures = 10;
+		d->retry = (EtlInterval){"1 minute", 60 * 1000};
 	}
-	if (!EtlTakeOptions(args, EtlScheduleOptions, EtlScheduleOptionCount, d) &&
-		!changes_watched(args, d))
+	given = EtlTakeOptions(args, EtlScheduleOptions, EtlScheduleOptionCount, d);
+	if (!given && !changes_watched(args, d))
 		return;
 	check_schedule(d);
 	if (EtlArgFind(args, "after") != NULL)
 		check_after(pipeline, d->after);
-	find_watched(args, pipeline, d);
+	find_watched(pipeline, d);
 	if (d->schedule == NULL && d->after == NIL && !d->watch)
+	{
 		EtlScheduleDelete(pipeline->id);
-	else
-		EtlScheduleStore(d);
+		return;
+	}
+	EtlScheduleStore(d);
+	if (given)
+		warn_of_obstacle(pipeline);
 }

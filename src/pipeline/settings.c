@@ -13,7 +13,19 @@
 
 int EtlSettleTime = 10000;
 int EtlRetention = 30 * 24 * 60;
+int EtlMaxWorkers = 4;
 bool EtlIsPreloaded = false;
+const char *(*EtlSchedulerObstacle)(const char **hint);
+
+static int max_workers_per_role = 0;
+
+int
+EtlMaxRunsOf(Oid role)
+{
+	if (superuser_arg(role))
+		return INT_MAX;
+	return max_workers_per_role > 0 ? max_workers_per_role : Max(EtlMaxWorkers - 1, 1);
+}
 
 void
 EtlPipelineInit(void)
@@ -41,5 +53,17 @@ EtlPipelineInit(void)
 		"Another one tells how it ended; 0 or -1 leaves both out, but for runs "
 		"that do not succeed.",
 		&EtlLogInterval, 10, -1, 24 * 3600, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("etl.max_workers", "Sets how many scheduled runs may be under way.",
+							"Those that are due beyond that wait for their turn.", &EtlMaxWorkers,
+							4, 0, ETL_MAX_WORKERS, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"etl.max_workers_per_role",
+		"Sets how many runs of one role may be under way, scheduled or started by hand.",
+		"0 is one less than etl.max_workers, but at least one. Superusers have no such limit.",
+		&max_workers_per_role, 0, 0, ETL_MAX_WORKERS, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("etl.max_runtime",
+							"Sets how long a run may take, whatever its pipeline says.",
+							"0 leaves that to the max_runtime of each pipeline.", &EtlMaxRuntime, 0,
+							0, INT_MAX, PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	EtlBatchInit();
 }

@@ -14,6 +14,7 @@
 WORDS(EtlRunKindWords, "kind", "load", "retry");
 WORDS(EtlRunStateWords, "state", "running", "succeeded", "failed", "cancelled", "stopped",
 	  "crashed");
+WORDS(EtlScheduleStateWords, "state", "idle", "waiting", "running", "paused");
 WORDS(EtlModeWords, "mode", "upsert", "append");
 WORDS(EtlOnConflictWords, "on_conflict", "update", "ignore", "error");
 WORDS(EtlOnFaultWords, "on_error", "dead_letter", "fail");

@@ -31,6 +31,15 @@ typedef enum EtlRunState
 	ETL_RUN_CRASHED	 /* its worker ended without a word */
 } EtlRunState;
 
+/* What the scheduler has made of a pipeline. */
+typedef enum EtlScheduleState
+{
+	ETL_SCHEDULE_IDLE,
+	ETL_SCHEDULE_WAITING, /* for a worker */
+	ETL_SCHEDULE_RUNNING,
+	ETL_SCHEDULE_PAUSED
+} EtlScheduleState;
+
 /* How rows are applied to the target. */
 typedef enum EtlMode
 {
@@ -70,6 +79,7 @@ typedef enum EtlFailedStage
 
 extern const EtlWords EtlRunKindWords;
 extern const EtlWords EtlRunStateWords;
+extern const EtlWords EtlScheduleStateWords;
 extern const EtlWords EtlModeWords;
 extern const EtlWords EtlOnConflictWords;
 extern const EtlWords EtlOnFaultWords;

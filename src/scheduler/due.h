@@ -1,6 +1,6 @@
 /*
  * due.h
- *		Which pipelines of this database are due, and what became of their runs.
+ *		One look of a scheduler at its database: which pipelines are due, and workers for them.
  */
 #ifndef ETL_DUE_H
 #define ETL_DUE_H

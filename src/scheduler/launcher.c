@@ -17,10 +17,13 @@
 
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "postmaster/bgworker.h"
+#include "pipeline/background.h"
+#include "pipeline/pipeline.h"
 #include "postmaster/interrupt.h"
+#include "scheduler/places.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/shared.h"
+#include "scheduler/watches.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
@@ -31,7 +34,6 @@
 #define LONGEST_WAIT_MS (60 * 1000)
 #define RESTART_AFTER_S 5
 
-int EtlMaxWorkers = 4;
 bool EtlEnabled = true;
 static char *databases_setting = "";
 static int clock_shift = 0;
@@ -86,9 +88,6 @@ define_settings(void)
 	DefineCustomStringVariable(
 		"etl.databases", "Names the databases whose pipelines are scheduled.", NULL,
 		&databases_setting, "", PGC_SIGHUP, GUC_LIST_INPUT, check_databases, NULL, NULL);
-	DefineCustomIntVariable("etl.max_workers", "Sets how many scheduled runs may be under way.",
-							"Those that are due beyond that wait for their turn.", &EtlMaxWorkers,
-							4, 0, ETL_MAX_WORKERS, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("etl.enabled", "Starts pipelines at their times.", NULL, &EtlEnabled,
 							 true, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("etl.clock_shift",
@@ -100,19 +99,12 @@ define_settings(void)
 void
 EtlLauncherInit(void)
 {
-	BackgroundWorker worker = {0};
+	EtlBackground launcher = {
+		.function = "EtlLauncherMain", .type = "etl launcher", .restart_after = RESTART_AFTER_S};
 
 	define_settings();
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = RESTART_AFTER_S;
-	strlcpy(worker.bgw_library_name, "etl", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "EtlLauncherMain", sizeof(worker.bgw_function_name));
-	strlcpy(worker.bgw_name, "etl launcher", sizeof(worker.bgw_name));
-	strlcpy(worker.bgw_type, "etl launcher", sizeof(worker.bgw_type));
-	RegisterBackgroundWorker(&worker);
+	if (process_shared_preload_libraries_in_progress)
+		(void) EtlStartBackground(&launcher, NULL);
 }
 
 static bool
@@ -173,29 +165,34 @@ say_exhausted(void)
 					  errhint("Raise \"max_worker_processes\".")));
 }
 
+/* Starts a process of ours, and keeps its handle; without room it is to be started later. */
+static BackgroundWorkerHandle *
+start(EtlBackground *what, TimestampTz *due)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext); /* for the handle */
+	BackgroundWorkerHandle *handle = NULL;
+
+	what->notify = true;
+	if (!EtlStartBackground(what, &handle))
+	{
+		handle = NULL;
+		*due = EtlNow() + 10 * USECS_PER_SEC;
+		say_exhausted();
+	}
+	MemoryContextSwitchTo(old);
+	return handle;
+}
+
 static void
 start_scheduler(Entry *entry)
 {
-	BackgroundWorker worker = {0};
-	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext); /* for the handle */
-	bool registered;
+	EtlBackground scheduler = {.function = "EtlSchedulerMain",
+							   .type = "etl scheduler",
+							   .subject = entry->name,
+							   .extra = entry->name,
+							   .extra_len = NAMEDATALEN};
 
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	strlcpy(worker.bgw_library_name, "etl", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "EtlSchedulerMain", sizeof(worker.bgw_function_name));
-	snprintf(worker.bgw_name, BGW_MAXLEN, "etl scheduler %s", entry->name);
-	strlcpy(worker.bgw_type, "etl scheduler", sizeof(worker.bgw_type));
-	strlcpy(worker.bgw_extra, entry->name, NAMEDATALEN);
-	worker.bgw_notify_pid = MyProcPid;
-	registered = RegisterDynamicBackgroundWorker(&worker, &entry->scheduler);
-	MemoryContextSwitchTo(old);
-	if (registered)
-		return;
-	entry->scheduler = NULL;
-	entry->due = EtlNow() + 10 * USECS_PER_SEC;
-	say_exhausted();
+	entry->scheduler = start(&scheduler, &entry->due);
 }
 
 /* A scheduler has ended: when to look at its database again. */
@@ -239,26 +236,11 @@ look_after(Entry *entry, TimestampTz now)
 
 /* Where files are to be watched, and nobody does. */
 static void
-start_watcher(TimestampTz now)
+start_watcher(void)
 {
-	BackgroundWorker worker = {0};
-	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext); /* for the handle */
+	EtlBackground what = {.function = "EtlWatcherMain", .type = "etl watcher", .apart = true};
 
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	strlcpy(worker.bgw_library_name, "etl", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "EtlWatcherMain", sizeof(worker.bgw_function_name));
-	strlcpy(worker.bgw_name, "etl watcher", sizeof(worker.bgw_name));
-	strlcpy(worker.bgw_type, "etl watcher", sizeof(worker.bgw_type));
-	worker.bgw_notify_pid = MyProcPid;
-	if (!RegisterDynamicBackgroundWorker(&worker, &watcher))
-	{
-		watcher = NULL;
-		watcher_due = now + 10 * USECS_PER_SEC;
-		say_exhausted();
-	}
-	MemoryContextSwitchTo(old);
+	watcher = start(&what, &watcher_due);
 }
 
 /* One that has gone for no reason that is known comes back a little later. */
@@ -277,7 +259,7 @@ look_after_watcher(TimestampTz now)
 	}
 	if (EtlEnabled && watcher == NULL && watcher_due <= now && EtlHasWatches() &&
 		!EtlHasWatcher(&left))
-		start_watcher(now);
+		start_watcher();
 }
 
 /* ----------------------------------------------------------------

@@ -8,15 +8,13 @@
 #include "etl.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
-#include "pipeline/catalog/catalog.h"
+#include "pipeline/catalog/schedules.h"
 #include "pipeline/run/engine.h"
 #include "pipeline/run/worker.h"
 #include "postmaster/bgworker.h"
+#include "scheduler/places.h"
 #include "scheduler/scheduler.h"
-#include "scheduler/shared.h"
 #include "source/retry.h"
 #include "storage/ipc.h"
 #include "utils/snapmgr.h"
@@ -30,48 +28,31 @@ give_place_back(int code, Datum arg)
 	EtlEndWork(&ticket);
 }
 
-/*
- * The source asked for a wait that is too long for a run: the pipeline is parked until then, and the worker is free
- * for others.
- */
-static void
-write_wait(void *arg)
+/* When a wait of so many ms is over, as schedulers see it. */
+static TimestampTz
+after_wait(int64 ms)
 {
-	Oid types[] = {INT8OID, TIMESTAMPTZOID};
-	Datum values[] = {
-		Int64GetDatum(ticket.pipeline),
-		TimestampTzGetDatum(TimestampTzPlusMilliseconds(EtlNow(), EtlRetryRefusedWait))};
-
-	if (SPI_execute_with_args(
-			"UPDATE etl_catalog.schedules SET not_before = $2 WHERE pipeline = $1",
-			lengthof(values), types, values, NULL, false, 0) != SPI_OK_UPDATE)
-		elog(ERROR, "could not park a pipeline");
+	return TimestampTzPlusMilliseconds(EtlNow(), ms);
 }
 
 /*
+ * The source asked for a wait that is too long for a run: the pipeline is parked until then, and the worker is free
+ * for others.
+ *
  * A file was read but for its last record, which somebody may be writing.  No event will tell when nobody is any more,
  * so the pipeline that watches it is to look again: when it is still, rounded up, so that many files are few runs.
  */
 static void
-write_settling(void *arg)
+leave_word(void)
 {
-	Oid types[] = {INT8OID, TIMESTAMPTZOID};
-	Datum values[] = {Int64GetDatum(ticket.pipeline),
-					  TimestampTzGetDatum(
-						  TimestampTzPlusMilliseconds(EtlNow(), (EtlSettlesIn / 1000 + 1) * 1000))};
-
-	if (SPI_execute_with_args("UPDATE etl_catalog.schedules SET files_at = least(files_at, $2) "
-							  "WHERE pipeline = $1 AND watch",
-							  lengthof(values), types, values, NULL, false, 0) != SPI_OK_UPDATE)
-		elog(ERROR, "could not write when files are still");
-}
-
-static void
-write_for_scheduler(void (*write)(void *arg))
-{
+	if (EtlRetryRefusedWait <= 0 && EtlSettlesIn <= 0)
+		return;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	EtlCatalogDo(write, NULL);
+	if (EtlRetryRefusedWait > 0)
+		EtlScheduleSetNotBefore(ticket.pipeline, after_wait(EtlRetryRefusedWait));
+	if (EtlSettlesIn > 0)
+		EtlScheduleSetFilesAt(ticket.pipeline, after_wait((EtlSettlesIn / 1000 + 1) * 1000));
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
@@ -90,9 +71,6 @@ EtlRunnerMain(Datum arg)
 	before_shmem_exit(give_place_back, 0);
 	EtlConnectWorker(ticket.database, ticket.owner);
 	EtlRunPipeline(ticket.pipeline, ETL_RUN_LOAD, run_started);
-	if (EtlRetryRefusedWait > 0)
-		write_for_scheduler(write_wait);
-	if (EtlSettlesIn > 0)
-		write_for_scheduler(write_settling);
+	leave_word();
 	proc_exit(0);
 }

@@ -23,6 +23,7 @@ EtlSchedulerInit(void)
 {
 	EtlSharedInit();
 	EtlLauncherInit();
+	EtlObstacleInit();
 }
 
 void

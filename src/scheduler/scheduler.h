@@ -4,10 +4,12 @@
  *
  *		launcher.c		starts a scheduler for a database when something may be due there
  *		scheduler.c		the process of a scheduler: one look at its database
- *		due.c			what becomes of a pipeline: the one place where its state changes
+ *		due.c			... that look: what is due, and workers for it
+ *		transitions.c	what becomes of a pipeline: the one place where its state changes
+ *		triggers.c		what makes it run: times, another try, files, other pipelines
  *		runner.c		the process of a run that was due
  *		watcher.c		the process that knows when files arrive; inotify.c asks the kernel
- *		shared.c		what they tell each other
+ *		shared.c		what they tell each other; places.c has places of workers, watches.c what is watched
  *		metrics.c		what they tell the world
  */
 #ifndef ETL_SCHEDULER_H
@@ -18,9 +20,9 @@
 
 extern void EtlSchedulerInit(void);
 extern void EtlLauncherInit(void);
+extern void EtlObstacleInit(void);
 
 /* settings */
-extern int EtlMaxWorkers;
 extern bool EtlEnabled;
 
 /* The time, as launcher and schedulers see it. */

@@ -31,7 +31,7 @@
 #include "postmaster/interrupt.h"
 #include "scheduler/inotify.h"
 #include "scheduler/scheduler.h"
-#include "scheduler/shared.h"
+#include "scheduler/watches.h"
 #include "source/clock.h"
 #include "source/glob.h"
 #include "storage/ipc.h"

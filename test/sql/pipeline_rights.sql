@@ -75,11 +75,13 @@ RESET ROLE;
 -- as a superuser
 SELECT etl_alter_pipeline('in_source', batch_size => 7);
 SELECT left_behind(), current_user, current_setting('search_path');
+SET client_min_messages = error; -- whether the library is preloaded or not
 SELECT etl_alter_pipeline('in_query', schedule => '1 day');
 SELECT left_behind(), current_user, current_setting('search_path');
 SELECT etl_alter_pipeline('in_rule', target => 'evil.target');
 SELECT left_behind(), current_user, current_setting('search_path');
 SELECT etl_alter_pipeline('in_source', source => 'etl_csv(evil.evaluated()) AS t(id bigint, name text)', watch => true);
+RESET client_min_messages;
 SELECT left_behind(), current_user, current_setting('search_path');
 SELECT etl_pause(name), etl_resume(name), etl_watermark(name), etl_reset(name), etl_purge(name, '1 day') FROM etl_pipelines;
 SELECT left_behind(), current_user, current_setting('search_path');

@@ -2,7 +2,7 @@
 -- Which sources can be watched, by whom, and what is stored of that.  That files are watched is tested by
 -- test/t/062_watch.pl.
 --
-SET client_min_messages = warning; -- whether the library is preloaded or not
+SET client_min_messages = error; -- whether the library is preloaded or not
 CREATE TABLE seen (id int PRIMARY KEY);
 CREATE ROLE regress_watch_owner;
 CREATE ROLE regress_watch_member IN ROLE regress_watch_owner;

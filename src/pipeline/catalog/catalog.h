@@ -39,6 +39,8 @@ extern void
 EtlCatalogEndRun(int64 run, EtlRunState state, const char *sqlstate, const char *message);
 /* Whether, at this very moment, it is not written how a run has ended. */
 extern bool EtlCatalogRunIsOpen(int64 run);
+/* The same of any run of a pipeline. */
+extern bool EtlCatalogHasOpenRun(int64 pipeline);
 
 typedef struct EtlRunResult
 {

@@ -8,7 +8,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/catalog/sql.h"
+#include "pipeline/catalog/schedules.h"
 
 #define MEMBER(name, type, ...)                               \
 	{                                                         \
@@ -160,6 +160,7 @@ EtlCatalogAdopt(void)
 							   "WHERE NOT etl_catalog.is_at_home(system_identifier, database)"};
 	EtlSqlValues values = {0};
 
+	EtlScheduleAdopt();
 	EtlSqlAddBigint(&values, (int64) GetSystemIdentifier());
 	EtlSqlAdd(&values, OIDOID, ObjectIdGetDatum(MyDatabaseId));
 	return (int64) EtlSqlRun(&statement, &values);

@@ -48,14 +48,16 @@ add_to_totals(void)
 	}
 	return psprintf(
 		"INSERT INTO etl_catalog.totals AS t (pipeline, seconds, last_seconds, last_finished, "
-		"last_success%s) "
+		"last_success, last_load_began%s) "
 		"SELECT pipeline, coalesce(duration, 0), duration, finished_at, "
-		"CASE WHEN state = 'succeeded' THEN finished_at END%s FROM ended, LATERAL "
+		"CASE WHEN state = 'succeeded' THEN finished_at END, "
+		"CASE WHEN state = 'succeeded' AND kind = 'load' THEN started_at END%s FROM ended, LATERAL "
 		"(SELECT greatest(extract(epoch FROM finished_at - started_at), 0)) AS d(duration) "
 		"ON CONFLICT (pipeline) DO UPDATE SET seconds = t.seconds + excluded.seconds, "
 		"last_seconds = coalesce(excluded.last_seconds, t.last_seconds), "
 		"last_finished = coalesce(excluded.last_finished, t.last_finished), "
-		"last_success = coalesce(excluded.last_success, t.last_success)%s",
+		"last_success = coalesce(excluded.last_success, t.last_success), "
+		"last_load_began = coalesce(excluded.last_load_began, t.last_load_began)%s",
 		columns.data, values.data, sums.data);
 }
 
@@ -129,6 +131,17 @@ EtlCatalogRunIsOpen(int64 run)
 	EtlSqlValues values = {0};
 
 	EtlSqlAddBigint(&values, run);
+	return EtlSqlRun(&statement, &values) > 0;
+}
+
+bool
+EtlCatalogHasOpenRun(int64 pipeline)
+{
+	static EtlSql statement = {
+		"SELECT FROM etl_catalog.runs WHERE pipeline = $1 AND state = 'running'", .latest = true};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, pipeline);
 	return EtlSqlRun(&statement, &values) > 0;
 }
 

@@ -51,7 +51,7 @@ EtlScheduleStore(const EtlScheduleDefinition *definition)
 	if (statement.text == NULL)
 		statement.text = EtlSqlText(
 			"INSERT INTO etl_catalog.schedules (%1$s) VALUES (%2$s) ON CONFLICT (pipeline) "
-			"DO UPDATE SET (%1$s, next_run, not_before, files_at) = (%2$s, NULL, NULL, "
+			"DO UPDATE SET (%1$s, next_run, retry_at, not_before, files_at) = (%2$s, NULL, NULL, NULL, "
 			"CASE WHEN excluded.watch THEN schedules.files_at END)",
 			EtlSqlNames(definition_columns, n), EtlSqlParameters(definition_columns, n, 1));
 	EtlSqlAddStruct(&values, definition_columns, n, definition);
@@ -66,6 +66,153 @@ EtlScheduleDelete(int64 pipeline)
 
 	EtlSqlAddBigint(&values, pipeline);
 	(void) EtlSqlRun(&statement, &values);
+}
+
+void
+EtlScheduleAdopt(void)
+{
+	static EtlSql statement = {
+		"UPDATE etl_catalog.schedules AS s SET (state, retry_at, not_before, waiting_since, failures, "
+		"retries, last_run, reason) = ('idle', NULL, NULL, NULL, 0, 0, "
+		"(SELECT coalesce(max(r.id), 0) FROM etl_catalog.runs r WHERE r.pipeline = s.pipeline), NULL) "
+		"FROM etl_catalog.pipelines p WHERE p.id = s.pipeline "
+		"AND NOT etl_catalog.is_at_home(p.system_identifier, p.database)"};
+	EtlSqlValues values = {0};
+
+	(void) EtlSqlRun(&statement, &values);
+}
+
+/* ----------------------------------------------------------------
+ *	The scheduler's view
+ * ---------------------------------------------------------------- */
+
+#define SCHEDULED(name, type, ...)                             \
+	{                                                          \
+#name, type, offsetof(EtlScheduled, name), __VA_ARGS__ \
+	}
+#define TIME(name) SCHEDULED(name, ETL_SQL_TIME, .nullable = true)
+
+/* What the scheduler writes. */
+#define WRITTEN                                                                                  \
+	SCHEDULED(state, ETL_SQL_WORD, &EtlScheduleStateWords), TIME(next_run), TIME(retry_at),      \
+		TIME(not_before), TIME(files_at), TIME(waiting_since), SCHEDULED(failures, ETL_SQL_INT), \
+		SCHEDULED(retries, ETL_SQL_INT), SCHEDULED(skipped, ETL_SQL_BIGINT),                     \
+		SCHEDULED(last_run, ETL_SQL_BIGINT), SCHEDULED(reason, ETL_SQL_TEXT),                    \
+		SCHEDULED(blocked, ETL_SQL_TEXT)
+
+static const EtlSqlColumn written_columns[] = {WRITTEN};
+static const EtlSqlColumn scheduled_columns[] = {
+	WRITTEN,
+	SCHEDULED(pipeline, ETL_SQL_BIGINT),
+	SCHEDULED(name, ETL_SQL_TEXT),
+	SCHEDULED(owner, ETL_SQL_ROLE),
+	SCHEDULED(enabled, ETL_SQL_BOOLEAN),
+	SCHEDULED(is_copy, ETL_SQL_BOOLEAN),
+	SCHEDULED(obstacle, ETL_SQL_TEXT),
+	SCHEDULED(schedule, ETL_SQL_TEXT),
+	SCHEDULED(timezone, ETL_SQL_TEXT),
+	SCHEDULED(after, ETL_SQL_TEXTS),
+	SCHEDULED(watch, ETL_SQL_BOOLEAN),
+	SCHEDULED(max_failures, ETL_SQL_INT),
+	SCHEDULED(retry, ETL_SQL_INTERVAL),
+	SCHEDULED(is_running, ETL_SQL_BOOLEAN),
+	SCHEDULED(after_ready, ETL_SQL_BOOLEAN),
+	SCHEDULED(after_missing, ETL_SQL_TEXT),
+	SCHEDULED(run, ETL_SQL_BIGINT),
+	SCHEDULED(run_state, ETL_SQL_WORD, &EtlRunStateWords),
+	SCHEDULED(run_started, ETL_SQL_TIME),
+	SCHEDULED(run_sqlstate, ETL_SQL_TEXT),
+	SCHEDULED(run_message, ETL_SQL_TEXT),
+};
+
+/* What costs no more with a longer history: only totals and the latest run are looked at. */
+List *
+EtlScheduleList(void)
+{
+	static EtlSql statement = {
+		"SELECT s.*, p.name, p.owner::oid AS owner, "
+		"p.enabled, NOT etl_catalog.is_at_home(p.system_identifier, p.database) AS is_copy, "
+		"r.id AS run, r.state AS run_state, r.sqlstate AS run_sqlstate, r.message AS run_message, "
+		"r.started_at AS run_started, etl_catalog.is_running(p.id) AS is_running, "
+		"(SELECT a.name FROM unnest(s.after) AS a(name) WHERE NOT EXISTS "
+		"	(SELECT FROM etl_catalog.pipelines o WHERE o.name = a.name) LIMIT 1) AS after_missing, "
+		"cardinality(s.after) > 0 AND NOT EXISTS (SELECT FROM unnest(s.after) AS a(name) "
+		"	WHERE NOT EXISTS (SELECT FROM etl_catalog.pipelines o "
+		"		JOIN etl_catalog.totals d ON d.pipeline = o.id WHERE o.name = a.name "
+		"		AND d.last_success > coalesce(t.last_load_began, '-infinity'))) AS after_ready, "
+		"CASE WHEN a.oid IS NULL THEN 'its owner does not exist any more' "
+		"	WHEN NOT a.rolcanlogin THEN format('its owner, role \"%s\", may not log in', a.rolname) "
+		"	WHEN NOT has_database_privilege(a.oid, current_database(), 'CONNECT') THEN "
+		"		format('its owner, role \"%s\", may not connect to this database', a.rolname) "
+		"	END AS obstacle "
+		"FROM etl_catalog.schedules s JOIN etl_catalog.pipelines p ON p.id = s.pipeline "
+		"LEFT JOIN etl_catalog.totals t ON t.pipeline = p.id "
+		"LEFT JOIN pg_catalog.pg_roles a ON a.oid = p.owner::oid "
+		"LEFT JOIN LATERAL (SELECT l.id, l.state, l.sqlstate, l.message, l.started_at "
+		"	FROM etl_catalog.runs l WHERE l.pipeline = p.id AND l.id > s.last_run AND l.kind = 'load' "
+		"	ORDER BY l.id DESC LIMIT 1) r ON true "
+		"FOR NO KEY UPDATE OF s, p SKIP LOCKED"};
+	EtlSqlValues values = {0};
+
+	return EtlSqlSelect(&statement, &values, scheduled_columns, lengthof(scheduled_columns),
+						sizeof(EtlScheduled));
+}
+
+void
+EtlScheduleWrite(const EtlScheduled *row)
+{
+	static EtlSql statement;
+	const int n = lengthof(written_columns);
+	EtlSqlValues values = {0};
+
+	if (statement.text == NULL)
+		statement.text =
+			EtlSqlText("UPDATE etl_catalog.schedules SET (%s) = (%s) WHERE pipeline = $1",
+					   EtlSqlNames(written_columns, n), EtlSqlParameters(written_columns, n, 2));
+	EtlSqlAddBigint(&values, row->pipeline);
+	EtlSqlAddStruct(&values, written_columns, n, row);
+	(void) EtlSqlRun(&statement, &values);
+}
+
+List *
+EtlScheduleLooks(void)
+{
+	static EtlSql statement = {"SELECT pipeline, etl_catalog.is_running(pipeline) AS is_running "
+							   "FROM etl_catalog.schedules"};
+	static const EtlSqlColumn columns[] = {
+		{"pipeline", ETL_SQL_BIGINT, offsetof(EtlScheduleLook, pipeline)},
+		{"is_running", ETL_SQL_BOOLEAN, offsetof(EtlScheduleLook, is_running)},
+	};
+	EtlSqlValues values = {0};
+
+	return EtlSqlSelect(&statement, &values, columns, lengthof(columns), sizeof(EtlScheduleLook));
+}
+
+List *
+EtlRunProcesses(void)
+{
+	static EtlSql statement = {"SELECT pid, usesysid FROM pg_stat_activity "
+							   "WHERE backend_type = 'etl pipeline' AND usesysid IS NOT NULL"};
+	static const EtlSqlColumn columns[] = {
+		{"pid", ETL_SQL_INT, offsetof(EtlRunProcess, pid)},
+		{"usesysid", ETL_SQL_ROLE, offsetof(EtlRunProcess, owner)},
+	};
+	EtlSqlValues values = {0};
+
+	return EtlSqlSelect(&statement, &values, columns, lengthof(columns), sizeof(EtlRunProcess));
+}
+
+int64
+EtlCountRunsBefore(Oid owner)
+{
+	static EtlSql statement = {
+		"SELECT count(*) FROM pg_stat_activity AS a, pg_stat_activity AS me "
+		"WHERE me.pid = pg_backend_pid() AND a.backend_type = 'etl pipeline' AND a.usesysid = $1 "
+		"AND (a.backend_start, a.pid) < (me.backend_start, me.pid)"};
+	EtlSqlValues values = {0};
+
+	EtlSqlAdd(&values, OIDOID, ObjectIdGetDatum(owner));
+	return EtlSqlRunForBigint(&statement, &values);
 }
 
 /* ----------------------------------------------------------------
@@ -97,6 +244,20 @@ EtlScheduleUnknown(List *names, Oid role)
 	EtlSqlValues values = {0};
 
 	add_names_and_role(&values, names, role);
+	return EtlSqlRunForText(&statement, &values);
+}
+
+char *
+EtlScheduleFollowers(const char *name, Oid role)
+{
+	static EtlSql statement = {
+		"SELECT string_agg(format('\"%s\"', p.name), ', ' ORDER BY p.name) "
+		"FROM etl_catalog.schedules s JOIN etl_catalog.pipelines p ON p.id = s.pipeline "
+		"WHERE $1 = ANY (s.after) AND " MAY_SEE("p")};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddText(&values, name);
+	EtlSqlAdd(&values, OIDOID, ObjectIdGetDatum(role));
 	return EtlSqlRunForText(&statement, &values);
 }
 
@@ -155,4 +316,51 @@ EtlScheduleSetWatched(int64 pipeline, const char *path)
 	EtlSqlAddText(&values, path);
 	if (EtlSqlRun(&look, &values) > 0)
 		(void) EtlSqlRun(&write, &values);
+}
+
+List *
+EtlScheduleWatched(void)
+{
+	static EtlSql statement = {
+		"SELECT s.pipeline, s.watched FROM etl_catalog.schedules s "
+		"JOIN etl_catalog.pipelines p ON p.id = s.pipeline "
+		"JOIN pg_catalog.pg_roles a ON a.oid = p.owner::oid "
+		"WHERE s.watch AND octet_length(s.watched) BETWEEN 1 AND 4095 AND p.enabled "
+		"AND etl_catalog.is_at_home(p.system_identifier, p.database) "
+		"AND pg_has_role(a.oid, 'pg_read_server_files', 'USAGE') ORDER BY s.pipeline"};
+	static const EtlSqlColumn columns[] = {
+		{"pipeline", ETL_SQL_BIGINT, offsetof(EtlWatched, pipeline)},
+		{"watched", ETL_SQL_TEXT, offsetof(EtlWatched, path)},
+	};
+	EtlSqlValues values = {0};
+
+	return EtlSqlSelect(&statement, &values, columns, lengthof(columns), sizeof(EtlWatched));
+}
+
+/* ----------------------------------------------------------------
+ *	What a run leaves for the scheduler
+ * ---------------------------------------------------------------- */
+
+void
+EtlScheduleSetNotBefore(int64 pipeline, TimestampTz time)
+{
+	static EtlSql statement = {
+		"UPDATE etl_catalog.schedules SET not_before = $2 WHERE pipeline = $1"};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, pipeline);
+	EtlSqlAddTime(&values, time);
+	(void) EtlSqlRun(&statement, &values);
+}
+
+void
+EtlScheduleSetFilesAt(int64 pipeline, TimestampTz time)
+{
+	static EtlSql statement = {"UPDATE etl_catalog.schedules SET files_at = least(files_at, $2) "
+							   "WHERE pipeline = $1 AND watch"};
+	EtlSqlValues values = {0};
+
+	EtlSqlAddBigint(&values, pipeline);
+	EtlSqlAddTime(&values, time);
+	(void) EtlSqlRun(&statement, &values);
 }

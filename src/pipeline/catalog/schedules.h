@@ -8,6 +8,7 @@
 #ifndef ETL_SCHEDULES_H
 #define ETL_SCHEDULES_H
 
+#include "datatype/timestamp.h"
 #include "pipeline/catalog/sql.h"
 
 /*
@@ -22,17 +23,90 @@ typedef struct EtlScheduleDefinition
 	List *after; /* of char *, names of pipelines */
 	bool watch;
 	int max_failures;
-	char *watched; /* path or pattern; NULL: it does not watch */
+	EtlInterval retry; /* after a failure that may pass; of no length: only by the schedule */
+	char *watched;	   /* path or pattern; NULL: it does not watch */
 } EtlScheduleDefinition;
 
 extern const EtlSqlColumn EtlScheduleOptions[];
 extern const int EtlScheduleOptionCount;
+
+/*
+ * A pipeline with a schedule, as the scheduler sees it.  Times are 0 where there is none.  What triggers add is a member
+ * here, and a row of a table in schedules.c.
+ */
+typedef struct EtlScheduled
+{
+	int64 pipeline;
+	char *name;
+	Oid owner;
+	bool enabled;
+	bool is_copy;	/* of a pipeline of another database: it is left alone */
+	char *obstacle; /* why its owner cannot connect, or NULL */
+
+	/* what users say */
+	char *schedule;
+	char *timezone;
+	List *after;
+	bool watch;
+	int max_failures;
+	EtlInterval retry;
+
+	/* what the scheduler has made of that */
+	EtlScheduleState state;
+	TimestampTz next_run;
+	TimestampTz retry_at;	/* when a run that failed is tried again */
+	TimestampTz not_before; /* nothing begins until then */
+	TimestampTz files_at;	/* since when files call for a run, or from when on they will */
+	TimestampTz waiting_since;
+	int failures; /* in a row, of runs that came at their times */
+	int retries;  /* since then */
+	int64 skipped;
+	int64 last_run; /* the last one that was judged */
+	char *reason;
+	char *blocked; /* why nothing starts it by "after" */
+
+	/* what has happened */
+	bool is_running;
+	bool after_ready;	 /* those it runs after have succeeded since it did */
+	char *after_missing; /* one of those that does not exist */
+	int64 run;			 /* the latest behind last_run; 0: none */
+	EtlRunState run_state;
+	TimestampTz run_started;
+	char *run_sqlstate;
+	char *run_message;
+} EtlScheduled;
+
+/* Those that nobody else is changing at this moment; they are locked. */
+extern List *EtlScheduleList(void);
+extern void EtlScheduleWrite(const EtlScheduled *row);
+
+/* All of them, by number, and whether a process has their lock at this moment. */
+typedef struct EtlScheduleLook
+{
+	int64 pipeline;
+	bool is_running;
+} EtlScheduleLook;
+
+extern List *EtlScheduleLooks(void);
+
+/* The processes of runs, of all databases. */
+typedef struct EtlRunProcess
+{
+	int pid;
+	Oid owner;
+} EtlRunProcess;
+
+extern List *EtlRunProcesses(void);
+/* How many of a role connected before this one, which is one of them. */
+extern int64 EtlCountRunsBefore(Oid owner);
 
 /* NULL: there is no row. */
 extern EtlScheduleDefinition *EtlScheduleRead(int64 pipeline);
 /* Takes away the times that the schedule of before gave; the rest is the scheduler's. */
 extern void EtlScheduleStore(const EtlScheduleDefinition *definition);
 extern void EtlScheduleDelete(int64 pipeline);
+/* Of copies that are to become pipelines of this database: what became of their runs elsewhere does not count. */
+extern void EtlScheduleAdopt(void);
 
 /* The first of these names that is no pipeline which a role may see; NULL: all are. */
 extern char *EtlScheduleUnknown(List *names, Oid role);
@@ -42,8 +116,24 @@ extern char *EtlScheduleUnknown(List *names, Oid role);
  */
 extern char *EtlScheduleCircle(int64 pipeline, List *names, Oid role);
 
+/* The pipelines that run after one, as "a, b", as far as a role may see them; NULL: none do. */
+extern char *EtlScheduleFollowers(const char *name, Oid role);
+
 extern bool EtlScheduleWatches(int64 pipeline);
 /* Writes the path that a pipeline reads at this moment, if it watches and that is another than before. */
 extern void EtlScheduleSetWatched(int64 pipeline, const char *path);
+
+/* Paths and patterns of pipelines that may run, whose owners may read files. */
+typedef struct EtlWatched
+{
+	int64 pipeline;
+	char *path;
+} EtlWatched;
+
+extern List *EtlScheduleWatched(void);
+
+/* What a run leaves for the scheduler: its source asked not to be asked before; its files are still from then on. */
+extern void EtlScheduleSetNotBefore(int64 pipeline, TimestampTz time);
+extern void EtlScheduleSetFilesAt(int64 pipeline, TimestampTz time);
 
 #endif /* ETL_SCHEDULES_H */

@@ -17,6 +17,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pipeline/catalog/catalog.h"
+#include "pipeline/catalog/schedules.h"
 #include "pipeline/define/check.h"
 #include "pipeline/run/lock.h"
 #include "pipeline/schedule_define.h"
@@ -354,8 +355,15 @@ Datum
 etl_drop_pipeline(PG_FUNCTION_ARGS)
 {
 	EtlPipeline *pipeline = find_and_lock(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	char *followers = EtlScheduleFollowers(pipeline->name, GetUserId());
 
 	EtlCatalogDelete(pipeline->id);
+	if (followers != NULL)
+		ereport(NOTICE,
+				(errmsg("other pipelines run after pipeline \"%s\"", pipeline->name),
+				 errdetail("Until there is one of that name again, \"after\" starts none of "
+						   "them: %s.",
+						   followers)));
 	PG_RETURN_VOID();
 }
 

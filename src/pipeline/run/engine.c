@@ -593,10 +593,13 @@ static void
 fail(EtlRun *run, const ErrorData *error)
 {
 	StringInfoData message;
+	const char *reason = EtlReasonToEnd();
 
 	initStringInfo(&message);
-	appendStringInfoString(&message, EtlRuntimeExceeded() ? "the run took longer than max_runtime"
-														  : error->message);
+	appendStringInfoString(&message, reason != NULL && (EtlRuntimeExceeded() ||
+														error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+										 ? reason
+										 : error->message);
 	if (error->detail != NULL)
 		appendStringInfo(&message, "\n%s", error->detail);
 	if (error->hint != NULL)
@@ -663,7 +666,7 @@ EtlRunPipeline(int64 pipeline, EtlRunKind kind, void (*started)(int64 run_id))
 	}
 	PG_END_TRY();
 	EtlLeaveBatch();
-	EtlLimitRuntime(0);
+	EtlUnlimitRuntime();
 	if (error == NULL)
 		EtlSpoolEnd(run);
 	if (error != NULL && found_no_file(run, error))

@@ -62,24 +62,30 @@ EtlPipelineRuns(int64 pipeline)
 	return false;
 }
 
-/* etl_catalog.is_running(pipeline bigint) returns boolean */
+/*
+ * etl_catalog.is_running(pipeline bigint) returns boolean.  A standby has no locks of the primary, so there it counts
+ * what is written.
+ */
 Datum
 etl_is_running(PG_FUNCTION_ARGS)
 {
+	if (RecoveryInProgress())
+		PG_RETURN_BOOL(EtlCatalogHasOpenRun(PG_GETARG_INT64(0)));
 	PG_RETURN_BOOL(EtlPipelineRuns(PG_GETARG_INT64(0)));
 }
 
 /*
  * etl_catalog.state_of(run bigint, pipeline bigint, state text) returns text: that of a run, or "crashed" if its
- * worker died.  One that has ended since the caller's snapshot was taken was running then.
+ * worker died, as far as this server can know.  One that has ended since the caller's snapshot was taken was running
+ * then.
  */
 Datum
 etl_state_of(PG_FUNCTION_ARGS)
 {
 	char *state = text_to_cstring(PG_GETARG_TEXT_PP(2));
 
-	if (strcmp(state, "running") != 0 || EtlPipelineRuns(PG_GETARG_INT64(1)) ||
-		!EtlCatalogRunIsOpen(PG_GETARG_INT64(0)))
+	if (strcmp(state, "running") != 0 || RecoveryInProgress() ||
+		EtlPipelineRuns(PG_GETARG_INT64(1)) || !EtlCatalogRunIsOpen(PG_GETARG_INT64(0)))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(2));
 	PG_RETURN_TEXT_P(cstring_to_text("crashed"));
 }

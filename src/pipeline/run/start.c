@@ -17,17 +17,22 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "pipeline/background.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/run/lock.h"
 #include "pipeline/run/worker.h"
-#include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+
+#define LONGEST_WAIT_MS (60 * 1000)
 
 PG_FUNCTION_INFO_V1(etl_start);
 PG_FUNCTION_INFO_V1(etl_run);
@@ -65,37 +70,64 @@ check_owner_can_connect(const EtlPipeline *pipeline)
 				 errhint("A run is a session of its owner: GRANT CONNECT ON DATABASE ...")));
 }
 
-/* The pipeline of a name, if the current user may run it, here and now. */
+/* The pipeline of a name, if the current user may run it. */
+static EtlPipeline *
+look_up(const char *name)
+{
+	EtlPipeline *pipeline = EtlFindOwnPipeline(name);
+
+	check_owner_can_connect(pipeline);
+	return pipeline;
+}
+
+/*
+ * The same, here and now.  It is looked up in a subtransaction that is rolled back, so no lock on the catalog is kept: the
+ * worker for which we wait reads the same tables, and somebody may want them for himself between us.
+ */
 static EtlPipeline *
 find_to_run(const char *name)
 {
-	EtlPipeline *pipeline;
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	EtlPipeline *volatile pipeline = NULL;
+	ErrorData *volatile error = NULL;
 
 	if (RecoveryInProgress())
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("cannot run a pipeline on a standby"),
 						errhint("Run it on the primary server.")));
-	pipeline = EtlFindOwnPipeline(name);
-	check_owner_can_connect(pipeline);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		pipeline = look_up(name);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	if (error != NULL)
+		ReThrowError(error);
 	return pipeline;
 }
 
 static BackgroundWorkerHandle *
 register_worker(const EtlPipeline *pipeline, dsm_segment *segment)
 {
-	BackgroundWorker worker = {0};
+	EtlBackground worker = {.function = "EtlWorkerMain",
+							.type = "etl pipeline",
+							.subject = pipeline->name,
+							.notify = true,
+							.arg = UInt32GetDatum(dsm_segment_handle(segment))};
 	BackgroundWorkerHandle *handle;
 
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	strlcpy(worker.bgw_library_name, "etl", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "EtlWorkerMain", sizeof(worker.bgw_function_name));
-	snprintf(worker.bgw_name, BGW_MAXLEN, "etl pipeline %s", pipeline->name);
-	strlcpy(worker.bgw_type, "etl pipeline", sizeof(worker.bgw_type));
-	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
-	worker.bgw_notify_pid = MyProcPid;
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+	if (!EtlStartBackground(&worker, &handle))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("could not start a worker for pipeline \"%s\"", pipeline->name),
@@ -157,25 +189,69 @@ has_answered(EtlStart *start)
 	return answered;
 }
 
-/* Waits for the worker's answer, or for its end. */
+/*
+ * Whether a process waits for a lock that waits for us.  PostgreSQL cannot see such a circle: our wait for the worker is
+ * none for a lock.
+ */
+static bool
+waits_for_us(pid_t worker)
+{
+	List *pids = list_make1_int(worker);
+
+	for (int i = 0; i < list_length(pids); i++)
+	{
+		Datum array = DirectFunctionCall1(pg_blocking_pids, Int32GetDatum(list_nth_int(pids, i)));
+		const ArrayType *blocking = DatumGetArrayTypeP(array);
+		int n = ArrayGetNItems(ARR_NDIM(blocking), ARR_DIMS(blocking));
+
+		CHECK_FOR_INTERRUPTS();
+		for (int j = 0; j < n; j++)
+			pids = list_append_unique_int(pids, ((const int32 *) ARR_DATA_PTR(blocking))[j]);
+	}
+	return list_member_int(pids, MyProcPid);
+}
+
 static void
-wait_for_worker(EtlStart *start, BackgroundWorkerHandle *handle, bool until_end)
+check_deadlock(const EtlPipeline *pipeline, BackgroundWorkerHandle *handle)
+{
+	pid_t pid;
+
+	if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STARTED && waits_for_us(pid))
+		ereport(ERROR, (errcode(ERRCODE_T_R_DEADLOCK_DETECTED), errmsg("deadlock detected"),
+						errdetail("The run of pipeline \"%s\" waits for a lock that waits for this "
+								  "session, which waits for the run.",
+								  pipeline->name),
+						errhint("Start it by a statement of its own, while this session holds no "
+								"locks.")));
+}
+
+/* Waits for the worker's answer, or for its end.  Deadlocks are looked for after deadlock_timeout, then less often. */
+static void
+wait_for_worker(EtlStart *start, const EtlPipeline *pipeline, BackgroundWorkerHandle *handle,
+				bool until_end)
 {
 	static uint32 wait_event = 0;
+	long timeout = DeadlockTimeout;
 
 	if (wait_event == 0)
 		wait_event = EtlWaitEventNew("EtlRun");
 	for (;;)
 	{
 		pid_t pid;
+		int events;
 
 		if (!until_end && has_answered(start))
 			return;
 		if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED)
 			return;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0, wait_event);
+		events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout,
+						   wait_event);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
+		if ((events & WL_TIMEOUT) == 0)
+			continue;
+		check_deadlock(pipeline, handle);
+		timeout = Min(timeout * 2, LONGEST_WAIT_MS);
 	}
 }
 
@@ -202,7 +278,7 @@ run_worker(const EtlPipeline *pipeline, EtlRunKind kind, bool until_end)
 	PG_ENSURE_ERROR_CLEANUP(stop_worker, PointerGetDatum(&waiting));
 	{
 		waiting.handle = register_worker(pipeline, waiting.segment);
-		wait_for_worker(start, waiting.handle, until_end);
+		wait_for_worker(start, pipeline, waiting.handle, until_end);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(stop_worker, PointerGetDatum(&waiting));
 	SpinLockAcquire(&start->mutex);

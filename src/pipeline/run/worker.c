@@ -15,9 +15,12 @@
  */
 #include "etl.h"
 
+#include <limits.h>
+
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "pipeline/catalog/schedules.h"
 #include "pipeline/run/engine.h"
 #include "pipeline/run/report.h"
 #include "pipeline/run/worker.h"
@@ -29,15 +32,22 @@
 #include "storage/proc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timeout.h"
 
 #define DRAIN_TICK_MS 200
 
+/* More than any run takes, and less than what a timestamp cannot hold. */
+#define LONGEST_RUNTIME_MS (INT64CONST(10) * 365 * 86400 * 1000)
+
 int EtlDrainTimeout = 4000;
+int EtlMaxRuntime = 0;
 
 static volatile sig_atomic_t shutdown_requested = false;
 static volatile sig_atomic_t draining = false; /* a batch is in hand that may be finished */
+static volatile sig_atomic_t drain_exceeded = false;
 static volatile sig_atomic_t runtime_exceeded = false;
+static bool runtime_is_the_servers; /* etl.max_runtime, rather than that of the pipeline */
 static TimestampTz shutdown_at;
 static TimeoutId drain_timeout;
 static TimeoutId runtime_timeout;
@@ -74,9 +84,11 @@ handle_sigterm(SIGNAL_ARGS)
 static void
 handle_drain_tick(void)
 {
-	if (shutdown_requested &&
-		TimestampDifferenceExceeds(shutdown_at, GetCurrentTimestamp(), EtlDrainTimeout))
-		cancel_run();
+	if (!shutdown_requested ||
+		!TimestampDifferenceExceeds(shutdown_at, GetCurrentTimestamp(), EtlDrainTimeout))
+		return;
+	drain_exceeded = true;
+	cancel_run();
 }
 
 static void
@@ -129,16 +141,39 @@ EtlShutdownRequested(void)
 void
 EtlLimitRuntime(int64 ms)
 {
-	if (ms > 0)
-		enable_timeout_at(runtime_timeout, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms));
-	else
-		disable_timeout(runtime_timeout, false);
+	runtime_is_the_servers = EtlMaxRuntime > 0 && (ms == 0 || EtlMaxRuntime < ms);
+	if (runtime_is_the_servers)
+		ms = EtlMaxRuntime;
+	enable_timeout_at(
+		runtime_timeout,
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									ms > 0 ? Min(ms, LONGEST_RUNTIME_MS) : LONGEST_RUNTIME_MS));
+}
+
+void
+EtlUnlimitRuntime(void)
+{
+	disable_timeout(runtime_timeout, false);
 }
 
 bool
 EtlRuntimeExceeded(void)
 {
 	return runtime_exceeded;
+}
+
+const char *
+EtlReasonToEnd(void)
+{
+	if (runtime_exceeded)
+		return runtime_is_the_servers ? "the run took longer than etl.max_runtime"
+									  : "the run took longer than max_runtime";
+	if (!shutdown_requested)
+		return NULL;
+	if (drain_exceeded)
+		return "the run was stopped, and its batch took longer than etl.drain_timeout";
+	return "the run was stopped by a shutdown of the server, pg_terminate_backend or a lower "
+		   "etl.max_workers";
 }
 
 /* ----------------------------------------------------------------
@@ -182,6 +217,32 @@ EtlConnectWorker(Oid database, Oid owner)
 	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
 }
 
+/*
+ * One role shall not take all workers of the server.  Each of its runs counts those that connected before it, so of
+ * those that come at the same time as many begin as may.
+ */
+static void
+check_crowd(Oid owner)
+{
+	int most = 0;
+	int64 before = 0;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	most = EtlMaxRunsOf(owner);
+	if (most < INT_MAX)
+		before = EtlCountRunsBefore(owner);
+	if (before >= most)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("role \"%s\" has %lld runs under way, and may not have more",
+					GetUserNameFromId(owner, false), (long long) before),
+			 errhint("Wait for one of them to end, or have \"etl.max_workers_per_role\" raised.")));
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
 /* The entry of the worker; its argument is the handle of the segment with the EtlStart. */
 void
 EtlWorkerMain(Datum arg)
@@ -194,6 +255,7 @@ EtlWorkerMain(Datum arg)
 	EtlConnectWorker(the_start->database, the_start->owner);
 	PG_TRY();
 	{
+		check_crowd(the_start->owner);
 		EtlRunPipeline(the_start->pipeline, the_start->kind, run_started);
 	}
 	PG_CATCH();

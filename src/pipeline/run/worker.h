@@ -42,8 +42,11 @@ extern void EtlLeaveBatch(void);
 extern void EtlCheckShutdown(void);
 extern bool EtlShutdownRequested(void);
 
-/* From now on the run may take so long; 0: as long as it likes. */
+/* From now on the run may take so long, and no longer than etl.max_runtime; 0: only that counts. */
 extern void EtlLimitRuntime(int64 ms);
+extern void EtlUnlimitRuntime(void);
 extern bool EtlRuntimeExceeded(void);
+/* What ended the run from outside, in words; NULL: nothing did, but a cancel. */
+extern const char *EtlReasonToEnd(void);
 
 #endif /* ETL_WORKER_H */
