@@ -255,7 +255,7 @@ $node->restart;
 query("SELECT etl_reset('p')");
 query("CALL etl_run('p')");
 ($ret, $out, $err) = $node->psql('postgres', "SELECT etl_alter_pipeline('p', schedule => '1 hour', watch => true)");
-like($err, qr/NOTICE:  nobody watches the files of pipeline "p"\n.*not preloaded/, 'without preloading nobody watches files');
+like($err, qr/WARNING:  pipeline "p" does not run by itself\n.*not preloaded/, 'without preloading nothing runs by itself');
 query('CREATE DATABASE copy');
 my $dump = "$dir/dump.sql";
 $node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'pg_dump');
