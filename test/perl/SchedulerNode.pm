@@ -9,7 +9,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(scheduler_node value becomes setting shift_clock clock_shift);
+our @EXPORT = qw(scheduler_node value becomes succeeds setting shift_clock clock_shift);
 
 my ($node, $database);
 my $shift = 0;
@@ -39,6 +39,16 @@ sub becomes
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	ok($node->poll_query_until($where // $database, $query, $expected), $name)
 	  or diag(($node->psql($where // $database, 'TABLE etl_catalog.schedules; TABLE etl_catalog.runs'))[1]);
+	return;
+}
+
+# A test: the statement ends, and well.  Where it must not wait for others, they stay until it has ended.
+sub succeeds
+{
+	my ($statement, $name, $where) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my ($code, $out, $err) = $node->psql($where // $database, $statement);
+	is($code, 0, $name) or diag($err);
 	return;
 }
 

@@ -10,7 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SchedulerNode;
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(time usleep);
 
 my $node = scheduler_node('neighbours', database => 'shop', init => { allows_streaming => 1 }, conf => <<'CONF');
 etl.databases = 'shop, "no such database", closed'
@@ -39,7 +39,7 @@ CREATE FUNCTION make(name text, schedule text, kind text DEFAULT 'few') RETURNS 
 		source => CASE kind WHEN 'slow' THEN 'etl_csv(''many.csv'', header => false) AS t(id int, v text)'
 			WHEN 'bad' THEN 'etl_csv(''missing.csv'', header => false) AS t(id int, v text)'
 			ELSE 'etl_csv(''few.csv'', header => false) AS t(id int, v text)' END,
-		query => CASE kind WHEN 'slow' THEN 'SELECT * FROM batch WHERE pg_sleep(0.05) IS NOT NULL'
+		query => CASE kind WHEN 'slow' THEN 'SELECT * FROM batch WHERE pg_sleep(1) IS NOT NULL'
 			ELSE 'SELECT * FROM batch ORDER BY id' END)
 $$;
 SQL
@@ -63,17 +63,13 @@ shift_clock(61);
 becomes("SELECT last_result FROM etl_status", 'succeeded', 'and its pipelines run');
 
 # Idle, it keeps nobody from anything.
-my $begin = time;
-value('CREATE DATABASE copy TEMPLATE shop', 'postgres');
-ok(1, 'the database can be a template');
+succeeds('CREATE DATABASE copy TEMPLATE shop', 'the database can be a template', 'postgres');
 is(value('SELECT string_agg(DISTINCT state, $$ $$) FROM etl_status', 'copy'), 'copy', 'the copy\'s pipelines are marked as such');
 value('DROP DATABASE copy', 'postgres');
 value('ALTER DATABASE shop RENAME TO market', 'postgres');
 value('ALTER DATABASE market RENAME TO shop', 'postgres');
 $node->reload;
-value('ALTER EXTENSION etl UPDATE');
-ok(1, 'the extension can be updated');
-cmp_ok(time - $begin, '<', 20, 'all of it at once');
+succeeds('ALTER EXTENSION etl UPDATE', 'the extension can be updated');
 
 # A database that is named twice is looked after once.
 value("ALTER SYSTEM SET etl.databases = 'shop, shop'", 'postgres');
@@ -81,9 +77,8 @@ my $held = $node->background_psql('shop');
 $held->query_safe('BEGIN; LOCK TABLE etl_catalog.schedules');
 $node->reload;
 $node->reload;
-ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'etl scheduler' AND wait_event_type = 'Lock'"),
-	'a scheduler waits');
-is(value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'etl scheduler'", 'postgres'), 1, 'of a database that is named twice there is one');
+becomes("SELECT count(*), bool_or(wait_event_type = 'Lock') FROM pg_stat_activity WHERE backend_type = 'etl scheduler'", '1|t',
+	'of a database that is named twice there is one scheduler, which waits', 'postgres');
 $held->quit;
 
 # Nor is a schema that looks like ours taken for ours: a scheduler has all rights, and its maker has not.
@@ -130,8 +125,7 @@ $node->reload;
 becomes("SELECT state FROM etl_catalog.schedules", 'paused', 'pipelines of a copy are left alone', 'copy');
 value("SELECT etl_adopt()", 'copy');
 becomes("SELECT state FROM etl_status", 'idle', 'until they are adopted', 'copy');
-value('DROP DATABASE copy', 'postgres');
-ok(1, 'an idle database is dropped');
+succeeds('DROP DATABASE copy', 'an idle database is dropped', 'postgres');
 
 # WITH (FORCE) during a run
 make_database('crm');
@@ -141,9 +135,7 @@ value("SELECT make('slow', '1 minute', 'slow')", 'crm');
 becomes("SELECT next_run IS NOT NULL FROM etl_status", 't', 'a pipeline in another database', 'crm');
 shift_clock(61);
 becomes("SELECT state FROM etl_status", 'running', 'runs', 'crm');
-$begin = time;
-value('DROP DATABASE crm WITH (FORCE)', 'postgres');
-cmp_ok(time - $begin, '<', 5, 'and does not keep the database from being dropped with force');
+succeeds('DROP DATABASE crm WITH (FORCE)', 'and does not keep the database from being dropped with force', 'postgres');
 
 # DROP EXTENSION during a run
 make_database('crm');
@@ -152,9 +144,7 @@ $node->reload;
 becomes("SELECT next_run IS NOT NULL FROM etl_status", 't', 'the database comes back', 'crm');
 shift_clock(61);
 becomes("SELECT state FROM etl_status", 'running', 'and runs its pipeline', 'crm');
-$begin = time;
-value('DROP EXTENSION etl CASCADE', 'crm');
-cmp_ok(time - $begin, '<', 5, 'which does not keep the extension from being dropped');
+succeeds('DROP EXTENSION etl CASCADE', 'which does not keep the extension from being dropped', 'crm');
 value("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'etl pipeline'", 'postgres');
 becomes("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'etl pipeline'", 0, 'the run ends', 'crm');
 value("CREATE EXTENSION etl", 'crm');
@@ -179,13 +169,15 @@ foreach my $type ('etl launcher', 'etl pipeline')
 }
 my $lock = $node->background_psql('shop');
 $lock->query_safe('BEGIN; LOCK TABLE etl_catalog.schedules');    # a scheduler waits a second for it at most
-$node->reload;
-my $scheduler;
-ok($node->poll_query_until('shop', "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'etl scheduler'"),
-	'a scheduler that waits');
-$scheduler = value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'etl scheduler'", 'postgres');
-kill 'KILL', $scheduler if $scheduler =~ /^\d+$/;
-like($scheduler, qr/^\d+$/, 'is killed');
+my $killed;
+for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+{
+	$node->reload;
+	my $scheduler = value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'etl scheduler' LIMIT 1", 'postgres');
+	last if $killed = $scheduler ne '' && kill('KILL', $scheduler);
+	usleep(100_000);
+}
+ok($killed, 'a scheduler that waits is killed');
 $lock->{run}->finish;
 ok($node->poll_query_until('shop', "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'etl launcher'"),
 	'the launcher comes back');
@@ -216,7 +208,7 @@ value("SELECT make('n' || i, (100 + i) || ' seconds', CASE i WHEN 50 THEN 'bad' 
 becomes("SELECT count(*) FROM etl_status WHERE pipeline LIKE 'n%' AND next_run IS NOT NULL", $n, "$n pipelines are planned");
 value("SELECT etl_drop_pipeline('p')");
 shift_clock(100 + $n + 10);
-$begin = time;
+my $begin = time;
 becomes("SELECT count(DISTINCT pipeline) FROM etl_runs WHERE state IN ('succeeded', 'failed')", $n, 'all have run');
 note(sprintf('%d runs in %.1f s', $n, time - $begin));
 is(value("SELECT string_agg(DISTINCT pipeline, ' ') FROM etl_runs WHERE pipeline LIKE 'n%' AND state = 'failed'"), 'n50', 'the bad one alone has failed');

@@ -9,11 +9,10 @@ use lib "$FindBin::RealBin/../perl";
 use PostgreSQL::Test::Utils;
 use SchedulerNode;
 use Test::More;
-use Time::HiRes qw(time);
 
 my $node = scheduler_node('drain', conf => <<'CONF');
 etl.databases = 'postgres'
-etl.drain_timeout = '3min'
+etl.drain_timeout = '1h'
 CONF
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
@@ -93,7 +92,7 @@ value($terminate);
 ends($run, 'stopped', 200, 'a batch that takes longer than etl.drain_timeout is dropped, too');
 open_gate();
 goes_on();
-setting('etl.drain_timeout', '3min');
+setting('etl.drain_timeout', '1h');
 
 # A lowered max_workers
 foreach my $case ([ 'drain', 300 ], [ 'drop', 200 ])
@@ -123,9 +122,7 @@ foreach my $case ([ 'drain', 300 ], [ 'drop', 200 ])
 {
 	my ($on_shutdown, $loaded) = @$case;
 	$run = start_to_gate($on_shutdown);
-	my $begin = time;
-	$node->stop('fast');
-	cmp_ok(time - $begin, '<', 10, 'a fast shutdown is fast');
+	ok($node->stop('fast', fail_ok => 1), 'a fast shutdown does not wait as long as a batch may be drained');
 	eval { $gate->quit };
 	undef $gate;
 	$node->start;
@@ -146,9 +143,7 @@ ALTER TABLE etl_catalog.runs ADD COLUMN added int DEFAULT 1;
 ALTER TABLE etl_catalog.pipelines ADD COLUMN added int DEFAULT 1;
 SQL
 	$run = start_to_gate('drain');
-	my $begin = time;
-	value("SET lock_timeout = '5s'; ALTER EXTENSION etl UPDATE TO '1.0.1'");
-	cmp_ok(time - $begin, '<', 5, 'the extension is updated during a run');
+	succeeds("ALTER EXTENSION etl UPDATE TO '1.0.1'", 'the extension is updated during a run');
 	open_gate();
 	ends($run, 'succeeded', 1000, 'which goes on');
 	becomes('SELECT state FROM etl_status', 'idle', 'and is taken note of');
@@ -158,9 +153,7 @@ SQL
 
 # DROP EXTENSION waits for nobody, either.  The run finds its tables gone.
 $run = start_to_gate('drain');
-my $begin = time;
-value("SET lock_timeout = '5s'; DROP EXTENSION etl");
-cmp_ok(time - $begin, '<', 5, 'the extension is dropped during a run');
+succeeds('DROP EXTENSION etl', 'the extension is dropped during a run');
 open_gate();
 becomes("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'etl pipeline'", 0, 'which ends');
 is(value('SELECT count(*) FROM target'), 200, 'without what it could not write down');
