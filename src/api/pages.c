@@ -276,7 +276,7 @@ apply_rule(EtlPages *pages)
 			EtlPagesRestart(pages);
 			return true;
 		case ETL_ANSWER_REFRESH:
-			if (EtlExchangeForgetToken(pages->current->exchange))
+			if (EtlExchangeRenew(pages->current->exchange))
 			{
 				EtlPagesAskAgain(pages, ETL_NO_WAIT_ASKED);
 				return true;

@@ -585,7 +585,7 @@ EtlPagesOpenPage(EtlPages *pages)
 					return false;
 				break;
 			case ETL_ANSWER_REFRESH:
-				if (!EtlExchangeForgetToken(request->exchange))
+				if (!EtlExchangeRenew(request->exchange))
 					EtlExchangeRaise(request->exchange);
 				EtlPagesAskAgain(pages, ETL_NO_WAIT_ASKED);
 				break;

@@ -16,6 +16,7 @@
 
 #include "api/pages_internal.h"
 #include "common/hashfn.h"
+#include "source/credentials.h"
 #include "utils/memutils.h"
 
 typedef struct Place
@@ -51,32 +52,24 @@ static bool
 is_secret(const EtlPages *pages, const char *text)
 {
 	static const EtlUrl nowhere = {0};
-	const EtlApiBase *base = pages->base;
-	const char **headers = palloc(sizeof(char *) * (list_length(base->headers) + 1));
 	char *masked;
-	ListCell *lc;
 
 	if (text == NULL)
 		return false;
-	foreach (lc, base->headers)
-		headers[foreach_current_index(lc)] = lfirst(lc);
 	masked = pstrdup(text);
-	EtlTargetMask(base->target, &nowhere, headers, list_length(base->headers), masked, false);
+	EtlTargetMask(pages->base->target, &nowhere, pages->base->headers, masked, false);
 	return strcmp(masked, text) != 0;
 }
 
-/* A URL without the key that the target adds to each request by itself. */
+/* A URL without what the target adds to each request by itself. */
 static char *
 without_credentials(const EtlPages *pages, const char *text)
 {
 	EtlUrl url;
-	StringInfoData query;
 
-	if (pages->base->target->auth != ETL_AUTH_QUERY || EtlUrlParse(text, &url) != NULL)
+	if (EtlUrlParse(text, &url) != NULL)
 		return pstrdup(text);
-	EtlUrlEditQuery(&url, &query);
-	EtlUrlRemoveParam(&query, pages->base->target->auth_name);
-	EtlUrlSetQuery(&url, &query);
+	EtlCredentialsRemove(pages->base->target, &url);
 	return EtlUrlText(&url);
 }
 

@@ -26,10 +26,10 @@
 #include "utils/timestamp.h"
 
 #include "monitor/counters.h"
+#include "source/credentials.h"
 #include "source/exchange.h"
 #include "source/http.h"
 #include "source/loop.h"
-#include "source/oauth.h"
 #include "source/origins.h"
 
 #define MAX_REDIRECTS 10
@@ -69,8 +69,8 @@ struct EtlExchange
 	bool trusted; /* credentials and headers go along */
 	bool public_only;
 	int redirects;
-	const char *token; /* of OAuth */
-	bool token_renewed;
+	const char *shown; /* credentials, if there may be others */
+	bool renewed;	   /* those are others already */
 
 	bool entered; /* its origin, and has to leave it */
 	uint32 probe;
@@ -207,7 +207,7 @@ mask(const EtlExchange *exchange, char *text, bool cut)
 {
 	const EtlHttpRequest *request = &exchange->request;
 
-	EtlTargetMask(exchange->target, &exchange->url, request->headers, request->nheaders, text, cut);
+	EtlTargetMask(exchange->target, &exchange->url, request->headers, text, cut);
 }
 
 static void
@@ -341,55 +341,10 @@ start_attempt(EtlExchange *exchange, const EtlCall *call)
 	exchange->trusted = EtlTargetTrusts(exchange->target, &call->url);
 	exchange->public_only = EtlTargetIsPublicOnly(exchange->target, &call->url);
 	exchange->redirects = 0;
-	exchange->token_renewed = false;
+	exchange->renewed = false;
+	exchange->shown = NULL;
 	exchange->received = 0;
 	exchange->state = DUE;
-}
-
-static void
-add_header(EtlHttpRequest *request, const char *line)
-{
-	request->headers[request->nheaders++] = line;
-}
-
-static void
-add_key_to_query(const EtlTarget *target, EtlUrl *url)
-{
-	StringInfoData query;
-
-	EtlUrlEditQuery(url, &query);
-	EtlUrlAppendParam(&query, target->auth_name, target->key);
-	EtlUrlSetQuery(url, &query);
-}
-
-static void
-add_credentials(EtlExchange *exchange, EtlUrl *url)
-{
-	const EtlTarget *target = exchange->target;
-	EtlHttpRequest *request = &exchange->request;
-
-	switch (target->auth)
-	{
-		case ETL_AUTH_NONE:
-			break;
-		case ETL_AUTH_BEARER:
-			add_header(request, psprintf("Authorization: Bearer %s", target->token));
-			break;
-		case ETL_AUTH_BASIC:
-			add_header(request, psprintf("Authorization: Basic %s",
-										 EtlTargetBasic(target->user, target->password)));
-			break;
-		case ETL_AUTH_HEADER:
-			add_header(request, psprintf("%s: %s", target->auth_name, target->key));
-			break;
-		case ETL_AUTH_QUERY:
-			add_key_to_query(target, url);
-			break;
-		case ETL_AUTH_OAUTH2:
-			exchange->token = pstrdup(EtlOauthToken(target, exchange->stats));
-			add_header(request, psprintf("Authorization: Bearer %s", exchange->token));
-			break;
-	}
 }
 
 static void
@@ -403,33 +358,6 @@ build_request(EtlExchange *exchange)
 
 	memset(request, 0, sizeof(*request));
 	request->method = exchange->method;
-	request->headers =
-		palloc((list_length(target->headers) + list_length(call->headers) + 5) * sizeof(char *));
-	add_header(request, psprintf("Accept-Encoding: %s",
-								 call->accept_encoding ? call->accept_encoding : "identity"));
-	if (call->offset > 0)
-		add_header(request, psprintf("Range: bytes=%llu-", (unsigned long long) call->offset));
-	if (call->if_range)
-		add_header(request, psprintf("If-Range: %s", call->if_range));
-	if (call->unless)
-		add_header(request,
-				   psprintf("%s: %s",
-							strchr(call->unless, '"') ? "If-None-Match" : "If-Modified-Since",
-							call->unless));
-	if (exchange->trusted)
-	{
-		foreach (lc, target->headers)
-			add_header(request, lfirst(lc));
-		foreach (lc, call->headers)
-			add_header(request, lfirst(lc));
-		add_credentials(exchange, &url);
-	}
-	request->url = EtlUrlText(&url);
-	if (strlen(request->url) > ETL_MAX_URL)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("the URL of the request is longer than 64 kB"),
-						errdetail("It begins \"%s\".", shown_url(exchange)),
-						errhint("Send what is long in the body of the request.")));
 	request->body = exchange->with_body ? call->body : NULL;
 	request->body_len = exchange->with_body ? call->body_len : 0;
 	request->public_only = exchange->public_only;
@@ -437,8 +365,34 @@ build_request(EtlExchange *exchange)
 	request->stall_timeout = target->read_timeout;
 	request->proxy = target->proxy;
 	request->ca_file = target->ca_file;
-	request->client_cert = exchange->trusted ? target->client_cert : NULL;
-	request->client_key = exchange->trusted ? target->client_key : NULL;
+	EtlHttpAddHeader(request, psprintf("Accept-Encoding: %s",
+									   call->accept_encoding ? call->accept_encoding : "identity"));
+	if (call->offset > 0)
+		EtlHttpAddHeader(request,
+						 psprintf("Range: bytes=%llu-", (unsigned long long) call->offset));
+	if (call->if_range)
+		EtlHttpAddHeader(request, psprintf("If-Range: %s", call->if_range));
+	if (call->unless)
+		EtlHttpAddHeader(request,
+						 psprintf("%s: %s",
+								  strchr(call->unless, '"') ? "If-None-Match" : "If-Modified-Since",
+								  call->unless));
+	if (exchange->trusted)
+	{
+		request->client_cert = target->client_cert;
+		request->client_key = target->client_key;
+		foreach (lc, target->headers)
+			EtlHttpAddHeader(request, lfirst(lc));
+		foreach (lc, call->headers)
+			EtlHttpAddHeader(request, lfirst(lc));
+		exchange->shown = EtlCredentialsApply(target, &url, request, exchange->stats);
+	}
+	request->url = EtlUrlText(&url);
+	if (strlen(request->url) > ETL_MAX_URL)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("the URL of the request is longer than 64 kB"),
+						errdetail("It begins \"%s\".", shown_url(exchange)),
+						errhint("Send what is long in the body of the request.")));
 }
 
 static void
@@ -623,12 +577,11 @@ judge_status(EtlExchange *exchange)
 		leave(exchange, outcome);
 		follow_redirect(exchange, location);
 	}
-	else if (status == 401 && exchange->trusted && exchange->target->auth == ETL_AUTH_OAUTH2 &&
-			 !exchange->token_renewed)
+	else if (status == 401 && exchange->trusted && !exchange->renewed &&
+			 EtlCredentialsRenew(exchange->target, exchange->shown))
 	{
 		leave(exchange, outcome);
-		EtlOauthForget(exchange->target, exchange->token);
-		exchange->token_renewed = true;
+		exchange->renewed = true;
 		exchange->state = DUE;
 	}
 	else if (EtlRetryStatus(status) && may_repeat(exchange) && !exchange->call->any_status)
@@ -665,12 +618,9 @@ EtlExchangeSendAgain(EtlExchange *exchange, const EtlCall *call, int64 asked)
 }
 
 bool
-EtlExchangeForgetToken(EtlExchange *exchange)
+EtlExchangeRenew(EtlExchange *exchange)
 {
-	if (exchange->target->auth != ETL_AUTH_OAUTH2 || !exchange->trusted)
-		return false;
-	EtlOauthForget(exchange->target, exchange->token);
-	return true;
+	return exchange->trusted && EtlCredentialsRenew(exchange->target, exchange->shown);
 }
 
 void

@@ -68,8 +68,10 @@ extern bool EtlExchangeBroke(const EtlExchange *exchange);
  */
 extern void EtlExchangeSendAgain(EtlExchange *exchange, const EtlCall *call, int64 asked);
 
-/* The token that the call went out with is no good, though its answer was not 401; false: it had none of OAuth. */
-extern bool EtlExchangeForgetToken(EtlExchange *exchange);
+/*
+ * The credentials that the call went out with are no good, though its answer was not 401; false: there are no others.
+ */
+extern bool EtlExchangeRenew(EtlExchange *exchange);
 
 /* What the attempts so far have brought is not lost: the next failure counts as the first. */
 extern void EtlExchangeProgressed(EtlExchange *exchange);

@@ -541,6 +541,7 @@ set_options(EtlHttp *http, const EtlHttpRequest *request)
 void
 EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request)
 {
+	ListCell *lc;
 	CURLcode code;
 
 	stop(http);
@@ -557,8 +558,8 @@ EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request)
 	http->fault = ETL_HTTP_OK;
 	http->error[0] = '\0';
 
-	for (int i = 0; i < request->nheaders; i++)
-		append_header(http, request->headers[i]);
+	foreach (lc, request->headers)
+		append_header(http, lfirst(lc));
 	/* libcurl would ask leave to send a large body, and wait a second for servers that do not answer. */
 	append_header(http, "Expect:");
 	curl_easy_reset(http->easy);

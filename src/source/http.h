@@ -22,17 +22,17 @@
 #define ETL_HTTP_H
 
 #include "etl.h"
+#include "nodes/pg_list.h"
 
 typedef struct EtlHttp EtlHttp;
 
 /* Borrowed until the request is stopped. */
 typedef struct EtlHttpRequest
 {
-	const char *method;	  /* NULL: GET */
-	const char *url;	  /* as EtlUrlText() gives it */
-	const char **headers; /* "Name: value" each */
-	int nheaders;
-	const char *body; /* NULL: none */
+	const char *method; /* NULL: GET */
+	const char *url;	/* as EtlUrlText() gives it */
+	List *headers;		/* of char *: "Name: value" */
+	const char *body;	/* NULL: none */
 	size_t body_len;
 
 	bool public_only;	 /* connect to no address that has a purpose (address.h) */
@@ -59,6 +59,12 @@ typedef enum EtlHttpFault
 } EtlHttpFault;
 
 extern void EtlHttpInit(void);
+
+static inline void
+EtlHttpAddHeader(EtlHttpRequest *request, const char *line)
+{
+	request->headers = lappend(request->headers, (char *) line);
+}
 
 extern EtlHttp *EtlHttpCreate(void);
 extern void EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request);

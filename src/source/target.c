@@ -207,8 +207,7 @@ add_query(EtlSecrets *secrets, const char *query)
 }
 
 void
-EtlTargetMask(const EtlTarget *target, const EtlUrl *url, const char *const *headers, int nheaders,
-			  char *text, bool cut)
+EtlTargetMask(const EtlTarget *target, const EtlUrl *url, const List *headers, char *text, bool cut)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl secrets", ALLOCSET_DEFAULT_SIZES);
@@ -219,8 +218,8 @@ EtlTargetMask(const EtlTarget *target, const EtlUrl *url, const char *const *hea
 	add_query(secrets, url->query);
 	foreach (lc, target->secrets)
 		EtlSecretsAdd(secrets, lfirst(lc));
-	for (int i = 0; i < nheaders; i++)
-		add_header(secrets, headers[i]);
+	foreach (lc, headers)
+		add_header(secrets, lfirst(lc));
 	EtlSecretsMask(secrets, text, cut);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -100,7 +100,7 @@ extern bool EtlTargetIsPublicOnly(const EtlTarget *target, const EtlUrl *url);
 extern char *EtlTargetBasic(const char *user, const char *password);
 
 /* Puts *** wherever text holds a secret of the target, or of the URL and headers of a request (secret.h); in place. */
-extern void EtlTargetMask(const EtlTarget *target, const EtlUrl *url, const char *const *headers,
-						  int nheaders, char *text, bool cut);
+extern void EtlTargetMask(const EtlTarget *target, const EtlUrl *url, const List *headers,
+						  char *text, bool cut);
 
 #endif /* ETL_TARGET_H */

@@ -1,0 +1,26 @@
+/*
+ * credentials.h
+ *		What a request shows to be let in: the last that is added to it, anew for each hop of each attempt.
+ *
+ * Method, URL, headers and body are what they will be, so a signature can cover them; nothing changes afterwards.
+ */
+#ifndef ETL_CREDENTIALS_H
+#define ETL_CREDENTIALS_H
+
+#include "source/exchange.h"
+#include "source/http.h"
+
+/*
+ * Adds what the target has to a request for url, or to url.  Returns what was shown, palloc'd, if there may be other
+ * credentials once that is refused; or NULL.
+ */
+extern const char *EtlCredentialsApply(const EtlTarget *target, EtlUrl *url,
+									   EtlHttpRequest *request, EtlHttpStats *stats);
+
+/* What was shown was refused: the next request shows something else.  False: there is nothing else. */
+extern bool EtlCredentialsRenew(const EtlTarget *target, const char *shown);
+
+/* Takes out of a URL what Apply put there. */
+extern void EtlCredentialsRemove(const EtlTarget *target, EtlUrl *url);
+
+#endif /* ETL_CREDENTIALS_H */
