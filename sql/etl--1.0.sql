@@ -6,16 +6,46 @@
  */
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
+/* ----------------------------------------------------------------
+ *	Schemas
+ * ---------------------------------------------------------------- */
+
 /*
- * The extension's own tables.  Nobody is granted anything here; what a role may see, it sees through the views, and
- * what it may change, through the functions.
+ * etl_catalog has the tables of the extension, and what its views call.  Nobody is granted anything here; what a role
+ * may see, it sees through the views, and what it may change, through the functions.
  */
 CREATE SCHEMA etl_catalog;
 COMMENT ON SCHEMA etl_catalog IS 'tables of the extension etl';
 
-CREATE FUNCTION @extschema@.etl_scan_support(internal) RETURNS internal
+/*
+ * etl_internal has what PostgreSQL and the statements of runs call.  Everybody may use it and nobody may create in it, so
+ * whatever others put into the schema of the extension, a run calls these.
+ */
+CREATE SCHEMA etl_internal;
+COMMENT ON SCHEMA etl_internal IS 'what the extension etl calls by itself';
+GRANT USAGE ON SCHEMA etl_internal TO PUBLIC;
+
+CREATE FUNCTION etl_internal.etl_scan_support(internal) RETURNS internal
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION @extschema@.etl_scan_support(internal) IS 'planner support of functions that stream rows';
+COMMENT ON FUNCTION etl_internal.etl_scan_support(internal) IS 'planner support of functions that stream rows';
+
+/*
+ * The rows of the batch in hand: what a query sees as "batch", and what it gave on the way to the target;
+ * and the condition on which the latter are inserted, always true, by which the new ones are counted.
+ * All are errors where no run is under way (55000), so everybody may call them.
+ */
+CREATE FUNCTION etl_internal.etl_batch() RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_internal.etl_scan_support;
+COMMENT ON FUNCTION etl_internal.etl_batch() IS 'rows of a running pipeline''s current batch';
+CREATE FUNCTION etl_internal.etl_emitted() RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_internal.etl_scan_support;
+COMMENT ON FUNCTION etl_internal.etl_emitted() IS 'rows that a running pipeline''s query gave for the current batch';
+CREATE FUNCTION etl_internal.etl_count_new() RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION etl_internal.etl_count_new() IS 'counts a row that a running pipeline inserts; true';
+
+GRANT EXECUTE ON FUNCTION etl_internal.etl_scan_support, etl_internal.etl_batch, etl_internal.etl_emitted,
+    etl_internal.etl_count_new TO PUBLIC;
 
 /* ----------------------------------------------------------------
  *	CSV files
@@ -77,7 +107,7 @@ CREATE FUNCTION @extschema@.etl_csv(
     path text DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_csv'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 
 CREATE FUNCTION @extschema@.etl_csv(
     row_type anyelement,
@@ -98,7 +128,7 @@ CREATE FUNCTION @extschema@.etl_csv(
     path text DEFAULT NULL)
 RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'etl_csv'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 
 COMMENT ON FUNCTION @extschema@.etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
     IS 'rows of a CSV file, with the columns given in a column definition list';
@@ -231,11 +261,12 @@ REVOKE EXECUTE ON FUNCTION @extschema@.etl_import(text, text, bigint, boolean, t
  * Errors: HV00D for an option that does not exist; HV024 for a value that cannot be; HV00J, when it is read,
  * for one that is needed and not there; 42501 for an option that the user may not set.
  */
-CREATE FUNCTION @extschema@.etl_server_validator(options text[], catalog oid) RETURNS void
+CREATE FUNCTION etl_internal.etl_server_validator(options text[], catalog oid) RETURNS void
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.etl_server_validator(text[], oid) IS 'checks the options of servers and user mappings';
+COMMENT ON FUNCTION etl_internal.etl_server_validator(text[], oid) IS 'checks the options of servers and user mappings';
+GRANT EXECUTE ON FUNCTION etl_internal.etl_server_validator TO PUBLIC;
 
-CREATE FOREIGN DATA WRAPPER etl VALIDATOR @extschema@.etl_server_validator;
+CREATE FOREIGN DATA WRAPPER etl VALIDATOR etl_internal.etl_server_validator;
 COMMENT ON FOREIGN DATA WRAPPER etl IS 'servers that etl reads over http';
 
 /*
@@ -249,16 +280,14 @@ COMMENT ON FOREIGN DATA WRAPPER etl IS 'servers that etl reads over http';
  *
  * All backends share them if the library is in shared_preload_libraries; else each backend has its own.
  */
-CREATE FUNCTION @extschema@.etl_list_breakers(
+CREATE FUNCTION etl_catalog.breakers(
     OUT origin text, OUT state text, OUT failures int, OUT opened_at timestamptz, OUT probe_at timestamptz,
     OUT probe_pid int)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
-COMMENT ON FUNCTION @extschema@.etl_list_breakers() IS 'what the view etl_breakers shows';
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_list_breakers() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.etl_list_breakers() TO pg_monitor;
+AS 'MODULE_PATHNAME', 'etl_list_breakers' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION etl_catalog.breakers() IS 'what the view etl_breakers shows';
 
-CREATE VIEW @extschema@.etl_breakers WITH (security_barrier) AS SELECT * FROM @extschema@.etl_list_breakers();
+CREATE VIEW @extschema@.etl_breakers WITH (security_barrier) AS SELECT * FROM etl_catalog.breakers();
 COMMENT ON VIEW @extschema@.etl_breakers IS 'circuit breakers of the origins that were sent requests';
 GRANT SELECT ON @extschema@.etl_breakers TO pg_monitor;
 
@@ -313,7 +342,7 @@ CREATE FUNCTION @extschema@.etl_json(
     path text DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_json'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 
 CREATE FUNCTION @extschema@.etl_json(
     row_type anyelement,
@@ -325,7 +354,7 @@ CREATE FUNCTION @extschema@.etl_json(
     path text DEFAULT NULL)
 RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'etl_json'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 
 COMMENT ON FUNCTION @extschema@.etl_json(text, text, text, text, bigint, text)
     IS 'items of a JSON file, with the columns given in a column definition list';
@@ -524,7 +553,7 @@ CREATE FUNCTION @extschema@.etl_api(
     reject_limit bigint DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_api'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 
 CREATE FUNCTION @extschema@.etl_api(
     row_type anyelement,
@@ -568,7 +597,7 @@ CREATE FUNCTION @extschema@.etl_api(
     reject_limit bigint DEFAULT NULL)
 RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'etl_api'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 
 COMMENT ON FUNCTION @extschema@.etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
     IS 'items of a paged API, with the columns given in a column definition list';
@@ -1076,21 +1105,6 @@ REVOKE EXECUTE ON FUNCTION
     FROM PUBLIC;
 
 /*
- * The rows of the batch in hand: what a query sees as "batch", and what it gave on the way to the target;
- * and the condition on which the latter are inserted, always true, by which the new ones are counted.
- * All are errors where no run is under way (55000), so everybody may call them.
- */
-CREATE FUNCTION @extschema@.etl_batch() RETURNS SETOF record
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT @extschema@.etl_scan_support;
-COMMENT ON FUNCTION @extschema@.etl_batch() IS 'rows of a running pipeline''s current batch';
-CREATE FUNCTION @extschema@.etl_emitted() RETURNS SETOF record
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT @extschema@.etl_scan_support;
-COMMENT ON FUNCTION @extschema@.etl_emitted() IS 'rows that a running pipeline''s query gave for the current batch';
-CREATE FUNCTION @extschema@.etl_count_new() RETURNS boolean
-    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.etl_count_new() IS 'counts a row that a running pipeline inserts; true';
-
-/*
  * etl_watermark: the highest value of the watermark of complete scans, as text (NULL: none yet), or with a
  * default, typed as that and less the watermark_lag of the pipeline.
  */
@@ -1165,16 +1179,10 @@ REVOKE EXECUTE ON FUNCTION @extschema@.etl_cancel(text) FROM PUBLIC;
  *	Metrics
  * ---------------------------------------------------------------- */
 
-/* Workers, scheduler and http, of the whole server; and breakers for the view below, which says who may see them. */
+/* Workers, scheduler and http, of the whole server. */
 CREATE FUNCTION etl_catalog.server_metrics(OUT family text, OUT value float8) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'etl_server_metrics' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 7;
 COMMENT ON FUNCTION etl_catalog.server_metrics() IS 'what etl_metrics() tells of the server';
-CREATE FUNCTION etl_catalog.breakers(
-    OUT origin text, OUT state text, OUT failures int, OUT opened_at timestamptz, OUT probe_at timestamptz,
-    OUT probe_pid int)
-RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'etl_list_breakers' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
-COMMENT ON FUNCTION etl_catalog.breakers() IS 'what etl_metrics() tells of circuit breakers';
 
 CREATE VIEW etl_catalog.metric_families AS
 SELECT * FROM (VALUES

@@ -141,15 +141,15 @@ RESET ROLE;
 ALTER FUNCTION :by_type SECURITY INVOKER;
 
 -- The support function is for the planner only.  (Minor releases of PostgreSQL say so in different words.)
-DO $$ BEGIN PERFORM etl_scan_support(NULL); EXCEPTION WHEN undefined_function OR feature_not_supported THEN RAISE NOTICE 'refused'; END $$;
+DO $$ BEGIN PERFORM etl_internal.etl_scan_support(NULL); EXCEPTION WHEN undefined_function OR feature_not_supported THEN RAISE NOTICE 'refused'; END $$;
 CREATE FUNCTION mine(text) RETURNS SETOF record LANGUAGE sql AS 'SELECT 1';
 GRANT CREATE ON SCHEMA public TO regress_etl_other;
 ALTER FUNCTION mine(text) OWNER TO regress_etl_other;
 SET ROLE regress_etl_other;
-ALTER FUNCTION mine(text) SUPPORT etl_scan_support;
+ALTER FUNCTION mine(text) SUPPORT etl_internal.etl_scan_support;
 RESET ROLE;
 -- a superuser who gives it to another function gets an ordinary function
-ALTER FUNCTION mine(text) SUPPORT etl_scan_support;
+ALTER FUNCTION mine(text) SUPPORT etl_internal.etl_scan_support;
 SELECT * FROM mine('etl_tmp/r.csv') AS t(a int);
 
 DROP FUNCTION mine, invoked, defined, rows_estimated;

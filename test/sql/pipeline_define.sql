@@ -125,7 +125,7 @@ SELECT etl_pause('one');
 SELECT count(*) FROM etl_pipelines;
 SELECT count(*) FROM etl_runs;
 SELECT count(*) FROM etl_catalog.pipelines;
-SELECT * FROM etl_batch() AS t(id int);
+SELECT * FROM etl_internal.etl_batch() AS t(id int);
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION etl_pause(text) TO regress_etl_other;
 SET ROLE regress_etl_other;

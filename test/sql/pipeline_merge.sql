@@ -125,7 +125,7 @@ CALL etl_run('shuffled');
 SELECT string_agg(a || b, ' ' ORDER BY ctid) FROM shuffled;
 
 -- etl_count_new is of no use elsewhere.
-SELECT etl_count_new();
+SELECT etl_internal.etl_count_new();
 SELECT etl_drop_pipeline(pipeline) FROM etl_status;
 DROP VIEW differences;
 DROP TABLE merged, upserted, at_first, written, named, partly, shuffled, limited, computed, of_domain;

@@ -64,13 +64,13 @@ SET ROLE regress_etl_mallory;
 SET search_path = evil, public, pg_catalog;
 CREATE FUNCTION evil.peek(bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM evil.spy('emitted: ' || count(*)) FROM etl_emitted() AS t(c1 bigint, c2 text);
+	PERFORM evil.spy('emitted: ' || count(*)) FROM etl_internal.etl_emitted() AS t(c1 bigint, c2 text);
 	RETURN true;
 END $$;
 CREATE DOMAIN evil.watched AS text;
 CREATE FUNCTION evil.peek(text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM evil.spy('batch: ' || count(*)) FROM etl_batch() AS t(id bigint, name evil.watched);
+	PERFORM evil.spy('batch: ' || count(*)) FROM etl_internal.etl_batch() AS t(id bigint, name evil.watched);
 	RETURN true;
 END $$;
 ALTER DOMAIN evil.watched ADD CHECK (evil.peek(VALUE));
@@ -117,6 +117,22 @@ CREATE FUNCTION evil.folded() RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS $$
 BEGIN RAISE NOTICE 'planned as %, of session %', current_user, session_user; RETURN 1; END $$;
 RESET ROLE;
 SELECT etl_alter_pipeline('evil', query => 'SELECT id + 0 * evil.folded() AS id, name FROM batch');
+
+-- Overloads of what runs call, in the schema of the extension: they are in nobody's way.
+GRANT CREATE ON SCHEMA public TO regress_etl_mallory;
+SET ROLE regress_etl_mallory;
+CREATE FUNCTION public.etl_batch(int DEFAULT 0) RETURNS SETOF record LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION public.etl_batch() RETURNS SETOF record LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION public.etl_emitted() RETURNS SETOF record LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION public.etl_count_new() RETURNS boolean LANGUAGE sql AS 'SELECT false';
+SELECT etl_create_pipeline('beside', source => $$etl_csv('etl_tmp/security.csv') AS t(id bigint, name text)$$,
+	target => 'evil.target', key => '{id}');
+CALL etl_run('beside');
+SELECT etl_drop_pipeline('beside');
+DROP FUNCTION public.etl_batch(int), public.etl_batch(), public.etl_emitted(), public.etl_count_new();
+CREATE FUNCTION etl_internal.etl_batch(int DEFAULT 0) RETURNS SETOF record LANGUAGE sql AS 'SELECT 1';
+RESET ROLE;
+REVOKE CREATE ON SCHEMA public FROM regress_etl_mallory;
 
 -- Who may not read server files cannot by a pipeline.
 REVOKE pg_read_server_files FROM regress_etl_mallory;

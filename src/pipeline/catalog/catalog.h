@@ -25,9 +25,6 @@ extern int64 EtlCatalogAdopt(void);
 /* Whether a definition was made in this very database: elsewhere it is a copy. */
 extern bool EtlIsAtHome(int64 system_identifier, Oid database);
 
-/* where the extension's functions are */
-extern char *EtlCatalogFunctionSchema(void);
-
 /* Does some work through SPI with the rights on these tables; nothing of a user's may run in it. */
 extern void EtlCatalogDo(void (*work)(void *arg), void *arg);
 

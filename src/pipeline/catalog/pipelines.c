@@ -165,18 +165,3 @@ EtlCatalogAdopt(void)
 	EtlSqlAdd(&values, OIDOID, ObjectIdGetDatum(MyDatabaseId));
 	return (int64) EtlSqlRun(&statement, &values);
 }
-
-char *
-EtlCatalogFunctionSchema(void)
-{
-	static EtlSql statement = {"SELECT quote_ident(nspname) FROM pg_extension AS e "
-							   "JOIN pg_namespace AS n ON n.oid = e.extnamespace "
-							   "WHERE extname = 'etl'"};
-	EtlSqlValues values = {0};
-	char *schema = EtlSqlRunForText(&statement, &values);
-
-	if (schema == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"etl\" does not exist")));
-	return schema;
-}

@@ -116,17 +116,18 @@ comparable(Relation target, TupleDesc emitted, int i, const char *value)
  * ---------------------------------------------------------------- */
 
 static char *
-query_over_batch(const EtlPipeline *pipeline, const EtlStatements *s, const char *schema)
+query_over_batch(const EtlPipeline *pipeline, const EtlStatements *s)
 {
-	return psprintf("(WITH batch AS NOT MATERIALIZED (SELECT * FROM %s.etl_batch() AS batch(%s)) "
-					"SELECT * FROM (\n%s\n) AS query) AS q",
-					schema, definition_list(s->batch, false), pipeline->query);
+	return psprintf(
+		"(WITH batch AS NOT MATERIALIZED (SELECT * FROM etl_internal.etl_batch() AS batch(%s)) "
+		"SELECT * FROM (\n%s\n) AS query) AS q",
+		definition_list(s->batch, false), pipeline->query);
 }
 
 static void
-make_transform(EtlStatements *s, const EtlPipeline *pipeline, const char *schema)
+make_transform(EtlStatements *s, const EtlPipeline *pipeline)
 {
-	char *from = query_over_batch(pipeline, s, schema);
+	char *from = query_over_batch(pipeline, s);
 	StringInfoData text;
 	ListCell *lc;
 
@@ -331,8 +332,7 @@ typedef enum Load
 } Load;
 
 static char *
-make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, const char *schema,
-		  Load load)
+make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, Load load)
 {
 	StringInfoData text;
 
@@ -341,7 +341,7 @@ make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, const 
 	add_columns(&text, s, target);
 	appendStringInfoString(&text, " SELECT ");
 	add_emitted(&text, s);
-	appendStringInfo(&text, " FROM %s.etl_emitted() AS e(%s)", schema,
+	appendStringInfo(&text, " FROM etl_internal.etl_emitted() AS e(%s)",
 					 definition_list(s->emitted, true));
 	if (load == REFRESH)
 		appendStringInfoString(&text, filter_unchanged(pipeline, s, target));
@@ -444,19 +444,21 @@ merge_is_the_same(const EtlStatements *s, Relation target)
 }
 
 static char *
-make_merge(const EtlPipeline *pipeline, const EtlStatements *s, Relation target, const char *schema)
+make_merge(const EtlPipeline *pipeline, const EtlStatements *s, Relation target)
 {
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "MERGE INTO ONLY %s AS target USING %s.etl_emitted() AS e(%s) ON ",
-					 pipeline->target, schema, definition_list(s->emitted, true));
+	appendStringInfo(&text,
+					 "MERGE INTO ONLY %s AS target USING etl_internal.etl_emitted() AS e(%s) ON ",
+					 pipeline->target, definition_list(s->emitted, true));
 	add_same_key(&text, s, target, "target");
 	appendStringInfoString(&text, " WHEN MATCHED AND ");
 	add_condition(&text, s, target, false);
 	appendStringInfoString(&text, " THEN UPDATE");
 	add_set(&text, s, target, false);
-	appendStringInfo(&text, " WHEN NOT MATCHED AND %s.etl_count_new() THEN INSERT ", schema);
+	appendStringInfoString(&text,
+						   " WHEN NOT MATCHED AND etl_internal.etl_count_new() THEN INSERT ");
 	add_columns(&text, s, target);
 	appendStringInfoString(&text, " VALUES (");
 	add_emitted(&text, s);
@@ -469,7 +471,7 @@ make_merge(const EtlPipeline *pipeline, const EtlStatements *s, Relation target,
  * target, so they are cast as the target will cast them.
  */
 static char *
-make_winners(const EtlStatements *s, Relation target, const char *schema)
+make_winners(const EtlStatements *s, Relation target)
 {
 	StringInfoData keys, text;
 
@@ -484,10 +486,11 @@ make_winners(const EtlStatements *s, Relation target, const char *schema)
 			appendStringInfo(&keys, " COLLATE %s", generate_collation_name(attr->attcollation));
 	}
 	initStringInfo(&text);
-	appendStringInfo(&text,
-					 "SELECT DISTINCT ON (%s) e.ordinal FROM ROWS FROM (%s.etl_emitted() AS (%s)) "
-					 "WITH ORDINALITY AS e(",
-					 keys.data, schema, definition_list(s->emitted, true));
+	appendStringInfo(
+		&text,
+		"SELECT DISTINCT ON (%s) e.ordinal FROM ROWS FROM (etl_internal.etl_emitted() AS (%s)) "
+		"WITH ORDINALITY AS e(",
+		keys.data, definition_list(s->emitted, true));
 	for (int i = 0; i < s->emitted->natts; i++)
 		appendStringInfo(&text, "c%d, ", i + 1);
 	appendStringInfo(&text, "ordinal) ORDER BY %s, ", keys.data);
@@ -518,26 +521,24 @@ EtlQualifiedTarget(const char *name)
 static void
 make_all(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 {
-	char *schema = EtlCatalogFunctionSchema();
-
 	s->target = RelationGetRelid(target);
 	s->open = psprintf("SELECT * FROM\n%s", pipeline->source);
 	s->batch = EtlCheckSource(pipeline, s->open);
-	make_transform(s, pipeline, schema);
+	make_transform(s, pipeline);
 	EtlCheckTarget(pipeline, s, target);
-	s->load = make_load(pipeline, s, target, schema,
-						pipeline->mode == ETL_MODE_UPSERT ? UPSERT : INSERT_ONLY);
+	s->load =
+		make_load(pipeline, s, target, pipeline->mode == ETL_MODE_UPSERT ? UPSERT : INSERT_ONLY);
 	EtlCheckLoad(s->load);
 	if (pipeline->mode != ETL_MODE_UPSERT)
 		return;
 	if (s->tells_inserted)
-		s->insert = make_load(pipeline, s, target, schema, INSERT_ONLY);
-	s->winners = make_winners(s, target, schema);
+		s->insert = make_load(pipeline, s, target, INSERT_ONLY);
+	s->winners = make_winners(s, target);
 	EtlCheckLoad(s->winners);
 	if (s->updates && s->key_is_plain)
-		s->refresh = make_load(pipeline, s, target, schema, REFRESH);
+		s->refresh = make_load(pipeline, s, target, REFRESH);
 	if (merge_is_the_same(s, target))
-		s->merge = make_merge(pipeline, s, target, schema);
+		s->merge = make_merge(pipeline, s, target);
 }
 
 EtlStatements *
