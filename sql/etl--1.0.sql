@@ -12,7 +12,9 @@ SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
 /*
  * etl_catalog has the tables of the extension, and what its views call.  Nobody is granted anything here; what a role
- * may see, it sees through the views, and what it may change, through the functions.
+ * may see, it sees through the views, and what it may change, through the functions.  The comment on each table says
+ * whether pg_dump has it, what purges it, and who sees it in the views: owner is any role with the rights of the
+ * pipeline's owner.
  */
 CREATE SCHEMA etl_catalog;
 COMMENT ON SCHEMA etl_catalog IS 'tables of the extension etl';
@@ -27,7 +29,7 @@ GRANT USAGE ON SCHEMA etl_internal TO PUBLIC;
 
 CREATE FUNCTION etl_internal.etl_scan_support(internal) RETURNS internal
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION etl_internal.etl_scan_support(internal) IS 'planner support of functions that stream rows';
+COMMENT ON FUNCTION etl_internal.etl_scan_support IS 'planner support of functions that stream rows';
 
 /*
  * The rows of the batch in hand: what a query sees as "batch", and what it gave on the way to the target;
@@ -36,16 +38,30 @@ COMMENT ON FUNCTION etl_internal.etl_scan_support(internal) IS 'planner support 
  */
 CREATE FUNCTION etl_internal.etl_batch() RETURNS SETOF record
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_internal.etl_scan_support;
-COMMENT ON FUNCTION etl_internal.etl_batch() IS 'rows of a running pipeline''s current batch';
+COMMENT ON FUNCTION etl_internal.etl_batch IS 'rows of a running pipeline''s current batch';
 CREATE FUNCTION etl_internal.etl_emitted() RETURNS SETOF record
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_internal.etl_scan_support;
-COMMENT ON FUNCTION etl_internal.etl_emitted() IS 'rows that a running pipeline''s query gave for the current batch';
+COMMENT ON FUNCTION etl_internal.etl_emitted IS 'rows that a running pipeline''s query gave for the current batch';
 CREATE FUNCTION etl_internal.etl_count_new() RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION etl_internal.etl_count_new() IS 'counts a row that a running pipeline inserts; true';
+COMMENT ON FUNCTION etl_internal.etl_count_new IS 'counts a row that a running pipeline inserts; true';
 
 GRANT EXECUTE ON FUNCTION etl_internal.etl_scan_support, etl_internal.etl_batch, etl_internal.etl_emitted,
     etl_internal.etl_count_new TO PUBLIC;
+
+/*
+ * The arguments of a function as they stand in its declaration, but for some.  Of functions with the same options one
+ * declares them, and the others are made with this.  It is dropped at the end of the script.
+ */
+CREATE FUNCTION etl_internal.arguments_of(function regproc, leave_out text[] DEFAULT '{}') RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT string_agg(CASE p.proargmodes[n] WHEN 'b' THEN 'INOUT ' ELSE '' END || quote_ident(p.proargnames[n]) || ' ' ||
+            format_type(t.type, NULL) || coalesce(' DEFAULT ' || pg_get_function_arg_default(p.oid, n::int), ''), ', ' ORDER BY n)
+    FROM pg_proc p, unnest(p.proargtypes::oid[]) WITH ORDINALITY AS t(type, n)
+    WHERE p.oid = $1 AND p.proargnames[n] <> ALL ($2);
+END;
+COMMENT ON FUNCTION etl_internal.arguments_of IS 'arguments of a function, as in its declaration';
 
 /* ----------------------------------------------------------------
  *	CSV files
@@ -109,36 +125,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_csv'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 
-CREATE FUNCTION @extschema@.etl_csv(
-    row_type anyelement,
-    source text,
-    header boolean DEFAULT true,
-    match text DEFAULT 'name',
-    delimiter text DEFAULT ',',
-    quote text DEFAULT '"',
-    escape text DEFAULT NULL,
-    null_string text DEFAULT '',
-    encoding text DEFAULT NULL,
-    skip_lines int DEFAULT 0,
-    comment text DEFAULT NULL,
-    ragged text DEFAULT 'error',
-    on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL,
-    union_by_name boolean DEFAULT false,
-    path text DEFAULT NULL)
-RETURNS SETOF anyelement
-AS 'MODULE_PATHNAME', 'etl_csv'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
-
-COMMENT ON FUNCTION @extschema@.etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
-    IS 'rows of a CSV file, with the columns given in a column definition list';
-COMMENT ON FUNCTION @extschema@.etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
-    IS 'rows of a CSV file, with the columns of a composite type';
-
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
-    FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_csv(anyelement, text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
-    FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_csv IS 'rows of a CSV file';
 
 /*
  * etl_peek: the first records of a source, as they are, without naming a column.
@@ -152,25 +139,14 @@ REVOKE EXECUTE ON FUNCTION @extschema@.etl_csv(anyelement, text, boolean, text, 
  *
  * Errors: those of etl_csv for opening, and for a source whose records cannot be told apart.
  */
-CREATE FUNCTION @extschema@.etl_peek(
-    source text,
-    rows int DEFAULT 10,
-    header boolean DEFAULT true,
-    delimiter text DEFAULT ',',
-    quote text DEFAULT '"',
-    escape text DEFAULT NULL,
-    null_string text DEFAULT '',
-    encoding text DEFAULT NULL,
-    skip_lines int DEFAULT 0,
-    comment text DEFAULT NULL,
-    path text DEFAULT NULL)
+DO $do$ BEGIN EXECUTE format($f$
+CREATE FUNCTION @extschema@.etl_peek(source text, rows int DEFAULT 10, %s)
 RETURNS TABLE(line bigint, record jsonb)
 AS 'MODULE_PATHNAME', 'etl_peek'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10
+$f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,ragged,on_error,reject_limit,union_by_name}')); END $do$;
 
-COMMENT ON FUNCTION @extschema@.etl_peek(text, int, boolean, text, text, text, text, text, int, text, text)
-    IS 'the first records of a source, without naming a column';
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_peek(text, int, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_peek IS 'the first records of a source, without naming a column';
 
 /*
  * etl_csv_columns: names and types to declare for a CSV file.
@@ -182,25 +158,14 @@ REVOKE EXECUTE ON FUNCTION @extschema@.etl_peek(text, int, boolean, text, text, 
  * declaration holds the column as it stands in a column definition list, with its comma: put the rows below each
  * other.  Names that the file has twice, or not at all, need match => 'position'.
  */
-CREATE FUNCTION @extschema@.etl_csv_columns(
-    source text,
-    sample_rows bigint DEFAULT 10000,
-    header boolean DEFAULT true,
-    delimiter text DEFAULT ',',
-    quote text DEFAULT '"',
-    escape text DEFAULT NULL,
-    null_string text DEFAULT '',
-    encoding text DEFAULT NULL,
-    skip_lines int DEFAULT 0,
-    comment text DEFAULT NULL,
-    path text DEFAULT NULL)
+DO $do$ BEGIN EXECUTE format($f$
+CREATE FUNCTION @extschema@.etl_csv_columns(source text, sample_rows bigint DEFAULT 10000, %s)
 RETURNS TABLE("position" int, header_name text, name text, data_type text, declaration text)
 AS 'MODULE_PATHNAME', 'etl_csv_columns'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20
+$f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,ragged,on_error,reject_limit,union_by_name}')); END $do$;
 
-COMMENT ON FUNCTION @extschema@.etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text)
-    IS 'names and types to declare for the columns of a CSV file';
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_csv_columns(text, bigint, boolean, text, text, text, text, text, int, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_csv_columns IS 'names and types to declare for the columns of a CSV file';
 
 /*
  * etl_import: loads a CSV file into a table, which it creates if there is none.
@@ -217,30 +182,14 @@ REVOKE EXECUTE ON FUNCTION @extschema@.etl_csv_columns(text, bigint, boolean, te
  * Returns the number of rows loaded.  pg_stat_progress_copy shows how far it is.  Errors: those of etl_csv; those
  * of CREATE TABLE and INSERT, for the privileges of the caller; 42703 if the table lacks a column of the file.
  */
-CREATE FUNCTION @extschema@.etl_import(
-    target text,
-    source text,
-    sample_rows bigint DEFAULT 10000,
-    header boolean DEFAULT true,
-    delimiter text DEFAULT ',',
-    quote text DEFAULT '"',
-    escape text DEFAULT NULL,
-    null_string text DEFAULT '',
-    encoding text DEFAULT NULL,
-    skip_lines int DEFAULT 0,
-    comment text DEFAULT NULL,
-    ragged text DEFAULT 'error',
-    on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL,
-    path text DEFAULT NULL)
+DO $do$ BEGIN EXECUTE format($f$
+CREATE FUNCTION @extschema@.etl_import(target text, source text, sample_rows bigint DEFAULT 10000, %s)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'etl_import'
-LANGUAGE C VOLATILE PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+$f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,union_by_name}')); END $do$;
 
-COMMENT ON FUNCTION @extschema@.etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
-    IS 'loads a CSV file into a table, which it creates if there is none';
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_import(text, text, bigint, boolean, text, text, text, text, text, int, text, text, text, bigint, text)
-    FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_import IS 'loads a CSV file into a table, which it creates if there is none';
 
 /* ----------------------------------------------------------------
  *	Servers
@@ -263,29 +212,22 @@ REVOKE EXECUTE ON FUNCTION @extschema@.etl_import(text, text, bigint, boolean, t
  */
 CREATE FUNCTION etl_internal.etl_server_validator(options text[], catalog oid) RETURNS void
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION etl_internal.etl_server_validator(text[], oid) IS 'checks the options of servers and user mappings';
+COMMENT ON FUNCTION etl_internal.etl_server_validator IS 'checks the options of servers and user mappings';
 GRANT EXECUTE ON FUNCTION etl_internal.etl_server_validator TO PUBLIC;
 
 CREATE FOREIGN DATA WRAPPER etl VALIDATOR etl_internal.etl_server_validator;
 COMMENT ON FOREIGN DATA WRAPPER etl IS 'servers that etl reads over http';
 
 /*
- * etl_breakers: each origin (scheme://host:port) that was sent a request lately, and its circuit breaker.
- *
- * state         'closed': requests are sent; 'open': none is, until probe_at; 'half-open': one is under way that
- *               finds out whether the service is back
- * failures      without a success between them
- * opened_at, probe_at    unless closed; when open
- * probe_pid     of the backend whose request it is, if half-open
- *
- * All backends share them if the library is in shared_preload_libraries; else each backend has its own.
+ * etl_breakers: each origin that was sent a request lately, and its circuit breaker.  All backends share them if the
+ * library is in shared_preload_libraries; else each backend has its own.
  */
 CREATE FUNCTION etl_catalog.breakers(
     OUT origin text, OUT state text, OUT failures int, OUT opened_at timestamptz, OUT probe_at timestamptz,
     OUT probe_pid int)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_list_breakers' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
-COMMENT ON FUNCTION etl_catalog.breakers() IS 'what the view etl_breakers shows';
+COMMENT ON FUNCTION etl_catalog.breakers IS 'what the view etl_breakers shows';
 
 CREATE VIEW @extschema@.etl_breakers WITH (security_barrier) AS SELECT * FROM etl_catalog.breakers();
 COMMENT ON VIEW @extschema@.etl_breakers IS 'circuit breakers of the origins that were sent requests';
@@ -297,8 +239,7 @@ GRANT SELECT ON @extschema@.etl_breakers TO pg_monitor;
  */
 CREATE FUNCTION @extschema@.etl_breaker_reset(origin text) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION @extschema@.etl_breaker_reset(text) IS 'closes the circuit breaker of an origin';
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_breaker_reset(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_breaker_reset IS 'closes the circuit breaker of an origin';
 
 /* ----------------------------------------------------------------
  *	JSON and APIs
@@ -344,25 +285,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_json'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 
-CREATE FUNCTION @extschema@.etl_json(
-    row_type anyelement,
-    source text,
-    items text DEFAULT NULL,
-    format text DEFAULT 'auto',
-    on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL,
-    path text DEFAULT NULL)
-RETURNS SETOF anyelement
-AS 'MODULE_PATHNAME', 'etl_json'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
-
-COMMENT ON FUNCTION @extschema@.etl_json(text, text, text, text, bigint, text)
-    IS 'items of a JSON file, with the columns given in a column definition list';
-COMMENT ON FUNCTION @extschema@.etl_json(anyelement, text, text, text, text, bigint, text)
-    IS 'items of a JSON file, with the columns of a composite type';
-
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_json(text, text, text, text, bigint, text) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_json(anyelement, text, text, text, text, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_json IS 'items of a JSON file';
 
 /*
  * The dialects of paging that have a name.  Those that came with etl are presets; a row of a user's own goes before
@@ -370,7 +293,7 @@ REVOKE EXECUTE ON FUNCTION @extschema@.etl_json(anyelement, text, text, text, te
  */
 CREATE FUNCTION etl_catalog.check_dialect(name text, options jsonb) RETURNS boolean
     AS 'MODULE_PATHNAME', 'etl_check_dialect' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION etl_catalog.check_dialect(text, jsonb) IS 'true, or an error that says what is wrong';
+COMMENT ON FUNCTION etl_catalog.check_dialect IS 'true, or an error that says what is wrong';
 
 CREATE TABLE etl_catalog.dialects (
     name text NOT NULL CHECK (name <> ''),
@@ -380,7 +303,8 @@ CREATE TABLE etl_catalog.dialects (
     PRIMARY KEY (name, preset),
     CHECK (etl_catalog.check_dialect(name, options))
 );
-COMMENT ON TABLE etl_catalog.dialects IS 'dialects of paging, for etl_api';
+COMMENT ON TABLE etl_catalog.dialects
+    IS 'dialects of paging, for etl_api; dumped: those that are no presets; purged: by etl_drop_dialect; seen by: everybody';
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.dialects', 'WHERE NOT preset');
 
 INSERT INTO etl_catalog.dialects (name, preset, options, remarks) VALUES
@@ -438,8 +362,7 @@ AS $$
     INSERT INTO etl_catalog.dialects (name, preset, options, remarks) VALUES ($1, false, $2, $3)
     ON CONFLICT (name, preset) DO UPDATE SET options = EXCLUDED.options, remarks = EXCLUDED.remarks
 $$;
-COMMENT ON FUNCTION @extschema@.etl_set_dialect(text, jsonb, text) IS 'stores a dialect of paging for etl_api';
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_set_dialect(text, jsonb, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_set_dialect IS 'stores a dialect of paging for etl_api';
 
 CREATE FUNCTION @extschema@.etl_drop_dialect(name text) RETURNS boolean
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -447,8 +370,7 @@ AS $$
     WITH gone AS (DELETE FROM etl_catalog.dialects d WHERE d.name = $1 AND NOT d.preset RETURNING 1)
     SELECT EXISTS (SELECT FROM gone)
 $$;
-COMMENT ON FUNCTION @extschema@.etl_drop_dialect(text) IS 'takes away a dialect that etl_set_dialect stored';
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_drop_dialect(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_drop_dialect IS 'takes away a dialect that etl_set_dialect stored';
 
 /*
  * etl_api: the items of a collection that an API hands out page by page.
@@ -555,106 +477,43 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_api'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 
-CREATE FUNCTION @extschema@.etl_api(
-    row_type anyelement,
-    source text,
-    path text DEFAULT NULL,
-    params jsonb DEFAULT NULL,
-    items text DEFAULT NULL,
-    pagination text DEFAULT 'auto',
-    next text DEFAULT NULL,
-    next_param text DEFAULT NULL,
-    next_path text DEFAULT NULL,
-    first text DEFAULT NULL,
-    page_param text DEFAULT NULL,
-    page_size int DEFAULT NULL,
-    limit_param text DEFAULT NULL,
-    offset_param text DEFAULT NULL,
-    stop text DEFAULT NULL,
-    on_empty text DEFAULT NULL,
-    guard text DEFAULT NULL,
-    carry text DEFAULT NULL,
-    max_pages bigint DEFAULT NULL,
-    cap bigint DEFAULT NULL,
-    rekey text DEFAULT NULL,
-    key text DEFAULT NULL,
-    slice interval DEFAULT NULL,
-    slice_from timestamptz DEFAULT NULL,
-    slice_to timestamptz DEFAULT NULL,
-    slice_gap interval DEFAULT NULL,
-    slice_format text DEFAULT NULL,
-    method text DEFAULT NULL,
-    repeatable boolean DEFAULT NULL,
-    body jsonb DEFAULT NULL,
-    headers jsonb DEFAULT NULL,
-    wait text DEFAULT NULL,
-    answers text DEFAULT NULL,
-    concurrency int DEFAULT NULL,
-    on_truncation text DEFAULT NULL,
-    missing_items text DEFAULT NULL,
-    format text DEFAULT NULL,
-    on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL)
-RETURNS SETOF anyelement
-AS 'MODULE_PATHNAME', 'etl_api'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
-
-COMMENT ON FUNCTION @extschema@.etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
-    IS 'items of a paged API, with the columns given in a column definition list';
-COMMENT ON FUNCTION @extschema@.etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint)
-    IS 'items of a paged API, with the columns of a composite type';
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_api(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_api(anyelement, text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text, text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_api IS 'items of a paged API';
 
 /*
  * etl_api_explain: one request, and what was concluded from its answer: dialect, items, the next page, how the end is
  * known, headers that say how often the server may be asked, columns, and a call to be pasted.  The arguments are
  * those of etl_api, and so are the errors; a doubt is shown instead of raised.
  */
-CREATE FUNCTION @extschema@.etl_api_explain(
-    source text,
-    path text DEFAULT NULL,
-    params jsonb DEFAULT NULL,
-    items text DEFAULT NULL,
-    pagination text DEFAULT 'auto',
-    next text DEFAULT NULL,
-    next_param text DEFAULT NULL,
-    next_path text DEFAULT NULL,
-    first text DEFAULT NULL,
-    page_param text DEFAULT NULL,
-    page_size int DEFAULT NULL,
-    limit_param text DEFAULT NULL,
-    offset_param text DEFAULT NULL,
-    stop text DEFAULT NULL,
-    on_empty text DEFAULT NULL,
-    guard text DEFAULT NULL,
-    carry text DEFAULT NULL,
-    max_pages bigint DEFAULT NULL,
-    cap bigint DEFAULT NULL,
-    rekey text DEFAULT NULL,
-    key text DEFAULT NULL,
-    slice interval DEFAULT NULL,
-    slice_from timestamptz DEFAULT NULL,
-    slice_to timestamptz DEFAULT NULL,
-    slice_gap interval DEFAULT NULL,
-    slice_format text DEFAULT NULL,
-    method text DEFAULT NULL,
-    repeatable boolean DEFAULT NULL,
-    body jsonb DEFAULT NULL,
-    headers jsonb DEFAULT NULL,
-    wait text DEFAULT NULL,
-    answers text DEFAULT NULL,
-    concurrency int DEFAULT NULL,
-    on_truncation text DEFAULT NULL,
-    missing_items text DEFAULT NULL,
-    format text DEFAULT NULL)
+DO $do$ BEGIN EXECUTE format($f$
+CREATE FUNCTION @extschema@.etl_api_explain(%s)
 RETURNS TABLE(property text, value text)
 AS 'MODULE_PATHNAME', 'etl_api_explain'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20;
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20
+$f$, etl_internal.arguments_of('@extschema@.etl_api', '{on_error,reject_limit}')); END $do$;
 
-COMMENT ON FUNCTION @extschema@.etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text)
-    IS 'what one answer of a paged API shows, and how to read it all';
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_api_explain(text, text, jsonb, text, text, text, text, text, text, text, int, text, text, text, text, text, text, bigint, bigint, text, text, interval, timestamptz, timestamptz, interval, text, text, boolean, jsonb, jsonb, text, text, int, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_api_explain IS 'what one answer of a paged API shows, and how to read it all';
+
+/*
+ * The second form of the functions that stream rows: row_type is a NULL of the composite type whose columns they have, as in
+ * etl_csv(NULL::orders, '/data/orders.csv').  The other arguments are the same.
+ */
+DO $do$
+DECLARE
+    f record;
+BEGIN
+    FOR f IN SELECT p.proname AS name, etl_internal.arguments_of(p.oid) AS arguments,
+            pg_get_function_identity_arguments(p.oid) AS signature, obj_description(p.oid, 'pg_proc') AS comment
+        FROM pg_proc p WHERE p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('etl_csv', 'etl_json', 'etl_api')
+    LOOP
+        EXECUTE format($f$
+CREATE FUNCTION @extschema@.%1$I(row_type anyelement, %2$s)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', '%1$s'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
+COMMENT ON FUNCTION @extschema@.%1$I(row_type anyelement, %3$s) IS %4$L
+$f$, f.name, f.arguments, f.signature, f.comment || ', with the columns of a composite type');
+    END LOOP;
+END $do$;
 
 /* ----------------------------------------------------------------
  *	Pipelines
@@ -688,7 +547,8 @@ CREATE TABLE etl_catalog.pipelines (
     database oid NOT NULL,              -- the database to which it belongs: elsewhere it is a copy
     created_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE etl_catalog.pipelines IS 'definitions of pipelines';
+COMMENT ON TABLE etl_catalog.pipelines
+    IS 'definitions of pipelines; dumped: yes; purged: by etl_drop_pipeline; seen by: owner, pg_monitor but for source, query and rules';
 
 CREATE TABLE etl_catalog.checkpoints (
     pipeline bigint NOT NULL,
@@ -697,7 +557,8 @@ CREATE TABLE etl_catalog.checkpoints (
     skipped bigint NOT NULL,            -- records behind that position which are done, too
     PRIMARY KEY (pipeline, part)
 );
-COMMENT ON TABLE etl_catalog.checkpoints IS 'how far pipelines have come in each part of their sources';
+COMMENT ON TABLE etl_catalog.checkpoints
+    IS 'how far pipelines have come in each part of their sources; dumped: yes; purged: by etl_reset and etl_drop_pipeline; seen by: nobody';
 
 CREATE TABLE etl_catalog.watermarks (
     pipeline bigint PRIMARY KEY,
@@ -707,7 +568,8 @@ CREATE TABLE etl_catalog.watermarks (
     pending text,                       -- including the scan under way
     pending_at timestamptz
 );
-COMMENT ON TABLE etl_catalog.watermarks IS 'highest watermarks that pipelines have seen';
+COMMENT ON TABLE etl_catalog.watermarks
+    IS 'highest watermarks that pipelines have seen; dumped: yes; purged: by etl_reset and etl_drop_pipeline; seen by: owner, pg_monitor if they are numbers or times';
 
 CREATE TABLE etl_catalog.runs (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -736,7 +598,8 @@ CREATE TABLE etl_catalog.runs (
 CREATE INDEX ON etl_catalog.runs (pipeline, id);
 CREATE INDEX ON etl_catalog.runs (pipeline, started_at);               -- for etl.retention
 CREATE INDEX ON etl_catalog.runs (pipeline) WHERE state = 'running';
-COMMENT ON TABLE etl_catalog.runs IS 'history of runs';
+COMMENT ON TABLE etl_catalog.runs
+    IS 'history of runs; dumped: no; purged: after etl.retention, by etl_purge and etl_drop_pipeline; seen by: owner, pg_monitor but for messages';
 
 /*
  * What all runs that have ended add up to, purged ones too; a run adds itself when it ends.  The counters are those of
@@ -768,7 +631,8 @@ CREATE TABLE etl_catalog.totals (
     updated bigint NOT NULL,
     skipped bigint NOT NULL
 );
-COMMENT ON TABLE etl_catalog.totals IS 'what the runs of each pipeline add up to';
+COMMENT ON TABLE etl_catalog.totals
+    IS 'what the runs of each pipeline add up to; dumped: no; purged: by etl_drop_pipeline; seen by: owner, pg_monitor';
 
 CREATE TABLE etl_catalog.dead_letters (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -797,7 +661,8 @@ CREATE TABLE etl_catalog.dead_letters (
 );
 CREATE INDEX ON etl_catalog.dead_letters (pipeline, id);
 CREATE INDEX ON etl_catalog.dead_letters (pipeline) WHERE resolved_at IS NULL; -- for @extschema@.etl_status and @extschema@.etl_metrics to count
-COMMENT ON TABLE etl_catalog.dead_letters IS 'records that could not be loaded';
+COMMENT ON TABLE etl_catalog.dead_letters
+    IS 'records that could not be loaded; dumped: no; purged: after etl.retention once resolved, by etl_purge and etl_drop_pipeline; seen by: owner';
 
 /* Pipelines that run by themselves: first what users say of that, then what the scheduler has made of it. */
 CREATE TABLE etl_catalog.schedules (
@@ -822,7 +687,8 @@ CREATE TABLE etl_catalog.schedules (
     reason text,                        -- of the latest failure, or why it is paused
     blocked text                        -- why "after" will never start it
 );
-COMMENT ON TABLE etl_catalog.schedules IS 'when pipelines run by themselves';
+COMMENT ON TABLE etl_catalog.schedules
+    IS 'when pipelines run by themselves; dumped: yes; purged: by etl_drop_pipeline; seen by: owner, pg_monitor but for reasons';
 
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.schedules', '');
@@ -835,7 +701,7 @@ SELECT pg_catalog.pg_extension_config_dump('etl_catalog.watermarks', '');
 /* What a scheduler has to know at once: the launcher is woken when the change is committed. */
 CREATE FUNCTION etl_catalog.wake() RETURNS trigger
     AS 'MODULE_PATHNAME', 'etl_wake' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION etl_catalog.wake() IS 'wakes the scheduler when the change is committed';
+COMMENT ON FUNCTION etl_catalog.wake IS 'wakes the scheduler when the change is committed';
 
 CREATE TRIGGER wake AFTER INSERT OR UPDATE OR DELETE ON etl_catalog.schedules
     FOR EACH STATEMENT EXECUTE FUNCTION etl_catalog.wake();
@@ -847,11 +713,10 @@ CREATE TRIGGER wake AFTER UPDATE OF state ON etl_catalog.runs
 /* Whether a run that says it is running still holds its lock; if not, its worker died. */
 CREATE FUNCTION etl_catalog.is_running(pipeline bigint) RETURNS boolean
     AS 'MODULE_PATHNAME', 'etl_is_running' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION etl_catalog.is_running(bigint) IS 'whether a worker runs the pipeline at this moment';
+COMMENT ON FUNCTION etl_catalog.is_running IS 'whether a worker runs the pipeline at this moment';
 CREATE FUNCTION etl_catalog.state_of(run bigint, pipeline bigint, state text) RETURNS text
     AS 'MODULE_PATHNAME', 'etl_state_of' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION etl_catalog.state_of(bigint, bigint, text)
-    IS 'the state of a run, or "crashed" if it says that it runs, and its worker died';
+COMMENT ON FUNCTION etl_catalog.state_of IS 'the state of a run, or "crashed" if it says that it runs, and its worker died';
 
 /* Why no schedule of this database starts anything; NULL: nothing is in the way. */
 CREATE FUNCTION etl_catalog.scheduler_obstacle() RETURNS text
@@ -861,7 +726,7 @@ COMMENT ON FUNCTION etl_catalog.scheduler_obstacle() IS 'why no schedule of this
 /* Whether the definition was made in this very database. */
 CREATE FUNCTION etl_catalog.is_at_home(system_identifier bigint, database oid) RETURNS boolean
     AS 'MODULE_PATHNAME', 'etl_is_at_home' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION etl_catalog.is_at_home(bigint, oid) IS 'whether a pipeline belongs to this database and is no copy';
+COMMENT ON FUNCTION etl_catalog.is_at_home IS 'whether a pipeline belongs to this database and is no copy';
 
 /*
  * The views show a role the pipelines of the roles whose rights it has; pg_monitor sees of all others states and
@@ -901,16 +766,6 @@ FROM etl_catalog.dead_letters d JOIN etl_catalog.pipelines p ON p.id = d.pipelin
 WHERE pg_catalog.pg_has_role(p.owner::oid, 'USAGE');
 COMMENT ON VIEW @extschema@.etl_dead_letters IS 'records that pipelines could not load, and why';
 
-/*
- * etl_status: a line per pipeline.
- *
- * watermark        for pg_monitor: only numbers, dates and timestamps
- * lag              from the watermark to now, if it is a date or timestamp (of the run's time zone, unless it has one)
- * next_run         by the schedule, or by another try after a failure; NULL: nothing will start it by time
- * failures         in a row, of scheduled runs; tries between two times of the schedule count once
- * skipped          times of the schedule at which the run before was still under way, or waited for a worker
- * reason           of the latest failure, why it is paused, or why nothing starts it
- */
 CREATE VIEW @extschema@.etl_status WITH (security_barrier) AS
 SELECT p.name AS pipeline, p.owner, p.enabled,
     CASE WHEN etl_catalog.is_running(p.id) THEN 'running'
@@ -942,19 +797,7 @@ FROM etl_catalog.pipelines p
 WHERE pg_catalog.pg_has_role(p.owner::oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW @extschema@.etl_status IS 'a line per pipeline: what it does and how its last run ended';
 
-/*
- * What runs at this moment.
- *
- * stage            'starting', 'reading', 'converting', 'querying' (the pipeline's query), 'loading' (into the target)
- * records          taken in, those of the batch in hand included
- * batch_rows, batch_done    rows that this stage has before it, and how many of them are done; while reading, the records
- *                  that a batch may have, and those it has
- * pages            of an API; NULL for other sources
- * bytes, bytes_total        NULL where the source does not tell
- * time_left        if bytes go on as they did; NULL: a year or more
- *
- * All of these move within a batch.  The counters behind them are those of committed batches.
- */
+/* What runs at this moment.  Stage to time_left move within a batch; the counters behind them are those of committed batches. */
 CREATE VIEW @extschema@.etl_progress WITH (security_barrier) AS
 SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     (ARRAY['starting', 'reading', 'converting', 'querying', 'loading'])[coalesce(s.stage, 0) + 1] AS stage,
@@ -1047,35 +890,10 @@ RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
  * owner            gives the pipeline to another role, for those who can become that role; superusers, who can, also
  *                  take over what a dropped role has left.  Not during a run (55006)
  */
-CREATE FUNCTION @extschema@.etl_alter_pipeline(
-    name text,
-    source text DEFAULT NULL,
-    query text DEFAULT NULL,
-    target text DEFAULT NULL,
-    key text[] DEFAULT NULL,
-    mode text DEFAULT NULL,
-    on_conflict text DEFAULT NULL,
-    watermark text DEFAULT NULL,
-    watermark_lag text DEFAULT NULL,
-    watermark_max text DEFAULT NULL,
-    rules jsonb DEFAULT NULL,
-    redact text[] DEFAULT NULL,
-    whole boolean DEFAULT NULL,
-    batch_size int DEFAULT NULL,
-    flush_interval interval DEFAULT NULL,
-    on_error text DEFAULT NULL,
-    reject_limit bigint DEFAULT NULL,
-    on_shutdown text DEFAULT NULL,
-    max_runtime interval DEFAULT NULL,
-    enabled boolean DEFAULT NULL,
-    schedule text DEFAULT NULL,
-    timezone text DEFAULT NULL,
-    after text[] DEFAULT NULL,
-    watch boolean DEFAULT NULL,
-    max_failures int DEFAULT NULL,
-    retry interval DEFAULT NULL,
-    owner regrole DEFAULT NULL)
-RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+DO $do$ BEGIN EXECUTE format($f$
+CREATE FUNCTION @extschema@.etl_alter_pipeline(name text, source text DEFAULT NULL, %s, owner regrole DEFAULT NULL)
+RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE
+$f$, etl_internal.arguments_of('@extschema@.etl_create_pipeline', '{name,source}')); END $do$;
 
 CREATE FUNCTION @extschema@.etl_drop_pipeline(name text) RETURNS void
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -1088,21 +906,13 @@ CREATE FUNCTION @extschema@.etl_reset(name text) RETURNS void
 CREATE FUNCTION @extschema@.etl_adopt() RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION @extschema@.etl_create_pipeline
-    IS 'defines a pipeline';
-COMMENT ON FUNCTION @extschema@.etl_alter_pipeline
-    IS 'changes what is given of the definition of a pipeline';
-COMMENT ON FUNCTION @extschema@.etl_drop_pipeline(text) IS 'removes a pipeline with its checkpoint, history and dead letters';
-COMMENT ON FUNCTION @extschema@.etl_pause(text) IS 'keeps a pipeline from being run';
-COMMENT ON FUNCTION @extschema@.etl_resume(text) IS 'lets a paused pipeline be run again';
-COMMENT ON FUNCTION @extschema@.etl_reset(text) IS 'forgets checkpoint and watermark of a pipeline, so that the next run reads all of its source';
-COMMENT ON FUNCTION @extschema@.etl_adopt() IS 'makes the pipelines of a copied or restored database its own; returns how many those were';
-
-REVOKE EXECUTE ON FUNCTION
-    @extschema@.etl_create_pipeline,
-    @extschema@.etl_alter_pipeline,
-    @extschema@.etl_drop_pipeline(text), @extschema@.etl_pause(text), @extschema@.etl_resume(text), @extschema@.etl_reset(text), @extschema@.etl_adopt()
-    FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_create_pipeline IS 'defines a pipeline';
+COMMENT ON FUNCTION @extschema@.etl_alter_pipeline IS 'changes what is given of the definition of a pipeline';
+COMMENT ON FUNCTION @extschema@.etl_drop_pipeline IS 'removes a pipeline with its checkpoint, history and dead letters';
+COMMENT ON FUNCTION @extschema@.etl_pause IS 'keeps a pipeline from being run';
+COMMENT ON FUNCTION @extschema@.etl_resume IS 'lets a paused pipeline be run again';
+COMMENT ON FUNCTION @extschema@.etl_reset IS 'forgets checkpoint and watermark of a pipeline, so that the next run reads all of its source';
+COMMENT ON FUNCTION @extschema@.etl_adopt IS 'makes the pipelines of a copied or restored database its own; returns how many those were';
 
 /*
  * etl_watermark: the highest value of the watermark of complete scans, as text (NULL: none yet), or with a
@@ -1131,23 +941,34 @@ COMMENT ON FUNCTION @extschema@.etl_watermark(text, anyelement)
  */
 CREATE FUNCTION @extschema@.etl_start(name text) RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-CREATE PROCEDURE @extschema@.etl_run(name text, INOUT run bigint DEFAULT NULL, INOUT state text DEFAULT NULL, INOUT read bigint DEFAULT NULL, INOUT malformed bigint DEFAULT NULL,
-    INOUT convert_failed bigint DEFAULT NULL, INOUT converted bigint DEFAULT NULL, INOUT emitted bigint DEFAULT NULL, INOUT invalid bigint DEFAULT NULL,
-    INOUT superseded bigint DEFAULT NULL, INOUT load_failed bigint DEFAULT NULL, INOUT loaded bigint DEFAULT NULL, INOUT inserted bigint DEFAULT NULL, INOUT updated bigint DEFAULT NULL,
+CREATE PROCEDURE @extschema@.etl_run(
+    name text,
+    INOUT run bigint DEFAULT NULL,
+    INOUT state text DEFAULT NULL,
+    INOUT read bigint DEFAULT NULL,
+    INOUT malformed bigint DEFAULT NULL,
+    INOUT convert_failed bigint DEFAULT NULL,
+    INOUT converted bigint DEFAULT NULL,
+    INOUT emitted bigint DEFAULT NULL,
+    INOUT invalid bigint DEFAULT NULL,
+    INOUT superseded bigint DEFAULT NULL,
+    INOUT load_failed bigint DEFAULT NULL,
+    INOUT loaded bigint DEFAULT NULL,
+    INOUT inserted bigint DEFAULT NULL,
+    INOUT updated bigint DEFAULT NULL,
     INOUT skipped bigint DEFAULT NULL)
-    AS 'MODULE_PATHNAME' LANGUAGE C;
-COMMENT ON FUNCTION @extschema@.etl_start(text) IS 'starts a run of a pipeline';
+AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION @extschema@.etl_start IS 'starts a run of a pipeline';
 COMMENT ON PROCEDURE @extschema@.etl_run IS 'runs a pipeline and waits for its end';
 
 /*
  * Loads the open dead letters of a pipeline once more, through the pipeline as it is now, and marks those that
  * succeed as resolved.  The counters are those of etl_run.
  */
-CREATE PROCEDURE @extschema@.etl_retry_dead_letters(name text, INOUT run bigint DEFAULT NULL, INOUT state text DEFAULT NULL, INOUT read bigint DEFAULT NULL,
-    INOUT malformed bigint DEFAULT NULL, INOUT convert_failed bigint DEFAULT NULL, INOUT converted bigint DEFAULT NULL, INOUT emitted bigint DEFAULT NULL,
-    INOUT invalid bigint DEFAULT NULL, INOUT superseded bigint DEFAULT NULL, INOUT load_failed bigint DEFAULT NULL, INOUT loaded bigint DEFAULT NULL,
-    INOUT inserted bigint DEFAULT NULL, INOUT updated bigint DEFAULT NULL, INOUT skipped bigint DEFAULT NULL)
-    AS 'MODULE_PATHNAME' LANGUAGE C;
+DO $do$ BEGIN EXECUTE format($f$
+CREATE PROCEDURE @extschema@.etl_retry_dead_letters(%s) AS 'MODULE_PATHNAME' LANGUAGE C
+$f$, etl_internal.arguments_of('@extschema@.etl_run')); END $do$;
+
 COMMENT ON PROCEDURE @extschema@.etl_retry_dead_letters IS 'loads the dead letters of a pipeline once more';
 
 /*
@@ -1156,11 +977,7 @@ COMMENT ON PROCEDURE @extschema@.etl_retry_dead_letters IS 'loads the dead lette
  */
 CREATE FUNCTION @extschema@.etl_purge(name text, older_than interval, open boolean DEFAULT false) RETURNS bigint
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.etl_purge(text, interval, boolean) IS 'removes old runs and dead letters of a pipeline';
-
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_watermark(text), @extschema@.etl_watermark(text, anyelement), @extschema@.etl_start(text),
-    @extschema@.etl_purge(text, interval, boolean) FROM PUBLIC;
-REVOKE EXECUTE ON PROCEDURE @extschema@.etl_run, @extschema@.etl_retry_dead_letters FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_purge IS 'removes old runs and dead letters of a pipeline';
 
 /*
  * etl_cancel: ends the run of a pipeline that is under way; false if there is none.  The batch in hand is rolled
@@ -1172,8 +989,7 @@ BEGIN ATOMIC
     SELECT coalesce(pg_catalog.bool_or(pg_catalog.pg_cancel_backend(r.pid)), false)
     FROM @extschema@.etl_progress r WHERE r.pipeline = $1;
 END;
-COMMENT ON FUNCTION @extschema@.etl_cancel(text) IS 'ends the run of a pipeline that is under way';
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_cancel(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_cancel IS 'ends the run of a pipeline that is under way';
 
 /* ----------------------------------------------------------------
  *	Metrics
@@ -1182,7 +998,7 @@ REVOKE EXECUTE ON FUNCTION @extschema@.etl_cancel(text) FROM PUBLIC;
 /* Workers, scheduler and http, of the whole server. */
 CREATE FUNCTION etl_catalog.server_metrics(OUT family text, OUT value float8) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'etl_server_metrics' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 7;
-COMMENT ON FUNCTION etl_catalog.server_metrics() IS 'what etl_metrics() tells of the server';
+COMMENT ON FUNCTION etl_catalog.server_metrics IS 'what etl_metrics() tells of the server';
 
 CREATE VIEW etl_catalog.metric_families AS
 SELECT * FROM (VALUES
@@ -1211,62 +1027,39 @@ SELECT * FROM (VALUES
 ) AS f(position, family, type, help);
 COMMENT ON VIEW etl_catalog.metric_families IS 'what etl_metrics() may show';
 
-/* All that is known of pipelines, if the role may see them; a run under way counts along. */
+/*
+ * All that is known of pipelines, if the role may see them.  A run under way counts along, but for load_failed, which is
+ * known at its end.
+ */
 CREATE VIEW etl_catalog.pipeline_samples WITH (security_barrier) AS
-SELECT v.family, v.suffix, s.pipeline, v.labels::jsonb AS labels, v.value::float8 AS value
+SELECT v.family, v.suffix, s.pipeline, v.labels, v.value::float8 AS value
 FROM @extschema@.etl_status s JOIN etl_catalog.pipelines p ON p.name = s.pipeline
-    LEFT JOIN etl_catalog.totals o ON o.pipeline = p.id,
-    LATERAL (SELECT o.last_seconds, o.last_finished, o.last_success,
-        coalesce(o.succeeded, 0) AS succeeded, coalesce(o.failed, 0) AS failed, coalesce(o.cancelled, 0) AS cancelled,
-        coalesce(o.stopped, 0) AS stopped, coalesce(o.crashed, 0) AS crashed, coalesce(o.seconds, 0) AS seconds,
-        coalesce(o.batches, 0) AS batches, coalesce(o.read, 0) AS read, coalesce(o.malformed, 0) AS malformed,
-        coalesce(o.convert_failed, 0) AS convert_failed, coalesce(o.converted, 0) AS converted,
-        coalesce(o.emitted, 0) AS emitted, coalesce(o.invalid, 0) AS invalid, coalesce(o.superseded, 0) AS superseded,
-        coalesce(o.load_failed, 0) AS load_failed, coalesce(o.loaded, 0) AS loaded,
-        coalesce(o.inserted, 0) AS inserted, coalesce(o.updated, 0) AS updated, coalesce(o.skipped, 0) AS skipped) t,
-    LATERAL (SELECT
-        coalesce(sum(l.batches), 0) AS batches, coalesce(sum(l.read), 0) AS read,
-        coalesce(sum(l.malformed), 0) AS malformed, coalesce(sum(l.convert_failed), 0) AS convert_failed,
-        coalesce(sum(l.converted), 0) AS converted, coalesce(sum(l.emitted), 0) AS emitted,
-        coalesce(sum(l.invalid), 0) AS invalid, coalesce(sum(l.superseded), 0) AS superseded,
-        coalesce(sum(l.loaded), 0) AS loaded, coalesce(sum(l.inserted), 0) AS inserted,
-        coalesce(sum(l.updated), 0) AS updated, coalesce(sum(l.skipped), 0) AS skipped
-        FROM etl_catalog.runs l WHERE l.id = s.last_run AND l.state = 'running') r,
-    LATERAL (VALUES
-        ('etl_runs_total', '', '{"result": "succeeded"}', t.succeeded),
-        ('etl_runs_total', '', '{"result": "failed"}', t.failed),
-        ('etl_runs_total', '', '{"result": "cancelled"}', t.cancelled),
-        ('etl_runs_total', '', '{"result": "stopped"}', t.stopped),
-        ('etl_runs_total', '', '{"result": "crashed"}', t.crashed),
-        ('etl_runs_skipped_total', '', NULL, s.skipped),
-        ('etl_run_duration_seconds', '_sum', NULL, t.seconds),
-        ('etl_run_duration_seconds', '_count', NULL, t.succeeded + t.failed + t.cancelled + t.stopped),
-        ('etl_last_run_duration_seconds', '', NULL, t.last_seconds),
-        ('etl_last_run_timestamp_seconds', '', NULL, extract(epoch FROM t.last_finished)),
-        ('etl_last_success_timestamp_seconds', '', NULL, extract(epoch FROM t.last_success)),
-        ('etl_batches_total', '', NULL, t.batches + r.batches),
-        ('etl_rows_total', '', '{"stage": "read"}', t.read + r.read),
-        ('etl_rows_total', '', '{"stage": "malformed"}', t.malformed + r.malformed),
-        ('etl_rows_total', '', '{"stage": "convert_failed"}', t.convert_failed + r.convert_failed),
-        ('etl_rows_total', '', '{"stage": "converted"}', t.converted + r.converted),
-        ('etl_rows_total', '', '{"stage": "emitted"}', t.emitted + r.emitted),
-        ('etl_rows_total', '', '{"stage": "invalid"}', t.invalid + r.invalid),
-        ('etl_rows_total', '', '{"stage": "superseded"}', t.superseded + r.superseded),
-        ('etl_rows_total', '', '{"stage": "load_failed"}', t.load_failed),
-        ('etl_rows_total', '', '{"stage": "loaded"}', t.loaded + r.loaded),
-        ('etl_rows_total', '', '{"stage": "inserted"}', t.inserted + r.inserted),
-        ('etl_rows_total', '', '{"stage": "updated"}', t.updated + r.updated),
-        ('etl_rows_total', '', '{"stage": "skipped"}', t.skipped + r.skipped),
-        ('etl_watermark_lag_seconds', '', NULL, extract(epoch FROM s.lag)),
-        ('etl_dead_letters_open', '', NULL, s.open_dead_letters),
-        ('etl_pipeline_enabled', '', NULL, s.enabled::int),
-        ('etl_pipeline_status', '', '{"state": "idle"}', (s.state = 'idle')::int),
-        ('etl_pipeline_status', '', '{"state": "waiting"}', (s.state = 'waiting')::int),
-        ('etl_pipeline_status', '', '{"state": "running"}', (s.state = 'running')::int),
-        ('etl_pipeline_status', '', '{"state": "paused"}', (s.state = 'paused')::int),
-        ('etl_pipeline_status', '', '{"state": "copy"}', (s.state = 'copy')::int),
-        ('etl_pipeline_failures', '', NULL, s.failures),
-        ('etl_pipeline_next_run_timestamp_seconds', '', NULL, extract(epoch FROM s.next_run))
+    LEFT JOIN etl_catalog.totals t ON t.pipeline = p.id
+    LEFT JOIN etl_catalog.runs r ON r.id = s.last_run AND r.state = 'running',
+    LATERAL (
+        SELECT 'etl_runs_total', '', jsonb_build_object('result', result), coalesce((to_jsonb(t)->>result)::numeric, 0)
+            FROM unnest('{succeeded,failed,cancelled,stopped,crashed}'::text[]) AS result
+        UNION ALL
+        SELECT 'etl_rows_total', '', jsonb_build_object('stage', stage), coalesce((to_jsonb(t)->>stage)::numeric, 0) +
+                CASE WHEN stage <> 'load_failed' THEN coalesce((to_jsonb(r)->>stage)::numeric, 0) ELSE 0 END
+            FROM unnest('{read,malformed,convert_failed,converted,emitted,invalid,superseded,load_failed,loaded,inserted,updated,
+                skipped}'::text[]) AS stage
+        UNION ALL
+        SELECT 'etl_pipeline_status', '', jsonb_build_object('state', state), (s.state = state)::int
+            FROM unnest('{idle,waiting,running,paused,copy}'::text[]) AS state
+        UNION ALL VALUES
+            ('etl_runs_skipped_total', '', NULL::jsonb, s.skipped::numeric),
+            ('etl_run_duration_seconds', '_sum', NULL, coalesce(t.seconds, 0)),
+            ('etl_run_duration_seconds', '_count', NULL, coalesce(t.succeeded + t.failed + t.cancelled + t.stopped, 0)),
+            ('etl_last_run_duration_seconds', '', NULL, t.last_seconds),
+            ('etl_last_run_timestamp_seconds', '', NULL, extract(epoch FROM t.last_finished)),
+            ('etl_last_success_timestamp_seconds', '', NULL, extract(epoch FROM t.last_success)),
+            ('etl_batches_total', '', NULL, coalesce(t.batches, 0) + coalesce(r.batches, 0)),
+            ('etl_watermark_lag_seconds', '', NULL, extract(epoch FROM s.lag)),
+            ('etl_dead_letters_open', '', NULL, s.open_dead_letters),
+            ('etl_pipeline_enabled', '', NULL, s.enabled::int),
+            ('etl_pipeline_failures', '', NULL, s.failures),
+            ('etl_pipeline_next_run_timestamp_seconds', '', NULL, extract(epoch FROM s.next_run))
     ) AS v(family, suffix, labels, value);
 COMMENT ON VIEW etl_catalog.pipeline_samples IS 'what etl_metrics() tells of pipelines';
 
@@ -1313,7 +1106,7 @@ BEGIN ATOMIC
             FROM pg_catalog.jsonb_each_text(m.labels) WITH ORDINALITY AS e(key, value, n)) l
         GROUP BY m.position, m.family, m.help, m.type) b;
 END;
-COMMENT ON FUNCTION @extschema@.etl_metrics() IS 'what pipelines and the server do, as text for Prometheus';
+COMMENT ON FUNCTION @extschema@.etl_metrics IS 'what pipelines and the server do, as text for Prometheus';
 
 /*
  * etl_next_runs: the next n times of a schedule.
@@ -1339,4 +1132,159 @@ CREATE FUNCTION @extschema@.etl_next_runs(
 RETURNS SETOF timestamptz
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 5;
 
-COMMENT ON FUNCTION @extschema@.etl_next_runs(text, text, int, timestamptz) IS 'the next times of a schedule';
+COMMENT ON FUNCTION @extschema@.etl_next_runs IS 'the next times of a schedule';
+
+DROP FUNCTION etl_internal.arguments_of;
+
+/* ----------------------------------------------------------------
+ *	Comments
+ * ---------------------------------------------------------------- */
+
+/* What the columns of the views hold; those of several views say the same in each, unless a line names the view. */
+DO $do$
+DECLARE
+    c record;
+BEGIN
+    FOR c IN
+        WITH comments(view, "column", comment) AS (VALUES
+            (NULL, 'pipeline', 'name of the pipeline'),
+            (NULL, 'owner', 'role whose rights a run has'),
+            (NULL, 'enabled', 'whether runs may start'),
+            (NULL, 'run', 'number of the run'),
+            (NULL, 'kind', 'load, or retry of dead letters'),
+            (NULL, 'pid', 'process of the run'),
+            (NULL, 'started_at', 'when the run started'),
+            (NULL, 'finished_at', 'when the run ended'),
+            (NULL, 'batches', 'batches that were committed'),
+            (NULL, 'read', 'records read: malformed, convert_failed and converted'),
+            (NULL, 'malformed', 'records whose structure is broken'),
+            (NULL, 'convert_failed', 'records with a value that its column does not take'),
+            (NULL, 'converted', 'records that the query saw'),
+            (NULL, 'emitted', 'rows that the query gave: invalid, superseded, load_failed, loaded and skipped'),
+            (NULL, 'invalid', 'rows that break a rule, or are beyond watermark_max'),
+            (NULL, 'superseded', 'rows with the key of a later row of their batch'),
+            (NULL, 'load_failed', 'rows that the target refused'),
+            (NULL, 'loaded', 'rows in the target: inserted and updated'),
+            (NULL, 'inserted', 'rows that are new; NULL: only loaded is known'),
+            (NULL, 'updated', 'rows that replace one; NULL: only loaded is known'),
+            (NULL, 'skipped', 'rows that are unchanged, older than what is there, or suppressed by a trigger'),
+            (NULL, 'sqlstate', 'SQLSTATE of the error'),
+            (NULL, 'message', 'message of the error'),
+            (NULL, 'name', 'name'),
+            (NULL, 'family', 'metric without its suffix'),
+            (NULL, 'type', 'counter, gauge or summary'),
+            (NULL, 'help', 'what is counted or measured'),
+            (NULL, 'position', 'order in etl_metrics()'),
+            (NULL, 'labels', 'names and values of its labels'),
+            (NULL, 'value', 'value of the sample'),
+            (NULL, 'suffix', '_sum or _count of a summary, else empty'),
+            (NULL, 'metric', 'name of the sample'),
+            ('etl_breakers', 'origin', 'scheme://host:port'),
+            ('etl_breakers', 'state', 'closed: requests are sent; open: none is; half-open: one is, to find out whether the service is back'),
+            ('etl_breakers', 'failures', 'failures without a success between them'),
+            ('etl_breakers', 'opened_at', 'when it opened; NULL: it is closed'),
+            ('etl_breakers', 'probe_at', 'when a request will be let through; NULL: it is not open'),
+            ('etl_breakers', 'probe_pid', 'backend whose request is let through'),
+            ('etl_dialects', 'preset', 'whether it came with etl'),
+            ('etl_dialects', 'options', 'options of etl_api'),
+            ('etl_dialects', 'remarks', 'what to know of it'),
+            ('etl_pipelines', 'id', 'number of the pipeline, as in NOTIFY etl_alert'),
+            ('etl_pipelines', 'name', 'name of the pipeline'),
+            ('etl_pipelines', 'source', 'call that is read'),
+            ('etl_pipelines', 'query', 'SELECT over the rows of the source'),
+            ('etl_pipelines', 'target', 'table that gets the rows'),
+            ('etl_pipelines', 'key', 'columns with a unique index; NULL: append'),
+            ('etl_pipelines', 'mode', 'upsert or append'),
+            ('etl_pipelines', 'on_conflict', 'what an upsert does with a key that is there: update, ignore or error'),
+            ('etl_pipelines', 'watermark', 'column of the query that grows'),
+            ('etl_pipelines', 'watermark_lag', 'how much etl_watermark with a default stays behind'),
+            ('etl_pipelines', 'watermark_max', 'rows beyond this are dead letters'),
+            ('etl_pipelines', 'rules', 'boolean expressions over the columns of the query, by name'),
+            ('etl_pipelines', 'redact', 'columns of the source whose values are kept out of dead letters'),
+            ('etl_pipelines', 'whole', 'whether the query sees all of the source at once'),
+            ('etl_pipelines', 'batch_size', 'records in one transaction'),
+            ('etl_pipelines', 'flush_interval', 'a batch waits no longer than this for more records'),
+            ('etl_pipelines', 'on_error', 'what becomes of a record that cannot be loaded: dead_letter or fail'),
+            ('etl_pipelines', 'reject_limit', 'more dead letters than this fail the run'),
+            ('etl_pipelines', 'on_shutdown', 'drain finishes the batch in hand, drop stops at once'),
+            ('etl_pipelines', 'max_runtime', 'a run that lasts longer fails'),
+            ('etl_pipelines', 'is_copy', 'whether it came with a copy of its database, and waits for etl_adopt'),
+            ('etl_pipelines', 'search_path', 'schemas in which names of its texts are looked up'),
+            ('etl_pipelines', 'created_at', 'when it was created'),
+            ('etl_runs', 'state', 'running, succeeded, failed, cancelled, stopped or crashed'),
+            ('etl_dead_letters', 'id', 'number of the dead letter'),
+            ('etl_dead_letters', 'run', 'run that could not load the record'),
+            ('etl_dead_letters', 'stage', 'where it failed: parse, convert, rule or load'),
+            ('etl_dead_letters', 'source', 'file or URL'),
+            ('etl_dead_letters', 'line', 'line on which a record of CSV begins'),
+            ('etl_dead_letters', 'page', 'file or page of an item, from 1'),
+            ('etl_dead_letters', 'index', 'number of the item in it, from 1'),
+            ('etl_dead_letters', 'byte_offset', 'where the record begins in its part'),
+            ('etl_dead_letters', 'column_name', 'column that does not take the value'),
+            ('etl_dead_letters', 'value', 'the value'),
+            ('etl_dead_letters', 'raw', 'the record as it is written'),
+            ('etl_dead_letters', 'rule', 'rule that is broken'),
+            ('etl_dead_letters', 'detail', 'detail of the error'),
+            ('etl_dead_letters', 'attempts', 'how often it was tried'),
+            ('etl_dead_letters', 'first_at', 'when it was tried first'),
+            ('etl_dead_letters', 'last_at', 'when it was tried last'),
+            ('etl_dead_letters', 'replayable', 'whether etl_retry_dead_letters can try it'),
+            ('etl_dead_letters', 'resolved', 'whether it was loaded in the end'),
+            ('etl_dead_letters', 'resolved_at', 'when'),
+            ('etl_dead_letters', 'resolved_by', 'by which run'),
+            ('etl_status', 'state', 'idle, waiting for a worker, running, paused, or copy'),
+            ('etl_status', 'schedule', 'when it runs by itself'),
+            ('etl_status', 'timezone', 'of the schedule'),
+            ('etl_status', 'after', 'pipelines after whose success it runs'),
+            ('etl_status', 'watch', 'whether it runs when files of its source arrive'),
+            ('etl_status', 'next_run', 'by the schedule, or by another try after a failure; NULL: nothing will start it by time'),
+            ('etl_status', 'not_before', 'until when it waits after failures'),
+            ('etl_status', 'failures', 'in a row, of scheduled runs; tries between two times of the schedule count once'),
+            ('etl_status', 'skipped', 'times of the schedule at which the run before was still under way, or waited for a worker'),
+            ('etl_status', 'reason', 'of the latest failure, why it is paused, or why nothing starts it'),
+            ('etl_status', 'last_run', 'number of the last run'),
+            ('etl_status', 'last_result', 'state of the last run'),
+            ('etl_status', 'started_at', 'when the last run started'),
+            ('etl_status', 'finished_at', 'when the last run ended'),
+            ('etl_status', 'watermark', 'highest value of complete scans; for pg_monitor only numbers, dates and timestamps'),
+            ('etl_status', 'lag', 'from the watermark to now, if it is a date or timestamp'),
+            ('etl_status', 'open_dead_letters', 'dead letters that are not resolved'),
+            ('etl_progress', 'stage', 'starting, reading, converting, querying or loading'),
+            ('etl_progress', 'records', 'records taken in, those of the batch in hand included'),
+            ('etl_progress', 'pages', 'pages of an API; NULL: the source has none'),
+            ('etl_progress', 'batch_rows', 'rows that the stage has before it; while reading, records that a batch may have'),
+            ('etl_progress', 'batch_done', 'rows of these that are done'),
+            ('etl_progress', 'records_per_second', 'since the run started'),
+            ('etl_progress', 'bytes', 'bytes read; NULL: the source does not tell'),
+            ('etl_progress', 'bytes_total', 'bytes that there are; NULL: the source does not tell'),
+            ('etl_progress', 'bytes_per_second', 'since the run started'),
+            ('etl_progress', 'time_left', 'if bytes go on as they did; NULL: not known, or a year or more'))
+        SELECT a.attrelid::regclass AS view, a.attname AS "column", v.comment
+        FROM pg_class k JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = k.oid AND d.deptype = 'e'
+            JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'etl'
+            JOIN pg_attribute a ON a.attrelid = k.oid AND a.attnum > 0,
+            LATERAL (SELECT m.comment FROM comments m WHERE m."column" = a.attname AND coalesce(m.view, k.relname) = k.relname
+                ORDER BY m.view LIMIT 1) v
+        WHERE k.relkind = 'v'
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', c.view, c."column", c.comment);
+    END LOOP;
+END $do$;
+
+/* ----------------------------------------------------------------
+ *	Rights
+ * ---------------------------------------------------------------- */
+
+/* Of what is in the schema of the extension everybody may call these; the rest has to be granted. */
+DO $$
+DECLARE
+    routine regprocedure;
+BEGIN
+    FOR routine IN SELECT p.oid FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+        JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+        WHERE e.extname = 'etl' AND p.pronamespace = '@extschema@'::regnamespace
+            AND p.proname NOT IN ('etl_metrics', 'etl_next_runs')
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', routine);
+    END LOOP;
+END $$;
