@@ -13,8 +13,27 @@
 #define DEFAULT_CONCURRENCY 2
 #define MAX_CONCURRENCY 32
 
-static const char *const pagination_names[] = {"auto",	 "none", "link",  "next_url",
-											   "cursor", "page", "offset"};
+/* Words of an enum, in its order, and a NULL. */
+#define WORDS(...)        \
+	(const char *const[]) \
+	{                     \
+		__VA_ARGS__, NULL \
+	}
+
+static const char *const paginations[] = {"auto",	"none", "link",	  "next_url",
+										  "cursor", "page", "offset", NULL};
+
+/* An option: how its value is taken, and the member of EtlDialect that it sets. */
+typedef struct Option Option;
+struct Option
+{
+	const char *name;
+	/* Returns what is wrong with the value, NULL: nothing.  The value is borrowed. */
+	const char *(*set)(const Option *option, void *member, const char *value);
+	size_t offset;
+	const char *const *words; /* of set_word and kin */
+	int64 max;				  /* of set_count */
+};
 
 /* ----------------------------------------------------------------
  *	Pieces of text
@@ -99,6 +118,20 @@ not_one_of(const char *value, const char *choices)
 	return psprintf("\"%s\" is not one of %s", value, choices);
 }
 
+/* Sets the number of a word. */
+static const char *
+find_word(const char *const *words, const char *text, int *word)
+{
+	const char *choices = words[0];
+
+	for (*word = 0; words[*word] != NULL; (*word)++)
+		if (strcmp(text, words[*word]) == 0)
+			return NULL;
+	for (int i = 1; words[i] != NULL; i++)
+		choices = psprintf("%s%s%s", choices, words[i + 1] == NULL ? " and " : ", ", words[i]);
+	return not_one_of(text, choices);
+}
+
 /* ----------------------------------------------------------------
  *	Signals and places
  * ---------------------------------------------------------------- */
@@ -181,113 +214,6 @@ parse_place(const char *text, EtlPlace *place)
  *	Options
  * ---------------------------------------------------------------- */
 
-static const char *
-set_pagination(EtlDialect *dialect, const char *value)
-{
-	for (int i = 0; i < lengthof(pagination_names); i++)
-		if (strcmp(value, pagination_names[i]) == 0)
-		{
-			dialect->pagination = (EtlPagination) i;
-			return NULL;
-		}
-	return not_one_of(value, "auto, none, link, next_url, cursor, page and offset");
-}
-
-static const char *
-set_items(EtlDialect *dialect, const char *value)
-{
-	const char *problem = NULL;
-
-	dialect->items = parse_path(value, &problem);
-	return problem;
-}
-
-static const char *
-set_missing_items(EtlDialect *dialect, const char *value)
-{
-	dialect->items_optional = strcmp(value, "empty") == 0;
-	return dialect->items_optional || strcmp(value, "error") == 0
-			   ? NULL
-			   : not_one_of(value, "error and empty");
-}
-
-static const char *
-set_format(EtlDialect *dialect, const char *value)
-{
-	static const char *const names[] = {"auto", "ndjson", "csv"};
-
-	for (int i = 0; i < lengthof(names); i++)
-		if (strcmp(value, names[i]) == 0)
-		{
-			dialect->format = (EtlPageFormat) i;
-			return NULL;
-		}
-	return not_one_of(value, "auto, ndjson and csv");
-}
-
-static const char *
-set_method(EtlDialect *dialect, const char *value)
-{
-	dialect->method = value;
-	return strcmp(value, "GET") == 0 || strcmp(value, "POST") == 0
-			   ? NULL
-			   : not_one_of(value, "GET and POST");
-}
-
-static const char *
-set_repeatable(EtlDialect *dialect, const char *value)
-{
-	dialect->repeatable = strcmp(value, "true") == 0;
-	return dialect->repeatable || strcmp(value, "false") == 0 ? NULL
-															  : not_one_of(value, "true and false");
-}
-
-static const char *
-set_next(EtlDialect *dialect, const char *value)
-{
-	return parse_signal(value, &dialect->next);
-}
-
-static const char *
-set_next_param(EtlDialect *dialect, const char *value)
-{
-	return parse_place(value, &dialect->next_to);
-}
-
-static const char *
-set_next_path(EtlDialect *dialect, const char *value)
-{
-	dialect->next_path = value;
-	return NULL;
-}
-
-static const char *
-set_first(EtlDialect *dialect, const char *value)
-{
-	dialect->first = value;
-	return NULL;
-}
-
-static const char *
-set_carry(EtlDialect *dialect, const char *value)
-{
-	dialect->carry = value;
-	return NULL;
-}
-
-static const char *
-set_limit_param(EtlDialect *dialect, const char *value)
-{
-	return parse_place(value, &dialect->limit_to);
-}
-
-static const char *
-set_page_size(EtlDialect *dialect, const char *value)
-{
-	return parse_count(value, 1, PG_INT32_MAX, &dialect->page_size) ? NULL
-																	: "it must be at least 1";
-}
-
 /* A time or a number of the last item. */
 static const char *
 set_older(EtlDialect *dialect, const char *path, const char *value)
@@ -332,8 +258,9 @@ add_stop(EtlDialect *dialect, char *stop)
 }
 
 static const char *
-set_stop(EtlDialect *dialect, const char *value)
+set_stop(const Option *option, void *whole, const char *value)
 {
+	EtlDialect *dialect = whole;
 	char *list = pstrdup(value);
 	const char *problem = NULL;
 	char *member;
@@ -350,8 +277,9 @@ set_stop(EtlDialect *dialect, const char *value)
 }
 
 static const char *
-set_on_empty(EtlDialect *dialect, const char *value)
+set_on_empty(const Option *option, void *whole, const char *value)
 {
+	EtlDialect *dialect = whole;
 	const char *count = after_prefix(value, "continue");
 	int64 n = DEFAULT_MAX_EMPTY;
 
@@ -365,108 +293,6 @@ set_on_empty(EtlDialect *dialect, const char *value)
 	else if (strcmp(value, "error") != 0)
 		return not_one_of(value, "stop, continue, continue:3 and error");
 	return NULL;
-}
-
-static const char *
-set_guard(EtlDialect *dialect, const char *value)
-{
-	static const char *const names[] = {"off", "content", "on"};
-
-	for (int i = 0; i < lengthof(names); i++)
-		if (strcmp(value, names[i]) == 0)
-		{
-			dialect->guard = (EtlGuard) i;
-			return NULL;
-		}
-	return not_one_of(value, "on, content and off");
-}
-
-static const char *
-set_max_pages(EtlDialect *dialect, const char *value)
-{
-	return parse_count(value, 1, PG_INT32_MAX, &dialect->max_pages) ? NULL
-																	: "it must be at least 1";
-}
-
-static const char *
-set_cap(EtlDialect *dialect, const char *value)
-{
-	return parse_count(value, 1, PG_INT64_MAX, &dialect->cap) ? NULL : "it must be at least 1";
-}
-
-static const char *
-set_rekey(EtlDialect *dialect, const char *value)
-{
-	return parse_signal(value, &dialect->rekey);
-}
-
-static const char *
-set_key(EtlDialect *dialect, const char *value)
-{
-	dialect->key = value;
-	return NULL;
-}
-
-static const char *
-set_slice(EtlDialect *dialect, const char *value)
-{
-	dialect->slice = value;
-	return NULL;
-}
-
-static const char *
-set_slice_from(EtlDialect *dialect, const char *value)
-{
-	dialect->slice_from = value;
-	return NULL;
-}
-
-static const char *
-set_slice_to(EtlDialect *dialect, const char *value)
-{
-	dialect->slice_to = value;
-	return NULL;
-}
-
-static const char *
-set_slice_gap(EtlDialect *dialect, const char *value)
-{
-	dialect->slice_gap = value;
-	return NULL;
-}
-
-static const char *
-set_slice_format(EtlDialect *dialect, const char *value)
-{
-	static const char *const names[] = {"iso", "date", "epoch", "epoch_ms"};
-
-	for (int i = 0; i < lengthof(names); i++)
-		if (strcmp(value, names[i]) == 0)
-		{
-			dialect->slice_format = (EtlSliceFormat) i;
-			return NULL;
-		}
-	return not_one_of(value, "iso, date, epoch and epoch_ms");
-}
-
-static const char *
-set_concurrency(EtlDialect *dialect, const char *value)
-{
-	int64 n = 1;
-
-	if (!parse_count(value, 1, MAX_CONCURRENCY, &n))
-		return psprintf("it must be from 1 to %d", MAX_CONCURRENCY);
-	dialect->concurrency = (int) n;
-	return NULL;
-}
-
-static const char *
-set_on_truncation(EtlDialect *dialect, const char *value)
-{
-	bool warns = strcmp(value, "warning") == 0;
-
-	dialect->truncation = warns ? ETL_TRUNCATION_WARNS : ETL_TRUNCATION_FAILS;
-	return warns || strcmp(value, "error") == 0 ? NULL : not_one_of(value, "error and warning");
 }
 
 /* What stands between double quotes; a text without them is what it is. */
@@ -493,7 +319,7 @@ unquoted(char *text)
 static const char *
 add_wait(EtlDialect *dialect, char *text)
 {
-	static const char *const kinds[] = {"auto", "delta", "epoch_s", "epoch_ms", "date"};
+	static const char *const kinds[] = {"auto", "delta", "epoch_s", "epoch_ms", "date", NULL};
 	char *kind = find_bare(text, '=');
 	char *regex = find_bare(text, '~');
 	EtlWaitSignal *wait = &dialect->waits[dialect->nwaits];
@@ -509,14 +335,14 @@ add_wait(EtlDialect *dialect, char *text)
 		regex = NULL;
 	if (kind != NULL)
 	{
-		int i = 0;
+		const char *problem;
+		int word;
 
 		*kind++ = '\0';
-		while (i < lengthof(kinds) && strcmp(kind, kinds[i]) != 0)
-			i++;
-		if (i == lengthof(kinds))
-			return not_one_of(kind, "auto, delta, epoch_s, epoch_ms and date");
-		wait->kind = (EtlWaitKind) i;
+		problem = find_word(kinds, kind, &word);
+		if (problem != NULL)
+			return problem;
+		wait->kind = (EtlWaitKind) word;
 	}
 	if (regex != NULL)
 		wait->regex = unquoted(regex);
@@ -524,8 +350,9 @@ add_wait(EtlDialect *dialect, char *text)
 }
 
 static const char *
-set_wait(EtlDialect *dialect, const char *value)
+set_wait(const Option *option, void *whole, const char *value)
 {
+	EtlDialect *dialect = whole;
 	char *list = pstrdup(value);
 	const char *problem = NULL;
 	char *member;
@@ -540,14 +367,16 @@ set_wait(EtlDialect *dialect, const char *value)
 static const char *
 add_rule(EtlDialect *dialect, char *text)
 {
-	static const char *const verdicts[] = {"ok", "wait", "restart", "empty", "fail", "refresh"};
+	static const char *const verdicts[] = {"ok",   "wait",	  "restart", "empty",
+										   "fail", "refresh", NULL};
 	EtlAnswerRule *rule = &dialect->rules[dialect->nrules];
 	char *status = next_member(&text, ' ');
 	char *condition = next_member(&text, ' ');
 	char *verdict = next_member(&text, ' ');
+	const char *problem;
 	char *value;
 	int64 n = 0;
-	int i = 0;
+	int word;
 
 	if (dialect->nrules == ETL_MAX_ANSWER_RULES)
 		return psprintf("there may be %d rules at most", ETL_MAX_ANSWER_RULES);
@@ -562,11 +391,10 @@ add_rule(EtlDialect *dialect, char *text)
 	if (strcmp(status, "*") != 0 && !parse_count(status, 100, 599, &n))
 		return psprintf("\"%s\" is not an HTTP status", status);
 	rule->status = (int) n;
-	while (i < lengthof(verdicts) && strcmp(verdict, verdicts[i]) != 0)
-		i++;
-	if (i == lengthof(verdicts))
-		return not_one_of(verdict, "ok, wait, restart, empty, fail and refresh");
-	rule->verdict = (EtlVerdict) i;
+	problem = find_word(verdicts, verdict, &word);
+	if (problem != NULL)
+		return problem;
+	rule->verdict = (EtlVerdict) word;
 	dialect->nrules++;
 	if (condition == NULL)
 		return NULL;
@@ -580,8 +408,9 @@ add_rule(EtlDialect *dialect, char *text)
 }
 
 static const char *
-set_answers(EtlDialect *dialect, const char *value)
+set_answers(const Option *option, void *whole, const char *value)
 {
+	EtlDialect *dialect = whole;
 	char *list = pstrdup(value);
 	const char *problem = NULL;
 	char *member;
@@ -592,49 +421,108 @@ set_answers(EtlDialect *dialect, const char *value)
 	return problem;
 }
 
-/* page_param and offset_param: where the number of a kind of paging that counts goes. */
+/* ----------------------------------------------------------------
+ *	The table of options
+ * ---------------------------------------------------------------- */
+
 static const char *
-set_count_param(EtlDialect *dialect, const char *value)
+set_text(const Option *option, void *member, const char *value)
 {
-	return parse_place(value, &dialect->next_to);
+	*(const char **) member = value;
+	return NULL;
 }
 
-static const struct
+static const char *
+set_word(const Option *option, void *member, const char *value)
 {
-	const char *name;
-	const char *(*set)(EtlDialect *dialect, const char *value);
-} options[] = {
-	{"pagination", set_pagination},
-	{"items", set_items},
-	{"missing_items", set_missing_items},
-	{"format", set_format},
-	{"method", set_method},
-	{"repeatable", set_repeatable},
-	{"next", set_next},
-	{"next_param", set_next_param},
-	{"next_path", set_next_path},
-	{"first", set_first},
-	{"page_param", set_count_param},
-	{"offset_param", set_count_param},
-	{"limit_param", set_limit_param},
-	{"page_size", set_page_size},
-	{"carry", set_carry},
-	{"stop", set_stop},
-	{"on_empty", set_on_empty},
-	{"guard", set_guard},
-	{"max_pages", set_max_pages},
-	{"cap", set_cap},
-	{"rekey", set_rekey},
-	{"key", set_key},
-	{"slice", set_slice},
-	{"slice_from", set_slice_from},
-	{"slice_to", set_slice_to},
-	{"slice_gap", set_slice_gap},
-	{"slice_format", set_slice_format},
-	{"wait", set_wait},
-	{"answers", set_answers},
-	{"concurrency", set_concurrency},
-	{"on_truncation", set_on_truncation},
+	return find_word(option->words, value, member);
+}
+
+/* A word that is false or true. */
+static const char *
+set_flag(const Option *option, void *member, const char *value)
+{
+	int word;
+	const char *problem = find_word(option->words, value, &word);
+
+	*(bool *) member = word == 1;
+	return problem;
+}
+
+static const char *
+set_method(const Option *option, void *member, const char *value)
+{
+	int word;
+
+	*(const char **) member = value;
+	return find_word(option->words, value, &word);
+}
+
+static const char *
+set_count(const Option *option, void *member, const char *value)
+{
+	return parse_count(value, 1, option->max, member)
+			   ? NULL
+			   : psprintf("it must be from 1 to " INT64_FORMAT, option->max);
+}
+
+static const char *
+set_path(const Option *option, void *member, const char *value)
+{
+	const char *problem = NULL;
+
+	*(EtlJsonPath **) member = parse_path(value, &problem);
+	return problem;
+}
+
+static const char *
+set_signal(const Option *option, void *member, const char *value)
+{
+	return parse_signal(value, member);
+}
+
+static const char *
+set_place(const Option *option, void *member, const char *value)
+{
+	return parse_place(value, member);
+}
+
+#define MEMBER(name) offsetof(EtlDialect, name)
+#define THE_DIALECT 0
+
+static const Option options[] = {
+	{"pagination", set_word, MEMBER(pagination), .words = paginations},
+	{"items", set_path, MEMBER(items)},
+	{"missing_items", set_flag, MEMBER(items_optional), .words = WORDS("error", "empty")},
+	{"format", set_word, MEMBER(format), .words = WORDS("auto", "ndjson", "csv")},
+	{"method", set_method, MEMBER(method), .words = WORDS("GET", "POST")},
+	{"repeatable", set_flag, MEMBER(repeatable), .words = WORDS("false", "true")},
+	{"next", set_signal, MEMBER(next)},
+	{"next_param", set_place, MEMBER(next_to)},
+	{"next_path", set_text, MEMBER(next_path)},
+	{"first", set_text, MEMBER(first)},
+	{"page_param", set_place, MEMBER(next_to)},
+	{"offset_param", set_place, MEMBER(next_to)},
+	{"limit_param", set_place, MEMBER(limit_to)},
+	{"page_size", set_count, MEMBER(page_size), .max = PG_INT32_MAX},
+	{"carry", set_text, MEMBER(carry)},
+	{"stop", set_stop, THE_DIALECT},
+	{"on_empty", set_on_empty, THE_DIALECT},
+	{"guard", set_word, MEMBER(guard), .words = WORDS("off", "content", "on")},
+	{"max_pages", set_count, MEMBER(max_pages), .max = PG_INT32_MAX},
+	{"cap", set_count, MEMBER(cap), .max = PG_INT64_MAX},
+	{"rekey", set_signal, MEMBER(rekey)},
+	{"key", set_text, MEMBER(key)},
+	{"slice", set_text, MEMBER(slice)},
+	{"slice_from", set_text, MEMBER(slice_from)},
+	{"slice_to", set_text, MEMBER(slice_to)},
+	{"slice_gap", set_text, MEMBER(slice_gap)},
+	{"slice_format", set_word, MEMBER(slice_format),
+	 .words = WORDS("iso", "date", "epoch", "epoch_ms")},
+	{"wait", set_wait, THE_DIALECT},
+	{"answers", set_answers, THE_DIALECT},
+	{"concurrency", set_count, MEMBER(concurrency), .max = MAX_CONCURRENCY},
+	{"on_truncation", set_word, MEMBER(truncation), .words = WORDS("error", "warning")},
 };
 
 void
@@ -662,6 +550,12 @@ EtlDialectFindOption(const char *name)
 	return -1;
 }
 
+static const char *
+set_option(EtlDialect *dialect, int i, const char *value)
+{
+	return options[i].set(&options[i], (char *) dialect + options[i].offset, value);
+}
+
 const char *
 EtlDialectSet(EtlDialect *dialect, const char *name, const char *value)
 {
@@ -669,7 +563,7 @@ EtlDialectSet(EtlDialect *dialect, const char *name, const char *value)
 
 	Assert(i >= 0);
 	dialect->given[i] = value;
-	return options[i].set(dialect, value);
+	return set_option(dialect, i, value);
 }
 
 bool
@@ -681,16 +575,15 @@ EtlDialectCounts(const EtlDialect *dialect)
 const char *
 EtlPaginationName(EtlPagination pagination)
 {
-	return pagination_names[pagination];
+	return paginations[pagination];
 }
 
 bool
 EtlIsPagination(const char *name)
 {
-	for (int i = 0; i < lengthof(pagination_names); i++)
-		if (strcmp(name, pagination_names[i]) == 0)
-			return true;
-	return false;
+	int word;
+
+	return find_word(paginations, name, &word) == NULL;
 }
 
 /* ----------------------------------------------------------------
@@ -707,7 +600,7 @@ static void
 set_default(EtlDialect *dialect, const char *name, const char *value)
 {
 	if (!is_given(dialect, name))
-		(void) options[EtlDialectFindOption(name)].set(dialect, value);
+		(void) set_option(dialect, EtlDialectFindOption(name), value);
 }
 
 /* A kind of paging whose reference is a count of ours. */

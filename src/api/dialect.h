@@ -189,7 +189,7 @@ typedef struct EtlDialect
 
 	EtlGuard guard;
 	EtlTruncation truncation;
-	int concurrency;
+	int64 concurrency;
 
 	int nwaits;
 	EtlWaitSignal waits[ETL_MAX_WAIT_SIGNALS];
