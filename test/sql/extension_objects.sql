@@ -15,10 +15,10 @@ CREATE VIEW tables AS
 SELECT "table", facts[1] AS dumped, facts[2] AS purged, facts[3] AS "seen by", condition FROM tables ORDER BY 1;
 SELECT "table" AS lies FROM tables
 	WHERE facts IS NULL OR (facts[1] = 'no') <> (condition IS NULL) OR (facts[1] = 'yes') <> coalesce(condition = '', false) ORDER BY 1;
--- The numbers of what is dumped go on in a restored database.
+-- Numbers that go on in a restored database: of what is dumped, and of runs, which other tables name.
 SELECT s.relname AS sequence, s.oid = ANY (e.extconfig) AS dumped
 FROM pg_class s JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid AND d.deptype = 'i' JOIN tables t ON t.oid = d.refobjid, pg_extension e
-WHERE s.relkind = 'S' AND e.extname = 'etl' AND (s.oid = ANY (e.extconfig)) <> (t.condition IS NOT NULL);
+WHERE s.relkind = 'S' AND e.extname = 'etl' ORDER BY 1;
 
 -- Comments: objects, columns of views.
 SELECT object FROM members LEFT JOIN pg_class c ON c.oid = objid AND classid = 'pg_class'::regclass
