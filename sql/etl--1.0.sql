@@ -352,7 +352,7 @@ GRANT SELECT ON @extschema@.etl_dialects TO PUBLIC;
 
 /*
  * etl_set_dialect: stores a dialect under a name, in the place of what was stored there; a preset of that name is
- * set aside.  options are arguments of etl_api, by name.  Errors: 22023 for an option that is wrong.
+ * set aside.  options are those of etl_api, by name.  Errors: 22023 for an option that is wrong.
  *
  * etl_drop_dialect: takes it away again, so that a preset of that name counts; false if there was none.
  */
@@ -384,25 +384,37 @@ COMMENT ON FUNCTION @extschema@.etl_drop_dialect IS 'takes away a dialect that e
  * pagination    'auto': as the first answer shows, or an error where that leaves a doubt; 'none': one request; 'link':
  *               the Link header has the URL of the next page; 'next_url': something else has; 'cursor': a value of
  *               this page leads to the next; 'page': pages are numbered; 'offset': so many items are passed over; or
- *               the name of a row of etl_dialects, to which the other arguments are exceptions
+ *               the name of a row of etl_dialects, to which the other arguments and options are exceptions
  * next          where the URL or cursor is: a path of the body (paging.next), header:NAME, last:PATH (of the last item),
  *               link:RELATION
  * next_param    where the cursor goes: a parameter's name, body:PATH, header:NAME, url (it is the URL)
- * next_path     where all requests but the first go, as a reference found at the first; {next} in it is the cursor
- * first         what the first request has in its place; of page 1, of offset 0
- * page_param, offset_param    where the number goes, as in next_param
- * page_size, limit_param      items asked for per page, and where that goes
+ * page_param    where the number of a page goes, as in next_param
+ * page_size     items asked for per page
  * stop          what ends the scan beside the lack of a next page, with | between several: PATH=VALUE (has_more=false),
  *               total=PATH (number of items), pages=PATH, empty, short (a page shorter than the longest before it),
  *               short=PATH (than the size that the server gives), older:PATH=VALUE (the last item of a page has an older
  *               time, or a smaller number, there: for what comes newest first).  PATH may be header:NAME
+ * max_pages     after so many the scan ends
+ * method, body, headers       of the request; a body is sent by POST
+ * format        'ndjson': a page is values one after another, and items starts at each of them
+ *               'csv': a page is CSV with a header of its own, whose records are the items
+ * concurrency   requests under way at most; 2
+ * options       an object of options that few APIs need, which are listed below.  It takes what the arguments from items
+ *               to concurrency say as well, but for params, headers and body: it is what etl_set_dialect stores
+ * on_error, reject_limit      as for etl_json, as are the columns
+ *
+ * Options:
+ *
+ * next_path     where all requests but the first go, as a reference found at the first; {next} in it is the cursor
+ * first         what the first request has in its place; of page 1, of offset 0
+ * offset_param  where the number of items to be passed over goes, as in next_param
+ * limit_param   where page_size goes
  * on_empty      an empty page that names a next one is: 'stop' the end; 'continue' nothing special; 'continue:N' (3) that,
  *               N times in a row; 'error'
  * guard         'on': a URL or cursor that this scan has followed before is an error, and so is a page whose items were
  *               all on an earlier page; 'content': only the latter; 'off'
  * carry         what of params and body goes along with later requests: 'all', 'none' or names with commas.  A URL needs
  *               nothing
- * max_pages     after so many the scan ends
  * cap           number of items at which the server falls silent: an error, but with rekey
  * rekey, key    rekey: where the key of the last item of a page is, as in next (last:id); after cap items a new search
  *               begins behind it, in which that key takes the place of {key} in params and body.  key: what stands
@@ -411,7 +423,6 @@ COMMENT ON FUNCTION @extschema@.etl_drop_dialect IS 'takes away a dialect that e
  * slice         the scan is cut into searches for so much time each, from slice_from to slice_to (now), whose ends take the
  *               place of {from} and {to} in params and body, {to} less slice_gap.  slice_format: 'iso' (in UTC), 'date',
  *               'epoch', 'epoch_ms'.  In body "{from:number}" becomes a number; so do {to:number} and {key:number}
- * method, body, headers       of the request; a body is sent by POST
  * repeatable    a POST may be sent again
  * wait          where the server says how long to wait, beside Retry-After: header:NAME or PATH, with =delta, =epoch_s,
  *               =epoch_ms or =date if it is not to be told by its size; PATH~"REGEX" takes it out of a message.  | between
@@ -419,12 +430,8 @@ COMMENT ON FUNCTION @extschema@.etl_drop_dialect IS 'takes away a dialect that e
  * answers       what certain answers are, with | between several: STATUS [PATH[=VALUE]] and ok, wait, restart (from page 1),
  *               empty, fail or refresh (the token of OAuth, then again), as in
  *               '403 header:x-ratelimit-remaining=0 wait|200 ok=false fail'.  * is any status
- * concurrency   requests under way at most; 2
  * on_truncation where not all items may be there: 'error', 'warning'
  * missing_items a page without what items leads to is: 'error', 'empty'
- * format        'ndjson': a page is values one after another, and items starts at each of them
- *               'csv': a page is CSV with a header of its own, whose records are the items
- * on_error, reject_limit      as for etl_json, as are the columns
  *
  * EXPLAIN ANALYZE tells how the scan ended: no_next, flag, short, empty, total, older, cap, single, limit (the query
  * wanted no more), truncated.
@@ -442,35 +449,16 @@ CREATE FUNCTION @extschema@.etl_api(
     pagination text DEFAULT 'auto',
     next text DEFAULT NULL,
     next_param text DEFAULT NULL,
-    next_path text DEFAULT NULL,
-    first text DEFAULT NULL,
     page_param text DEFAULT NULL,
     page_size int DEFAULT NULL,
-    limit_param text DEFAULT NULL,
-    offset_param text DEFAULT NULL,
     stop text DEFAULT NULL,
-    on_empty text DEFAULT NULL,
-    guard text DEFAULT NULL,
-    carry text DEFAULT NULL,
     max_pages bigint DEFAULT NULL,
-    cap bigint DEFAULT NULL,
-    rekey text DEFAULT NULL,
-    key text DEFAULT NULL,
-    slice interval DEFAULT NULL,
-    slice_from timestamptz DEFAULT NULL,
-    slice_to timestamptz DEFAULT NULL,
-    slice_gap interval DEFAULT NULL,
-    slice_format text DEFAULT NULL,
     method text DEFAULT NULL,
-    repeatable boolean DEFAULT NULL,
     body jsonb DEFAULT NULL,
     headers jsonb DEFAULT NULL,
-    wait text DEFAULT NULL,
-    answers text DEFAULT NULL,
-    concurrency int DEFAULT NULL,
-    on_truncation text DEFAULT NULL,
-    missing_items text DEFAULT NULL,
     format text DEFAULT NULL,
+    concurrency int DEFAULT NULL,
+    options jsonb DEFAULT NULL,
     on_error text DEFAULT 'fail',
     reject_limit bigint DEFAULT NULL)
 RETURNS SETOF record

@@ -461,8 +461,10 @@ set_method(const Option *option, void *member, const char *value)
 static const char *
 set_count(const Option *option, void *member, const char *value)
 {
-	return parse_count(value, 1, option->max, member)
-			   ? NULL
+	if (parse_count(value, 1, option->max, member))
+		return NULL;
+	return option->max == PG_INT64_MAX
+			   ? "it must be at least 1"
 			   : psprintf("it must be from 1 to " INT64_FORMAT, option->max);
 }
 

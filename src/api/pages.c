@@ -115,7 +115,7 @@ guard_against_loop(EtlPages *pages, uint64 hash)
 					 : 0,
 				 errhint("The server may not know the parameter that leads to the next page: check "
 						 "argument \"next_param\" (or page_param, offset_param).  If pages may be "
-						 "alike, set guard => 'off'.")));
+						 "alike, set options => '{\"guard\": \"off\"}'.")));
 }
 
 static void
@@ -249,7 +249,7 @@ raise_missing_items(const EtlPages *pages)
 				EtlShowUtf8(pages->dialect->given[EtlDialectFindOption("items")])),
 		 errhint(
 			 "Check argument \"items\" against an answer; etl_api_explain() looks at one.  If "
-			 "the server leaves it out where there is no item, set missing_items => 'empty'.")));
+			 "the server leaves it out where there is no item, set options => '{\"missing_items\": \"empty\"}'.")));
 }
 
 /* Were items of the page in hand handed out by another scan, so that it is no fault if they are others now? */
@@ -290,7 +290,7 @@ apply_rule(EtlPages *pages)
 			}
 			ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("the server answers with an error"),
 							rule->at.kind != ETL_NO_SIGNAL
-								? errdetail("What argument \"answers\" asks for is there: \"%s\".",
+								? errdetail("What option \"answers\" asks for is there: \"%s\".",
 											EtlShowUtf8(rule->at.name))
 								: 0));
 			break;

@@ -349,7 +349,7 @@ enter_followed(EtlPages *pages, const char *text, int64 number)
 					entry->number),
 			 errhint("The server may not know the parameter that leads to the next page: check "
 					 "argument \"next_param\".  If a reference may stay the same while the pages "
-					 "change, set guard => 'content'.")));
+					 "change, set options => '{\"guard\": \"content\"}'.")));
 }
 
 /* The page in hand leads to another, which must not be one that was there before. */

@@ -61,14 +61,15 @@ decide_empty(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *d
 	else if (dialect->stop_empty)
 		end_with(decision, ETL_END_EMPTY);
 	else if (page->empties > dialect->max_empty)
-		truncated(decision,
-				  page->empties == 1
-					  ? "a page is empty, but names a next one"
-					  : psprintf("%d pages in a row are empty, and the last one names a next one",
-								 page->empties),
-				  NULL,
-				  "If an empty page is the end, set on_empty => 'stop'; if it is not, "
-				  "on_empty => 'continue'.");
+		truncated(
+			decision,
+			page->empties == 1
+				? "a page is empty, but names a next one"
+				: psprintf("%d pages in a row are empty, and the last one names a next one",
+						   page->empties),
+			NULL,
+			"If an empty page is the end, set options => '{\"on_empty\": \"stop\"}'; if it is not, "
+			"options => '{\"on_empty\": \"continue\"}'.");
 }
 
 /* Has the server come to its end, or only to where it never goes further? */
@@ -175,7 +176,7 @@ check_count(const EtlPageFacts *page, EtlDecision *decision)
 				 page->announced, page->total >= 0 ? "items" : "pages", page->recount),
 		"Pages are counted, so an item may be missing, or be there twice, without a trace.",
 		"Read it again, or by a cursor if the server has one.  If items are only added behind the "
-		"last one, set on_truncation => 'warning'.");
+		"last one, set options => '{\"on_truncation\": \"warning\"}'.");
 	decision->changed = true;
 }
 

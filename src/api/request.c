@@ -373,7 +373,7 @@ check_count_given(const EtlApiBase *base, const EtlDialect *dialect, const char 
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("the call gives parameter \"%s\", which pages are counted by",
 						   EtlShowUtf8(dialect->next_to.name)),
-					errhint("To begin at another page or item than \"%s\", set argument \"first\".",
+					errhint("To begin at another page or item than \"%s\", set option \"first\".",
 							EtlShowUtf8(first))));
 }
 
@@ -498,7 +498,7 @@ go_to_next_path(Draft *draft, const EtlApiBase *base, const EtlDialect *dialect,
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for argument \"next_path\""), errdetail("%s", problem)));
+				 errmsg("invalid value for option \"next_path\""), errdetail("%s", problem)));
 }
 
 /* What the call itself puts where the reference goes; NULL: nothing. */

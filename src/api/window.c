@@ -301,14 +301,15 @@ check_order(EtlWindow *window, const char *key, size_t len)
 	if (window->direction == 0)
 		window->direction = order;
 	if (order != window->direction)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("the items are not in the order of their keys"),
-				 errdetail("A search that begins behind \"%s\" of the last item would leave out "
-						   "others.",
-						   EtlShowUtf8(window->dialect->rekey.name)),
-				 errhint("Ask the server to sort them by it, in \"params\" or \"body\".  If they "
-						 "are sorted in a way of their own, set guard => 'off'.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_PROTOCOL_VIOLATION),
+			 errmsg("the items are not in the order of their keys"),
+			 errdetail("A search that begins behind \"%s\" of the last item would leave out "
+					   "others.",
+					   EtlShowUtf8(window->dialect->rekey.name)),
+			 errhint("Ask the server to sort them by it, in \"params\" or \"body\".  If they "
+					 "are sorted in a way of their own, set options => '{\"guard\": \"off\"}'.")));
 }
 
 /* The first item of a search behind a key. */

@@ -5,9 +5,9 @@
 #include "etl.h"
 
 #include "api/pages.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "scan/api_call.h"
+#include "source/closest.h"
 #include "source/head.h"
 #include "source/utf8.h"
 #include "utils/builtins.h"
@@ -78,29 +78,80 @@ jsonb_arg(const EtlArgs *args, const char *name)
  *	Dialect
  * ---------------------------------------------------------------- */
 
-static void
-set_option(EtlDialect *dialect, const char *name, const char *value)
+/* What is given of the options of a dialect, by their numbers; NULL: not given. */
+typedef struct Given
 {
-	const char *problem = EtlDialectSet(dialect, name, EtlToUtf8(value));
+	const char *value[ETL_DIALECT_OPTIONS];
+	bool is_argument[ETL_DIALECT_OPTIONS]; /* and no member of the argument "options" or of a row */
+} Given;
 
-	if (problem != NULL)
-		invalid("invalid value for argument \"%s\": %s", name, EtlShowUtf8(problem));
+static bool
+is_other_argument(const char *name)
+{
+	static const char *const arguments[] = {"source",  "path",	   "params",	  "body",
+											"headers", "on_error", "reject_limit"};
+
+	for (int i = 0; i < lengthof(arguments); i++)
+		if (strcmp(name, arguments[i]) == 0)
+			return true;
+	return false;
 }
 
 static void
-set_preset_option(void *arg, const char *name, const char *value)
+raise_unknown(const char *name)
 {
-	if (EtlDialectFindOption(name) < 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("a dialect has no option \"%s\"", name),
-						errhint("The options of a dialect are arguments of etl_api().")));
-	set_option(arg, name, value);
+	EtlClosest closest = {name};
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < ETL_DIALECT_OPTIONS; i++)
+	{
+		EtlClosestSee(&closest, EtlDialectOption(i));
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", EtlDialectOption(i));
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("etl_api has no option \"%s\"", name),
+			 is_other_argument(name) ? errhint("It is an argument of its own.")
+			 : closest.name != NULL	 ? errhint("Perhaps you meant \"%s\".", closest.name)
+									 : errhint("The options are %s.", names.data)));
+}
+
+static void
+give_member(void *arg, const char *name, const char *value)
+{
+	Given *given = arg;
+	int i = EtlDialectFindOption(name);
+
+	if (i < 0)
+		raise_unknown(name);
+	if (given->value[i] != NULL)
+		invalid("option \"%s\" is given twice", name);
+	given->value[i] = value;
+}
+
+static void
+set_options(EtlDialect *dialect, const Given *given)
+{
+	for (int i = 0; i < ETL_DIALECT_OPTIONS; i++)
+	{
+		const char *problem = NULL;
+
+		if (given->value[i] != NULL)
+			problem = EtlDialectSet(dialect, EtlDialectOption(i), EtlToUtf8(given->value[i]));
+		if (problem != NULL)
+			invalid("invalid value for %s \"%s\": %s",
+					given->is_argument[i] ? "argument" : "option", EtlDialectOption(i),
+					EtlShowUtf8(problem));
+	}
 }
 
 void
 EtlApiCallSetOptions(EtlDialect *dialect, Jsonb *options)
 {
-	each_member("options", options, set_preset_option, dialect);
+	Given given = {0};
+
+	each_member("options", options, give_member, &given);
+	set_options(dialect, &given);
 }
 
 static void
@@ -121,10 +172,31 @@ option_text(const EtlArg *arg)
 	Oid output;
 	bool varlena;
 
-	if (arg->type == BOOLOID)
-		return pstrdup(DatumGetBool(arg->value) ? "true" : "false");
 	getTypeOutputInfo(arg->type, &output, &varlena);
 	return OidOutputFunctionCall(output, arg->value);
+}
+
+/* The arguments of a call that are options, and what "options" has beside them. */
+static void
+read_given(Given *given, const EtlArgs *args)
+{
+	int pagination = EtlDialectFindOption("pagination");
+	Jsonb *options = jsonb_arg(args, "options");
+
+	for (int i = 0; i < ETL_DIALECT_OPTIONS; i++)
+	{
+		const EtlArg *arg = EtlArgFind(args, EtlDialectOption(i));
+
+		if (arg == NULL)
+			continue;
+		given->value[i] = option_text(arg);
+		given->is_argument[i] = true;
+	}
+	/* its default says nothing, so that an option or a server can */
+	if (given->value[pagination] != NULL && strcmp(given->value[pagination], "auto") == 0)
+		given->value[pagination] = NULL;
+	if (options != NULL)
+		each_member("options", options, give_member, given);
 }
 
 static void
@@ -144,26 +216,21 @@ set_from_preset(EtlApiCall *call, const char *name)
 static void
 read_dialect(EtlApiCall *call, const EtlArgs *args)
 {
-	char *pagination = EtlArgText(args, "pagination");
-	bool automatic = pagination == NULL || strcmp(pagination, "auto") == 0;
+	Given given = {0};
+	const char **pagination = &given.value[EtlDialectFindOption("pagination")];
 
 	EtlDialectInit(&call->dialect);
-	if (automatic && call->base.target != NULL && call->base.target->dialect != NULL)
-	{
-		pagination = pstrdup(call->base.target->dialect);
-		automatic = false;
-	}
-	if (!automatic && !EtlIsPagination(pagination))
-		set_from_preset(call, pagination);
-	else if (!automatic)
-		set_option(&call->dialect, "pagination", pagination);
+	read_given(&given, args);
 	for (int i = 0; i < ETL_DIALECT_OPTIONS; i++)
+		call->given[i] = given.value[i] != NULL;
+	if (*pagination == NULL && call->base.target != NULL && call->base.target->dialect != NULL)
+		*pagination = pstrdup(call->base.target->dialect);
+	if (*pagination != NULL && !EtlIsPagination(*pagination))
 	{
-		const EtlArg *arg = EtlArgFind(args, EtlDialectOption(i));
-
-		if (arg != NULL && strcmp(arg->name, "pagination") != 0)
-			set_option(&call->dialect, arg->name, option_text(arg));
+		set_from_preset(call, *pagination);
+		*pagination = NULL;
 	}
+	set_options(&call->dialect, &given);
 	complete_dialect(&call->dialect);
 }
 

@@ -16,11 +16,12 @@ typedef struct EtlApiCall
 	EtlApiBase base;
 	EtlDialect dialect;
 	const char *preset; /* name of the row of etl_dialects that it begins with; NULL: none */
+	bool given[ETL_DIALECT_OPTIONS]; /* options that the call itself says something of */
 } EtlApiCall;
 
 /*
- * Reads and checks the arguments for the current user.  What the arguments say goes before what the preset
- * says, which "pagination" names, or else the server's option "dialect".
+ * Reads and checks the arguments for the current user.  What the arguments say, and the members of the
+ * argument "options", goes before what the preset says, which "pagination" names, or else the server's option "dialect".
  */
 extern EtlApiCall *EtlApiCallRead(const EtlArgs *args);
 

@@ -14,6 +14,7 @@
 #include "source/clock.h"
 #include "source/utf8.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
 
 #define SAMPLE 1000 /* items that columns are inferred from */
 
@@ -111,21 +112,27 @@ say_wait_signals(Explanation *explanation)
 	}
 }
 
-static const char *
-argument(const char *name, const char *value)
+/* Adds an option to a call, as an argument, or else to its options. */
+static void
+add_option(StringInfo call, StringInfo options, const EtlArgs *args, const char *name,
+		   const char *value)
 {
-	int64 number;
 	char *end;
+	bool is_number = *value != '\0' && (strtoll(value, &end, 10), *end == '\0');
 
-	number = strtoll(value, &end, 10);
-	if (*end == '\0' && end != value && strcmp(name, "first") != 0)
-		return psprintf(",\n    %s => " INT64_FORMAT, name, number);
-	return psprintf(",\n    %s => %s", name, quote_literal_cstr(value));
+	if (EtlArgIsDeclared(args, name))
+		appendStringInfo(call, ",\n    %s => %s", name,
+						 is_number ? value : quote_literal_cstr(value));
+	else
+	{
+		appendStringInfo(options, "%s\"%s\": ", options->len > 0 ? ", " : "", name);
+		escape_json(options, value);
+	}
 }
 
 /* Options that the preset has need not be repeated, and a doubt is not to be silenced. */
 static bool
-is_in_call(const Explanation *explanation, const EtlArgs *args, int option)
+is_in_call(const Explanation *explanation, int option)
 {
 	const char *name = EtlDialectOption(option);
 
@@ -134,7 +141,7 @@ is_in_call(const Explanation *explanation, const EtlArgs *args, int option)
 	if (strcmp(name, "pagination") == 0)
 		return explanation->call->preset == NULL &&
 			   EtlPagesDecision(explanation->pages)->problem == NULL;
-	return explanation->call->preset == NULL || EtlArgFind(args, name) != NULL;
+	return explanation->call->preset == NULL || explanation->call->given[option];
 }
 
 /* A call that needs no detection any more. */
@@ -143,7 +150,7 @@ say_call(Explanation *explanation, const EtlArgs *args)
 {
 	static const char *const others[] = {"params", "body", "headers"};
 	EtlDialect *dialect = &explanation->call->dialect;
-	StringInfoData call, columns;
+	StringInfoData call, columns, options;
 	char *path = EtlArgText(args, "path");
 
 	initStringInfo(&columns);
@@ -151,6 +158,7 @@ say_call(Explanation *explanation, const EtlArgs *args)
 	say(explanation, "columns", columns.data);
 
 	initStringInfo(&call);
+	initStringInfo(&options);
 	appendStringInfo(&call, "SELECT * FROM etl_api(%s",
 					 quote_literal_cstr(explanation->call->base.target->server != NULL
 											? explanation->call->base.target->server
@@ -167,11 +175,13 @@ say_call(Explanation *explanation, const EtlArgs *args)
 				quote_literal_cstr(JsonbToCString(NULL, &DatumGetJsonbP(arg->value)->root, 0)));
 	}
 	if (explanation->call->preset != NULL)
-		appendStringInfoString(&call, argument("pagination", explanation->call->preset));
+		add_option(&call, &options, args, "pagination", explanation->call->preset);
 	for (int i = 0; i < ETL_DIALECT_OPTIONS; i++)
-		if (is_in_call(explanation, args, i))
-			appendStringInfoString(&call,
-								   argument(EtlDialectOption(i), EtlShowUtf8(dialect->given[i])));
+		if (is_in_call(explanation, i))
+			add_option(&call, &options, args, EtlDialectOption(i), EtlShowUtf8(dialect->given[i]));
+	if (options.len > 0)
+		appendStringInfo(&call, ",\n    options => %s",
+						 quote_literal_cstr(psprintf("{%s}", options.data)));
 	appendStringInfo(&call, ")\n  AS t(%s);", columns.data);
 	say(explanation, "call", call.data);
 }

@@ -90,6 +90,15 @@ EtlArgsOfExpr(const FuncExpr *call, bool *complete)
 	return args;
 }
 
+bool
+EtlArgIsDeclared(const EtlArgs *args, const char *name)
+{
+	for (int i = 0; i < args->n; i++)
+		if (strcmp(args->arg[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 const EtlArg *
 EtlArgFind(const EtlArgs *args, const char *name)
 {

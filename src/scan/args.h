@@ -35,6 +35,8 @@ extern EtlArgs *EtlArgsOfCall(FunctionCallInfo fcinfo);
 /* The arguments of a call that are constants at plan time; *complete tells whether all are. */
 extern EtlArgs *EtlArgsOfExpr(const FuncExpr *call, bool *complete);
 
+/* Whether the function declares such an argument. */
+extern bool EtlArgIsDeclared(const EtlArgs *args, const char *name);
 /* An absent argument reads like one that is NULL. */
 extern const EtlArg *EtlArgFind(const EtlArgs *args, const char *name);
 extern char *EtlArgText(const EtlArgs *args, const char *name); /* palloc'd; NULL if it is null */

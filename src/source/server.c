@@ -30,8 +30,8 @@
 #include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/syscache.h"
-#include "utils/varlena.h"
 
+#include "source/closest.h"
 #include "source/head.h"
 #include "source/hosts.h"
 #include "source/jwt.h"
@@ -339,38 +339,21 @@ find_option(const char *name, Oid catalog, bool *is_file)
 	return NULL;
 }
 
-/* Remembers name if it is nearer to what was written than the best so far. */
-static void
-consider(const char *written, const char *name, const char **best, int *best_distance)
-{
-	int distance = varstr_levenshtein_less_equal(written, strlen(written), name, strlen(name), 1, 1,
-												 1, *best_distance, true);
-
-	if (distance < *best_distance && distance <= ((int) strlen(written) + 1) / 2)
-	{
-		*best = name;
-		*best_distance = distance;
-	}
-}
-
 /* What somebody may have meant who wrote a name that is no option; NULL: nothing like it. */
 static const char *
 closest_option(const char *written, Oid catalog)
 {
-	const char *best = NULL;
-	int best_distance = 5;
+	EtlClosest closest = {written};
 
-	if (strlen(written) >= NAMEDATALEN)
-		return NULL;
 	for (int i = 0; i < lengthof(options); i++)
 	{
 		if (options[i].catalog != catalog)
 			continue;
-		consider(written, options[i].name, &best, &best_distance);
+		EtlClosestSee(&closest, options[i].name);
 		if (catalog == MAPPING)
-			consider(written, psprintf("%s_file", options[i].name), &best, &best_distance);
+			EtlClosestSee(&closest, psprintf("%s_file", options[i].name));
 	}
-	return best;
+	return closest.name;
 }
 
 static void

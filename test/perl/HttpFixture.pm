@@ -17,7 +17,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(start_fixture fixture_url fixture_port fixture_requests fixture_reset fixture_dir
-  fixture_do net_node start_psql finish_psql query query_fails wait_for sql_quote);
+  fixture_do net_node start_psql finish_psql query query_fails wait_for sql_quote api_options);
 
 my $tests = abs_path(dirname(__FILE__) . '/..');
 my $dir = abs_path(PostgreSQL::Test::Utils::tempdir);
@@ -123,6 +123,15 @@ sub sql_quote
 	my $text = shift;
 	$text =~ s/'/''/g;
 	return "'$text'";
+}
+
+# The argument "options" of etl_api.
+sub api_options
+{
+	my (%options) = @_;
+	my $escape = sub { return '"' . $_[0] =~ s/(["\\])/\\$1/gr . '"' };
+
+	return 'options => ' . sql_quote('{' . join(', ', map { $escape->($_) . ': ' . $escape->($options{$_}) } sort keys %options) . '}');
 }
 
 # The result of a statement, or its messages if it fails.

@@ -236,12 +236,12 @@ query_fails($node, as_role('reader', read_server('shop', '..%2ffiles/real/airpor
 sub read_api { return "SELECT count(*) FROM etl_api('shop', $_[0]) AS t(id int)"; }
 with_server("url 'http://public.test:$port/api', auth 'bearer'", "token 'secret-token'");
 my $pages = "'/notion/n=25/size=10', pagination => 'notion'";
-is(query($node, as_role('reader', read_api("$pages, next_path => '/api/notion/n=25/size=10'"))), '25', 'next_path');
+is(query($node, as_role('reader', read_api("$pages, " . api_options(next_path => '/api/notion/n=25/size=10')))), '25', 'next_path');
 for my $next_path ('/rows/3', '../../../files/x?{next}', "http://mixed.test:$port/x", '//mixed.test/', '/api/..%2f{next}')
 {
 	fixture_reset();
-	query_fails($node, as_role('reader', read_api("$pages, next_path => '$next_path'")), '22023',
-		qr/invalid value for argument "next_path"\nDETAIL:  It leads (out|to another)/, "next_path => $next_path");
+	query_fails($node, as_role('reader', read_api("$pages, " . api_options(next_path => $next_path))), '22023',
+		qr/invalid value for option "next_path"\nDETAIL:  It leads (out|to another)/, "next_path => $next_path");
 	is(requests(), 1, 'and nothing is sent there');
 }
 for my $header ('Host', 'host', 'Content-Length', 'Transfer-Encoding', 'Connection')

@@ -170,7 +170,7 @@ fixture_reset();
 is(query($node, "$scan; " . $paged->('revoke=3', ', concurrency => 4')), "25\n60", 'several requests that are refused together');
 is($tokens->(), 2, 'are one reason for a new token');
 fixture_reset();
-my $refresh = ", answers => '200 error=token_expired refresh'";
+my $refresh = ', ' . api_options(answers => '200 error=token_expired refresh');
 is(query($node, $paged->('soft=1/revoke=3', $refresh)), '60', 'a token that is refused by an answer with status 200');
 is($tokens->(), 2, 'is fetched anew if the dialect says so');
 fixture_reset();

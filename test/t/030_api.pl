@@ -77,7 +77,7 @@ check_all("jira_offset/$knobs", "pagination => 'jira_offset'", 3, 3);
 check_all("twilio/$knobs", "pagination => 'twilio', items => 'calls'", 3, 3);
 check_all("square/$knobs", "pagination => 'square', items => 'payments'", 3, 3);
 check_all("square/$knobs/alone=1",
-	"pagination => 'square', items => 'payments', carry => 'none', params => '{\"a\": 1}'", 3, 3,
+	"pagination => 'square', items => 'payments', params => '{\"a\": 1}', " . api_options(carry => 'none'), 3, 3,
 	'square, where the cursor must come alone');
 check_all("airtable/$knobs", "pagination => 'airtable'", 3, 3);
 check_all("airtable/$knobs/expires=1", "pagination => 'airtable'", 3, 6, 'airtable, whose iterator expires');
@@ -93,7 +93,7 @@ check_all("elasticsearch/$knobs", "pagination => 'elasticsearch', page_size => 1
 check_all("elasticsearch/$knobs/ties=1", "pagination => 'elasticsearch', page_size => 10, body => '{\"sort\": []}'",
 	3, 4, 'more items of one time than a page has, with a tiebreaker');
 check_all("elasticsearch_scroll/$knobs", "pagination => 'elasticsearch_scroll', body => '{\"scroll\": \"1m\"}', "
-	  . "next_path => '/api/elasticsearch_scroll/$knobs'", 3, 4, 'elasticsearch_scroll, whose cursor is always the same');
+	  . api_options(next_path => "/api/elasticsearch_scroll/$knobs"), 3, 4, 'elasticsearch_scroll, whose cursor is always the same');
 check_all("couchdb/$knobs", "pagination => 'couchdb', body => '{\"selector\": {}}'", 3, 3);
 check_all("couchdb_changes/$knobs", "pagination => 'couchdb_changes'", 3, 3);
 check_all("jsonapi/$knobs", "pagination => 'jsonapi'", 3, 3);
@@ -165,14 +165,14 @@ check_fails("jira/$knobs", undef, '08P01', qr/page 2 has the same items as page 
 
 # -- traps ----------------------------------------------------------------------------------------
 
-check_all("same_cursor/$knobs", "$cursor, guard => 'content'", 3, 3, 'the same cursor, new items');
-check_fails("same_cursor/$knobs", $cursor, '08P01', qr/page 2 leads back to page 2.*guard => 'content'/s,
+check_all("same_cursor/$knobs", "$cursor, " . api_options(guard => 'content'), 3, 3, 'the same cursor, new items');
+check_fails("same_cursor/$knobs", $cursor, '08P01', qr/page 2 leads back to page 2.*"guard": "content"/s,
 	'the same cursor, unless that is said to be right');
 my $message = check_fails("same_items/$knobs", $cursor, '08P01', qr/page 2 has the same items as page 1/,
 	'new cursors, the same items');
 like($message, qr/reference to it was [0-9a-f]{8} \(a hash\)/, 'a cursor is shown as a hash');
 check_fails("cycle/$knobs", $cursor, '08P01', qr/page 3 has the same items as page 1/, 'A, B, A');
-is(query($node, 'SELECT count(*) FROM ' . api("cycle/$knobs", "$cursor, guard => 'off', max_pages => 5") . ' AS t(id int)'),
+is(query($node, 'SELECT count(*) FROM ' . api("cycle/$knobs", "$cursor, max_pages => 5, " . api_options(guard => 'off')) . ' AS t(id int)'),
 	'50', 'without the guard it is for max_pages to end that');
 check_fails('restless', "$cursor, concurrency => 1", '08P01', qr/page 3 leads back to page 2/, 'A, B, A, with items that are never the same');
 is(number_of_requests(), 3, 'that is seen at once');
@@ -186,12 +186,12 @@ check_fails('since/n=25/size=10/each=12', $since, '08P01', qr/page 2 has the sam
 is(number_of_requests(), 2, 'that is seen at once');
 check_fails("hollow/$knobs", $cursor, '08P01', qr/4 pages in a row are empty/, 'empty pages for ever');
 is(number_of_requests(), 4, 'three of them are borne with');
-check_fails("hollow/$knobs", "$cursor, on_empty => 'error'", '08P01', qr/a page is empty, but names a next one/,
+check_fails("hollow/$knobs", "$cursor, " . api_options(on_empty => 'error'), '08P01', qr/a page is empty, but names a next one/,
 	'on_empty error');
-is(query($node, 'SELECT count(*) FROM ' . api("hollow/$knobs", "$cursor, on_empty => 'stop'") . ' AS t(id int)'),
+is(query($node, 'SELECT count(*) FROM ' . api("hollow/$knobs", "$cursor, " . api_options(on_empty => 'stop')) . ' AS t(id int)'),
 	'0', 'on_empty stop');
 like(
-	($node->psql('postgres', 'SELECT count(*) FROM ' . api("hollow/$knobs", "$cursor, on_truncation => 'warning'") . ' AS t(id int)'))[2],
+	($node->psql('postgres', 'SELECT count(*) FROM ' . api("hollow/$knobs", "$cursor, " . api_options(on_truncation => 'warning')) . ' AS t(id int)'))[2],
 	qr/WARNING:  4 pages in a row are empty/, 'on_truncation warning');
 is(query($node, 'SELECT count(*) FROM ' . api('ckan/n=0', "pagination => 'ckan'") . ' AS t(id int)'), '0',
 	'a next link where the total is 0');
@@ -199,31 +199,32 @@ check_fails("promise/$knobs", "$cursor, stop => 'has_more=false'", '08P01', qr/s
 	'a promise that is broken');
 check_fails("zendesk/$knobs/forgets=1", "pagination => 'zendesk', items => 'tickets'", '08P01',
 	qr/there is nothing at "links.next"/, 'a flag without a link');
-check_fails('hubspot/n=30', "pagination => 'hubspot', cap => 30", '08P01', qr/30 items at most/, 'a cap that is reached');
-my $search = "pagination => 'hubspot_search', cap => 20, "
-  . q{body => '{"filterGroups": [{"filters": [{"propertyName": "id", "operator": "GT", "value": "{key}"}]}]}'};
-check_all('hubspot_search/n=65', "$search, rekey => 'last:id', key => '0'", 7, 7, 'a new search behind the last item', 65);
-check_all('hubspot_search/n=60', "$search, rekey => 'last:id', key => '0'", 6, 7, 'also where the cap is the end', 60);
-check_fails('hubspot_search/n=65', "$search, key => '0'", '08P01', qr/20 items at most/, 'without it the cap is an error');
-check_fails('hubspot_search/n=65/stuck=1', "$search, rekey => 'last:id', key => '0'", '08P01',
+check_fails('hubspot/n=30', "pagination => 'hubspot', " . api_options(cap => 30), '08P01', qr/30 items at most/, 'a cap that is reached');
+my $search = "pagination => 'hubspot_search', "
+  . q{body => '{"filterGroups": [{"filters": [{"propertyName": "id", "operator": "GT", "value": "{key}"}]}]}', };
+my %key = (cap => 20, rekey => 'last:id', key => 0);
+check_all('hubspot_search/n=65', $search . api_options(%key), 7, 7, 'a new search behind the last item', 65);
+check_all('hubspot_search/n=60', $search . api_options(%key), 6, 7, 'also where the cap is the end', 60);
+check_fails('hubspot_search/n=65', $search . api_options(cap => 20, key => 0), '08P01', qr/20 items at most/, 'without it the cap is an error');
+check_fails('hubspot_search/n=65/stuck=1', $search . api_options(%key), '08P01',
 	qr/has the same items as page/, 'a search that ignores the key');
-check_fails('hubspot_search/n=65/stuck=1', "$search, rekey => 'last:id', key => '0', guard => 'off'", '08P01',
+check_fails('hubspot_search/n=65/stuck=1', $search . api_options(%key, guard => 'off'), '08P01',
 	qr/the key does not advance/, 'also without the guard');
 
 # A key that several items share: what the next search hands out once more is passed over.
-my $behind = "$cursor, cap => 20, rekey => 'last:at', key => '0', params => '{\"since\": \"{key}\"}'";
+my $behind = "$cursor, params => '{\"since\": \"{key}\"}', " . api_options(%key, rekey => 'last:at');
 check_all('capped/n=65/cap=20', $behind, 7, 7, 'a search that takes the last key in', 65);
 check_all('capped/n=65/cap=20/each=3', $behind, 8, 8, 'more items of one key', 65);
 check_all('capped/n=39/cap=20', $behind, 4, 5, 'the cap is reached by the last item', 39);
 check_all('capped/n=20/cap=20', $behind, 2, 3, 'the cap is all there is', 20);
 check_all('capped/n=19/cap=20', $behind, 2, 2, 'the cap is never reached', 19);
 check_all('capped/n=65/cap=20/each=3/drop=40', $behind, 8, 16, 'pages that break off at the border', 65);
-check_all('capped/n=65/cap=20/op=gt', $behind =~ s/'0'/'-1'/r, 7, 7, 'a search for later keys, which are unique', 65);
-check_all('capped/n=65/cap=20/desc=1', $behind =~ s/'0'/'999'/r, 7, 7, 'newest first', 65);
+check_all('capped/n=65/cap=20/op=gt', $behind =~ s/"0"/"-1"/r, 7, 7, 'a search for later keys, which are unique', 65);
+check_all('capped/n=65/cap=20/desc=1', $behind =~ s/"0"/"999"/r, 7, 7, 'newest first', 65);
 check_fails('capped/n=65/cap=20/each=20', $behind, '08P01', qr/the key does not advance/, 'as many of one key as a search gives');
-check_fails('capped/n=65/cap=20/each=25', $behind =~ s/'0'/'-1'/r, '08P01', qr/the key does not advance|same items as page/,
+check_fails('capped/n=65/cap=20/each=25', $behind =~ s/"0"/"-1"/r, '08P01', qr/the key does not advance|same items as page/,
 	'more of one key than a search gives');
-check_fails('capped/n=65/cap=20/each=3/op=gt', $behind =~ s/'0'/'-1'/r, '08P01',
+check_fails('capped/n=65/cap=20/each=3/op=gt', $behind =~ s/"0"/"-1"/r, '08P01',
 	qr/items may be missing where one search ends.*The last 2 items/s, 'a search that leaves out others of the last key');
 check_fails('capped/n=65/cap=20/mixed=1', $behind, '08P01', qr/not in the order of their keys/, 'items in no order');
 check_fails('capped/n=65/cap=20', $behind =~ s/last:at/last:nowhere/r, '08P01', qr/the last item has no key at "last:nowhere"/,
@@ -242,7 +243,9 @@ sub slices
 		slice_to => '2024-01-04 06:00+00',
 		params => '{"from": "{from}", "to": "{to}"}',
 		@_);
-	return join ', ', map { "$_ => " . sql_quote($options{$_}) } sort grep { defined $options{$_} } keys %options;
+	my @given = sort grep { defined $options{$_} } keys %options;
+	my %rare = map { $_ => $options{$_} } grep { /^slice|^answers$|^cap$|^on_truncation$/ } @given;
+	return join ', ', (map { "$_ => " . sql_quote($options{$_}) } grep { !exists $rare{$_} } @given), api_options(%rare);
 }
 sub check_slices
 {
@@ -286,8 +289,8 @@ check_fails('sliced/n=100', slices(slice_format => 'german'), '22023', qr/not on
 check_fails('github/n=25', slices(pagination => 'link', map { $_ => undef } qw(items next next_param)), '08P01',
 	qr/page 4 has the same items as page 1/, 'a server that ignores the slices');
 check_all('sliced/n=100/size=10', slices() . ', max_pages => 4', 4, 4, 'slices: max_pages counts all pages', 34);
-check_fails('sliced/n=100/size=10', slices() . ', cap => 20', '08P01', qr/20 items at most.*"slice"/s, 'a slice that reaches the cap');
-like(($node->psql('postgres', 'SELECT count(*) FROM ' . api('sliced/n=100/size=10', slices() . ", cap => 24, on_truncation => 'warning'")
+check_fails('sliced/n=100/size=10', slices(cap => 20), '08P01', qr/20 items at most.*"slice"/s, 'a slice that reaches the cap');
+like(($node->psql('postgres', 'SELECT count(*) FROM ' . api('sliced/n=100/size=10', slices(cap => 24, on_truncation => 'warning'))
 		  . ' AS t(id int)'))[2], qr/(WARNING:  the server hands out 24 items at most.*){3}/s, 'or goes on with the next one');
 check_fails("slack/$knobs/broken=1", "pagination => 'slack', items => 'members'", 'HV000',
 	qr/the server answers with an error/, 'an error in a 200');
@@ -299,9 +302,9 @@ check_all('offsets/n=45/short=20', "pagination => 'offset', $items, stop => 'tot
 
 # A list that changes while its pages are counted.
 check_fails("moving/n=9/size=3/by=-1", undef, '08P01',
-	qr/had 9 items, and then 8.*may be missing, or be there twice.*on_truncation => 'warning'/s, 'a list that becomes shorter');
+	qr/had 9 items, and then 8.*may be missing, or be there twice.*"on_truncation": "warning"/s, 'a list that becomes shorter');
 check_fails("moving/n=9/size=3/by=1", undef, '08P01', qr/had 9 items, and then 10/, 'or longer');
-like(($node->psql('postgres', 'SELECT count(*) FROM ' . api('moving/n=12/size=3/by=-1', "on_truncation => 'warning'") . ' AS t(id int)'))[2],
+like(($node->psql('postgres', 'SELECT count(*) FROM ' . api('moving/n=12/size=3/by=-1', api_options(on_truncation => 'warning')) . ' AS t(id int)'))[2],
 	qr/WARNING:  the list has changed while it was read page by page/, 'or says so');
 is(query($node, 'SELECT count(*) FROM ' . api('moving/n=15/size=3/by=-1', 'max_pages => 2') . ' AS t(id int)'), '6',
 	'who wants some pages only gets them');
@@ -316,9 +319,9 @@ check_all("page_total/n=25", "params => '{\"size\": 250}'", 1, 1, 'fewer than we
 
 # A parameter of the call gives way to that of paging.
 check_all("first_wins/$knobs", "params => '{\"page\": 1, \"per_page\": 10}'", 3, 3, 'auto: a page that the call asks for');
-check_all("first_wins/$knobs", "pagination => 'page', items => 'results', page_size => 5, limit_param => 'per_page', "
-	. "params => '{\"per_page\": 10}'", 5, 6, 'page_size is stronger than params');
-check_fails("first_wins/$knobs", "params => '{\"page\": 2}'", '22023', qr/gives parameter "page".*set argument "first"/s,
+check_all("first_wins/$knobs", "pagination => 'page', items => 'results', page_size => 5, " . api_options(limit_param => 'per_page')
+	. ", params => '{\"per_page\": 10}'", 5, 6, 'page_size is stronger than params');
+check_fails("first_wins/$knobs", "params => '{\"page\": 2}'", '22023', qr/gives parameter "page".*set option "first"/s,
 	'but pages are counted from "first"');
 check_all("crossref/$knobs", "pagination => 'crossref', params => '{\"cursor\": \"*\"}'", 3, 3, 'a cursor to begin with');
 
@@ -366,20 +369,20 @@ is(query($node, "SELECT count(*) FROM etl_api('open', '/api/next_url/$knobs/to=o
 
 check_all("github/$knobs/first=403:x-ratelimit-remaining:0", "pagination => 'github'", 3, 4, 'a limit by 403');
 check_all("github/$knobs/first=429:Retry-After:0.57", "pagination => 'link'", 3, 4, 'a decimal');
-check_all("github/$knobs/first=429:X-Reset:$_+1", "pagination => 'link', wait => 'header:X-Reset'", 3, 4, "a wait: $_")
+check_all("github/$knobs/first=429:X-Reset:$_+1", "pagination => 'link', " . api_options(wait => 'header:X-Reset'), 3, 4, "a wait: $_")
   for qw(now ms date);
-check_all("github/$knobs/first=403", q{pagination => 'link', answers => '403 wait', wait => 'message~"in ([0-9.]+) s"=delta'},
+check_all("github/$knobs/first=403", "pagination => 'link', " . api_options(answers => '403 wait', wait => 'message~"in ([0-9.]+) s"=delta'),
 	3, 4, 'a time in the text of an error');
-check_fails("github/$knobs/first=403", q{pagination => 'link', answers => '403 error="slow down" fail|403 wait'}, '42501',
+check_fails("github/$knobs/first=403", "pagination => 'link', " . api_options(answers => '403 error="slow down" fail|403 wait'), '42501',
 	qr/HTTP status 403/, 'what is in the error of the first request counts');
-check_fails("github/$knobs/first=403", q{pagination => 'link', answers => '403 wait', wait => 'message~"("'}, '2201B',
+check_fails("github/$knobs/first=403", "pagination => 'link', " . api_options(answers => '403 wait', wait => 'message~"("'), '2201B',
 	qr/invalid regular expression/, 'a regular expression that is none');
 check_all("github/$knobs/first=429", "pagination => 'link'", 3, 4, 'a wait of nobody knows how long');
-check_all("busy/$knobs", "$cursor, answers => '200 ok=false wait', wait => 'retry_after=delta'", 3, 4, 'a wait in a body');
+check_all("busy/$knobs", "$cursor, " . api_options(answers => '200 ok=false wait', wait => 'retry_after=delta'), 3, 4, 'a wait in a body');
 check_fails("github/$knobs/first=404", "pagination => 'link'", '58P01', qr/HTTP status 404/, 'what is not there');
 check_fails("notion/$knobs/first=503", "pagination => 'notion', body => '{}'", '58030', qr/HTTP status 503/,
 	'a POST is not repeated');
-check_all("notion/$knobs/first=503", "pagination => 'notion', next_param => 'body:start_cursor', body => '{}', repeatable => true",
+check_all("notion/$knobs/first=503", "pagination => 'notion', next_param => 'body:start_cursor', body => '{}', " . api_options(repeatable => 'true'),
 	3, 4, 'unless it may be');
 
 # -- OAuth 2.0 ------------------------------------------------------------------------------------
@@ -464,7 +467,7 @@ is($sent[1]{body}, '{"limit": 10, "sorts": ["id"], "paging": {"x": 1, "deep": {"
 
 fixture_reset();
 query($node, 'SELECT count(*) FROM ' . api("zendesk_export/$knobs", "pagination => 'zendesk_export', items => 'tickets', "
-	  . q{params => '{"start_time": 7, "keep": 1}', carry => 'keep'}) . ' AS t(id int)');
+	  . q{params => '{"start_time": 7, "keep": 1}', } . api_options(carry => 'keep')) . ' AS t(id int)');
 is_deeply([asked()], [ '?keep=1&start_time=7', '?keep=1&cursor=10', '?keep=1&cursor=20' ], 'carry');
 query_fails($node, 'SELECT * FROM ' . api("bare/$knobs", q{headers => '{"X": "a\r\nEvil: 1"}'}) . ' AS t(id int)',
 	'22023', qr/control characters/, 'a header is one line');

@@ -66,7 +66,7 @@ sub api
 my %by = (
 	cursor => ", pagination => 'cursor', next => 'next', next_param => 'cursor'",
 	page => ", pagination => 'page', page_param => 'page', stop => 'total=total'",
-	offset => ", pagination => 'offset', offset_param => 'offset', stop => 'total=total'",
+	offset => ", pagination => 'offset', stop => 'total=total'",
 	url => ", pagination => 'next_url', next => 'next'",
 );
 
@@ -197,10 +197,10 @@ is(join(' ', asked()), 'page=3', 'which asks for the last page alone');
 is(sql('SELECT count(*), count(DISTINCT id) FROM found'), '30|30', 'and has all');
 
 # Slices of time, and searches behind a key that items share: the search in hand is known to the next run.
-my $slices = ", pagination => 'cursor', next => 'next_cursor', next_param => 'page', slice => '1 day', slice_from => '2024-01-01Z',"
-  . " slice_to => '2024-01-04Z', params => '{\"from\": \"{from}\", \"to\": \"{to}\"}'";
-my $behind = ", pagination => 'cursor', next => 'next_cursor', next_param => 'cursor', cap => 20, rekey => 'last:at', key => '0',"
-  . " params => '{\"since\": \"{key}\"}'";
+my $slices = ", pagination => 'cursor', next => 'next_cursor', next_param => 'page', params => '{\"from\": \"{from}\", \"to\": \"{to}\"}', "
+  . api_options(slice => '1 day', slice_from => '2024-01-01Z', slice_to => '2024-01-04Z');
+my $behind = ", pagination => 'cursor', next => 'next_cursor', next_param => 'cursor', params => '{\"since\": \"{key}\"}', "
+  . api_options(cap => 20, rekey => 'last:at', key => 0);
 my %searches = (
 	slices => [ "etl_api('$base/api/sliced/n=72/size=5', items => 'items'$slices)", 72 ],
 	keys => [ "etl_api('$base/api/capped/n=65/cap=20/each=3/size=5', items => 'items'$behind)", 65 ],

@@ -112,7 +112,7 @@ for my $encoding ('LATIN1', 'EUC_JP')
 	}
 	is(create('auto', api('accents/n=25/lists=1', "params => '{}'")), '', 'pages that say nothing of themselves');
 	like(run_of('auto'), qr/^failed.*several lists/, 'are not guessed');
-	is(create('waits', api('github/n=25/first=403', q{pagination => 'link', answers => '403 wait', wait => 'message~"in ([0-9.]+) s"=delta'}),
+	is(create('waits', api('github/n=25/first=403', "pagination => 'link', " . api_options(answers => '403 wait', wait => 'message~"in ([0-9.]+) s"=delta')),
 		'', 't("clé" int, "größe" text, name text)'), '', 'pages that ask to wait');
 	is(create('kept_out', "etl_json('$base/files/données.json', items => 'données')", q{, redact => '{größe}'}), '', 'a column that is kept out');
 	is(run_of('kept_out'), 'succeeded|3|2', 'of a dead letter');
@@ -120,7 +120,7 @@ for my $encoding ('LATIN1', 'EUC_JP')
 
 	# What is carried along with the next request, by name.
 	fixture_reset();
-	is(create('carried', api('hubspot/n=25/size=10', q{pagination => 'hubspot_search', carry => 'größe', next_param => 'body:après',}
+	is(create('carried', api('hubspot/n=25/size=10', q{pagination => 'hubspot_search', options => '{"carry": "größe"}', next_param => 'body:après',}
 			  . q{ body => '{"größe": "é", "once": 1}'})), '', 'a body with names');
 	like(run_of('carried'), qr/^(succeeded|failed)\|/, 'is sent');
 	my @bodies = map { $_->{body} } fixture_requests();

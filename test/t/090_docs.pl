@@ -234,6 +234,13 @@ for my $case (
 	}
 }
 
+# The options of etl_api, which an error lists.
+my (undef, undef, $no_option) = $node->psql('postgres', q(SELECT etl_set_dialect('x', '{"no such option": 1}')));
+my %api_rows = rows_of("$top/doc/api.md");
+my @options = ($no_option =~ /The options are (.*)\.$/m)[0] =~ /(\w+)/g;
+cmp_ok(scalar @options, '>', 30, 'etl_api has options');
+ok(defined $api_rows{$_}, "doc/api.md: option $_") for @options;
+
 # "256 MB" and "262144kB" are the same: in bytes, or milliseconds.
 sub amount
 {
