@@ -155,6 +155,20 @@ def check_sizes():
             breach(path, lines, f"{lines} lines: more than {LONGEST_FILE} is more than one idea")
 
 
+# -- src: what is there once ----------------------------------------------------------------------
+
+
+def check_includes_once():
+    """But for headers without a guard: those are templates."""
+    for path in sources():
+        seen = set()
+        for line, _, name in includes(path):
+            header = Path("src") / name
+            if name in seen and (not header.is_file() or "#ifndef" in read(header)):
+                breach(path, line, f"{name} is included twice")
+            seen.add(name)
+
+
 # -- formatting ----------------------------------------------------------------------------------
 
 
@@ -170,8 +184,11 @@ def clang_format():
         if match and int(match.group(1)) == CLANG_FORMAT_MAJOR:
             return program
         found.append(answer.stdout.strip())
-    print(f"skipped: the formatting of C, which needs clang-format {CLANG_FORMAT_MAJOR};",
-          f"found: {', '.join(found) or 'none'}")
+    missing = f"the formatting of C needs clang-format {CLANG_FORMAT_MAJOR}; found: {', '.join(found) or 'none'}"
+    if os.environ.get("CI") == "true":
+        breach(Path(".clang-format"), 1, missing)
+    else:
+        print(f"skipped: {missing}")
     return None
 
 
@@ -243,6 +260,13 @@ def check_names_differ():
             breach(path, 1, f"sql/{path.name} has the same name")
 
 
+def check_tests_can_fail():
+    for path in files("test/t/*.pl") + files("test/perl/*.pm"):
+        text = read(path)
+        for match in re.finditer(r"\bok\(\s*1\s*,|\bpass\(\s*'", text):
+            breach(path, line_of(text, match.start()), "a test that cannot fail")
+
+
 # -- sql: what every function declares -----------------------------------------------------------
 
 ROUTINE = r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(FUNCTION|PROCEDURE)\s+([\w.@\"]+)"
@@ -285,12 +309,14 @@ def main():
     check_errors()
     check_settings()
     check_sizes()
+    check_includes_once()
     check_formatting()
     check_expected("test/sql", ".sql", "expected")
     check_expected("test/isolation/specs", ".spec", "test/isolation/expected")
     check_tests_are_run()
     check_modules()
     check_names_differ()
+    check_tests_can_fail()
     check_routines()
     for path, line, what in sorted(breaches):
         print(f"{path}:{line}: {what}")

@@ -23,8 +23,7 @@ build "$scratch/etl" COPT="$asserting" all
 copy_postgresql "$scratch/install"
 build "$scratch/etl" COPT="$asserting" DESTDIR="$scratch/install" install
 
-say "Tests"
-run_units "$scratch/etl"
+run_units "$scratch/etl" -Werror
 start_server "$scratch/pg" "$private_pg_config"
 run_regress "$scratch/etl"
 run_isolation "$scratch/etl"
@@ -38,9 +37,8 @@ copy_project "$scratch/sanitized"
 build "$scratch/sanitized" CC=gcc COPT="${sanitizers[*]}" all
 build "$scratch/sanitized" CC=gcc COPT="${sanitizers[*]}" DESTDIR="$scratch/install" install
 
-say "Tests under the sanitizers"
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
-run_units "$scratch/sanitized" "${sanitizers[@]}"
+run_units "$scratch/sanitized" "${sanitizers[*]}"
 start_server "$scratch/pg_sanitized" "$private_pg_config" LD_PRELOAD="$(preload_asan)"
 run_regress "$scratch/sanitized"
 run_isolation "$scratch/sanitized"

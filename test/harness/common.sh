@@ -17,7 +17,8 @@ for name in "${!PG@}"; do
 done
 export LC_ALL=C
 
-say() { printf '\n== %s\n' "$*"; }
+# With the seconds since the script began.
+say() { printf '\n== %s [%d s]\n' "$*" "$SECONDS"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # PostgreSQL refuses to run as root.

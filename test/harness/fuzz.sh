@@ -14,7 +14,7 @@ seconds=${FUZZ_SECONDS:-60}
 # Runs the fuzzer of its name in a folder of its own, and leaves its exit status there.
 # shellcheck disable=SC2016
 fuzz_one='
-	cd "$1/$3" && ./fuzz -max_total_time="$2" -verbosity=0 -print_final_stats=1 \
+	cd "$1/$3" && "$1/programs/fuzz/$3" -max_total_time="$2" -verbosity=0 -print_final_stats=1 \
 		-artifact_prefix=findings/ found "$1/etl/test/fuzz/corpus/$3" >log 2>&1
 	echo $? >"$1/$3/status"'
 
@@ -34,13 +34,12 @@ need_packages fuzz
 make_scratch
 copy_project "$scratch/etl"
 
-names=()
-for source in "$scratch"/etl/test/fuzz/*.c; do
-	name=$(basename "$source" .c)
+mapfile -t names < <(names_in "$scratch/etl/test/fuzz" .c)
+say "Build"
+build_programs "$scratch/etl" "$scratch/programs" "${names[@]/#/fuzz/}" CC=clang LDOPT=-fsanitize=fuzzer \
+	COPT='-Werror -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+for name in "${names[@]}"; do
 	as_worker mkdir -p "$scratch/$name/findings" "$scratch/$name/found" "$scratch/etl/test/fuzz/corpus/$name"
-	compile_frontend clang "$scratch/etl" "$scratch/$name/fuzz" "$source" -O1 \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-	names+=("$name")
 done
 
 say "Fuzzing ${#names[@]} programs for $seconds seconds each"

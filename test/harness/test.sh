@@ -3,6 +3,7 @@
 #
 #	a name of test/sql, test/isolation/specs, test/t, test/unit, test/modules (without its ending)
 #	regress, isolation, tap, unit, modules, style		all of that kind; without T: regress
+#	psql				a server in which etl is preloaded and created, and psql on it, for whoever wants to try something
 #
 # Unlike "make check" it works in a folder that it keeps, KEPT, and so compiles only what has changed; there are no
 # sanitizers.  The folder can be removed at any time.
@@ -13,7 +14,7 @@
 . "$(dirname "$0")/server.sh"
 . "$(dirname "$0")/tests.sh"
 
-regress=() isolation=() tap=() units=() modules=() style=
+regress=() isolation=() tap=() units=() modules=() style= psql=
 
 # Puts a name into the list of its kind.
 sort_name() { # NAME
@@ -22,14 +23,15 @@ sort_name() { # NAME
 		regress) regress=(all) && return ;;
 		isolation) isolation=(all) && return ;;
 		tap) tap=(all) && return ;;
-		unit) units=("$project"/test/unit/*_test.c) && return ;;
+		unit) mapfile -t units < <(names_in "$project/test/unit" _test.c) && return ;;
 		modules) modules=("$project"/test/modules/*/Makefile) && return ;;
 		style) style=yes && return ;;
+		psql) psql=yes && return ;;
 	esac
 	[ ! -e "$project/test/sql/$1.sql" ] || { regress+=("$1") && found=yes; }
 	[ ! -e "$project/test/isolation/specs/$1.spec" ] || { isolation+=("$1") && found=yes; }
 	[ ! -e "$project/test/t/$1.pl" ] || { tap+=("test/t/$1.pl") && found=yes; }
-	[ ! -e "$project/test/unit/$1.c" ] || { units+=("$project/test/unit/$1.c") && found=yes; }
+	[ ! -e "$project/test/unit/$1.c" ] || { units+=("$1") && found=yes; }
 	[ ! -e "$project/test/modules/$1/Makefile" ] || { modules+=("$project/test/modules/$1/Makefile") && found=yes; }
 	[ -n "$found" ] || die "no test is named $1"
 }
@@ -63,9 +65,7 @@ private_pg_config=$kept/install$("$PG_CONFIG" --bindir)/pg_config
 [ -e "$private_pg_config" ] || copy_postgresql "$kept/install"
 build "$copy" COPT="$asserting" DESTDIR="$kept/install" install
 
-for source in "${units[@]}"; do
-	run_unit "$copy" "$copy/test/unit/$(basename "$source")"
-done
+[ ${#units[@]} = 0 ] || run_units "$copy" -Werror "${units[@]}"
 if [ ${#regress[@]} -gt 0 ] || [ ${#isolation[@]} -gt 0 ] || [ ${#modules[@]} -gt 0 ]; then
 	start_server "$scratch/pg" "$private_pg_config"
 fi
@@ -88,4 +88,14 @@ case ${tap[*]} in
 	*) run_tap "$copy" PROVE_TESTS="${tap[*]}" ;;
 esac
 stop_server
+if [ -n "$psql" ]; then
+	# shellcheck disable=SC2034  # start_server's
+	settings="shared_preload_libraries = 'etl'
+	etl.databases = 'postgres'"
+	start_server "$scratch/try" "$private_pg_config"
+	say "The server's log is $scratch/try/log"
+	as_worker "$server_bin/psql" -Xq -d postgres -c 'CREATE EXTENSION etl'
+	as_worker "$server_bin/psql" -X -d postgres || true
+	stop_server
+fi
 say_result

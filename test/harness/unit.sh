@@ -9,5 +9,5 @@
 need_packages build
 make_scratch
 copy_project "$scratch/etl"
-run_units "$scratch/etl"
+run_units "$scratch/etl" -Werror
 say_result

@@ -33,11 +33,11 @@ sub openssl { system_or_bail('openssl', @_); }
 sub make_certificates
 {
 	append_to_file("$dir/ext.cnf", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:public.test\n");
-	openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=test authority',
+	openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30', '-subj', '/CN=test authority',
 		'-keyout', "$dir/ca.key", '-out', "$dir/ca.crt", '-batch');
 	for my $name ('server', 'client')
 	{
-		openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', "/CN=$name", '-batch',
+		openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', "/CN=$name", '-batch',
 			'-keyout', "$dir/$name.key", '-out', "$dir/$name.csr");
 		openssl('x509', '-req', '-in', "$dir/$name.csr", '-CA', "$dir/ca.crt", '-CAkey', "$dir/ca.key",
 			'-CAcreateserial', '-days', '30', '-extfile', "$dir/ext.cnf", '-out', "$dir/$name.crt");
