@@ -123,6 +123,22 @@ $caller->finish;
 
 unlike(slurp_file($node->logfile), qr/run \d+ of pipeline/, 'etl.log_interval = 0 leaves out the lines of runs that succeed');
 
+# A server that announces more bytes than time can tell makes that NULL, and no error for whoever looks at all runs.
+start_fixture();
+my $endless = fixture_url('/rows/1000?length=9000000000000000000');
+value("CREATE TABLE endless (id int PRIMARY KEY, name text)");
+value("CREATE TRIGGER gate BEFORE INSERT ON endless FOR EACH ROW EXECUTE FUNCTION on_insert()");
+value("SELECT etl_create_pipeline('endless', source => \$\$etl_csv('$endless') AS t(id int, name text)\$\$, target => 'endless', key => '{id}', batch_size => 500)");
+value("TRUNCATE gates; INSERT INTO gates VALUES ('loading')");
+$gates[0]->query('SELECT pg_advisory_lock(150)');
+$run = value("SELECT etl_start('endless')");
+wait_for_gate(150);
+is(value('SELECT stage, bytes > 0, bytes_total >= 9000000000000000000, time_left IS NULL FROM etl_progress'), 'loading|t|t|t',
+	'a total beyond all time');
+$gates[0]->query('SELECT pg_advisory_unlock(150)');
+isnt(end_of($run), 'succeeded', 'of which the end is missing');
+value("SELECT etl_drop_pipeline('endless')");
+
 $node->append_conf('postgresql.conf', "etl.log_interval = '1s'\n");
 $node->reload;
 value("TRUNCATE target, gates; SELECT etl_reset('p')");
