@@ -18,10 +18,10 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pipeline/schedule.h"
+#include "source/closest.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
-#include "utils/varlena.h"
 
 #define FIELDS 5
 #define MAX_LENGTH 1024 /* bytes of a schedule */
@@ -115,35 +115,22 @@ excerpt(const char *at, size_t length)
 
 /* What may have been meant; NULL: nothing is near. */
 static const char *
-closest(const char *word, size_t length, const char *const *names)
+closest_name(const char *word, size_t length, const char *const *names)
 {
-	const char *best = NULL;
-	int distance = 3; /* more is another word */
-	char *lower;
+	char *lower = pnstrdup(word, length);
+	EtlClosest closest = {lower};
 
-	if (length == 0 || length > NAMEDATALEN)
-		return NULL;
-	lower = pnstrdup(word, length);
 	for (char *c = lower; *c != '\0'; c++)
 		*c = pg_tolower((unsigned char) *c);
 	for (; *names != NULL; names++)
-	{
-		int apart = varstr_levenshtein_less_equal(lower, length, *names, strlen(*names), 1, 1, 1,
-												  distance, true);
-
-		if (apart < distance && apart < (int) length)
-		{
-			distance = apart;
-			best = *names;
-		}
-	}
-	return best;
+		EtlClosestSee(&closest, *names);
+	return closest.name;
 }
 
 static char *
 hint_closest(const char *word, size_t length, const char *const *names)
 {
-	const char *name = closest(word, length, names);
+	const char *name = closest_name(word, length, names);
 
 	return name == NULL ? NULL : psprintf("Perhaps you meant \"%s\".", name);
 }
@@ -365,7 +352,7 @@ find_unknown_unit(const char *at, const char **meant)
 
 		at += strspn(at, " \t\r\n0123456789.:+-");
 		length = token_length(at);
-		*meant = closest(at, length, units);
+		*meant = closest_name(at, length, units);
 		if (*meant != NULL && (strlen(*meant) != length || pg_strncasecmp(at, *meant, length) != 0))
 			return at;
 		at += length;
