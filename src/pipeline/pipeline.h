@@ -4,6 +4,7 @@
  *
  *	define/			what a pipeline is
  *		define.c		SQL functions that create and change definitions
+ *		session.c		the settings with which their texts are read, and a run works
  *		check.c			what can be seen to be wrong with one before it runs
  *		check_query.c	... with its query
  *		statements.c	its texts as the statements that a run executes
@@ -55,7 +56,9 @@ typedef struct EtlPipeline
 	int64 id;
 	char *name;
 	Oid owner;
+	bool accepted; /* by its owner: else no text below is planned or run */
 	char *search_path;
+	List *settings; /* of char *: name=value, with which the texts are read, too */
 	char *source;
 	char *query;
 	char *target; /* qualified and quoted */

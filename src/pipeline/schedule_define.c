@@ -74,13 +74,19 @@ check_after(const EtlPipeline *pipeline, List *after)
 						errdetail("It is to run after %s.", problem)));
 }
 
+/* The source of a pipeline that its owner has not accepted is not evaluated: what it watched before stays. */
 static void
 find_watched(const EtlPipeline *pipeline, EtlScheduleDefinition *d)
 {
-	Path path = {pipeline, NULL};
+	Path path = {pipeline, d->watch ? d->watched : NULL};
 
-	if (d->watch)
+	if (d->watch && pipeline->accepted)
 		EtlDoAsOwner(pipeline, find_path, &path);
+	else if (d->watch && d->watched == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("pipeline \"%s\" cannot watch files yet", pipeline->name),
+						errdetail("Another role than its owner wrote its source."),
+						errhint("Call etl_resume(%s) first.", quote_literal_cstr(pipeline->name))));
 	d->watched = path.path;
 }
 
@@ -97,15 +103,8 @@ warn_of_obstacle(const EtlPipeline *pipeline)
 						  hint != NULL ? errhint("%s", hint) : 0));
 }
 
-/* With another source a pipeline may watch other files, or none; its path is evaluated as another owner, too. */
-static bool
-changes_watched(const EtlArgs *args, const EtlScheduleDefinition *d)
-{
-	return d->watch && (EtlArgFind(args, "source") != NULL || EtlArgFind(args, "owner") != NULL);
-}
-
 void
-EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline)
+EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline, bool redefined)
 {
 	EtlScheduleDefinition *d = EtlScheduleRead(pipeline->id);
 	bool given;
@@ -118,7 +117,7 @@ EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline)
 		d->retry = (EtlInterval){"1 minute", 60 * 1000};
 	}
 	given = EtlTakeOptions(args, EtlScheduleOptions, EtlScheduleOptionCount, d);
-	if (!given && !changes_watched(args, d))
+	if (!given && !(redefined && d->watch))
 		return;
 	check_schedule(d);
 	if (EtlArgFind(args, "after") != NULL)

@@ -9,13 +9,13 @@
 #include "pipeline/pipeline.h"
 #include "scan/args.h"
 
-/* Checks and stores what etl_create_pipeline and etl_alter_pipeline were given of it. */
-extern void EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline);
-
 /*
- * define.c: works as the owner of a pipeline and with its search_path; in a restricted operation, if that is another role
- * than the current user.
+ * Checks and stores what etl_create_pipeline and etl_alter_pipeline were given of it.  A pipeline that was redefined may
+ * watch other files, or none.
  */
+extern void EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline, bool redefined);
+
+/* define.c: works as the owner of a pipeline and with its settings, in a restricted operation. */
 extern void EtlDoAsOwner(const EtlPipeline *pipeline, void (*work)(void *arg), void *arg);
 /* define.c: takes what is given over the old values of these options; false: none is given. */
 extern bool

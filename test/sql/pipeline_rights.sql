@@ -103,6 +103,81 @@ RESET ROLE;
 SELECT etl_drop_pipeline(name) FROM etl_pipelines;
 DROP TABLE before;
 DROP FUNCTION left_behind;
+
+--
+-- Who takes a pipeline over runs nothing of what its former owner wrote, before saying so.
+--
+SET ROLE regress_etl_mallory;
+CREATE FUNCTION evil.told(what text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE NOTICE '% is planned as %', what, current_user;
+	RETURN true;
+END $$;
+CREATE FUNCTION evil.file() RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'etl_tmp/rights.csv' WHERE evil.told('the source') $$;
+CREATE TABLE evil.trap (id bigint PRIMARY KEY, name text, more boolean DEFAULT evil.told('the target'));
+SET search_path = evil, public;
+SET client_min_messages = warning;
+SELECT etl_create_pipeline(name, source => 'etl_csv(file()) AS t(id bigint, name text)',
+	query => 'SELECT id, name FROM batch WHERE told(''the query'')', rules => '{"told": "told(''the rule'')"}',
+	target => 'trap', key => '{id}', enabled => false) FROM unnest('{taken,given}'::text[]) AS name;
+RESET client_min_messages;
+RESET search_path;
+RESET ROLE;
+SELECT etl_alter_pipeline('taken', owner => 'postgres', enabled => true);
+SELECT etl_alter_pipeline('taken', owner => 'postgres');
+SELECT etl_alter_pipeline('taken', batch_size => 7, schedule => '1 day');
+SELECT etl_alter_pipeline('taken', query => 'SELECT id, name FROM batch');
+SELECT etl_alter_pipeline('taken', watch => true);
+SELECT etl_reset('taken'), etl_pause('taken'), etl_watermark('taken');
+\set VERBOSITY terse
+CALL etl_run('taken');
+CALL etl_retry_dead_letters('taken');
+SELECT etl_start('taken');
+\set VERBOSITY default
+SELECT name, owner, accepted, enabled, search_path FROM etl_pipelines ORDER BY 1;
+-- To resume it is to say so, and its names are those of this session then, not those of the former owner's.
+SELECT etl_resume('taken');
+SET search_path = evil, public;
+SELECT etl_resume('taken');
+RESET search_path;
+SELECT name, owner, accepted, enabled, search_path FROM etl_pipelines WHERE name = 'taken';
+-- So it is to enable it.
+SET client_min_messages = warning;
+SELECT etl_alter_pipeline('given', owner => 'regress_etl_crew');
+RESET client_min_messages;
+SELECT etl_alter_pipeline('given', owner => 'postgres');
+SELECT etl_alter_pipeline('given', enabled => true, query => 'SELECT id, name FROM batch', rules => '{}', target => 'evil.target',
+	source => $$etl_csv('etl_tmp/rights.csv') AS t(id bigint, name text)$$);
+-- Who gives all of it gives nothing away.
+SET ROLE regress_etl_mallory;
+SET client_min_messages = warning;
+SELECT etl_create_pipeline('all_given', source => 'etl_csv(evil.file()) AS t(id bigint, name text)', target => 'evil.trap', key => '{id}');
+RESET client_min_messages;
+RESET ROLE;
+SELECT etl_alter_pipeline('all_given', owner => 'postgres', source => $$etl_csv('etl_tmp/rights.csv') AS t(id bigint, name text)$$,
+	target => 'evil.target');
+SELECT name, owner, accepted, enabled, search_path FROM etl_pipelines WHERE name = 'all_given';
+-- What a dropped role has left is nobody's, and is taken over in the same way.
+CREATE ROLE regress_etl_gone;
+GRANT ALL ON SCHEMA evil TO regress_etl_gone;
+GRANT ALL ON evil.trap TO regress_etl_gone;
+GRANT EXECUTE ON FUNCTION etl_create_pipeline, etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
+	TO regress_etl_gone;
+SET ROLE regress_etl_gone;
+SET client_min_messages = warning;
+SELECT etl_create_pipeline('orphan', source => 'etl_csv(evil.file()) AS t(id bigint, name text)', target => 'evil.trap', key => '{id}');
+RESET client_min_messages;
+RESET ROLE;
+DROP OWNED BY regress_etl_gone;
+DROP ROLE regress_etl_gone;
+\set VERBOSITY terse
+SELECT etl_alter_pipeline('orphan', batch_size => 7);
+SELECT etl_resume('orphan');
+\set VERBOSITY default
+SELECT etl_alter_pipeline('orphan', owner => 'postgres', target => 'evil.trap');
+SELECT name, owner, accepted, enabled FROM etl_pipelines WHERE name = 'orphan';
+SELECT etl_drop_pipeline(name) FROM etl_pipelines;
+SET client_min_messages = warning;
 DROP SCHEMA evil CASCADE;
 DROP OWNED BY regress_etl_mallory, regress_etl_crew, regress_etl_member;
 DROP ROLE regress_etl_mallory, regress_etl_crew, regress_etl_member;

@@ -63,6 +63,8 @@ ALTER TABLE seen OWNER TO regress_watch_member;
 GRANT CREATE ON SCHEMA public TO regress_watch_member;
 SELECT etl_alter_pipeline('owned', owner => 'regress_watch_member');
 SELECT watched FROM watched WHERE name = 'owned';
+SELECT etl_resume('owned');
+SELECT watched FROM watched WHERE name = 'owned';
 
 SELECT etl_drop_pipeline(name) FROM etl_pipelines WHERE name IN ('file', 'glob', 'computed', 'idle', 'owned');
 DROP VIEW watched;

@@ -15,6 +15,8 @@ extern const EtlSqlColumn EtlPipelineOptions[];
 extern const int EtlPipelineOptionCount;
 
 extern EtlPipeline *EtlCatalogFind(const char *name, bool missing_ok);
+/* The same, locked: what is changed is what was read; NULL: there is none. */
+extern EtlPipeline *EtlCatalogFindToChange(const char *name);
 extern EtlPipeline *EtlCatalogGet(int64 id); /* NULL: dropped */
 pg_noreturn extern void EtlRaiseNoPipeline(const char *name);
 extern int64 EtlCatalogInsert(const EtlPipeline *pipeline);

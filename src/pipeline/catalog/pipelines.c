@@ -30,16 +30,22 @@
 		MEMBER(on_shutdown, ETL_SQL_WORD, &EtlOnShutdownWords),                                  \
 		MEMBER(max_runtime, ETL_SQL_INTERVAL), MEMBER(enabled, ETL_SQL_BOOLEAN)
 
+/* What comes of who sets it, and in which session. */
+#define AUTHORSHIP                                                        \
+	MEMBER(accepted, ETL_SQL_BOOLEAN), MEMBER(search_path, ETL_SQL_TEXT), \
+		MEMBER(settings, ETL_SQL_TEXTS)
+
 /* What is written once, when a pipeline is made. */
-#define IDENTITY                                                   \
-	MEMBER(name, ETL_SQL_TEXT), MEMBER(search_path, ETL_SQL_TEXT), \
-		MEMBER(system_identifier, ETL_SQL_BIGINT), MEMBER(database, ETL_SQL_ROLE)
+#define IDENTITY                                                           \
+	MEMBER(name, ETL_SQL_TEXT), MEMBER(system_identifier, ETL_SQL_BIGINT), \
+		MEMBER(database, ETL_SQL_ROLE)
 
 const EtlSqlColumn EtlPipelineOptions[] = {OPTIONS};
 const int EtlPipelineOptionCount = lengthof(EtlPipelineOptions);
 
-static const EtlSqlColumn written[] = {OPTIONS, IDENTITY};
-static const EtlSqlColumn columns[] = {OPTIONS, IDENTITY, MEMBER(id, ETL_SQL_BIGINT)};
+static const EtlSqlColumn changed[] = {OPTIONS, AUTHORSHIP};
+static const EtlSqlColumn written[] = {OPTIONS, AUTHORSHIP, IDENTITY};
+static const EtlSqlColumn columns[] = {OPTIONS, AUTHORSHIP, IDENTITY, MEMBER(id, ETL_SQL_BIGINT)};
 
 static EtlPipeline *
 find_pipeline(EtlSql *statement, EtlSqlValues *values, const char *condition)
@@ -81,6 +87,16 @@ EtlCatalogFind(const char *name, bool missing_ok)
 }
 
 EtlPipeline *
+EtlCatalogFindToChange(const char *name)
+{
+	static EtlSql statement;
+	EtlSqlValues values = {0};
+
+	EtlSqlAddText(&values, name);
+	return find_pipeline(&statement, &values, "name = $1 FOR NO KEY UPDATE");
+}
+
+EtlPipeline *
 EtlCatalogGet(int64 id)
 {
 	static EtlSql statement;
@@ -112,12 +128,11 @@ EtlCatalogUpdate(const EtlPipeline *pipeline)
 	EtlSqlValues values = {0};
 
 	if (statement.text == NULL)
-		statement.text =
-			EtlSqlText("UPDATE etl_catalog.pipelines SET (%s) = (%s) WHERE id = $1",
-					   EtlSqlNames(EtlPipelineOptions, EtlPipelineOptionCount),
-					   EtlSqlParameters(EtlPipelineOptions, EtlPipelineOptionCount, 2));
+		statement.text = EtlSqlText("UPDATE etl_catalog.pipelines SET (%s) = (%s) WHERE id = $1",
+									EtlSqlNames(changed, lengthof(changed)),
+									EtlSqlParameters(changed, lengthof(changed), 2));
 	EtlSqlAddBigint(&values, pipeline->id);
-	EtlSqlAddStruct(&values, EtlPipelineOptions, EtlPipelineOptionCount, pipeline);
+	EtlSqlAddStruct(&values, changed, lengthof(changed), pipeline);
 	(void) EtlSqlRun(&statement, &values);
 }
 

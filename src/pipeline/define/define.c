@@ -2,15 +2,15 @@
  * define.c
  *		SQL functions that create, change and remove definitions of pipelines.
  *
- * A definition belongs to the role that created it, and runs with the rights and the search_path which that
- * role had then.  Another member of the role may change it; what it says is then checked as the
- * owner's, in a restricted operation, so that nothing in it ever runs with the rights of who changes it.
+ * A definition belongs to the role that created it, and runs with the rights of that role and the settings of the
+ * session which gave its texts.  Another member of the role may change it; what it says is then checked as the
+ * owner's, in a restricted operation, so that nothing in it ever runs with the rights of who changes it.  With another
+ * owner it is paused, until that one has resumed it.
  */
 #include "etl.h"
 
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "common/jsonapi.h"
@@ -19,6 +19,7 @@
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/catalog/schedules.h"
 #include "pipeline/define/check.h"
+#include "pipeline/define/session.h"
 #include "pipeline/run/lock.h"
 #include "pipeline/schedule_define.h"
 #include "pipeline/define/statements.h"
@@ -38,6 +39,7 @@ PG_FUNCTION_INFO_V1(etl_reset);
 PG_FUNCTION_INFO_V1(etl_adopt);
 
 #define MAX_BATCH_SIZE 1000000
+#define DEFAULT_QUERY "SELECT * FROM batch"
 
 /* ----------------------------------------------------------------
  *	Arguments
@@ -177,7 +179,7 @@ take_arguments(const EtlArgs *args, EtlPipeline *p)
 {
 	(void) EtlTakeOptions(args, EtlPipelineOptions, EtlPipelineOptionCount, p);
 	if (p->query == NULL)
-		p->query = "SELECT * FROM batch";
+		p->query = DEFAULT_QUERY;
 	if (EtlArgFind(args, "target") != NULL && p->target != NULL)
 		p->target = EtlQualifiedTarget(p->target);
 	if (p->flush_interval.text == NULL)
@@ -208,8 +210,7 @@ EtlDoAsOwner(const EtlPipeline *pipeline, void (*work)(void *arg), void *arg)
 	GetUserIdAndSecContext(&user, &sec_context);
 	SetUserIdAndSecContext(pipeline->owner, sec_context | SECURITY_LOCAL_USERID_CHANGE |
 												SECURITY_RESTRICTED_OPERATION);
-	(void) set_config_option("search_path", pipeline->search_path, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	EtlPinForNow(pipeline);
 	work(arg);
 	AtEOXact_GUC(false, guc_level);
 	SetUserIdAndSecContext(user, sec_context);
@@ -283,6 +284,20 @@ lock(const EtlPipeline *pipeline)
 						errhint("Wait for the run to end, or end it by etl_cancel.")));
 }
 
+/* A pipeline that the current user may change, which nobody else changes until this transaction ends. */
+static EtlPipeline *
+find_to_change(const char *name)
+{
+	EtlPipeline *pipeline;
+
+	(void) EtlFindOwnPipeline(name); /* no lock for others */
+	pipeline = EtlCatalogFindToChange(name);
+	if (pipeline == NULL || !has_privs_of_role(GetUserId(), pipeline->owner))
+		return EtlFindOwnPipeline(
+			name); /* it was dropped or given away just now, which is an error */
+	return pipeline;
+}
+
 static EtlPipeline *
 find_and_lock(const char *name)
 {
@@ -292,18 +307,76 @@ find_and_lock(const char *name)
 	return pipeline;
 }
 
-/* As with any object: who gives it away must be able to become who gets it. */
-static void
+/*
+ * As with any object: who gives it away must be able to become who gets it.  Whether the pipeline gets another
+ * owner.
+ */
+static bool
 take_owner(const EtlArgs *args, EtlPipeline *pipeline)
 {
 	const EtlArg *arg = EtlArgFind(args, "owner");
 
-	if (arg == NULL)
-		return;
+	if (arg == NULL || DatumGetObjectId(arg->value) == pipeline->owner)
+		return false;
 	lock(pipeline);
 	pipeline->owner = DatumGetObjectId(arg->value);
 	EtlCheckOwnerExists(pipeline);
 	EtlCheckCanBecome(GetUserId(), pipeline->owner);
+	return true;
+}
+
+/* ----------------------------------------------------------------
+ *	Whose code a definition is
+ *
+ * Source, query and rules are code, and so is the target: its defaults, constraints and triggers run.  A new
+ * owner may have more rights than whoever wrote them, so they are not even planned with those before the new
+ * owner has accepted them: by resuming the pipeline, which is as good as to define it with the same texts.
+ * ---------------------------------------------------------------- */
+
+static bool
+gives_any_code(const EtlArgs *args)
+{
+	return EtlArgFind(args, "source") != NULL || EtlArgFind(args, "query") != NULL ||
+		   EtlArgFind(args, "rules") != NULL || EtlArgFind(args, "target") != NULL;
+}
+
+/* What is not given has to be what it is without anybody's doing. */
+static bool
+gives_all_code(const EtlArgs *args, const EtlPipeline *pipeline)
+{
+	return EtlArgFind(args, "source") != NULL && EtlArgFind(args, "target") != NULL &&
+		   (EtlArgFind(args, "query") != NULL || strcmp(pipeline->query, DEFAULT_QUERY) == 0) &&
+		   (EtlArgFind(args, "rules") != NULL || pipeline->rules_list == NIL);
+}
+
+static void
+accept(EtlPipeline *pipeline)
+{
+	if (pipeline->accepted)
+		return;
+	pipeline->accepted = true;
+	EtlTakeSession(pipeline);
+}
+
+static void
+set_aside(const EtlArgs *args, EtlPipeline *pipeline)
+{
+	if (EtlArgBool(args, "enabled", false))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a pipeline that gets another owner is paused"),
+						errhint("Leave out \"enabled\", and call etl_resume(%s) afterwards.",
+								quote_literal_cstr(pipeline->name))));
+	pipeline->accepted = pipeline->enabled = false;
+}
+
+/* "redefined": its source is evaluated otherwise than before. */
+static void
+store(EtlPipeline *pipeline, const EtlArgs *args, bool redefined)
+{
+	if (pipeline->accepted)
+		check_as_owner(pipeline);
+	EtlCatalogUpdate(pipeline);
+	EtlTakeSchedule(args, pipeline, redefined);
 }
 
 /* etl_create_pipeline(name text, source text, ...) returns void */
@@ -316,7 +389,8 @@ etl_create_pipeline(PG_FUNCTION_ARGS)
 
 	pipeline->name = name_argument(args);
 	pipeline->owner = GetUserId();
-	pipeline->search_path = pstrdup(namespace_search_path);
+	pipeline->accepted = true;
+	EtlTakeSession(pipeline);
 	pipeline->batch_size = 10000;
 	pipeline->reject_limit = -1;
 	pipeline->enabled = true;
@@ -331,7 +405,7 @@ etl_create_pipeline(PG_FUNCTION_ARGS)
 	take_arguments(args, pipeline);
 	check_as_owner(pipeline);
 	pipeline->id = EtlCatalogInsert(pipeline);
-	EtlTakeSchedule(args, pipeline);
+	EtlTakeSchedule(args, pipeline, true);
 	PG_RETURN_VOID();
 }
 
@@ -340,13 +414,31 @@ Datum
 etl_alter_pipeline(PG_FUNCTION_ARGS)
 {
 	EtlArgs *args = EtlArgsOfCall(fcinfo);
-	EtlPipeline *pipeline = EtlFindOwnPipeline(name_argument(args));
+	EtlPipeline *pipeline = find_to_change(name_argument(args));
+	bool was_accepted = pipeline->accepted;
+	bool taken_over = take_owner(args, pipeline);
 
-	take_owner(args, pipeline);
+	EtlCheckOwnerExists(pipeline);
 	take_arguments(args, pipeline);
-	check_as_owner(pipeline);
-	EtlCatalogUpdate(pipeline);
-	EtlTakeSchedule(args, pipeline);
+	if (gives_any_code(args))
+		EtlTakeSession(pipeline);
+	if (gives_all_code(args, pipeline))
+		pipeline->accepted = true;
+	else if (taken_over)
+		set_aside(args, pipeline);
+	else if (pipeline->enabled)
+		accept(pipeline);
+	store(pipeline, args, EtlArgFind(args, "source") != NULL || !was_accepted || taken_over);
+	if (!pipeline->accepted)
+		ereport(
+			NOTICE,
+			(errmsg("pipeline \"%s\" is paused", pipeline->name),
+			 errdetail(
+				 "Another role than its owner wrote its source, query, rules or target, so nothing "
+				 "of it is checked or runs before its owner has resumed it."),
+			 errhint("Look at them in the view etl_pipelines; then call etl_resume(%s), with the "
+					 "search_path that they are meant for.",
+					 quote_literal_cstr(pipeline->name))));
 	PG_RETURN_VOID();
 }
 
@@ -381,9 +473,16 @@ etl_pause(PG_FUNCTION_ARGS)
 Datum
 etl_resume(PG_FUNCTION_ARGS)
 {
-	EtlPipeline *pipeline = EtlFindOwnPipeline(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	EtlPipeline *pipeline = find_to_change(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	bool was_accepted = pipeline->accepted;
 
-	EtlCatalogSetEnabled(pipeline->id, true);
+	EtlCheckOwnerExists(pipeline);
+	pipeline->enabled = true;
+	accept(pipeline);
+	if (was_accepted)
+		EtlCatalogSetEnabled(pipeline->id, true);
+	else
+		store(pipeline, EtlArgsOfCall(fcinfo), true);
 	PG_RETURN_VOID();
 }
 

@@ -17,10 +17,10 @@
 #include "etl.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "pipeline/catalog/schedules.h"
+#include "pipeline/define/session.h"
 #include "pipeline/run/alert.h"
 #include "pipeline/run/engine.h"
 #include "pipeline/run/lock.h"
@@ -48,10 +48,10 @@ static void
 begin(void)
 {
 	SetCurrentStatementStartTimestamp();
+	EtlResetSettings();
 	StartTransactionCommand();
+	EtlBecomeOwner();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (StatementTimeout > 0)
-		enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
 }
 
 static void
@@ -59,7 +59,6 @@ commit(EtlRun *run)
 {
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	disable_timeout(STATEMENT_TIMEOUT, false);
 	MemoryContextSwitchTo(run->context);
 }
 
@@ -72,7 +71,6 @@ abort_transaction(EtlRun *run)
 	MemoryContextSwitchTo(run->batch.loading);
 	error = CopyErrorData();
 	FlushErrorState();
-	disable_timeout(STATEMENT_TIMEOUT, false);
 	AbortCurrentTransaction();
 	MemoryContextSwitchTo(run->context);
 	return error;
@@ -209,14 +207,6 @@ wait_before_try(int tries)
 	EtlTick();
 }
 
-/* That of the definition, whatever the user's code has made of it. */
-static void
-set_search_path(const EtlRun *run)
-{
-	if (strcmp(namespace_search_path, run->pipeline->search_path) != 0)
-		SetConfigOption("search_path", run->pipeline->search_path, PGC_USERSET, PGC_S_SESSION);
-}
-
 /* One transaction; returns the record to go on with. */
 static int
 load_records(EtlRun *run, int from, bool isolate)
@@ -228,7 +218,6 @@ load_records(EtlRun *run, int from, bool isolate)
 	run->converted.pulled = run->emitted.pulled = -1;
 	run->loading = false;
 	begin();
-	set_search_path(run);
 	if (run->spool != NULL)
 	{
 		EtlAttemptWhole(run, &outcome);
@@ -391,6 +380,7 @@ start(EtlRun *run, int64 pipeline)
 						errmsg("pipeline \"%s\" has just got another owner", run->pipeline->name),
 						errhint("Run it again.")));
 	check_may_run(run->pipeline, run->kind);
+	EtlPinDefinition(run->pipeline);
 	run->id = EtlCatalogStartRun(pipeline, run->kind);
 	commit(run);
 }
@@ -401,7 +391,6 @@ open_run(EtlRun *run)
 	MemoryContext old;
 
 	begin();
-	set_search_path(run);
 	old = MemoryContextSwitchTo(run->context);
 	run->statements = EtlMakeStatements(run->pipeline);
 	MemoryContextSwitchTo(old);
@@ -569,21 +558,12 @@ finish(EtlRun *run)
 	EtlReportEnd(ETL_RUN_SUCCEEDED, 0);
 }
 
-/* A timeout is nobody's wish, and who runs into it each time is to be told. */
-static bool
-is_timeout(const ErrorData *error)
-{
-	return EtlRuntimeExceeded() ||
-		   (error->message_id != NULL &&
-			strcmp(error->message_id, "canceling statement due to statement timeout") == 0);
-}
-
 static EtlRunState
 state_after(const ErrorData *error)
 {
 	if (EtlShutdownRequested())
 		return ETL_RUN_STOPPED;
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && !is_timeout(error))
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && !EtlRuntimeExceeded())
 		return ETL_RUN_CANCELLED;
 	return ETL_RUN_FAILED;
 }

@@ -141,7 +141,7 @@ EtlReportBegin(const EtlRun *run)
 	reported = run;
 	started_at = GetCurrentTimestamp();
 	EtlOnTick = log_progress;
-	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_OVERRIDE);
 	pfree(name);
 	EtlProgressBegin(InvalidOid);
 	show_activity(ETL_STAGE_STARTING);

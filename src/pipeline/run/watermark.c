@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pipeline/run/engine.h"
+#include "pipeline/define/session.h"
 #include "pipeline/run/lock.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -57,16 +58,12 @@ time_text(Oid type, Datum value)
 static char *
 plain_text(Oid type, Datum value)
 {
-	static const char *const settings[][2] = {{"intervalstyle", "postgres"},
-											  {"extra_float_digits", "1"}};
 	int guc_level = NewGUCNestLevel();
 	Oid output;
 	bool varlena;
 	char *text;
 
-	for (int i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+	EtlPinCanonicalForNow();
 	getTypeOutputInfo(type, &output, &varlena);
 	text = OidOutputFunctionCall(output, value);
 	AtEOXact_GUC(false, guc_level);
@@ -81,6 +78,19 @@ to_text(Oid type, Datum value)
 	if (base == TIMESTAMPTZOID || base == TIMESTAMPOID || base == DATEOID)
 		return time_text(base, value);
 	return plain_text(type, value);
+}
+
+/* The value that to_text() wrote. */
+static Datum
+from_stored(Oid type, const char *text)
+{
+	int guc_level = NewGUCNestLevel();
+	Datum value;
+
+	EtlPinCanonicalForNow();
+	value = from_text(type, -1, text);
+	AtEOXact_GUC(false, guc_level);
+	return value;
 }
 
 static Datum
@@ -138,7 +148,7 @@ EtlWatermarkInit(EtlRun *run)
 	if (pending == NULL)
 		return;
 	run->has_watermark = true;
-	run->watermark = copy_value(run, from_text(attr->atttypid, -1, pending), run->context);
+	run->watermark = copy_value(run, from_stored(attr->atttypid, pending), run->context);
 }
 
 bool
@@ -247,7 +257,7 @@ etl_watermark_typed(PG_FUNCTION_ARGS)
 			PG_RETURN_NULL();
 		return PG_GETARG_DATUM(1);
 	}
-	value = from_text(type, -1, highest);
+	value = from_stored(type, highest);
 	if (pipeline->watermark_lag != NULL)
 		value = less_lag(type, value, pipeline->watermark_lag);
 	return value;

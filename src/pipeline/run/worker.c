@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "pipeline/catalog/schedules.h"
+#include "pipeline/define/session.h"
 #include "pipeline/run/engine.h"
 #include "pipeline/run/report.h"
 #include "pipeline/run/worker.h"
@@ -212,6 +213,7 @@ EtlConnectWorker(Oid database, Oid owner)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(database, owner, 0);
+	EtlPinForRun();
 	drain_timeout = RegisterTimeout(USER_TIMEOUT, handle_drain_tick);
 	runtime_timeout = RegisterTimeout(USER_TIMEOUT, handle_runtime);
 	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
