@@ -24,6 +24,7 @@ extern void EtlCatalogUpdate(const EtlPipeline *pipeline);
 extern void EtlCatalogSetEnabled(int64 id, bool enabled);
 extern void EtlCatalogDelete(int64 id);
 extern int64 EtlCatalogAdopt(void);
+extern int64 EtlCatalogCountOrphans(void); /* pipelines whose owner does not exist */
 /* Whether a definition was made in this very database: elsewhere it is a copy. */
 extern bool EtlIsAtHome(int64 system_identifier, Oid database);
 

@@ -180,3 +180,14 @@ EtlCatalogAdopt(void)
 	EtlSqlAdd(&values, OIDOID, ObjectIdGetDatum(MyDatabaseId));
 	return (int64) EtlSqlRun(&statement, &values);
 }
+
+int64
+EtlCatalogCountOrphans(void)
+{
+	static EtlSql statement = {
+		"SELECT count(*) FROM etl_catalog.pipelines AS p "
+		"WHERE NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.oid = p.owner)"};
+	EtlSqlValues values = {0};
+
+	return EtlSqlRunForBigint(&statement, &values);
+}

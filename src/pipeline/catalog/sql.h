@@ -25,7 +25,7 @@ typedef enum EtlSqlType
 	ETL_SQL_INT,	  /* int */
 	ETL_SQL_BIGINT,	  /* int64 */
 	ETL_SQL_TIME,	  /* TimestampTz */
-	ETL_SQL_ROLE,	  /* Oid; a regrole or an oid */
+	ETL_SQL_ROLE,	  /* Oid; an etl_catalog.role or an oid */
 	ETL_SQL_TEXT,	  /* char *; read from a column of any type */
 	ETL_SQL_TEXTS,	  /* List * of char *; a text[] */
 	ETL_SQL_JSON,	  /* char *; a jsonb */

@@ -500,10 +500,21 @@ etl_reset(PG_FUNCTION_ARGS)
 Datum
 etl_adopt(PG_FUNCTION_ARGS)
 {
+	int64 adopted;
+	int64 orphans;
+
 	if (!superuser())
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("permission denied to adopt pipelines"),
 						errdetail("Only superusers may do that: it concerns pipelines of all "
 								  "roles.")));
-	PG_RETURN_INT64(EtlCatalogAdopt());
+	adopted = EtlCatalogAdopt();
+	orphans = EtlCatalogCountOrphans();
+	if (orphans > 0)
+		ereport(NOTICE,
+				(errmsg("%lld pipelines belong to nobody", (long long) orphans),
+				 errdetail("The roles that they belonged to do not exist here."),
+				 errhint("Give them other owners by etl_alter_pipeline(name, owner => ...), or "
+						 "drop them.")));
+	PG_RETURN_INT64(adopted);
 }
