@@ -512,9 +512,9 @@ END $do$;
  * which there is no role where the dump is restored.
  */
 CREATE TYPE etl_catalog.role;
-CREATE FUNCTION etl_catalog.role_in(cstring) RETURNS etl_catalog.role
+CREATE FUNCTION etl_catalog.role_in(name cstring) RETURNS etl_catalog.role
     AS 'MODULE_PATHNAME', 'etl_role_in' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION etl_catalog.role_out(etl_catalog.role) RETURNS cstring
+CREATE FUNCTION etl_catalog.role_out(role etl_catalog.role) RETURNS cstring
     AS 'MODULE_PATHNAME', 'etl_role_out' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 CREATE TYPE etl_catalog.role (INPUT = etl_catalog.role_in, OUTPUT = etl_catalog.role_out, LIKE = oid);
 CREATE CAST (etl_catalog.role AS oid) WITHOUT FUNCTION AS IMPLICIT;
@@ -1220,6 +1220,8 @@ BEGIN
             ('etl_pipelines', 'on_shutdown', 'drain finishes the batch in hand, drop stops at once'),
             ('etl_pipelines', 'max_runtime', 'a run that lasts longer fails'),
             ('etl_pipelines', 'is_copy', 'whether it came with a copy of its database, and waits for etl_adopt'),
+            ('etl_pipelines', 'accepted', 'whether its owner gave source, query, rules and target, or has resumed it with them'),
+            ('etl_pipelines', 'settings', 'further settings of the session that gave them, with which a run reads texts and values'),
             ('etl_pipelines', 'search_path', 'schemas in which names of its texts are looked up'),
             ('etl_pipelines', 'created_at', 'when it was created'),
             ('etl_runs', 'state', 'running, succeeded, failed, cancelled, stopped or crashed'),

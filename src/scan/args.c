@@ -8,6 +8,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "nodes/nodeFuncs.h"
 #include "scan/args.h"
 #include "utils/builtins.h"
@@ -132,6 +133,33 @@ EtlArgInt(const EtlArgs *args, const char *name, int64 otherwise)
 	if (arg == NULL)
 		return otherwise;
 	return arg->type == INT8OID ? DatumGetInt64(arg->value) : DatumGetInt32(arg->value);
+}
+
+/* Whether a character is a control character: one of ASCII, or in UTF-8 one of U+0080 to U+009F. */
+static bool
+is_control(const char *c)
+{
+	if ((unsigned char) *c < ' ' || *c == 0x7f)
+		return true;
+	return GetDatabaseEncoding() == PG_UTF8 && (unsigned char) c[0] == 0xc2 &&
+		   (unsigned char) c[1] < 0xa0;
+}
+
+void
+EtlCheckName(const char *what, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len >= NAMEDATALEN)
+		ereport(ERROR, (errcode(ERRCODE_NAME_TOO_LONG), errmsg("the %s is too long", what),
+						errdetail("It begins \"%s\", and has %zu bytes. It can have at most %d.",
+								  pnstrdup(name, pg_mbcliplen(name, (int) len, 32)), len,
+								  NAMEDATALEN - 1)));
+	for (const char *c = name; *c != '\0'; c += pg_mblen(c))
+		if (is_control(c))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
+							errmsg("the %s must not have control characters", what),
+							errdetail("There is one behind %d bytes.", (int) (c - name))));
 }
 
 int

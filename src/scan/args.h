@@ -49,4 +49,10 @@ extern int EtlChoice(const char *name, const char *value, const char *const *cho
 /* The same of a text argument; if it is absent, the first. */
 extern int EtlArgChoice(const EtlArgs *args, const char *name, const char *const *choices, int n);
 
+/*
+ * An error if something cannot be a name: it is longer than an identifier may be (42622), or has control characters,
+ * which would reach logs and terminals (42602).  "what" is for the message, as in: name of a pipeline.
+ */
+extern void EtlCheckName(const char *what, const char *name);
+
 #endif /* ETL_ARGS_H */

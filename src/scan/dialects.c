@@ -83,6 +83,7 @@ etl_check_dialect(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a dialect cannot be called \"%s\"", text_to_cstring(PG_GETARG_TEXT_PP(0))),
 				 errdetail("That is the name of a kind of paging.")));
+	EtlCheckName("name of a dialect", text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	EtlDialectInit(&dialect);
 	EtlApiCallSetOptions(&dialect, PG_GETARG_JSONB_P(1));
 	PG_RETURN_BOOL(true);

@@ -15,8 +15,12 @@ SELECT csv_file('metrics.csv', E'id,at\n1,2026-01-01\n2,2026-01-02\n2,2026-01-03
 -- A role sees its pipelines, pg_monitor those of all.  Names are odd, and stay one label.
 SET ROLE regress_etl_owner;
 CREATE TABLE seen.target (id int PRIMARY KEY CHECK (id > 0), at date);
-SELECT etl_create_pipeline(E'a "b" \\n\nc', source => format('etl_csv(%L) AS t(id int, at date)', :'path'),
+SELECT etl_create_pipeline('abc', source => format('etl_csv(%L) AS t(id int, at date)', :'path'),
 	target => 'seen.target', key => '{id}', watermark => 'at', rules => '{"sekrit": "id <> 5"}');
+-- A name has no line end; the format would bear it all the same.
+RESET ROLE;
+UPDATE etl_catalog.pipelines SET name = E'a "b" \\n\nc' WHERE name = 'abc';
+SET ROLE regress_etl_owner;
 CALL etl_run(E'a "b" \\n\nc');
 RESET ROLE;
 SELECT etl_create_pipeline('other', source => format('etl_csv(%L) AS t(id int, at date)', :'path'), target => 'seen.target');

@@ -164,6 +164,54 @@ DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO PUBLIC', current_dat
 CALL etl_run('theirs');
 SELECT owner, pipeline FROM etl_status;
 SELECT etl_drop_pipeline('theirs');
+-- names: of pipelines, rules, dialects
+CREATE FUNCTION named(name text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	message text; detail text;
+BEGIN
+	PERFORM etl_create_pipeline(name, source => $s$etl_csv('etl_tmp/define.csv') AS t(id int, name text, at date)$s$, target => 'goods', key => '{id}');
+	PERFORM etl_drop_pipeline(name);
+	RETURN 'accepted';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+	RETURN concat_ws(E'\n', SQLSTATE || ': ' || message, nullif(detail, ''));
+END $$;
+SELECT named(repeat('x', 63));
+SELECT named(repeat('x', 64));
+SELECT named(repeat('ä', 32));
+SELECT named(repeat('x', 150000));
+SELECT named(E'nl\nLOG:  fake line\r\x1b[2J');
+SELECT named(E'tab\there');
+SELECT named(E'\x7f');
+SELECT named(U&'next\0085line');
+SELECT named('Bestellungen für Zürich "täglich" №1');
+SELECT try(rules => jsonb_build_object(repeat('x', 64), 'true'));
+SELECT try(rules => jsonb_build_object(E'a\nb', 'true'));
+SELECT etl_set_dialect(repeat('x', 64), '{"pagination": "none"}');
+SELECT etl_set_dialect(E'a\tb', '{"pagination": "none"}');
+DROP FUNCTION named;
+-- intervals
+CREATE FUNCTION lasting(what text, length interval) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	EXECUTE format('SELECT etl_create_pipeline($2, source => %L, target => $3, key => $4, %I => $1)',
+			$s$etl_csv('etl_tmp/define.csv') AS t(id int, name text, at date)$s$, what)
+		USING length, 'tried', 'goods', '{id}'::text[];
+	EXECUTE format('SELECT %I FROM etl_pipelines WHERE name = $1', what) INTO result USING 'tried';
+	PERFORM etl_drop_pipeline('tried');
+	RETURN result;
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE || ': ' || SQLERRM;
+END $$;
+SELECT what, length, lasting(what, length::interval) FROM unnest('{max_runtime,flush_interval}'::text[]) AS what,
+	unnest('{178000000 years,300000 years,2147483647 months,2147483647 days,-178000000 years,10 years,11 years,1 month,0,-1 ms}'::text[]) AS length;
+SELECT etl_create_pipeline('tried', source => $$etl_csv('etl_tmp/define.csv') AS t(id int, name text, at date)$$, target => 'goods', key => '{id}',
+	max_runtime => '10 years', flush_interval => '10 years');
+CALL etl_run('tried');
+SELECT etl_purge('tried', '178000000 years');
+SELECT etl_drop_pipeline('tried');
+DROP FUNCTION lasting;
 DROP FUNCTION try(text, text, text, text[], text, text, text, jsonb, int, text[], text, text);
 DROP VIEW goods_view;
 DROP TABLE goods, heap;

@@ -197,7 +197,8 @@ EtlIntervalMs(Datum interval)
 {
 	Datum seconds = DirectFunctionCall2(interval_part, CStringGetTextDatum("epoch"), interval);
 
-	return (int64) (DatumGetFloat8(seconds) * 1000);
+	/* an infinite one is longer than any number of ms that is used */
+	return (int64) Max(Min(DatumGetFloat8(seconds) * 1000, 1e18), -1e18);
 }
 
 static void

@@ -39,6 +39,7 @@ PG_FUNCTION_INFO_V1(etl_reset);
 PG_FUNCTION_INFO_V1(etl_adopt);
 
 #define MAX_BATCH_SIZE 1000000
+#define MAX_INTERVAL_MS (INT64CONST(10) * 366 * 24 * 3600 * 1000)
 #define DEFAULT_QUERY "SELECT * FROM batch"
 
 /* ----------------------------------------------------------------
@@ -83,6 +84,10 @@ interval_of(const EtlArg *arg)
 	if (interval.ms < 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("argument \"%s\" must not be negative", arg->name)));
+	if (interval.ms > MAX_INTERVAL_MS)
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+						errmsg("argument \"%s\" must be at most 10 years", arg->name),
+						errhint("An interval of no length takes the option away.")));
 	if (interval.ms > 0)
 		interval.text = DatumGetCString(DirectFunctionCall1(interval_out, arg->value));
 	return interval;
@@ -177,6 +182,8 @@ EtlTakeOptions(const EtlArgs *args, const EtlSqlColumn *options, int n, void *de
 static void
 take_arguments(const EtlArgs *args, EtlPipeline *p)
 {
+	ListCell *lc;
+
 	(void) EtlTakeOptions(args, EtlPipelineOptions, EtlPipelineOptionCount, p);
 	if (p->query == NULL)
 		p->query = DEFAULT_QUERY;
@@ -186,6 +193,8 @@ take_arguments(const EtlArgs *args, EtlPipeline *p)
 		p->flush_interval = (EtlInterval){"5 seconds", 5000};
 	p->reject_limit = Max(p->reject_limit, -1);
 	p->rules_list = EtlRulesOf(p->rules);
+	foreach (lc, p->rules_list)
+		EtlCheckName("name of a rule", ((EtlRule *) lfirst(lc))->name);
 	check_options(p);
 }
 
@@ -388,6 +397,7 @@ etl_create_pipeline(PG_FUNCTION_ARGS)
 	EtlPipeline *pipeline = palloc0(sizeof(EtlPipeline));
 
 	pipeline->name = name_argument(args);
+	EtlCheckName("name of a pipeline", pipeline->name);
 	pipeline->owner = GetUserId();
 	pipeline->accepted = true;
 	EtlTakeSession(pipeline);

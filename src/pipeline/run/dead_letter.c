@@ -11,10 +11,14 @@
  */
 #include "etl.h"
 
+#include <ctype.h>
+
 #include "access/xact.h"
+#include "format/header.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "pipeline/catalog/sql.h"
 #include "pipeline/run/engine.h"
 #include "pipeline/run/lock.h"
 #include "utils/builtins.h"
@@ -23,6 +27,7 @@
 
 PG_FUNCTION_INFO_V1(etl_purge);
 
+#define OLDEST_MS (INT64CONST(1000) * 366 * 24 * 3600 * 1000)
 #define LETTERS_AT_ONCE 10000 /* rows that wait for each other should come together */
 
 int EtlDeadLetterMaxBytes = 64 * 1024;
@@ -63,6 +68,27 @@ fail_run(EtlRun *run, const EtlReject *reject)
 		 kept == NULL ? errcontext("a row that the query gave") : errcontext("%s", where(kept))));
 }
 
+/*
+ * That is the format of its message, without what was put into it; but what RAISE and kin say is all put into a format
+ * without a word, "%s".
+ */
+const char *
+EtlSafeMessage(const ErrorData *error)
+{
+	const char *c = error->message_id != NULL ? error->message_id : "";
+
+	for (; *c != '\0'; c++)
+	{
+		if (isalpha((unsigned char) *c))
+			return error->message_id;
+		if (*c == '%')
+			c += 1 + strcspn(c + 1, "cdefgGimopsuxX%");
+		if (*c == '\0')
+			break;
+	}
+	return "a record could not be loaded";
+}
+
 /* Everything in "reject" lasts as long as the transaction. */
 void
 EtlAddReject(EtlRun *run, EtlReject *reject)
@@ -84,6 +110,18 @@ EtlAddReject(EtlRun *run, EtlReject *reject)
 	MemoryContextSwitchTo(old);
 }
 
+/* The owner's code may call a column what it likes. */
+static bool
+is_emitted(const EtlRun *run, const char *column)
+{
+	TupleDesc desc = run->statements->emitted;
+
+	for (int i = 0; i < desc->natts && column != NULL; i++)
+		if (strcmp(NameStr(TupleDescAttr(desc, i)->attname), column) == 0)
+			return true;
+	return false;
+}
+
 void
 EtlRejectError(EtlRun *run, int record, const ErrorData *error)
 {
@@ -94,9 +132,10 @@ EtlRejectError(EtlRun *run, int record, const ErrorData *error)
 	reject->stage = ETL_FAILED_LOAD;
 	reject->sqlstate = error->sqlerrcode;
 	reject->message = error->message;
-	reject->safe_message = error->message_id;
+	reject->safe_message = EtlSafeMessage(error);
 	reject->detail = error->detail;
-	reject->column = error->column_name;
+	if (!must_redact(run) || is_emitted(run, error->column_name))
+		reject->column = error->column_name;
 	MemoryContextSwitchTo(old);
 	EtlAddReject(run, reject);
 }
@@ -112,6 +151,52 @@ is_redacted(const EtlRun *run, const char *column)
 
 	foreach (lc, run->pipeline->redact)
 		if (column != NULL && strcmp(lfirst(lc), column) == 0)
+			return true;
+	return false;
+}
+
+/* Whether two names mean the same member of a record, as they are matched with its members. */
+static bool
+same_member(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	char *folded_a = palloc(2 * a_len + 1);
+	char *folded_b = palloc(2 * b_len + 1);
+
+	(void) EtlFoldName(a, a_len, folded_a);
+	(void) EtlFoldName(b, b_len, folded_b);
+	return strcmp(folded_a, folded_b) == 0;
+}
+
+/* Whether one of two paths of names leads through the value of the other: address, "address.city". */
+static bool
+paths_overlap(const char *a, const char *b)
+{
+	for (;;)
+	{
+		size_t a_len = strcspn(a, ".");
+		size_t b_len = strcspn(b, ".");
+
+		if (!same_member(a, a_len, b, b_len))
+			return false;
+		a += a_len;
+		b += b_len;
+		if (*a == '\0' || *b == '\0')
+			return true;
+		a++;
+		b++;
+	}
+}
+
+/* Whether the value of a column may hold one that is redacted. */
+static bool
+may_hold_redacted(const EtlRun *run, const char *column)
+{
+	ListCell *lc;
+
+	if (column == NULL || strncmp(column, "_etl_", 5) == 0) /* all of the record */
+		return true;
+	foreach (lc, run->pipeline->redact)
+		if (paths_overlap(lfirst(lc), column))
 			return true;
 	return false;
 }
@@ -198,7 +283,7 @@ set_reason(const EtlRun *run, const EtlReject *reject, EtlDeadLetter *letter)
 	}
 	letter->message =
 		reject->safe_message != NULL ? reject->safe_message : "a record could not be loaded";
-	if (reject->value != NULL && !is_redacted(run, reject->column))
+	if (reject->value != NULL && !may_hold_redacted(run, reject->column))
 		letter->value = capped(reject->value, &whole);
 }
 
@@ -391,11 +476,13 @@ etl_purge(PG_FUNCTION_ARGS)
 {
 	EtlPipeline *pipeline = EtlFindOwnPipeline(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	char *age = DatumGetCString(DirectFunctionCall1(interval_out, PG_GETARG_DATUM(1)));
-	Interval none = {0};
+	int64 ms = EtlIntervalMs(PG_GETARG_DATUM(1));
 
-	if (DatumGetBool(
-			DirectFunctionCall2(interval_lt, PG_GETARG_DATUM(1), IntervalPGetDatum(&none))))
+	if (ms < 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("older_than must not be negative")));
+	if (ms > OLDEST_MS)
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+						errmsg("older_than must be at most 1000 years")));
 	PG_RETURN_INT64(EtlCatalogPurge(pipeline->id, age, PG_GETARG_BOOL(2)));
 }

@@ -217,6 +217,7 @@ load_records(EtlRun *run, int from, bool isolate)
 
 	run->converted.pulled = run->emitted.pulled = -1;
 	run->loading = false;
+	run->in_rows = true;
 	begin();
 	if (run->spool != NULL)
 	{
@@ -238,13 +239,14 @@ load_records(EtlRun *run, int from, bool isolate)
 
 /* Of a whole source there is no record to set aside: the row may be made of all of them. */
 static void
-raise_for_whole(const EtlRun *run, ErrorData *error)
+raise_for_whole(EtlRun *run, ErrorData *error)
 {
 	if (run->pipeline->redact != NIL)
 	{
-		error->message =
-			pstrdup(error->message_id != NULL ? error->message_id : "a row could not be loaded");
+		error->message = pstrdup(EtlSafeMessage(error));
 		error->detail = NULL;
+		error->hint = NULL;
+		run->in_rows = false; /* what is left of it holds no value */
 	}
 	if (error->hint == NULL)
 		error->hint =
@@ -306,6 +308,7 @@ try_load(EtlRun *run, int *done, bool isolate)
 		error = abort_transaction(run);
 	}
 	PG_END_TRY();
+	run->in_rows = error != NULL;
 	EtlSettleParked(run, error == NULL);
 	return error;
 }
@@ -453,10 +456,12 @@ load_whole_source(EtlRun *run)
 		EtlStartBatch(run);
 		EtlReportStage(ETL_STAGE_READING, run->pipeline->batch_size);
 		EtlFillBatch(run);
+		run->in_rows = true;
 		begin();
 		EtlConvertBatch(run);
 		EtlSpoolBatch(run);
 		commit(run);
+		run->in_rows = false;
 		EtlCheckShutdown();
 	}
 	EtlStartBatch(run);
@@ -568,27 +573,41 @@ state_after(const ErrorData *error)
 	return ETL_RUN_FAILED;
 }
 
+/*
+ * What is told of the error that ended a run.  If values are to be kept secret, there is no detail, and nothing of what
+ * the owner's code says but the form of its message.
+ */
+static char *
+reason_of(const EtlRun *run, const ErrorData *error)
+{
+	bool redact = run->pipeline->redact != NIL;
+	const char *to_end = EtlReasonToEnd();
+	StringInfoData reason;
+
+	initStringInfo(&reason);
+	if (to_end != NULL && (EtlRuntimeExceeded() || error->sqlerrcode == ERRCODE_QUERY_CANCELED))
+		appendStringInfoString(&reason, to_end);
+	else if (redact && run->in_rows && !run->fatal)
+		appendStringInfoString(&reason, EtlSafeMessage(error));
+	else
+		appendStringInfoString(&reason, error->message);
+	if (error->detail != NULL && (!redact || run->fatal))
+		appendStringInfo(&reason, "\n%s", error->detail);
+	if (error->hint != NULL && !(redact && run->in_rows))
+		appendStringInfo(&reason, "\n%s", error->hint);
+	if (run->fatal && error->context != NULL)
+		appendStringInfo(&reason, "\n%s", error->context);
+	return reason.data;
+}
+
 /* Writes how the run ended; the server's log gets no message, which could show a record. */
 static void
 fail(EtlRun *run, const ErrorData *error)
 {
-	StringInfoData message;
-	const char *reason = EtlReasonToEnd();
+	char *reason = reason_of(run, error);
 
-	initStringInfo(&message);
-	appendStringInfoString(&message, reason != NULL && (EtlRuntimeExceeded() ||
-														error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-										 ? reason
-										 : error->message);
-	if (error->detail != NULL)
-		appendStringInfo(&message, "\n%s", error->detail);
-	if (error->hint != NULL)
-		appendStringInfo(&message, "\n%s", error->hint);
-	if (run->fatal && error->context != NULL)
-		appendStringInfo(&message, "\n%s", error->context);
 	begin();
-	EtlCatalogEndRun(run->id, state_after(error), unpack_sql_state(error->sqlerrcode),
-					 message.data);
+	EtlCatalogEndRun(run->id, state_after(error), unpack_sql_state(error->sqlerrcode), reason);
 	commit(run);
 	EtlReportEnd(state_after(error), error->sqlerrcode);
 	if (state_after(error) == ETL_RUN_FAILED && EtlRetryRefusedWait == 0)

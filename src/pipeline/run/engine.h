@@ -139,9 +139,10 @@ typedef struct EtlRun
 	EtlPlans *taking;	   /* the one that took the last chunk to the target */
 	SortSupport key_order; /* [nkeys of statements]; NULL: rows stay as they come */
 	bool loading;		   /* an error would be one of the load, not of the query */
-	bool fatal;			   /* the error under way ends the run, whatever it is */
-	int suspect;		   /* record that failed when the whole batch was tried; -1: not known */
-	int at_most;		 /* records to isolate in one transaction: fewer after an error at commit */
+	bool in_rows; /* an error would be one of a row or of the owner's code, so it may hold values */
+	bool fatal;	  /* the error under way ends the run, whatever it is */
+	int suspect;  /* record that failed when the whole batch was tried; -1: not known */
+	int at_most;  /* records to isolate in one transaction: fewer after an error at commit */
 	ErrorData *doomed;	 /* what the next record alone led to at commit; NULL: nothing */
 	MemoryContext chunk; /* of what the query gave and was not loaded yet */
 	MinimalTuple *tuples;
@@ -249,6 +250,8 @@ EtlRaiseWatermark(EtlRun *run, bool *has, Datum *highest, Datum value, MemoryCon
 extern void EtlSavePendingWatermark(EtlRun *run, const EtlLoadOutcome *outcome);
 
 /* dead_letter.c */
+/* What an error says without any value in it. */
+extern const char *EtlSafeMessage(const ErrorData *error);
 extern void EtlAddReject(EtlRun *run, EtlReject *reject);
 extern void EtlRejectError(EtlRun *run, int record, const ErrorData *error);
 extern void EtlMakeLetter(const EtlRun *run, const EtlReject *reject, EtlDeadLetter *letter);
