@@ -219,11 +219,11 @@ CREATE FOREIGN DATA WRAPPER etl VALIDATOR etl_internal.etl_server_validator;
 COMMENT ON FOREIGN DATA WRAPPER etl IS 'servers that etl reads over http';
 
 /*
- * etl_breakers: each origin that was sent a request lately, and its circuit breaker.  All backends share them if the
+ * etl_breakers: each origin that was sent a request lately, and the circuit breaker of each role that sent one.  All backends share them if the
  * library is in shared_preload_libraries; else each backend has its own.
  */
 CREATE FUNCTION etl_catalog.breakers(
-    OUT origin text, OUT state text, OUT failures int, OUT opened_at timestamptz, OUT probe_at timestamptz,
+    OUT origin text, OUT role regrole, OUT state text, OUT failures int, OUT opened_at timestamptz, OUT probe_at timestamptz,
     OUT probe_pid int)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_list_breakers' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
@@ -234,12 +234,12 @@ COMMENT ON VIEW @extschema@.etl_breakers IS 'circuit breakers of the origins tha
 GRANT SELECT ON @extschema@.etl_breakers TO pg_monitor;
 
 /*
- * etl_breaker_reset: closes the circuit breaker of an origin, so that requests are sent to it again; false if nothing
+ * etl_breaker_reset: closes the circuit breakers of all roles for an origin, so that requests are sent to it again; false if nothing
  * is known of it.
  */
 CREATE FUNCTION @extschema@.etl_breaker_reset(origin text) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION @extschema@.etl_breaker_reset IS 'closes the circuit breaker of an origin';
+COMMENT ON FUNCTION @extschema@.etl_breaker_reset IS 'closes the circuit breakers of an origin';
 
 /* ----------------------------------------------------------------
  *	JSON and APIs
@@ -1027,7 +1027,7 @@ SELECT * FROM (VALUES
     (12, 'etl_pipeline_status', 'gauge', '1 for the state that the pipeline is in.'),
     (13, 'etl_pipeline_failures', 'gauge', 'Failures in a row of scheduled runs.'),
     (14, 'etl_pipeline_next_run_timestamp_seconds', 'gauge', 'When the schedule comes next.'),
-    (15, 'etl_breaker_status', 'gauge', '1 for the state that the circuit breaker of the origin is in.'),
+    (15, 'etl_breaker_status', 'gauge', '1 for the state that the circuit breaker of the role for the origin is in.'),
     (16, 'etl_http_requests_total', 'counter', 'Requests sent over http by all databases.'),
     (17, 'etl_http_retries_total', 'counter', 'Requests that were another try of one that failed.'),
     (18, 'etl_http_received_bytes_total', 'counter', 'Bytes of bodies received over http.'),
@@ -1087,7 +1087,7 @@ FROM (
             'pipeline', s.pipeline) || coalesce(s.labels, '{}') AS labels, s.value
         FROM etl_catalog.pipeline_samples s
     UNION ALL
-    SELECT 'etl_breaker_status', '', pg_catalog.jsonb_build_object('origin', b.origin, 'state', a.state),
+    SELECT 'etl_breaker_status', '', pg_catalog.jsonb_build_object('origin', b.origin, 'role', b.role, 'state', a.state),
             (b.state = a.state)::int
         FROM etl_catalog.breakers() b, pg_catalog.unnest('{closed,open,half-open}'::text[]) AS a(state)
         WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
@@ -1191,6 +1191,7 @@ BEGIN
             (NULL, 'suffix', '_sum or _count of a summary, else empty'),
             (NULL, 'metric', 'name of the sample'),
             ('etl_breakers', 'origin', 'scheme://host:port'),
+            ('etl_breakers', 'role', 'whose requests they are'),
             ('etl_breakers', 'state', 'closed: requests are sent; open: none is; half-open: one is, to find out whether the service is back'),
             ('etl_breakers', 'failures', 'failures without a success between them'),
             ('etl_breakers', 'opened_at', 'when it opened; NULL: it is closed'),

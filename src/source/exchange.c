@@ -89,7 +89,7 @@ static void
 leave(EtlExchange *exchange, EtlOutcome outcome)
 {
 	if (exchange->entered)
-		EtlOriginLeave(exchange->origin, exchange->probe, outcome);
+		EtlOriginLeave(exchange->origin, exchange->target->role, exchange->probe, outcome);
 	exchange->entered = false;
 }
 
@@ -298,7 +298,18 @@ raise_refused(EtlExchange *exchange, int64 wait)
 		 errmsg("requests to \"%s\" are suspended after repeated failures", exchange->origin),
 		 wait < 0 ? errdetail("A request that finds out whether it works again is under way.")
 				  : errdetail("The next one may be sent in %.1f seconds.", wait / 1000.0),
-		 errhint("See the view etl_breakers; etl_breaker_reset() lets requests through at once.")));
+		 errhint("The view etl_breakers has more for members of pg_monitor; a superuser can call "
+				 "etl_breaker_reset() to let requests through at once.")));
+}
+
+static void
+raise_too_many_rates(const EtlExchange *exchange)
+{
+	ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					errmsg("too many rate limits are in use"),
+					errdetail("There is no room for that of server \"%s\" and origin \"%s\".",
+							  exchange->target->server, exchange->origin),
+					errhint("Try again when the periods of others are over.")));
 }
 
 /* There will be no further attempt: the error is what the last one met. */
@@ -415,21 +426,33 @@ check_may_go(const EtlExchange *exchange)
 					 "they have USAGE.")));
 }
 
+/* The rate limit of a server is for its own origins. */
+static EtlAdmission
+enter(EtlExchange *exchange, bool waited_for, int64 *wait)
+{
+	const EtlTarget *target = exchange->target;
+	EtlSender sender = {.role = target->role, .server = target->server_id};
+
+	if (exchange->trusted)
+		sender.rate = target->rate;
+	strlcpy(exchange->origin, EtlUrlOrigin(&exchange->url), sizeof(exchange->origin));
+	return EtlOriginEnter(exchange->origin, &sender, waited_for, &exchange->probe, wait);
+}
+
 /* Sends a hop that is due, unless its origin does not take it now; that is an error if it is waited for. */
 static void
 send_hop(EtlExchange *exchange, bool waited_for)
 {
-	static const EtlRate no_limit = {0};
 	MemoryContext old = MemoryContextSwitchTo(exchange->hop_context);
 	int64 wait;
 
 	check_may_go(exchange);
 	build_request(exchange);
-	strlcpy(exchange->origin, EtlUrlOrigin(&exchange->url), sizeof(exchange->origin));
-	switch (EtlOriginEnter(exchange->origin,
-						   exchange->trusted ? &exchange->target->rate : &no_limit, waited_for,
-						   &exchange->probe, &wait))
+	switch (enter(exchange, waited_for, &wait))
 	{
+		case ETL_TOO_MANY_RATES:
+			raise_too_many_rates(exchange);
+			break;
 		case ETL_BREAKER_OPENED:
 			if (waited_for)
 				raise_refused(exchange, wait);
@@ -463,6 +486,9 @@ plan_attempt(EtlExchange *exchange, int64 asked)
 
 	if (exchange->attempt == 1)
 		exchange->first_failure_at = now;
+	if (asked == ETL_NO_WAIT_ASKED && EtlHttpGetFault(exchange->http) == ETL_HTTP_OK)
+		asked = EtlRetryPatience(&exchange->target->retry, EtlHttpStatus(exchange->http),
+								 exchange->attempt);
 	verdict = EtlRetryDecide(&exchange->target->retry, exchange->attempt,
 							 now - exchange->first_failure_at, asked,
 							 pg_prng_double(&pg_global_prng_state), &wait);
@@ -627,7 +653,7 @@ void
 EtlExchangeProgressed(EtlExchange *exchange)
 {
 	/* Connections that are lost again and again are no reason to stop while each brings something. */
-	EtlOriginLeave(exchange->origin, 0, ETL_SUCCEEDED);
+	EtlOriginLeave(exchange->origin, exchange->target->role, 0, ETL_SUCCEEDED);
 	exchange->attempt = 1;
 }
 

@@ -50,6 +50,8 @@
 /* What libcurl reads at a time, in bytes; a piece that finds no room in the ring has to wait until there is. */
 #define READ_SIZE(ring_size) Min((ring_size) / 2, 64 * 1024)
 
+#define HEAD_TOO_LARGE "the header of the response is too large"
+
 #define USER_AGENT "etl/1.0 (PostgreSQL)"
 
 struct EtlHttp
@@ -250,6 +252,17 @@ fault_of(CURLcode code)
 	}
 }
 
+/* libcurl takes a line of some 100 kB at most, and says until 8.6 that there is no memory for more. */
+static bool
+is_head_too_large(const EtlHttp *http, CURLcode code)
+{
+#if CURL_AT_LEAST_VERSION(8, 6, 0)
+	if (code == CURLE_TOO_LARGE)
+		return true;
+#endif
+	return code == CURLE_OUT_OF_MEMORY && http->sent && !http->head_done;
+}
+
 /* The request is over; what came of the body may still wait in the ring. */
 static void
 finish(EtlHttp *http, CURLcode code)
@@ -262,6 +275,11 @@ finish(EtlHttp *http, CURLcode code)
 		http->fault = ETL_HTTP_FORBIDDEN;
 	else if (http->local_fault && code == CURLE_COULDNT_CONNECT)
 		http->fault = ETL_HTTP_INTERNAL;
+	else if (is_head_too_large(http, code))
+	{
+		http->fault = ETL_HTTP_MALFORMED;
+		http->local_fault = HEAD_TOO_LARGE;
+	}
 	if (http->error[0] == '\0')
 		strlcpy(http->error, curl_easy_strerror(code), sizeof(http->error));
 }
@@ -293,7 +311,7 @@ on_header(char *line, size_t size, size_t n, void *arg)
 		http->head_len = 0;
 	if (http->head_len + len > MAX_HEAD)
 	{
-		http->local_fault = "the header of the response is too large";
+		http->local_fault = HEAD_TOO_LARGE;
 		return 0;
 	}
 	memcpy(http->head + http->head_len, line, len);
@@ -514,6 +532,13 @@ set_options(EtlHttp *http, const EtlHttpRequest *request)
 		SET(CURLOPT_SSLCERT, request->client_cert);
 	if (request->client_key)
 		SET(CURLOPT_SSLKEY, request->client_key);
+	if (request->client_cert || request->client_key)
+	{
+		/* libcurl compares no keys, and nobody compares users: neither the connection nor the session is used again. */
+		SET(CURLOPT_FRESH_CONNECT, 1L);
+		SET(CURLOPT_FORBID_REUSE, 1L);
+		SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	}
 
 	SET(CURLOPT_PRIVATE, http);
 	SET(CURLOPT_ERRORBUFFER, http->error);

@@ -4,7 +4,8 @@
  *
  * The back-off doubles from 100 ms to 5 s and is drawn evenly from zero to that ("full jitter"), so that
  * many sessions that failed at the same moment do not come back at the same moment.  What a server asks for
- * (Retry-After) is waited in full, and the jitter comes on top of it, for the same reason.
+ * (Retry-After) is waited in full, and the jitter comes on top of it, for the same reason.  A server that is asked too much
+ * (429, 503) and does not say for how long is given a second, then two, and so on.
  */
 #include "etl.h"
 
@@ -14,6 +15,7 @@ int64 EtlRetryRefusedWait = 0;
 
 #define BACKOFF_BASE 100
 #define BACKOFF_CAP 5000
+#define PATIENCE_BASE 1000
 
 /* A number from which on it is a time and no longer a wait: in seconds, and in milliseconds. */
 #define FIRST_EPOCH_S INT64CONST(1000000000)
@@ -82,6 +84,18 @@ backoff(int attempt, double random)
 	for (int i = 1; i < attempt && most < BACKOFF_CAP; i++)
 		most *= 2;
 	return (int64) ((double) Min(most, BACKOFF_CAP) * random);
+}
+
+int64
+EtlRetryPatience(const EtlRetryPolicy *policy, int status, int attempt)
+{
+	int64 wait = PATIENCE_BASE;
+
+	if (status != 429 && status != 503)
+		return ETL_NO_WAIT_ASKED;
+	for (int i = 1; i < attempt && wait < policy->max_wait; i++)
+		wait *= 2;
+	return Min(wait, policy->max_wait);
 }
 
 EtlRetryVerdict

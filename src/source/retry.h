@@ -48,6 +48,12 @@ extern bool EtlRetryFault(EtlHttpFault fault);
 extern bool EtlRetryMethod(const char *method);
 
 /*
+ * What to take for asked where a status says that the server has too much to do (429, 503), but not for how long: a
+ * second, and twice as long each time, but no longer than a server may ask for.  ETL_NO_WAIT_ASKED for other statuses.
+ */
+extern int64 EtlRetryPatience(const EtlRetryPolicy *policy, int status, int attempt);
+
+/*
  * Decides what follows attempt number "attempt" (from 1), which failed "elapsed" after the first failure.
  * asked is what the server wants, or ETL_NO_WAIT_ASKED; random is in [0, 1).
  */

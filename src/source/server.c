@@ -570,6 +570,7 @@ EtlServerRead(const char *name, EtlTarget *target)
 		aclcheck_error(allowed, OBJECT_FOREIGN_SERVER, name);
 
 	target->server = pstrdup(name);
+	target->server_id = server->serverid;
 	read_options(server->options, SERVER, target);
 	read_options(mapping_options(server->serverid), MAPPING, target);
 	check_complete(target);

@@ -55,7 +55,6 @@ EtlTargetInit(void)
 		"Separated by commas: host, *.domain, or *, each with :port or :* if need be. Private "
 		"addresses stay closed. Superusers may go anywhere.",
 		&allowed_hosts, "", PGC_SUSET, GUC_LIST_INPUT, check_allowed_hosts, NULL, NULL);
-	/* SUSET: a timeout counts as a failure of the service, whose breaker is everybody's. */
 	DefineCustomIntVariable("etl.http_connect_timeout",
 							"Sets how long a connection may take, its name and TLS included.", NULL,
 							&connect_timeout, 10 * 1000, 1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, NULL,
@@ -80,6 +79,7 @@ make_target(void)
 {
 	EtlTarget *target = palloc0(sizeof(EtlTarget));
 
+	target->role = GetUserId();
 	target->anywhere = superuser();
 	target->connect_timeout = connect_timeout;
 	target->read_timeout = read_timeout;

@@ -37,6 +37,8 @@ typedef enum EtlGrant
 typedef struct EtlTarget
 {
 	const char *server; /* NULL: a URL by itself */
+	Oid server_id;		/* InvalidOid then */
+	Oid role;			/* in whose name */
 	EtlUrl base;
 
 	bool anywhere;				 /* the user is a superuser */

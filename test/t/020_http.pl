@@ -301,6 +301,13 @@ query_fails($node, "SELECT * FROM etl_csv('anonymous', path => '/rows/5') $colum
 my $by_tls = "SELECT count(*) FROM etl_csv('tls', path => '/rows/5') $columns";
 query_fails($node, "$by_tls; SELECT * FROM " . rows_of(fixture_url('/rows/1', 'https')), '08006',
 	qr/certificate of the server is not trusted/, 'a connection is not used by who does not trust it');
+query($node, "CREATE SERVER half FOREIGN DATA WRAPPER etl OPTIONS (url '" . fixture_url('', 'mutual') . "', ca_file '$ca', client_cert '$crt');"
+	  . " CREATE SERVER false_key FOREIGN DATA WRAPPER etl OPTIONS (url '" . fixture_url('', 'mutual')
+	  . "', ca_file '$ca', client_cert '$crt', client_key '" . fixture_dir() . "/server.key')");
+query_fails($node, "SELECT count(*) FROM etl_csv('mutual', path => '/rows/5') $columns; SELECT count(*) FROM etl_csv('$_', path => '/rows/5') $columns",
+	'\w+', qr/certificate|key/, "a connection of who has the key is not for server $_") for 'half', 'false_key';
+is(query($node, "SELECT count(*) FROM etl_csv('mutual', path => '/rows/5') $columns; SELECT count(*) FROM etl_csv('mutual', path => '/rows/5') $columns"),
+	"5\n5", 'who has it connects again');
 query_fails($node, "SELECT count(*) FROM etl_csv('mutual', path => '/rows/5') $columns;"
 	  . " SELECT * FROM etl_csv('anonymous', path => '/rows/5') $columns", '08006',
 	qr/could not read/, 'nor by who lacks its certificate');

@@ -27,14 +27,14 @@ sub gaps
 
 # -- which answers are asked again ----------------------------------------------------------------
 
-for my $status (408, 425, 429, 500, 502, 503, 504)
+for my $status (408, 425, 500, 502, 504)
 {
 	fixture_reset();
 	is(query($node, read_url("/rows/3?status=$status&times=2")), '3', "$status twice, then an answer");
 	is(requests(), 3, "$status: three requests");
 }
 fixture_reset();
-query_fails($node, read_url('/rows/3?status=503'), '58030', qr/HTTP status 503, in attempt 3/, '503 for ever');
+query_fails($node, read_url('/rows/3?status=502'), '58030', qr/HTTP status 502, in attempt 3/, '502 for ever');
 is(requests(), 3, 'is given up after three requests');
 for my $status (400, 403, 404, 409, 422, 501, 505)
 {
@@ -59,8 +59,17 @@ is(requests(), 4, 'is not an attempt');
 # -- how long it takes ----------------------------------------------------------------------------
 
 fixture_reset();
-query($node, read_url('/rows/3?status=503'));
+query($node, read_url('/rows/3?status=502'));
 is(requests(), 3, 'back-offs end');
+
+for my $status (429, 503)
+{
+	fixture_reset();
+	is(query($node, read_url("/rows/3?status=$status&times=2&patience")), '3', "$status without a time");
+	my @gaps = gaps();
+	cmp_ok($gaps[0], '>=', 1, "is waited for a second ($gaps[0])");
+	cmp_ok($gaps[1], '>=', 2, "then two ($gaps[1])");
+}
 
 for my $asked ('1', '0.6', '1s')
 {
@@ -187,6 +196,19 @@ fixture_reset();
 query_fails($shared, $fail, '08006', qr/are suspended/, 'the failures of one session spare the service another');
 is(requests(), 0, 'nothing is sent');
 
+# Another role has a breaker of its own, and room for it, whatever this one does.
+$shared->safe_psql('postgres', q(CREATE ROLE other SUPERUSER; CREATE ROLE third SUPERUSER;));
+is(session($shared, 'SET ROLE other', read_url('/rows/3')), '3', 'but those of one role do not keep out another');
+is(query($shared, $breaker . ' ORDER BY role'), "open|5\nclosed|0", 'each has its own breaker');
+session($shared, 'SET ROLE third', "SET etl.http_connect_timeout = '1s'", $once,
+	map { "SELECT count(*) FROM etl_csv('http://127.0.0.2:$_/x') $columns" } 20000 .. 20600);
+is(query($shared, "SELECT count(*) FROM etl_breakers WHERE role = 'third'::regrole"), '64', 'a role that asks many origins has so many breakers');
+is(query($shared, $breaker . ' ORDER BY role'), "open|5\nclosed|0", 'and others keep theirs');
+is(query($shared, 'SELECT etl_breaker_reset(' . sql_quote($origin) . ')'), 't', 'etl_breaker_reset');
+is(query($shared, $breaker . ' ORDER BY role'), "closed|0\nclosed|0", 'closes those of all roles');
+$breaker .= " AND role = 'postgres'::regrole";
+session($shared, $once, ($fail) x 5);
+
 # A probe that hangs keeps everybody else out, until its query is cancelled or its backend is gone.
 for my $end ('pg_cancel_backend', 'pg_terminate_backend')
 {
@@ -196,7 +218,7 @@ for my $end ('pg_cancel_backend', 'pg_terminate_backend')
 	$probe->query($pause_is_over);
 	$probe->query_until(qr/sent/, "\\echo sent\n" . read_url('/rows/3?silent=head') . ";\n");
 	ok(wait_for(sub { query($shared, $breaker) =~ /^half-open/ }, 'the probe'), 'a probe is under way');
-	is(query($shared, 'SELECT probe_pid FROM etl_breakers'), $pid, 'and whose it is');
+	is(query($shared, 'SELECT probe_pid FROM etl_breakers WHERE state = \'half-open\''), $pid, 'and whose it is');
 	query_fails($shared, read_url('/rows/3'), '08006', qr/whether it works again is under way/, 'nobody else gets through');
 	query($shared, "SELECT $end($pid)");
 	ok(wait_for(sub { query($shared, $breaker) !~ /^half-open/ }, 'its end'), "$end frees its place");
@@ -255,6 +277,16 @@ cmp_ok($times[5] - $times[0], '>', 1, 'take their time');
 like(query($shared, "EXPLAIN (ANALYZE, COSTS OFF) SELECT FROM etl_csv('slow', path => '/rows/3') $columns,"
 			. " etl_csv('slow', path => '/rows/3') AS u(id int, name text), etl_csv('slow', path => '/rows/3') AS v(id int, name text)"),
 	qr/Waited: [1-9]\d* ms/, 'EXPLAIN ANALYZE shows the wait');
+
+# A limit is one of its server: requests of others, to the same origin, count for nothing.
+query($shared, "CREATE SERVER hourly FOREIGN DATA WRAPPER etl OPTIONS (url '$origin', rate_limit '1/h')");
+my $hourly = "SELECT count(*) FROM etl_csv('hourly', path => '/rows/3') $columns";
+query($shared, read_url('/rows/3'));
+is(query($shared, $hourly), '3', 'what is sent without the server does not use up its limit');
+is(session($shared, 'SET ROLE other', "SET statement_timeout = '300ms'", $hourly), '', 'whoever uses the server shares it');
+session($shared, 'SET ROLE other', $once,
+	map { "SELECT count(*) FROM etl_csv('http://127.0.0.2:$_/x') $columns" } 20000 .. 20100);
+is(session($shared, 'SET ROLE other', "SET statement_timeout = '300ms'", $hourly), '', 'and cannot have it forgotten');
 
 $node->stop;
 $shared->stop;

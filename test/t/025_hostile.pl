@@ -100,6 +100,10 @@ query_fails($node, params(q('{}')) =~ s/params => '\{\}'/'headers => ' . object(
 query_fails($node, "CREATE SERVER more FOREIGN DATA WRAPPER etl OPTIONS (url 'http://x', headers '{"
 	  . join(',', map { qq("X-$_": "x") } 1 .. 101) . "}')", 'HV024', qr/at most 100 headers/, 'headers of a server');
 
+query_fails($node, "SELECT * FROM etl_csv('http://127.0.0.1:$port/long_line/$_') $columns", '08006',
+	qr/the response is not one of HTTP\nDETAIL:  The HTTP library says: the header of the response is too large/, "a header of $_ kB")
+  for 60, 90, 200, 1000;
+
 # -- paths that are below their server ------------------------------------------------------------
 
 $node->safe_psql('postgres', "ALTER SERVER shop OPTIONS (SET url 'http://127.0.0.1:$port/rows')");

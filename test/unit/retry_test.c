@@ -167,6 +167,20 @@ test_decide(void)
 }
 
 static void
+test_patience(void)
+{
+	EtlRetryPolicy policy = {.max_attempts = 3, .max_wait = 60000, .budget = 120000};
+
+	CHECK(EtlRetryPatience(&policy, 429, 1) == 1000, "429");
+	CHECK(EtlRetryPatience(&policy, 503, 2) == 2000, "503 again");
+	CHECK(EtlRetryPatience(&policy, 429, 6) == 32000, "and again");
+	CHECK(EtlRetryPatience(&policy, 429, 1000) == 60000, "for ever");
+	CHECK(EtlRetryPatience(&policy, 500, 1) == ETL_NO_WAIT_ASKED, "500");
+	policy.max_wait = 300;
+	CHECK(EtlRetryPatience(&policy, 429, 1) == 300, "no longer than a server may ask for");
+}
+
+static void
 test_status(void)
 {
 	static const int retried[] = {408, 425, 429, 500, 502, 503, 504};
@@ -189,6 +203,7 @@ main(void)
 	test_date();
 	test_wait();
 	test_decide();
+	test_patience();
 	test_status();
 	return check_report("retry");
 }
