@@ -13,6 +13,7 @@
 #include "scan/csv_records.h"
 #include "scan/scan.h"
 #include "scheduler/scheduler.h"
+#include "source/file.h"
 #include "source/http.h"
 #include "source/origins.h"
 #include "source/target.h"
@@ -26,6 +27,7 @@ void
 _PG_init(void)
 {
 	EtlCountersInit();
+	EtlFileInit();
 	EtlHttpInit();
 	EtlOriginsInit();
 	EtlTargetInit();

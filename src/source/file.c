@@ -24,6 +24,7 @@
 #include "source/file.h"
 #include "storage/fd.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
@@ -32,6 +33,7 @@
 typedef struct FileSource
 {
 	EtlSource base;
+	size_t found; /* bytes of its path that the user has written, and no pattern has found */
 	MemoryContextCallback callback; /* closes fd when the context goes */
 	int fd;							/* -1: closed */
 	EtlFileIdentity opened;			/* the file as it was opened */
@@ -52,6 +54,17 @@ static const EtlSourceOps file_ops = {
 	.state = file_state,
 	.plan = file_plan,
 };
+
+static bool follow_links = false;
+
+void
+EtlFileInit(void)
+{
+	DefineCustomBoolVariable("etl.follow_links",
+							 "Follows symbolic links among the files that a pattern finds.",
+							 "Whoever may write to a folder then chooses what the server reads.",
+							 &follow_links, false, PGC_SUSET, 0, NULL, NULL, NULL);
+}
 
 static void
 look_up_role(void *may_read)
@@ -114,6 +127,85 @@ identify(const FileSource *file)
 	return (EtlFileIdentity){st.st_dev, st.st_ino, st.st_size, st.st_mtim};
 }
 
+/*
+ * Opens the next name of a path that is found, below a directory (or AT_FDCWD), which it closes.  *path goes on to the
+ * name behind it, NULL: there is none.
+ */
+static int
+open_name(int directory, const char **path)
+{
+	size_t len = strcspn(*path, "/");
+	char *name = pnstrdup(*path, len);
+	const char *rest = *path + len + strspn(*path + len, "/");
+	int flags = *rest != '\0' ? O_DIRECTORY : O_NONBLOCK;
+	int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | flags);
+	int save_errno = errno;
+
+	if (directory != AT_FDCWD)
+		(void) close(directory);
+	pfree(name);
+	errno = save_errno;
+	*path = *rest != '\0' ? rest : NULL;
+	return fd;
+}
+
+/*
+ * Opens a path of which the bytes from "found" on have no links, as open() does.  O_NONBLOCK: opening a FIFO that nobody
+ * writes to would wait for ever.
+ */
+static int
+open_path(const char *path, size_t found)
+{
+	char *begin;
+	int fd = AT_FDCWD;
+
+	if (follow_links || path[found] == '\0')
+		return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (found > 0)
+	{
+		begin = pnstrdup(path, found);
+		fd = open(begin, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		pfree(begin);
+		if (fd < 0)
+			return fd;
+	}
+	path += found;
+	while (path != NULL && (fd = open_name(fd, &path)) >= 0)
+		;
+	return fd;
+}
+
+/* A link is ELOOP where it stands for a file, and ENOTDIR where it stands for a directory. */
+static bool
+is_link_refused(const FileSource *file, int error)
+{
+	return !follow_links && file->base.name[file->found] != '\0' &&
+		   (error == ELOOP || error == ENOTDIR);
+}
+
+static void
+raise_not_opened(const FileSource *file, int error)
+{
+	const char *path = file->base.name;
+
+	errno = error;
+	if (is_link_refused(file, error))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a symbolic link, or behind one", path),
+				 errdetail("Whoever may write to the folders of a pattern could have the server "
+						   "read any file."),
+				 errhint("Name the file without a pattern, or have a superuser set "
+						 "\"etl.follow_links\".")));
+	ereport(ERROR,
+			(errcode_for_file_access(), errmsg("could not open file \"%s\" for reading: %m", path),
+			 error == ENOENT
+				 ? errhint("Files are read on the database server, and a relative path "
+						   "counts from its data directory. For a file on the client, use "
+						   "psql's \\copy.")
+				 : 0));
+}
+
 /* Opens the descriptor and looks at what it opened. */
 static void
 open_descriptor(FileSource *file)
@@ -125,22 +217,13 @@ open_descriptor(FileSource *file)
 						errmsg("could not open file \"%s\" for reading: %m", path),
 						errhint("Read fewer files at once, or raise \"max_files_per_process\".")));
 
-	/* O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever */
-	file->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	file->fd = open_path(path, file->found);
 	if (file->fd < 0)
 	{
-		int save_errno = errno;
+		int error = errno;
 
 		ReleaseExternalFD();
-		errno = save_errno;
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\" for reading: %m", path),
-				 save_errno == ENOENT
-					 ? errhint("Files are read on the database server, and a relative path counts "
-							   "from its data directory. For a file on the client, use psql's "
-							   "\\copy.")
-					 : 0));
+		raise_not_opened(file, error);
 	}
 	file->opened = identify(file);
 #ifdef POSIX_FADV_SEQUENTIAL
@@ -151,10 +234,17 @@ open_descriptor(FileSource *file)
 EtlSource *
 EtlFileOpen(const char *path)
 {
+	return EtlFileOpenFound(path, strlen(path));
+}
+
+EtlSource *
+EtlFileOpenFound(const char *path, size_t found)
+{
 	FileSource *file = palloc0(sizeof(FileSource));
 
 	file->base.ops = &file_ops;
 	file->base.name = pstrdup(path);
+	file->found = found;
 	file->fd = -1;
 	file->callback.func = close_callback;
 	file->callback.arg = file;
@@ -335,13 +425,13 @@ file_plan(EtlSource *source, const EtlSourcePast *past)
 }
 
 bool
-EtlFileSample(const char *path, char *buf, size_t *len, int64 *size)
+EtlFileSample(const char *path, size_t found, char *buf, size_t *len, int64 *size)
 {
 	struct stat st;
 	ssize_t n = -1;
 	int fd;
 
-	if (!EtlFileMayRead() || (fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) < 0)
+	if (!EtlFileMayRead() || (fd = open_path(path, found)) < 0)
 		return false;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		n = read(fd, buf, *len);

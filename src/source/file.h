@@ -22,6 +22,14 @@
  */
 extern EtlSource *EtlFileOpen(const char *path);
 
+/*
+ * The same for a file that a pattern has found.  Its path from byte "found" on was chosen by whoever may write to the
+ * folders of the pattern, so a link there is an error (42809), unless etl.follow_links says otherwise.
+ */
+extern EtlSource *EtlFileOpenFound(const char *path, size_t found);
+
+extern void EtlFileInit(void);
+
 /* Which file it is, and in which state. */
 typedef struct EtlFileIdentity
 {
@@ -45,6 +53,6 @@ extern void EtlFileCheckMayRead(const char *path);
  * For the planner: the size of a file, and up to *len bytes from its start.  False, and never an error, if
  * the current user may not read it or it is not there to be read.
  */
-extern bool EtlFileSample(const char *path, char *buf, size_t *len, int64 *size);
+extern bool EtlFileSample(const char *path, size_t found, char *buf, size_t *len, int64 *size);
 
 #endif /* ETL_FILE_H */

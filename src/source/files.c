@@ -19,6 +19,7 @@ typedef struct Files
 	EtlListing base;
 	int next;					 /* number of the one behind the one in hand */
 	List *names;				 /* of char * */
+	size_t prefix;				 /* of each, which the user has written */
 	EtlFileIdentity *identities; /* [count] */
 } Files;
 
@@ -52,6 +53,7 @@ files_list(const char *source, const char *path)
 {
 	Files *files = palloc0(sizeof(Files));
 
+	files->prefix = EtlGlobPrefix(source);
 	files->names = EtlGlob(source);
 	files->base.count = list_length(files->names);
 	files->base.size = size_of_all(files->names);
@@ -81,7 +83,8 @@ static EtlSource *
 files_open(EtlListing *listing, const EtlSourcePast *past)
 {
 	Files *files = (Files *) listing;
-	EtlSource *file = EtlFileOpen(listing->part.name);
+	const char *path = listing->part.name;
+	EtlSource *file = EtlFileOpenFound(path, Min(files->prefix, strlen(path)));
 
 	EtlFileCheckSame(file, &files->identities[files->next - 1]);
 	return file;
@@ -97,7 +100,7 @@ files_sample(const char *source, char *buf, size_t *len, double *size)
 	if (!EtlFileMayRead())
 		return false;
 	names = EtlGlobQuietly(source);
-	if (names == NIL || !EtlFileSample(linitial(names), buf, len, &first))
+	if (names == NIL || !EtlFileSample(linitial(names), EtlGlobPrefix(source), buf, len, &first))
 		return false;
 	others = size_of_all(list_delete_first(names));
 	*size = (double) first + Max(others, 0);

@@ -26,6 +26,25 @@ is_pattern(const char *path)
 	return strpbrk(path, "*?[") != NULL && lstat(path, &st) != 0;
 }
 
+size_t
+EtlGlobPrefix(const char *pattern)
+{
+	size_t prefix = 0;
+	size_t len = 0; /* of the name that it finds, in which no backslash is left */
+
+	if (!is_pattern(pattern))
+		return strlen(pattern);
+	for (const char *p = pattern; *p != '\0' && strchr("*?[", *p) == NULL; p++)
+	{
+		if (*p == '\\' && p[1] != '\0')
+			p++;
+		len++;
+		if (*p == '/')
+			prefix = len;
+	}
+	return prefix;
+}
+
 static int
 compare_names(const ListCell *a, const ListCell *b)
 {

@@ -17,6 +17,9 @@
  */
 extern List *EtlGlob(const char *path); /* of palloc'd char * */
 
+/* How many bytes of what a pattern finds are the pattern's own: up to the slash before its first *, ? or [. */
+extern size_t EtlGlobPrefix(const char *pattern);
+
 /* For the planner: the same without any error; NIL if there is one, or no match. */
 extern List *EtlGlobQuietly(const char *path);
 

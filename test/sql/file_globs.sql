@@ -24,9 +24,23 @@ SELECT csv_file('s*.csv', E'id\n1\n'), csv_file('st.csv', E'id\n2\n');
 SELECT * FROM etl_csv('etl_tmp/s\*.csv') AS t(id int);
 COPY (SELECT WHERE false) TO PROGRAM 'mkfifo etl_tmp/su.csv; ln -s st.csv etl_tmp/sv.csv; ln -s /no/such/file etl_tmp/sw.csv';
 SELECT * FROM etl_csv('etl_tmp/s[u]*.csv') AS t(id int);
--- A link is what it leads to; one that leads nowhere is not passed over.
+-- Links that are found are refused, as files and on the way; a link that is named is followed.
+SELECT * FROM etl_csv('etl_tmp/s[v]*.csv') AS t(id int, _etl_source text);
+SELECT * FROM etl_csv('etl_tmp/sv.csv') AS t(id int, _etl_source text);
+COPY (SELECT WHERE false) TO PROGRAM 'mkdir -p etl_tmp/out/deep etl_tmp/in/real; cp etl_tmp/st.csv etl_tmp/out/deep; cp etl_tmp/st.csv etl_tmp/in/real; ln -s ../out etl_tmp/in/link; ln -s in etl_tmp/named';
+SELECT * FROM etl_csv('etl_tmp/in/*/*.csv') AS t(id int, _etl_source text);
+SELECT * FROM etl_csv('etl_tmp/in/[l]*/*/s*.csv') AS t(id int, _etl_source text);
+SELECT * FROM etl_csv('etl_tmp/in/[l]*/deep/st.csv') AS t(id int, _etl_source text);
+SELECT * FROM etl_csv('etl_tmp/named/*/s*.csv') AS t(id int, _etl_source text);
+SELECT * FROM etl_csv('etl_tmp/named/link/deep/*.csv') AS t(id int, _etl_source text);
+SELECT * FROM etl_peek('etl_tmp/in/[l]*/*/s*.csv');
+EXPLAIN (COSTS OFF) SELECT * FROM etl_csv('etl_tmp/in/[l]*/*/s*.csv') AS t(id int);
+-- With the setting, a link is what it leads to; one that leads nowhere is not passed over.
+SET etl.follow_links = on;
+SELECT * FROM etl_csv('etl_tmp/in/[l]*/*/s*.csv') AS t(id int, _etl_source text);
 SELECT * FROM etl_csv('etl_tmp/s[v]*.csv') AS t(id int, _etl_source text);
 SELECT * FROM etl_csv('etl_tmp/s[vw]*.csv') AS t(id int, _etl_source text);
+RESET etl.follow_links;
 -- A name that is no text could not be shown.
 COPY (SELECT WHERE false) TO PROGRAM $$touch "$(printf 'etl_tmp/x\351.csv')"$$;
 SELECT * FROM etl_csv('etl_tmp/x*.csv') AS t(id int);

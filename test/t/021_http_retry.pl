@@ -279,14 +279,14 @@ like(query($shared, "EXPLAIN (ANALYZE, COSTS OFF) SELECT FROM etl_csv('slow', pa
 	qr/Waited: [1-9]\d* ms/, 'EXPLAIN ANALYZE shows the wait');
 
 # A limit is one of its server: requests of others, to the same origin, count for nothing.
-query($shared, "CREATE SERVER hourly FOREIGN DATA WRAPPER etl OPTIONS (url '$origin', rate_limit '1/h')");
-my $hourly = "SELECT count(*) FROM etl_csv('hourly', path => '/rows/3') $columns";
+query($shared, "CREATE SERVER strict FOREIGN DATA WRAPPER etl OPTIONS (url '$origin', rate_limit '1/h')");
+my $strict = "SELECT count(*) FROM etl_csv('strict', path => '/rows/3') $columns";
 query($shared, read_url('/rows/3'));
-is(query($shared, $hourly), '3', 'what is sent without the server does not use up its limit');
-is(session($shared, 'SET ROLE other', "SET statement_timeout = '300ms'", $hourly), '', 'whoever uses the server shares it');
+is(query($shared, $strict), '3', 'what is sent without the server does not use up its limit');
+is(session($shared, 'SET ROLE other', "SET statement_timeout = '300ms'", $strict), '', 'whoever uses the server shares it');
 session($shared, 'SET ROLE other', $once,
 	map { "SELECT count(*) FROM etl_csv('http://127.0.0.2:$_/x') $columns" } 20000 .. 20100);
-is(session($shared, 'SET ROLE other', "SET statement_timeout = '300ms'", $hourly), '', 'and cannot have it forgotten');
+is(session($shared, 'SET ROLE other', "SET statement_timeout = '300ms'", $strict), '', 'and cannot have it forgotten');
 
 $node->stop;
 $shared->stop;

@@ -18,6 +18,7 @@ etl.databases = 'postgres'
 max_worker_processes = 16
 restart_after_crash = on
 etl.settle_time = '1h'
+etl.follow_links = on
 CONF
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
