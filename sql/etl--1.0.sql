@@ -201,11 +201,14 @@ COMMENT ON FUNCTION @extschema@.etl_import IS 'loads a CSV file into a table, wh
  * Servers: url; auth (none, bearer, basic, header, query, oauth2), auth_name (of the header or parameter); token_url,
  * token_auth (basic, body), scope, grant (client_credentials, jwt_bearer); algorithm (RS256, ES256), issuer, subject,
  * audience, key_id of the assertion for jwt_bearer; headers (a JSON object); rate_limit ('10/s', '5000/h'); connect_timeout,
- * read_timeout, max_attempts, max_wait, retry_budget; allowed_origins; dialect.  Only superusers may set
+ * read_timeout, max_answer_time ('5min': waited for one answer, head and body), max_body ('2GB', of one); max_attempts, max_wait,
+ * retry_budget; allowed_origins; dialect.  Only superusers may set
  * allow_private and proxy, only members of pg_read_server_files ca_file, client_cert and client_key.
  *
  * User mappings: token, user, password, key, client_id, client_secret, refresh_token, private_key (PEM); or the same with _file, which
  * names a file that holds the value and is read for each scan; only members of pg_read_server_files may set those.
+ * allowed_origins are those that the secrets may go to; without it they go where the server's owner says, but no secret out
+ * of a file goes to a server whose owner is not a member of pg_read_server_files.
  *
  * Errors: HV00D for an option that does not exist; HV024 for a value that cannot be; HV00J, when it is read,
  * for one that is needed and not there; 42501 for an option that the user may not set.

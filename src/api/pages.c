@@ -259,6 +259,21 @@ is_another_scans(const EtlPages *pages)
 	return pages->number == pages->resumed_at;
 }
 
+/* The page holds what option "answers" says is an error; what it says there is the server's own word. */
+static void
+raise_rule(EtlPages *pages, const EtlAnswerRule *rule)
+{
+	EtlJsonValue storage;
+	const EtlJsonValue *value = EtlPagesSignal(pages, pages->reader, &rule->at, &storage);
+	const char *text = value != NULL ? EtlShowUtf8Len(value->text, value->len) : NULL;
+
+	text = text != NULL ? EtlExchangeShow(pages->current->exchange, text) : NULL;
+	ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("the server answers with an error"),
+					text != NULL ? errdetail("What option \"answers\" asks for is at \"%s\": %s",
+											 EtlShowUtf8(rule->at.name), text)
+								 : 0));
+}
+
 /* Does what a rule says about a page that has been read; true if that is not its end. */
 static bool
 apply_rule(EtlPages *pages)
@@ -288,11 +303,7 @@ apply_rule(EtlPages *pages)
 				pages->lost = true;
 				return true;
 			}
-			ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("the server answers with an error"),
-							rule->at.kind != ETL_NO_SIGNAL
-								? errdetail("What option \"answers\" asks for is there: \"%s\".",
-											EtlShowUtf8(rule->at.name))
-								: 0));
+			raise_rule(pages, rule);
 			break;
 		case ETL_ANSWER_EMPTY:
 			EtlPagesEndEmpty(pages);

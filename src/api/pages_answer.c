@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 
 #define MAX_ERROR_BODY (256 * 1024)
+#define HOLD_STEP (64 * 1024) /* bytes that detection reads at a time */
 
 /* ----------------------------------------------------------------
  *	Values in an answer
@@ -336,14 +337,30 @@ look_up_header(void *arg, const char *name)
 	return EtlExchangeHeader(((EtlPages *) arg)->current->exchange, name);
 }
 
+/* What detection holds is an object of the largest size at most, and the white space around it. */
+static void
+check_held(const EtlPages *pages)
+{
+	EtlJsonOptions limits = {0};
+
+	EtlJsonSetLimits(&limits);
+	if ((size_t) pages->held.len > limits.max_item_size + HOLD_STEP)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("the page is too large for its paging to be detected"),
+						errdetail("It has more than %zu bytes, white space included.",
+								  (size_t) limits.max_item_size),
+						errhint("Set argument \"pagination\", or raise \"etl.max_item_size\".")));
+}
+
 /* Reads on into the held bytes; false at the end of the body, or where it broke off. */
 static bool
 hold_more(EtlPages *pages)
 {
 	size_t n;
 
-	enlargeStringInfo(&pages->held, 64 * 1024);
-	n = EtlExchangeRead(pages->current->exchange, pages->held.data + pages->held.len, 64 * 1024);
+	check_held(pages);
+	enlargeStringInfo(&pages->held, HOLD_STEP);
+	n = EtlExchangeRead(pages->current->exchange, pages->held.data + pages->held.len, HOLD_STEP);
 	pages->held.len += (int) n;
 	return n > 0;
 }
@@ -504,10 +521,29 @@ expected_of(const EtlPages *pages)
 	return pages->number == pages->nseen + 1 ? pages->interrupted : nothing;
 }
 
+/* A page is asked for as it is, and is not unpacked if it comes otherwise. */
+static void
+check_coding(const EtlPages *pages)
+{
+	const char *coding = EtlExchangeHeader(pages->current->exchange, "Content-Encoding");
+	const char *shown;
+
+	if (coding == NULL || *coding == '\0' || pg_strcasecmp(coding, "identity") == 0)
+		return;
+	shown = EtlExchangeShow(pages->current->exchange, coding);
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("the page is compressed, though it was asked for as it is"),
+			 shown ? errdetail("Its Content-Encoding is \"%s\".", shown) : 0,
+			 errhint("Have the server send it as it is; etl_json() reads a single answer that "
+					 "is compressed.")));
+}
+
 /* The request whose turn it is has an answer: makes it the page in hand, if it is one. */
 static bool
 accept_page(EtlPages *pages)
 {
+	check_coding(pages);
 	if (needs_detection(pages))
 	{
 		MemoryContext old = MemoryContextSwitchTo(pages->context);

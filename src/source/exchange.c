@@ -74,7 +74,10 @@ struct EtlExchange
 
 	bool entered; /* its origin, and has to leave it */
 	uint32 probe;
+	int64 waited;	 /* ms for the answer in hand, head and body */
 	uint64 received; /* bytes of the body */
+	char *said;		 /* the first of them, if the answer is an error; NULL: none was read */
+	size_t said_len; /* at most EXCERPT_READ */
 	MemoryContextCallback release;
 };
 
@@ -237,16 +240,10 @@ raise_fault(EtlExchange *exchange)
 				 : 0));
 }
 
-/*
- * The beginning of an error's body, if it is text that can be shown.  It is read whole before it is masked,
- * so that a secret is not cut in two, and nobody waits long for it.
- */
+/* A text of "len" bytes that came back, without secrets and at some length; NULL if it is none. */
 static char *
-excerpt(EtlExchange *exchange)
+show_text(const EtlExchange *exchange, char *text, size_t len)
 {
-	char *text = palloc(EXCERPT_READ + 1);
-	size_t len = EtlHttpReadUntil(exchange->http, text, EXCERPT_READ, EtlClock() + EXCERPT_WAIT);
-
 	text[len] = '\0';
 	for (size_t i = 0; i < len; i++)
 	{
@@ -260,6 +257,47 @@ excerpt(EtlExchange *exchange)
 	mask(exchange, text, len == EXCERPT_READ);
 	text[pg_mbcliplen(text, (int) strlen(text), EXCERPT_SHOWN)] = '\0';
 	return *text ? text : NULL;
+}
+
+char *
+EtlExchangeShow(const EtlExchange *exchange, const char *text)
+{
+	size_t len = Min(strlen(text), EXCERPT_READ);
+	char *copy = palloc(EXCERPT_READ + 1);
+
+	memcpy(copy, text, len);
+	return show_text(exchange, copy, len);
+}
+
+/*
+ * The beginning of an error's body, if it is text that can be shown.  It is read whole before it is masked,
+ * so that a secret is not cut in two, and nobody waits long for it.
+ */
+static char *
+excerpt(EtlExchange *exchange)
+{
+	char *text = palloc(EXCERPT_READ + 1);
+	size_t len = exchange->said_len;
+
+	if (len > 0)
+		memcpy(text, exchange->said, len);
+	if (len < EXCERPT_READ)
+		len += EtlHttpReadUntil(exchange->http, text + len, EXCERPT_READ - len,
+								EtlClock() + EXCERPT_WAIT);
+	return show_text(exchange, text, len);
+}
+
+/* Somebody else reads the body of an error: the message will need it. */
+static void
+keep_said(EtlExchange *exchange, const char *data, size_t len)
+{
+	if (EtlHttpStatus(exchange->http) < 300 || exchange->said_len == EXCERPT_READ)
+		return;
+	if (!exchange->said)
+		exchange->said = MemoryContextAlloc(exchange->hop_context, EXCERPT_READ);
+	len = Min(len, EXCERPT_READ - exchange->said_len);
+	memcpy(exchange->said + exchange->said_len, data, len);
+	exchange->said_len += len;
 }
 
 static void
@@ -355,6 +393,8 @@ start_attempt(EtlExchange *exchange, const EtlCall *call)
 	exchange->renewed = false;
 	exchange->shown = NULL;
 	exchange->received = 0;
+	exchange->said = NULL;
+	exchange->said_len = 0;
 	exchange->state = DUE;
 }
 
@@ -462,6 +502,7 @@ send_hop(EtlExchange *exchange, bool waited_for)
 			break;
 		case ETL_ADMITTED:
 			exchange->entered = true;
+			exchange->waited = 0;
 			exchange->state = SENT;
 			exchange->stats->requests++;
 			EtlCount(ETL_HTTP_REQUESTS, 1);
@@ -676,6 +717,48 @@ wait_until_due(EtlExchange *exchange, int64 until)
 	return true;
 }
 
+/*
+ * Waits for the head of an answer or more of its body, but not beyond "until"; false if that came first.  Only the time
+ * that is spent here counts against max_answer_time: who reads may take breaks.
+ */
+static bool
+wait_for_answer(EtlExchange *exchange, bool (*arrives)(EtlHttp *http, int64 until), int64 until)
+{
+	int limit = exchange->target->max_answer_time;
+	int64 before = EtlClock();
+	int64 end = before + limit - exchange->waited;
+	bool arrived;
+
+	if (limit == 0)
+		return arrives(exchange->http, until);
+	arrived = arrives(exchange->http, until == ETL_FOREVER ? end : Min(until, end));
+	exchange->waited += EtlClock() - before;
+	if (!arrived && exchange->waited >= limit)
+	{
+		leave(exchange, ETL_FAILED);
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not read \"%s\": the answer takes too long%s", shown_url(exchange),
+						position(exchange)),
+				 errdetail("Server \"%s\" allows %.3f seconds for one (\"max_answer_time\").",
+						   exchange->target->server, limit / 1000.0)));
+	}
+	return arrived;
+}
+
+static void
+check_size(const EtlExchange *exchange)
+{
+	int limit = exchange->target->max_body;
+
+	if (limit > 0 && exchange->received > (uint64) limit * 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("could not read \"%s\": the answer is too large", shown_url(exchange)),
+				 errdetail("Server \"%s\" allows %d kB for one (\"max_body\").",
+						   exchange->target->server, limit)));
+}
+
 /* Goes on until there is an answer; false if "until" comes before. */
 static bool
 advance(EtlExchange *exchange, int64 until)
@@ -691,7 +774,7 @@ advance(EtlExchange *exchange, int64 until)
 					return false;
 				break;
 			case SENT:
-				if (!EtlHttpArrives(exchange->http, until))
+				if (!wait_for_answer(exchange, EtlHttpArrives, until))
 					return false;
 				fault = EtlHttpAwait(exchange->http);
 				if (fault != ETL_HTTP_OK)
@@ -730,19 +813,24 @@ EtlExchangeHasBody(const EtlExchange *exchange)
 bool
 EtlExchangeBodyArrives(EtlExchange *exchange, int64 until)
 {
-	return EtlHttpBodyArrives(exchange->http, until);
+	return wait_for_answer(exchange, EtlHttpBodyArrives, until);
 }
 
 size_t
 EtlExchangeRead(EtlExchange *exchange, char *buf, size_t len)
 {
-	size_t n = EtlHttpRead(exchange->http, buf, len);
-	EtlHttpFault fault = EtlHttpGetFault(exchange->http);
+	size_t n;
+	EtlHttpFault fault;
 
 	Assert(exchange->state == ANSWERED);
+	(void) wait_for_answer(exchange, EtlHttpBodyArrives, ETL_FOREVER);
+	n = EtlHttpRead(exchange->http, buf, len);
+	fault = EtlHttpGetFault(exchange->http);
 	exchange->received += n;
 	exchange->stats->bytes += n;
 	EtlCount(ETL_HTTP_BYTES, n);
+	keep_said(exchange, buf, n);
+	check_size(exchange);
 	if (n > 0)
 		return n;
 	leave(exchange, fault == ETL_HTTP_OK   ? ETL_SUCCEEDED

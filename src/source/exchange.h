@@ -80,6 +80,9 @@ extern char *
 EtlExchangeHeader(const EtlExchange *exchange, const char *name); /* palloc'd or NULL */
 extern const EtlUrl *EtlExchangeUrl(const EtlExchange *exchange); /* where the answer came from */
 
+/* For messages: the beginning of a text that came with the answer, without secrets; NULL if it cannot be shown. */
+extern char *EtlExchangeShow(const EtlExchange *exchange, const char *text);
+
 /* Raises the error that the answer, or its broken body, is. */
 pg_noreturn extern void EtlExchangeRaise(EtlExchange *exchange);
 

@@ -59,8 +59,11 @@ typedef struct Option
 	/* Checks a value and stores what it means; raises an error if it means nothing. */
 	void (*read)(const struct Option *option, const char *value, EtlTarget *target);
 	size_t offset; /* of the field, for those that store a string or an int */
-	bool secret;   /* no message may show the value */
+	int flags;
 } Option;
+
+#define SECRET 1  /* no message may show the value */
+#define IN_FILE 2 /* has a twin, name_file, that names a file which holds the value */
 
 /*
  * Values
@@ -238,7 +241,16 @@ read_origins(const Option *option, const char *value, EtlTarget *target)
 	if (fault)
 		refuse(option,
 			   psprintf("\"%s\" is not an origin such as https://host:port.", EtlUrlRedact(fault)));
-	target->allowed_origins = pstrdup(value);
+	*(const char **) field(option, target) = pstrdup(value);
+}
+
+static void
+read_size(const Option *option, const char *value, EtlTarget *target)
+{
+	int *kilobytes = field(option, target);
+
+	if (!parse_int(value, kilobytes, GUC_UNIT_KB, NULL) || *kilobytes < 1)
+		refuse(option, "It must be a size with its unit, such as 500kB or 2GB.");
 }
 
 static void
@@ -296,24 +308,27 @@ static const Option options[] = {
 	{"rate_limit",		SERVER, ANYBODY,	 read_rate},
 	{"connect_timeout", SERVER, ANYBODY,	 read_time,		 FIELD(connect_timeout)},
 	{"read_timeout",	SERVER, ANYBODY,	 read_time,		 FIELD(read_timeout)},
+	{"max_answer_time", SERVER, ANYBODY,	 read_time,		 FIELD(max_answer_time)},
+	{"max_body",		SERVER, ANYBODY,	 read_size,		 FIELD(max_body)},
 	{"max_attempts",	SERVER, ANYBODY,	 read_count,	 FIELD(retry.max_attempts)},
 	{"max_wait",		SERVER, ANYBODY,	 read_time,		 FIELD(retry.max_wait)},
 	{"retry_budget",	SERVER, ANYBODY,	 read_budget},
 	{"dialect",			SERVER, ANYBODY,	 read_text,		 FIELD(dialect)},
-	{"allowed_origins", SERVER, ANYBODY,	 read_origins},
+	{"allowed_origins", SERVER, ANYBODY,	 read_origins,	 FIELD(allowed_origins)},
 	{"allow_private",	SERVER, SUPERUSER,	 read_bool,		 FIELD(allow_private)},
-	{"proxy",			SERVER, SUPERUSER,	 read_text,		 FIELD(proxy),		   true},
+	{"proxy",			SERVER, SUPERUSER,	 read_text,		 FIELD(proxy), SECRET},
 	{"ca_file",			SERVER, FILE_READER, read_file_name, FIELD(ca_file)},
 	{"client_cert",		SERVER, FILE_READER, read_file_name, FIELD(client_cert)},
 	{"client_key",		SERVER, FILE_READER, read_file_name, FIELD(client_key)},
-	{"token",			MAPPING, ANYBODY,	 read_text,		 FIELD(token),		   true},
-	{"user",			MAPPING, ANYBODY,	 read_text,		 FIELD(user)},
-	{"password",		MAPPING, ANYBODY,	 read_text,		 FIELD(password),	   true},
-	{"key",				MAPPING, ANYBODY,	 read_text,		 FIELD(key),		   true},
-	{"client_id",		MAPPING, ANYBODY,	 read_text,		 FIELD(client_id),	   true},
-	{"client_secret",	MAPPING, ANYBODY,	 read_text,		 FIELD(client_secret), true},
-	{"refresh_token",	MAPPING, ANYBODY,	 read_text,		 FIELD(refresh_token), true},
-	{"private_key",		MAPPING, ANYBODY,	 read_key,		 FIELD(private_key),   true},
+	{"token",			MAPPING, ANYBODY,	 read_text,		 FIELD(token), SECRET | IN_FILE},
+	{"user",			MAPPING, ANYBODY,	 read_text,		 FIELD(user), IN_FILE},
+	{"password",		MAPPING, ANYBODY,	 read_text,		 FIELD(password), SECRET | IN_FILE},
+	{"key",				MAPPING, ANYBODY,	 read_text,		 FIELD(key), SECRET | IN_FILE},
+	{"client_id",		MAPPING, ANYBODY,	 read_text,		 FIELD(client_id), SECRET | IN_FILE},
+	{"client_secret",	MAPPING, ANYBODY,	 read_text,		 FIELD(client_secret), SECRET | IN_FILE},
+	{"refresh_token",	MAPPING, ANYBODY,	 read_text,		 FIELD(refresh_token), SECRET | IN_FILE},
+	{"private_key",		MAPPING, ANYBODY,	 read_key,		 FIELD(private_key), SECRET | IN_FILE},
+	{"allowed_origins", MAPPING, ANYBODY,	 read_origins,	 FIELD(secret_origins)},
 };
 /* clang-format on */
 
@@ -332,7 +347,7 @@ find_option(const char *name, Oid catalog, bool *is_file)
 
 		if (options[i].catalog != catalog || strncmp(name, options[i].name, len) != 0)
 			continue;
-		*is_file = catalog == MAPPING && strcmp(name + len, "_file") == 0;
+		*is_file = (options[i].flags & IN_FILE) && strcmp(name + len, "_file") == 0;
 		if (name[len] == '\0' || *is_file)
 			return &options[i];
 	}
@@ -350,7 +365,7 @@ closest_option(const char *written, Oid catalog)
 		if (options[i].catalog != catalog)
 			continue;
 		EtlClosestSee(&closest, options[i].name);
-		if (catalog == MAPPING)
+		if (options[i].flags & IN_FILE)
 			EtlClosestSee(&closest, psprintf("%s_file", options[i].name));
 	}
 	return closest.name;
@@ -480,10 +495,11 @@ read_options(List *given, Oid catalog, EtlTarget *target)
 			raise_unknown(element->defname, catalog);
 		if (is_file)
 			value = read_secret_file(value);
-		else if (option->secret)
+		else if (option->flags & SECRET)
 			value = EtlToUtf8(value); /* as the file should be */
 		option->read(option, value, target);
-		if (option->secret)
+		target->has_secret_files |= is_file;
+		if (option->flags & SECRET)
 			target->secrets = lappend(target->secrets, pstrdup(value));
 	}
 }
@@ -551,6 +567,46 @@ check_complete(EtlTarget *target)
 	}
 }
 
+static void
+check_origin(const EtlTarget *target, const EtlUrl *url)
+{
+	if (EtlHostsMatch(target->secret_origins, ETL_LIST_OF_ORIGINS, url))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("the secrets of the user mapping are not for origin \"%s\"", EtlUrlOrigin(url)),
+			 errdetail("Server \"%s\" would send them there, and option \"allowed_origins\" of the "
+					   "mapping does not list it.",
+					   target->server)));
+}
+
+/*
+ * What the owner of a server writes as its URL decides who gets the secrets of its mappings.  One who may not read files
+ * gets none out of files, unless who named the file has also said for which origins it is.
+ */
+static void
+check_secrets(const ForeignServer *server, const EtlTarget *target)
+{
+	EtlUrl token_url;
+
+	if (target->has_secret_files && !target->secret_origins &&
+		!has_privs_of_role(server->owner, ROLE_PG_READ_SERVER_FILES))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to send a secret of a file to server \"%s\"",
+					target->server),
+			 errdetail("Its owner \"%s\" can have it sent anywhere, and is not of role \"%s\".",
+					   GetUserNameFromId(server->owner, false), "pg_read_server_files"),
+			 errhint("Set option \"allowed_origins\" of the user mapping to the origins that the "
+					 "file is for.")));
+	if (!target->secret_origins)
+		return;
+	check_origin(target, &target->base);
+	if (target->token_url && EtlUrlParse(target->token_url, &token_url) == NULL)
+		check_origin(target, &token_url);
+}
+
 void
 EtlServerRead(const char *name, EtlTarget *target)
 {
@@ -574,4 +630,5 @@ EtlServerRead(const char *name, EtlTarget *target)
 	read_options(server->options, SERVER, target);
 	read_options(mapping_options(server->serverid), MAPPING, target);
 	check_complete(target);
+	check_secrets(server, target);
 }

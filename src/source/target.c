@@ -138,6 +138,8 @@ EtlTargetUrl(const EtlTarget *target, const char *path, EtlUrl *url)
 bool
 EtlTargetTrusts(const EtlTarget *target, const EtlUrl *url)
 {
+	if (target->secret_origins && !EtlHostsMatch(target->secret_origins, ETL_LIST_OF_ORIGINS, url))
+		return false;
 	return EtlUrlSameOrigin(url, &target->base) ||
 		   (target->allowed_origins &&
 			EtlHostsMatch(target->allowed_origins, ETL_LIST_OF_ORIGINS, url));

@@ -44,6 +44,8 @@ typedef struct EtlTarget
 	bool anywhere;				 /* the user is a superuser */
 	bool allow_private;			 /* of the server */
 	const char *allowed_origins; /* of the server, beside that of base; NULL: none */
+	const char *secret_origins; /* of the mapping, for its secrets; NULL: any that the server has */
+	bool has_secret_files;		/* the mapping names files on the server */
 
 	EtlAuth auth;
 	const char *auth_name;
@@ -71,6 +73,8 @@ typedef struct EtlTarget
 	EtlRetryPolicy retry;
 	int connect_timeout; /* ms */
 	int read_timeout;	 /* ms */
+	int max_answer_time; /* ms for one answer, head and body; 0: any */
+	int max_body;		 /* kB of one; 0: any */
 	const char *proxy;
 	const char *ca_file;
 	const char *client_cert;

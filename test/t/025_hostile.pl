@@ -93,7 +93,7 @@ query_fails($node, params(q((SELECT jsonb_build_object('a', jsonb_agg(i)) FROM g
 	qr/more than 1000 parameters/, 'of one name');
 query_fails($node, params(object(10, q(repeat('x', 7000)))), '22023', qr/the parameters make a URL of more than 64 kB/,
 	'parameters that are too long together');
-query_fails($node, params(q(jsonb_build_object('a', repeat('{key}', 5000)))) =~ s/pagination => 'none'/pagination => 'none', key => repeat('k', 5000)/r,
+query_fails($node, params(q(jsonb_build_object('a', repeat('{key}', 5000)))) =~ s/pagination => 'none'/pagination => 'none', options => jsonb_build_object('key', repeat('k', 5000))/r,
 	'54000', qr/the request is too large with what takes the place of \{key\}/, 'a parameter that grows');
 query_fails($node, params(q('{}')) =~ s/params => '\{\}'/'headers => ' . object(101, 'i')/er, '22023',
 	qr/argument "headers" has more than 100 headers/, 'headers');
@@ -104,8 +104,73 @@ query_fails($node, "SELECT * FROM etl_csv('http://127.0.0.1:$port/long_line/$_')
 	qr/the response is not one of HTTP\nDETAIL:  The HTTP library says: the header of the response is too large/, "a header of $_ kB")
   for 60, 90, 200, 1000;
 
+# White space is held where the page is looked at as a whole, and only so much of it.
+for my $path ('/blank', '/blank/{"items":[]}', '/blank/[]')
+{
+	query_fails($node, "SET etl.max_item_size = '1MB'; SELECT * FROM etl_api('http://127.0.0.1:$port', " . sql_quote($path) . ') AS t(id int)',
+		'54000', qr/the page is too large for its paging to be detected/, "white space for ever: $path") if $path ne '/blank/[]';
+	server("max_body '3MB'");
+	query_fails($node, "SELECT * FROM etl_api('shop', " . sql_quote($path) . ", pagination => 'none') AS t(id int)",
+		'54000', qr/the answer is too large\nDETAIL:  Server "shop" allows 3072 kB for one/, "max_body: $path");
+}
+server("max_body '10kB'");
+is(query($node, 'SELECT count(*) FROM (' . read_server('/rows/100') . ') r'), '100', 'an answer within max_body');
+query_fails($node, read_server('/rows/10000'), '54000', qr/the answer is too large/, 'and one that is not');
+server("max_answer_time '500ms'");
+query_fails($node, read_server($_), '08006', qr/the answer takes too long.*\nDETAIL:  Server "shop" allows 0.500 seconds/, "max_answer_time: $_")
+  for '/rows/1000?drip=20', '/rows/3?silent=head', '/rows/3?silent=10';
+is( query($node, "BEGIN; DECLARE c CURSOR FOR SELECT id FROM etl_csv('shop', path => '/rows/3') $columns; FETCH 1 FROM c; SELECT pg_sleep(0.6);"
+		. ' FETCH ALL FROM c'), "1\n\n2\n3", 'time in which nobody reads does not count');
+
+# -- what the server says -------------------------------------------------------------------------
+
+server("auth 'bearer'", "token 'not-to-be-shown'");
+for my $status ([ 200, 'HV000' ], [ 400, '58030' ], [ 403, '42501' ])
+{
+	$err = query_fails($node, "SELECT * FROM etl_api('shop', '/quota/$status->[0]', pagination => 'graphql', next => 'data.next', body => '{}', items => 'data.x') AS t(id int)",
+		$status->[1], qr/DETAIL:  .*Quota of .*\*\*\*.* is used up/, "an error in the body, status $status->[0]");
+	unlike($err, qr/shown/, 'without the token');
+}
+for my $coding (qw(gzip zstd br twice))
+{
+	query_fails($node, "SELECT * FROM etl_api('shop', '/json/3?encoding=$coding'$_) AS t(id int)", '0A000',
+		qr/the page is compressed, though it was asked for as it is\nDETAIL:  Its Content-Encoding is/, "a page in $coding")
+	  for '', ", pagination => 'none'";
+}
+
+# -- whose secrets go where -----------------------------------------------------------------------
+
+# Who owns a server gets the secrets of its mappings, but none out of files that he may not read.
+append_to_file(fixture_dir() . '/token', "token-of-file\n");
+$node->safe_psql('postgres', "CREATE ROLE seller; GRANT USAGE ON FOREIGN DATA WRAPPER etl TO seller; ALTER SERVER shop OWNER TO seller;"
+	  . " ALTER SERVER shop OPTIONS (ADD allow_private 'true'); CREATE USER MAPPING FOR postgres SERVER shop OPTIONS (token_file '"
+	  . fixture_dir() . "/token')");
+my $other = fixture_port('other');
+fixture_reset();
+query_fails($node, read_server('/rows/3'), '42501', qr/permission denied to send a secret of a file to server "shop"/, 'a file, to a server of a role that reads none');
+sub for_origins { $node->safe_psql('postgres', "ALTER USER MAPPING FOR postgres SERVER shop OPTIONS ($_[0] allowed_origins '$_[1]')"); return; }
+for_origins('ADD', "http://127.0.0.1:$port");
+is(query($node, 'SELECT count(*) FROM (' . read_server('/rows/3') . ') r'), '3', 'unless the mapping says for which origin it is');
+is((fixture_requests())[-1]{headers}{authorization}, 'Bearer token-of-file', 'which gets it');
+$node->safe_psql('postgres', "ALTER SERVER shop OPTIONS (SET url 'http://127.0.0.1:$other')");
+query_fails($node, read_server('/rows/3'), '42501', qr/the secrets of the user mapping are not for origin "http:..127.0.0.1:$other"/, 'another URL of the server');
+for my $option ('DROP allowed_origins', "SET allowed_origins 'http://127.0.0.1:$other'")
+{
+	query_fails($node, "SET ROLE seller; ALTER USER MAPPING FOR postgres SERVER shop OPTIONS ($option)", '42501',
+		qr/permission denied to set option "token_file"/, "its owner: $option");
+}
+$node->safe_psql('postgres', "ALTER SERVER shop OPTIONS (SET url 'http://127.0.0.1:$port', ADD token_url 'http://127.0.0.1:$other/token', SET auth 'oauth2');"
+	  . " ALTER USER MAPPING FOR postgres SERVER shop OPTIONS (ADD client_id 'x', ADD client_secret_file '" . fixture_dir() . "/token')");
+query_fails($node, read_server('/rows/3'), '42501', qr/are not for origin "http:..127.0.0.1:$other"/, 'another URL of the token service');
+$node->safe_psql('postgres', "ALTER SERVER shop OPTIONS (DROP token_url, SET auth 'bearer', ADD allowed_origins 'http://127.0.0.1:$other')");
+fixture_reset();
+query_fails($node, "SELECT * FROM etl_api('shop', '/lure?next=http://127.0.0.1:$other/lure', items => 'data', pagination => 'next_url', next => 'next') AS t(id int)",
+	'42501', qr/the next page is at another origin/, 'another origin that the server allows');
+is(scalar(grep { $_->{port} == $other } fixture_requests()), 0, 'nothing is sent there');
+
 # -- paths that are below their server ------------------------------------------------------------
 
+server();
 $node->safe_psql('postgres', "ALTER SERVER shop OPTIONS (SET url 'http://127.0.0.1:$port/rows')");
 for my $path ('/%2e%2e/echo', '/%252e%252e/echo', '/..%25252fecho', '/%25252525252525252525252e%2e/echo', '/%252e%2e;/echo')
 {
