@@ -2,26 +2,16 @@
  * pipeline.h
  *		Pipelines: a source and a SELECT over each batch of it, loaded exactly once.
  *
- *	define/			what a pipeline is
+ *	define/			what a pipeline is: SQL functions, checks, and the statements that a run executes
  *		define.c		SQL functions that create and change definitions
  *		session.c		the settings with which their texts are read, and a run works
- *		check.c			what can be seen to be wrong with one before it runs
- *		check_query.c	... with its query
+ *		check.c			what can be seen to be wrong with one before it runs; check_query.c: with its query
  *		statements.c	its texts as the statements that a run executes
- *	run/			what it does
+ *	run/			what it does: run.h has the parts of a run
  *		start.c			SQL functions that start a run, and wait for it
- *		worker.c		the process of a run
- *		engine.c		the run: batch by batch, and what becomes of errors
- *		fill.c			raw records into a batch, outside transactions
- *		spool.c			a whole source in a file
- *		load.c			one attempt to take a range of a batch into the target
- *		order.c			the rows of an attempt in the order of their keys
- *		isolate.c		which attempts to make when one fails
- *		parked.c		rows that wait for others
- *		report.c		what a run tells of itself: progress, activity, lines in the log
- *		dead_letter.c	records that cannot be loaded, and their second chance
- *		watermark.c		how far the data goes
- *		alert.c			tells whom it may concern
+ *		worker.c		the process of a run; ending.c: what may end it from outside
+ *		engine.c		the phases of a run
+ *		report.c		progress, activity, lines in the log; alert.c: NOTIFY
  *	catalog/		all SQL on the tables of etl_catalog, and the rights to them
  *	schedule.c		when a schedule comes next; schedule_text.c reads what users write
  *	schedule_define.c	the schedule of a pipeline

@@ -7,7 +7,7 @@
 #include <limits.h>
 
 #include "miscadmin.h"
-#include "pipeline/run/batch.h"
+#include "pipeline/run/slice.h"
 #include "pipeline/pipeline.h"
 #include "utils/guc.h"
 
@@ -65,5 +65,5 @@ EtlPipelineInit(void)
 							"Sets how long a run may take, whatever its pipeline says.",
 							"0 leaves that to the max_runtime of each pipeline.", &EtlMaxRuntime, 0,
 							0, INT_MAX, PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
-	EtlBatchInit();
+	EtlSliceInit();
 }

@@ -4,11 +4,11 @@
  *
  * The argument of a source may be any expression, such as one that has today's date in it, and it is the owner's
  * code.  So it is evaluated as the owner, when the pipeline is defined and again by each run, and
- * stored; whoever watches the files only reads the text.
+ * stored; the watcher only reads the text.
  */
 #include "etl.h"
 
-#include "pipeline/run/engine.h"
+#include "pipeline/evaluate.h"
 #include "pipeline/watch.h"
 #include "source/file.h"
 #include "source/url.h"

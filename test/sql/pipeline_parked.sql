@@ -116,6 +116,12 @@ SELECT pipeline('parked.csv', 60, 'SELECT * FROM batch ORDER BY n');
 CALL etl_run('staff');
 \o
 TABLE differences;
+-- What fails again at the end is rejected once.
+SELECT csv_file('parked.csv', E'id,boss,n\n1,7,1\n2,8,1\n3,,1\n');
+SELECT pipeline('parked.csv', 1);
+SELECT etl_alter_pipeline('staff', reject_limit => 2);
+CALL etl_run('staff');
+TABLE staff ORDER BY id;
 \pset format aligned
 SELECT etl_drop_pipeline('staff');
 DROP VIEW differences;

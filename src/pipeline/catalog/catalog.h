@@ -28,9 +28,6 @@ extern int64 EtlCatalogCountOrphans(void); /* pipelines whose owner does not exi
 /* Whether a definition was made in this very database: elsewhere it is a copy. */
 extern bool EtlIsAtHome(int64 system_identifier, Oid database);
 
-/* Does some work through SPI with the rights on these tables; nothing of a user's may run in it. */
-extern void EtlCatalogDo(void (*work)(void *arg), void *arg);
-
 /* runs */
 extern int64 EtlCatalogStartRun(int64 pipeline, EtlRunKind kind);
 /* Writes the counters; an error if the run is no longer the one that counts. */

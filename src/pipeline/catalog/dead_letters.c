@@ -34,7 +34,6 @@ int64
 EtlCatalogAddDeadLetter(int64 pipeline, int64 run, const EtlDeadLetter *letter)
 {
 	static EtlSql statement;
-	EtlSqlValues values = {0};
 
 	if (statement.text == NULL)
 		statement.text =
@@ -42,10 +41,10 @@ EtlCatalogAddDeadLetter(int64 pipeline, int64 run, const EtlDeadLetter *letter)
 					   "VALUES ($1, $2, %s) RETURNING id",
 					   EtlSqlNames(EtlDeadLetterColumns, EtlDeadLetterColumnCount),
 					   EtlSqlParameters(EtlDeadLetterColumns, EtlDeadLetterColumnCount, 3));
-	EtlSqlAddBigint(&values, pipeline);
-	EtlSqlAddBigint(&values, run);
-	EtlSqlAddStruct(&values, EtlDeadLetterColumns, EtlDeadLetterColumnCount, letter);
-	return EtlSqlRunForBigint(&statement, &values);
+	return EtlSqlRunForBigint(
+		&statement,
+		ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(run),
+				   EtlValueStruct(EtlDeadLetterColumns, EtlDeadLetterColumnCount, letter)));
 }
 
 /* No more than fit into memory: as many as there may be records in a batch, and 16 MB of them. */
@@ -57,9 +56,9 @@ EtlCatalogAddDeadLetter(int64 pipeline, int64 run, const EtlDeadLetter *letter)
 	" LIMIT $3) AS l WHERE size - octet_length(raw) < 16777216 ORDER BY " order
 
 static List *
-list_letters(EtlSql *statement, EtlSqlValues *values)
+list_letters(EtlSql *statement, int n, const EtlSqlValue *values)
 {
-	return EtlSqlSelect(statement, values, again_columns, lengthof(again_columns),
+	return EtlSqlSelect(statement, n, values, again_columns, lengthof(again_columns),
 						sizeof(EtlDeadLetter));
 }
 
@@ -67,12 +66,9 @@ List *
 EtlCatalogDeadLetters(int64 pipeline, int64 after, int n)
 {
 	static EtlSql statement = {LETTERS("id > $2", "id")};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	EtlSqlAddBigint(&values, after);
-	EtlSqlAddBigint(&values, n);
-	return list_letters(&statement, &values);
+	return list_letters(
+		&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(after), EtlValueBigint(n)));
 }
 
 List *
@@ -81,14 +77,10 @@ EtlCatalogDeadLettersOf(int64 pipeline, int64 run, const char *sqlstate, int64 a
 {
 	static EtlSql forward = {LETTERS("id > $2 AND run = $4 AND sqlstate = $5", "id")};
 	static EtlSql backward = {LETTERS("id < $2 AND run = $4 AND sqlstate = $5", "id DESC")};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	EtlSqlAddBigint(&values, after);
-	EtlSqlAddBigint(&values, n);
-	EtlSqlAddBigint(&values, run);
-	EtlSqlAddText(&values, sqlstate);
-	return list_letters(backwards ? &backward : &forward, &values);
+	return list_letters(backwards ? &backward : &forward,
+						ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(after),
+								   EtlValueBigint(n), EtlValueBigint(run), EtlValueText(sqlstate)));
 }
 
 void
@@ -96,11 +88,8 @@ EtlCatalogResolve(int64 letter, int64 run)
 {
 	static EtlSql statement = {"UPDATE etl_catalog.dead_letters SET resolved_at = now(), "
 							   "resolved_by = $2 WHERE id = $1"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, letter);
-	EtlSqlAddBigint(&values, run);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(letter), EtlValueBigint(run)));
 }
 
 void
@@ -109,11 +98,8 @@ EtlCatalogResolveBefore(int64 pipeline, int64 run)
 	static EtlSql statement = {"UPDATE etl_catalog.dead_letters SET resolved_at = now(), "
 							   "resolved_by = $2 WHERE pipeline = $1 AND run < $2 "
 							   "AND resolved_at IS NULL"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	EtlSqlAddBigint(&values, run);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(run)));
 }
 
 void
@@ -123,14 +109,11 @@ EtlCatalogFailedAgain(int64 letter, EtlFailedStage stage, const char *sqlstate, 
 	static EtlSql statement = {
 		"UPDATE etl_catalog.dead_letters SET attempts = attempts + 1, last_at = now(), "
 		"stage = $2, sqlstate = $3, message = $4, detail = $5 WHERE id = $1"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, letter);
-	EtlSqlAddText(&values, EtlWordName(&EtlFailedStageWords, stage));
-	EtlSqlAddText(&values, sqlstate);
-	EtlSqlAddText(&values, message);
-	EtlSqlAddText(&values, detail);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(letter),
+											EtlValueText(EtlWordName(&EtlFailedStageWords, stage)),
+											EtlValueText(sqlstate), EtlValueText(message),
+											EtlValueText(detail)));
 }
 
 int64
@@ -143,10 +126,7 @@ EtlCatalogPurge(int64 pipeline, const char *age, bool open)
 		"AND (resolved_at < now() - $2::interval "
 		"OR $3 AND resolved_at IS NULL AND last_at < now() - $2::interval) RETURNING 1) "
 		"SELECT (SELECT count(*) FROM r) + (SELECT count(*) FROM d)"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	EtlSqlAddText(&values, age);
-	EtlSqlAddBoolean(&values, open);
-	return EtlSqlRunForBigint(&statement, &values);
+	return EtlSqlRunForBigint(
+		&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(age), EtlValueBoolean(open)));
 }

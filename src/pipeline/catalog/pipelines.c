@@ -48,7 +48,7 @@ static const EtlSqlColumn written[] = {OPTIONS, AUTHORSHIP, IDENTITY};
 static const EtlSqlColumn columns[] = {OPTIONS, AUTHORSHIP, IDENTITY, MEMBER(id, ETL_SQL_BIGINT)};
 
 static EtlPipeline *
-find_pipeline(EtlSql *statement, EtlSqlValues *values, const char *condition)
+find_pipeline(EtlSql *statement, const char *condition, int n, const EtlSqlValue *values)
 {
 	List *found;
 	EtlPipeline *pipeline;
@@ -56,7 +56,7 @@ find_pipeline(EtlSql *statement, EtlSqlValues *values, const char *condition)
 	if (statement->text == NULL)
 		statement->text = EtlSqlText("SELECT %s FROM etl_catalog.pipelines WHERE %s",
 									 EtlSqlNames(columns, lengthof(columns)), condition);
-	found = EtlSqlSelect(statement, values, columns, lengthof(columns), sizeof(EtlPipeline));
+	found = EtlSqlSelect(statement, n, values, columns, lengthof(columns), sizeof(EtlPipeline));
 	if (found == NIL)
 		return NULL;
 	pipeline = linitial(found);
@@ -76,11 +76,9 @@ EtlPipeline *
 EtlCatalogFind(const char *name, bool missing_ok)
 {
 	static EtlSql statement;
-	EtlSqlValues values = {0};
 	EtlPipeline *pipeline;
 
-	EtlSqlAddText(&values, name);
-	pipeline = find_pipeline(&statement, &values, "name = $1");
+	pipeline = find_pipeline(&statement, "name = $1", ETL_VALUES(EtlValueText(name)));
 	if (pipeline == NULL && !missing_ok)
 		EtlRaiseNoPipeline(name);
 	return pipeline;
@@ -90,61 +88,51 @@ EtlPipeline *
 EtlCatalogFindToChange(const char *name)
 {
 	static EtlSql statement;
-	EtlSqlValues values = {0};
 
-	EtlSqlAddText(&values, name);
-	return find_pipeline(&statement, &values, "name = $1 FOR NO KEY UPDATE");
+	return find_pipeline(&statement, "name = $1 FOR NO KEY UPDATE", ETL_VALUES(EtlValueText(name)));
 }
 
 EtlPipeline *
 EtlCatalogGet(int64 id)
 {
 	static EtlSql statement;
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, id);
-	return find_pipeline(&statement, &values, "id = $1");
+	return find_pipeline(&statement, "id = $1", ETL_VALUES(EtlValueBigint(id)));
 }
 
 int64
 EtlCatalogInsert(const EtlPipeline *pipeline)
 {
 	static EtlSql statement;
-	EtlSqlValues values = {0};
 
 	if (statement.text == NULL)
 		statement.text =
 			EtlSqlText("INSERT INTO etl_catalog.pipelines (%s) VALUES (%s) RETURNING id",
 					   EtlSqlNames(written, lengthof(written)),
 					   EtlSqlParameters(written, lengthof(written), 1));
-	EtlSqlAddStruct(&values, written, lengthof(written), pipeline);
-	return EtlSqlRunForBigint(&statement, &values);
+	return EtlSqlRunForBigint(&statement,
+							  ETL_VALUES(EtlValueStruct(written, lengthof(written), pipeline)));
 }
 
 void
 EtlCatalogUpdate(const EtlPipeline *pipeline)
 {
 	static EtlSql statement;
-	EtlSqlValues values = {0};
 
 	if (statement.text == NULL)
 		statement.text = EtlSqlText("UPDATE etl_catalog.pipelines SET (%s) = (%s) WHERE id = $1",
 									EtlSqlNames(changed, lengthof(changed)),
 									EtlSqlParameters(changed, lengthof(changed), 2));
-	EtlSqlAddBigint(&values, pipeline->id);
-	EtlSqlAddStruct(&values, changed, lengthof(changed), pipeline);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline->id),
+											EtlValueStruct(changed, lengthof(changed), pipeline)));
 }
 
 void
 EtlCatalogSetEnabled(int64 id, bool enabled)
 {
 	static EtlSql statement = {"UPDATE etl_catalog.pipelines SET enabled = $2 WHERE id = $1"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, id);
-	EtlSqlAddBoolean(&values, enabled);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(id), EtlValueBoolean(enabled)));
 }
 
 void
@@ -155,10 +143,8 @@ EtlCatalogDelete(int64 id)
 							   "w AS (DELETE FROM etl_catalog.watermarks WHERE pipeline = $1), "
 							   "r AS (DELETE FROM etl_catalog.runs WHERE pipeline = $1) "
 							   "DELETE FROM etl_catalog.dead_letters WHERE pipeline = $1"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, id);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(id)));
 }
 
 bool
@@ -173,12 +159,10 @@ EtlCatalogAdopt(void)
 	static EtlSql statement = {"UPDATE etl_catalog.pipelines "
 							   "SET system_identifier = $1, database = $2 "
 							   "WHERE NOT etl_catalog.is_at_home(system_identifier, database)"};
-	EtlSqlValues values = {0};
 
 	EtlScheduleAdopt();
-	EtlSqlAddBigint(&values, (int64) GetSystemIdentifier());
-	EtlSqlAdd(&values, OIDOID, ObjectIdGetDatum(MyDatabaseId));
-	return (int64) EtlSqlRun(&statement, &values);
+	return (int64) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint((int64) GetSystemIdentifier()),
+													EtlValueOid(MyDatabaseId)));
 }
 
 int64
@@ -187,7 +171,6 @@ EtlCatalogCountOrphans(void)
 	static EtlSql statement = {
 		"SELECT count(*) FROM etl_catalog.pipelines AS p "
 		"WHERE NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.oid = p.owner)"};
-	EtlSqlValues values = {0};
 
-	return EtlSqlRunForBigint(&statement, &values);
+	return EtlSqlRunForBigint(&statement, ETL_NO_VALUES);
 }

@@ -69,16 +69,15 @@ EtlCatalogStartRun(int64 pipeline, EtlRunKind kind)
 	static EtlSql start = {"INSERT INTO etl_catalog.runs (pipeline, kind, state, pid, "
 						   "started_at) VALUES ($1, $2, 'running', pg_backend_pid(), "
 						   "clock_timestamp()) RETURNING id"};
-	EtlSqlValues values = {0};
 
 	if (crashed.text == NULL)
 		crashed.text = EtlSqlText("WITH ended AS (UPDATE etl_catalog.runs SET state = 'crashed' "
 								  "WHERE pipeline = $1 AND state = 'running' RETURNING *) %s",
 								  add_to_totals());
-	EtlSqlAddBigint(&values, pipeline);
-	(void) EtlSqlRun(&crashed, &values);
-	EtlSqlAddText(&values, EtlWordName(&EtlRunKindWords, kind));
-	return EtlSqlRunForBigint(&start, &values);
+	(void) EtlSqlRun(&crashed, ETL_VALUES(EtlValueBigint(pipeline)));
+	return EtlSqlRunForBigint(
+		&start,
+		ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(EtlWordName(&EtlRunKindWords, kind))));
 }
 
 /*
@@ -89,16 +88,15 @@ void
 EtlCatalogUpdateRun(int64 run, const EtlRunCounters *counters)
 {
 	static EtlSql statement;
-	EtlSqlValues values = {0};
 
 	if (statement.text == NULL)
 		statement.text = EtlSqlText(
 			"UPDATE etl_catalog.runs SET (%s) = (%s) WHERE id = $1 AND state = 'running'",
 			EtlSqlNames(counter_columns, lengthof(counter_columns)),
 			EtlSqlParameters(counter_columns, lengthof(counter_columns), 2));
-	EtlSqlAddBigint(&values, run);
-	EtlSqlAddStruct(&values, counter_columns, lengthof(counter_columns), counters);
-	if (EtlSqlRun(&statement, &values) != 1)
+	if (EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(run),
+										 EtlValueStruct(counter_columns, lengthof(counter_columns),
+														counters))) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("run %lld is no longer the one that runs the pipeline", (long long) run),
@@ -109,18 +107,15 @@ void
 EtlCatalogEndRun(int64 run, EtlRunState state, const char *sqlstate, const char *message)
 {
 	static EtlSql statement;
-	EtlSqlValues values = {0};
 
 	if (statement.text == NULL)
 		statement.text = EtlSqlText(
 			"WITH ended AS (UPDATE etl_catalog.runs SET state = $2, sqlstate = $3, message = $4, "
 			"finished_at = clock_timestamp() WHERE id = $1 AND state = 'running' RETURNING *) %s",
 			add_to_totals());
-	EtlSqlAddBigint(&values, run);
-	EtlSqlAddText(&values, EtlWordName(&EtlRunStateWords, state));
-	EtlSqlAddText(&values, sqlstate);
-	EtlSqlAddText(&values, message);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(run),
+											EtlValueText(EtlWordName(&EtlRunStateWords, state)),
+											EtlValueText(sqlstate), EtlValueText(message)));
 }
 
 bool
@@ -128,10 +123,8 @@ EtlCatalogRunIsOpen(int64 run)
 {
 	static EtlSql statement = {"SELECT FROM etl_catalog.runs WHERE id = $1 AND state = 'running'",
 							   .latest = true};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, run);
-	return EtlSqlRun(&statement, &values) > 0;
+	return EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(run))) > 0;
 }
 
 bool
@@ -139,10 +132,8 @@ EtlCatalogHasOpenRun(int64 pipeline)
 {
 	static EtlSql statement = {
 		"SELECT FROM etl_catalog.runs WHERE pipeline = $1 AND state = 'running'", .latest = true};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	return EtlSqlRun(&statement, &values) > 0;
+	return EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline))) > 0;
 }
 
 const EtlRunResult *
@@ -159,11 +150,10 @@ EtlCatalogRunResult(int64 run)
 		ETL_RUN_COUNTERS(COUNTER)
 #undef COUNTER
 	};
-	EtlSqlValues values = {0};
 	List *found;
 
-	EtlSqlAddBigint(&values, run);
-	found = EtlSqlSelect(&statement, &values, columns, lengthof(columns), sizeof(EtlRunResult));
+	found = EtlSqlSelect(&statement, ETL_VALUES(EtlValueBigint(run)), columns, lengthof(columns),
+						 sizeof(EtlRunResult));
 	if (found == NIL)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("run %lld does not exist any more", (long long) run)));
@@ -185,11 +175,9 @@ EtlCatalogCheckpoints(int64 pipeline)
 {
 	static EtlSql statement = {"SELECT part, position, skipped FROM etl_catalog.checkpoints "
 							   "WHERE pipeline = $1 ORDER BY part"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	return EtlSqlSelect(&statement, &values, checkpoint_columns, lengthof(checkpoint_columns),
-						sizeof(EtlCheckpoint));
+	return EtlSqlSelect(&statement, ETL_VALUES(EtlValueBigint(pipeline)), checkpoint_columns,
+						lengthof(checkpoint_columns), sizeof(EtlCheckpoint));
 }
 
 void
@@ -199,11 +187,11 @@ EtlCatalogSetCheckpoint(int64 pipeline, const EtlCheckpoint *checkpoint)
 		"INSERT INTO etl_catalog.checkpoints (pipeline, part, position, skipped) "
 		"VALUES ($1, $2, $3, $4) ON CONFLICT (pipeline, part) "
 		"DO UPDATE SET position = excluded.position, skipped = excluded.skipped"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	EtlSqlAddStruct(&values, checkpoint_columns, lengthof(checkpoint_columns), checkpoint);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(
+		&statement,
+		ETL_VALUES(EtlValueBigint(pipeline),
+				   EtlValueStruct(checkpoint_columns, lengthof(checkpoint_columns), checkpoint)));
 }
 
 char *
@@ -212,11 +200,9 @@ EtlCatalogWatermark(int64 pipeline, bool pending)
 	static EtlSql statement = {
 		"SELECT CASE WHEN $2 THEN pending ELSE value END FROM etl_catalog.watermarks "
 		"WHERE pipeline = $1"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	EtlSqlAddBoolean(&values, pending);
-	return EtlSqlRunForText(&statement, &values);
+	return EtlSqlRunForText(&statement,
+							ETL_VALUES(EtlValueBigint(pipeline), EtlValueBoolean(pending)));
 }
 
 void
@@ -226,16 +212,11 @@ EtlCatalogSetPending(int64 pipeline, const char *type, const char *value, Timest
 		"INSERT INTO etl_catalog.watermarks (pipeline, type, pending, pending_at) "
 		"VALUES ($1, $2, $3, $4) ON CONFLICT (pipeline) DO UPDATE "
 		"SET type = excluded.type, pending = excluded.pending, pending_at = excluded.pending_at"};
-	EtlSqlValues values = {0};
+	EtlSqlValue time = EtlValueTime(at);
 
-	EtlSqlAddBigint(&values, pipeline);
-	EtlSqlAddText(&values, type);
-	EtlSqlAddText(&values, value);
-	if (TIMESTAMP_NOT_FINITE(at))
-		EtlSqlAddNull(&values, TIMESTAMPTZOID);
-	else
-		EtlSqlAdd(&values, TIMESTAMPTZOID, TimestampTzGetDatum(at));
-	(void) EtlSqlRun(&statement, &values);
+	time.isnull = TIMESTAMP_NOT_FINITE(at); /* 0 is a time, too */
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(type),
+											EtlValueText(value), time));
 }
 
 void
@@ -244,10 +225,8 @@ EtlCatalogPublishWatermark(int64 pipeline)
 	static EtlSql statement = {
 		"UPDATE etl_catalog.watermarks SET value = pending, value_at = pending_at "
 		"WHERE pipeline = $1 AND value IS DISTINCT FROM pending"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline)));
 }
 
 void
@@ -256,8 +235,6 @@ EtlCatalogReset(int64 pipeline)
 	static EtlSql statement = {
 		"WITH c AS (DELETE FROM etl_catalog.checkpoints WHERE pipeline = $1) "
 		"DELETE FROM etl_catalog.watermarks WHERE pipeline = $1"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline)));
 }

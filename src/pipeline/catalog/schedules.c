@@ -32,12 +32,10 @@ EtlScheduleDefinition *
 EtlScheduleRead(int64 pipeline)
 {
 	static EtlSql statement = {"SELECT * FROM etl_catalog.schedules WHERE pipeline = $1"};
-	EtlSqlValues values = {0};
 	List *found;
 
-	EtlSqlAddBigint(&values, pipeline);
-	found = EtlSqlSelect(&statement, &values, definition_columns, lengthof(definition_columns),
-						 sizeof(EtlScheduleDefinition));
+	found = EtlSqlSelect(&statement, ETL_VALUES(EtlValueBigint(pipeline)), definition_columns,
+						 lengthof(definition_columns), sizeof(EtlScheduleDefinition));
 	return found != NIL ? linitial(found) : NULL;
 }
 
@@ -46,7 +44,6 @@ EtlScheduleStore(const EtlScheduleDefinition *definition)
 {
 	static EtlSql statement;
 	const int n = lengthof(definition_columns);
-	EtlSqlValues values = {0};
 
 	if (statement.text == NULL)
 		statement.text = EtlSqlText(
@@ -54,18 +51,15 @@ EtlScheduleStore(const EtlScheduleDefinition *definition)
 			"DO UPDATE SET (%1$s, next_run, retry_at, not_before, files_at) = (%2$s, NULL, NULL, NULL, "
 			"CASE WHEN excluded.watch THEN schedules.files_at END)",
 			EtlSqlNames(definition_columns, n), EtlSqlParameters(definition_columns, n, 1));
-	EtlSqlAddStruct(&values, definition_columns, n, definition);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueStruct(definition_columns, n, definition)));
 }
 
 void
 EtlScheduleDelete(int64 pipeline)
 {
 	static EtlSql statement = {"DELETE FROM etl_catalog.schedules WHERE pipeline = $1"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline)));
 }
 
 void
@@ -77,9 +71,8 @@ EtlScheduleAdopt(void)
 		"(SELECT coalesce(max(r.id), 0) FROM etl_catalog.runs r WHERE r.pipeline = s.pipeline), NULL) "
 		"FROM etl_catalog.pipelines p WHERE p.id = s.pipeline "
 		"AND NOT etl_catalog.is_at_home(p.system_identifier, p.database)"};
-	EtlSqlValues values = {0};
 
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_NO_VALUES);
 }
 
 /* ----------------------------------------------------------------
@@ -152,9 +145,8 @@ EtlScheduleList(void)
 		"	FROM etl_catalog.runs l WHERE l.pipeline = p.id AND l.id > s.last_run AND l.kind = 'load' "
 		"	ORDER BY l.id DESC LIMIT 1) r ON true "
 		"FOR NO KEY UPDATE OF s, p SKIP LOCKED"};
-	EtlSqlValues values = {0};
 
-	return EtlSqlSelect(&statement, &values, scheduled_columns, lengthof(scheduled_columns),
+	return EtlSqlSelect(&statement, ETL_NO_VALUES, scheduled_columns, lengthof(scheduled_columns),
 						sizeof(EtlScheduled));
 }
 
@@ -163,15 +155,13 @@ EtlScheduleWrite(const EtlScheduled *row)
 {
 	static EtlSql statement;
 	const int n = lengthof(written_columns);
-	EtlSqlValues values = {0};
 
 	if (statement.text == NULL)
 		statement.text =
 			EtlSqlText("UPDATE etl_catalog.schedules SET (%s) = (%s) WHERE pipeline = $1",
 					   EtlSqlNames(written_columns, n), EtlSqlParameters(written_columns, n, 2));
-	EtlSqlAddBigint(&values, row->pipeline);
-	EtlSqlAddStruct(&values, written_columns, n, row);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(row->pipeline),
+											EtlValueStruct(written_columns, n, row)));
 }
 
 List *
@@ -183,9 +173,9 @@ EtlScheduleLooks(void)
 		{"pipeline", ETL_SQL_BIGINT, offsetof(EtlScheduleLook, pipeline)},
 		{"is_running", ETL_SQL_BOOLEAN, offsetof(EtlScheduleLook, is_running)},
 	};
-	EtlSqlValues values = {0};
 
-	return EtlSqlSelect(&statement, &values, columns, lengthof(columns), sizeof(EtlScheduleLook));
+	return EtlSqlSelect(&statement, ETL_NO_VALUES, columns, lengthof(columns),
+						sizeof(EtlScheduleLook));
 }
 
 List *
@@ -197,9 +187,9 @@ EtlRunProcesses(void)
 		{"pid", ETL_SQL_INT, offsetof(EtlRunProcess, pid)},
 		{"usesysid", ETL_SQL_ROLE, offsetof(EtlRunProcess, owner)},
 	};
-	EtlSqlValues values = {0};
 
-	return EtlSqlSelect(&statement, &values, columns, lengthof(columns), sizeof(EtlRunProcess));
+	return EtlSqlSelect(&statement, ETL_NO_VALUES, columns, lengthof(columns),
+						sizeof(EtlRunProcess));
 }
 
 int64
@@ -209,10 +199,8 @@ EtlCountRunsBefore(Oid owner)
 		"SELECT count(*) FROM pg_stat_activity AS a, pg_stat_activity AS me "
 		"WHERE me.pid = pg_backend_pid() AND a.backend_type = 'etl pipeline' AND a.usesysid = $1 "
 		"AND (a.backend_start, a.pid) < (me.backend_start, me.pid)"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAdd(&values, OIDOID, ObjectIdGetDatum(owner));
-	return EtlSqlRunForBigint(&statement, &values);
+	return EtlSqlRunForBigint(&statement, ETL_VALUES(EtlValueOid(owner)));
 }
 
 /* ----------------------------------------------------------------
@@ -224,15 +212,6 @@ EtlCountRunsBefore(Oid owner)
 	"(pg_has_role($2, " pipeline ".owner::oid, 'USAGE') OR " \
 	"pg_has_role($2, 'pg_monitor', 'USAGE'))"
 
-static void
-add_names_and_role(EtlSqlValues *values, List *names, Oid role)
-{
-	static const EtlSqlColumn column = {"names", ETL_SQL_TEXTS, 0};
-
-	EtlSqlAddStruct(values, &column, 1, &names);
-	EtlSqlAdd(values, OIDOID, ObjectIdGetDatum(role));
-}
-
 char *
 EtlScheduleUnknown(List *names, Oid role)
 {
@@ -241,10 +220,8 @@ EtlScheduleUnknown(List *names, Oid role)
 		"(SELECT FROM etl_catalog.pipelines p WHERE p.name = a.name AND " MAY_SEE(
 			"p") ") "
 				 "ORDER BY a.n LIMIT 1"};
-	EtlSqlValues values = {0};
 
-	add_names_and_role(&values, names, role);
-	return EtlSqlRunForText(&statement, &values);
+	return EtlSqlRunForText(&statement, ETL_VALUES(EtlValueTexts(names), EtlValueOid(role)));
 }
 
 char *
@@ -254,11 +231,8 @@ EtlScheduleFollowers(const char *name, Oid role)
 		"SELECT string_agg(format('\"%s\"', p.name), ', ' ORDER BY p.name) "
 		"FROM etl_catalog.schedules s JOIN etl_catalog.pipelines p ON p.id = s.pipeline "
 		"WHERE $1 = ANY (s.after) AND " MAY_SEE("p")};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddText(&values, name);
-	EtlSqlAdd(&values, OIDOID, ObjectIdGetDatum(role));
-	return EtlSqlRunForText(&statement, &values);
+	return EtlSqlRunForText(&statement, ETL_VALUES(EtlValueText(name), EtlValueOid(role)));
 }
 
 /*
@@ -282,11 +256,9 @@ EtlScheduleCircle(int64 pipeline, List *names, Oid role)
 				 "FROM way w, LATERAL (SELECT e.name FROM edge e WHERE e.next = w.name "
 				 "ORDER BY e.name NULLS FIRST LIMIT 1) e WHERE w.name IS NOT NULL) "
 				 "SELECT path FROM way WHERE name IS NULL LIMIT 1"};
-	EtlSqlValues values = {0};
 
-	add_names_and_role(&values, names, role);
-	EtlSqlAddBigint(&values, pipeline);
-	return EtlSqlRunForText(&statement, &values);
+	return EtlSqlRunForText(
+		&statement, ETL_VALUES(EtlValueTexts(names), EtlValueOid(role), EtlValueBigint(pipeline)));
 }
 
 /* ----------------------------------------------------------------
@@ -297,10 +269,8 @@ bool
 EtlScheduleWatches(int64 pipeline)
 {
 	static EtlSql statement = {"SELECT FROM etl_catalog.schedules WHERE pipeline = $1 AND watch"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	return EtlSqlRun(&statement, &values) > 0;
+	return EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline))) > 0;
 }
 
 /* Each update wakes the scheduler, so it is made only for a change. */
@@ -310,12 +280,9 @@ EtlScheduleSetWatched(int64 pipeline, const char *path)
 	static EtlSql look = {"SELECT FROM etl_catalog.schedules WHERE pipeline = $1 AND watch "
 						  "AND watched IS DISTINCT FROM $2"};
 	static EtlSql write = {"UPDATE etl_catalog.schedules SET watched = $2 WHERE pipeline = $1"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	EtlSqlAddText(&values, path);
-	if (EtlSqlRun(&look, &values) > 0)
-		(void) EtlSqlRun(&write, &values);
+	if (EtlSqlRun(&look, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(path))) > 0)
+		(void) EtlSqlRun(&write, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(path)));
 }
 
 List *
@@ -332,9 +299,8 @@ EtlScheduleWatched(void)
 		{"pipeline", ETL_SQL_BIGINT, offsetof(EtlWatched, pipeline)},
 		{"watched", ETL_SQL_TEXT, offsetof(EtlWatched, path)},
 	};
-	EtlSqlValues values = {0};
 
-	return EtlSqlSelect(&statement, &values, columns, lengthof(columns), sizeof(EtlWatched));
+	return EtlSqlSelect(&statement, ETL_NO_VALUES, columns, lengthof(columns), sizeof(EtlWatched));
 }
 
 /* ----------------------------------------------------------------
@@ -346,11 +312,8 @@ EtlScheduleSetNotBefore(int64 pipeline, TimestampTz time)
 {
 	static EtlSql statement = {
 		"UPDATE etl_catalog.schedules SET not_before = $2 WHERE pipeline = $1"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	EtlSqlAddTime(&values, time);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueTime(time)));
 }
 
 void
@@ -358,9 +321,6 @@ EtlScheduleSetFilesAt(int64 pipeline, TimestampTz time)
 {
 	static EtlSql statement = {"UPDATE etl_catalog.schedules SET files_at = least(files_at, $2) "
 							   "WHERE pipeline = $1 AND watch"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddBigint(&values, pipeline);
-	EtlSqlAddTime(&values, time);
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueTime(time)));
 }

@@ -14,7 +14,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "pipeline/catalog/catalog.h"
 #include "pipeline/catalog/sql.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -29,7 +28,7 @@
  *	Rights
  * ---------------------------------------------------------------- */
 
-/* Between enter and leave there are the rights, and a connection to SPI. */
+/* Between raise_rights and drop_rights there are the rights, and a connection to SPI. */
 typedef struct Entered
 {
 	Oid user;
@@ -55,7 +54,7 @@ owner_of_catalog(void)
 }
 
 static void
-enter(Entered *entered)
+raise_rights(Entered *entered)
 {
 	Oid owner = owner_of_catalog();
 
@@ -70,7 +69,7 @@ enter(Entered *entered)
 }
 
 static void
-leave(const Entered *entered)
+drop_rights(const Entered *entered)
 {
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
@@ -79,94 +78,71 @@ leave(const Entered *entered)
 	MemoryContextSwitchTo(entered->caller);
 }
 
-void
-EtlCatalogDo(void (*work)(void *arg), void *arg)
-{
-	Entered entered;
-
-	enter(&entered);
-	work(arg);
-	leave(&entered);
-}
-
 /* ----------------------------------------------------------------
  *	Values
  * ---------------------------------------------------------------- */
 
-void
-EtlSqlAdd(EtlSqlValues *values, Oid type, Datum value)
+EtlSqlValue
+EtlValueText(const char *text)
 {
-	Assert(values->n < ETL_SQL_MAX_PARAMETERS);
-	values->types[values->n] = type;
-	values->values[values->n] = value;
-	values->nulls[values->n++] = ' ';
+	return (EtlSqlValue){TEXTOID, text == NULL,
+						 text != NULL ? CStringGetTextDatum(text) : (Datum) 0};
 }
 
-void
-EtlSqlAddNull(EtlSqlValues *values, Oid type)
+EtlSqlValue
+EtlValueBigint(int64 value)
 {
-	EtlSqlAdd(values, type, (Datum) 0);
-	values->nulls[values->n - 1] = 'n';
+	return (EtlSqlValue){INT8OID, false, Int64GetDatum(value)};
 }
 
-void
-EtlSqlAddText(EtlSqlValues *values, const char *text)
+EtlSqlValue
+EtlValueBoolean(bool value)
 {
-	if (text != NULL)
-		EtlSqlAdd(values, TEXTOID, CStringGetTextDatum(text));
-	else
-		EtlSqlAddNull(values, TEXTOID);
+	return (EtlSqlValue){BOOLOID, false, BoolGetDatum(value)};
 }
 
-void
-EtlSqlAddBigint(EtlSqlValues *values, int64 value)
+EtlSqlValue
+EtlValueOid(Oid value)
 {
-	EtlSqlAdd(values, INT8OID, Int64GetDatum(value));
+	return (EtlSqlValue){OIDOID, false, ObjectIdGetDatum(value)};
 }
 
-void
-EtlSqlAddBoolean(EtlSqlValues *values, bool value)
+EtlSqlValue
+EtlValueTime(int64 time)
 {
-	EtlSqlAdd(values, BOOLOID, BoolGetDatum(value));
+	return (EtlSqlValue){TIMESTAMPTZOID, time == 0, TimestampTzGetDatum(time)};
 }
 
-void
-EtlSqlAddTime(EtlSqlValues *values, int64 time)
+EtlSqlValue
+EtlValueTexts(List *texts)
 {
-	if (time != 0)
-		EtlSqlAdd(values, TIMESTAMPTZOID, TimestampTzGetDatum(time));
-	else
-		EtlSqlAddNull(values, TIMESTAMPTZOID);
-}
-
-static void
-add_texts(EtlSqlValues *values, List *list)
-{
-	Datum *elements = palloc(sizeof(Datum) * (list_length(list) + 1));
+	Datum *elements = palloc(sizeof(Datum) * (list_length(texts) + 1));
 	ListCell *lc;
 
-	foreach (lc, list)
+	foreach (lc, texts)
 		elements[foreach_current_index(lc)] = CStringGetTextDatum(lfirst(lc));
-	EtlSqlAdd(values, TEXTARRAYOID,
-			  PointerGetDatum(
-				  construct_array(elements, list_length(list), TEXTOID, -1, false, TYPALIGN_INT)));
+	return (EtlSqlValue){TEXTARRAYOID, false,
+						 PointerGetDatum(construct_array(elements, list_length(texts), TEXTOID, -1,
+														 false, TYPALIGN_INT))};
+}
+
+EtlSqlValue
+EtlValueStruct(const EtlSqlColumn *columns, int n, const void *from)
+{
+	return (EtlSqlValue){.columns = columns, .n = n, .from = from};
 }
 
 /* ----------------------------------------------------------------
  *	Columns
  * ---------------------------------------------------------------- */
 
-/* What a parameter is sent as, and cast to. */
-static const struct
-{
-	Oid type;
-	const char *cast;
-} parameters[] = {
-	[ETL_SQL_BOOLEAN] = {BOOLOID, ""},	  [ETL_SQL_INT] = {INT4OID, ""},
-	[ETL_SQL_BIGINT] = {INT8OID, ""},	  [ETL_SQL_TIME] = {TIMESTAMPTZOID, ""},
-	[ETL_SQL_ROLE] = {OIDOID, ""},		  [ETL_SQL_TEXT] = {TEXTOID, ""},
-	[ETL_SQL_TEXTS] = {TEXTARRAYOID, ""}, [ETL_SQL_JSON] = {TEXTOID, "::jsonb"},
-	[ETL_SQL_WORD] = {TEXTOID, ""},		  [ETL_SQL_INTERVAL] = {TEXTOID, "::interval"},
+/* What a parameter is cast to. */
+static const char *const casts[] = {
+	[ETL_SQL_BOOLEAN] = "",		[ETL_SQL_INT] = "",
+	[ETL_SQL_BIGINT] = "",		[ETL_SQL_TIME] = "",
+	[ETL_SQL_ROLE] = "",		[ETL_SQL_TEXT] = "",
+	[ETL_SQL_TEXTS] = "",		[ETL_SQL_WORD] = "",
+	[ETL_SQL_JSON] = "::jsonb", [ETL_SQL_INTERVAL] = "::interval",
 };
 
 char *
@@ -187,8 +163,7 @@ EtlSqlParameters(const EtlSqlColumn *columns, int n, int first)
 
 	initStringInfo(&list);
 	for (int i = 0; i < n; i++)
-		appendStringInfo(&list, "%s$%d%s", i > 0 ? ", " : "", first + i,
-						 parameters[columns[i].type].cast);
+		appendStringInfo(&list, "%s$%d%s", i > 0 ? ", " : "", first + i, casts[columns[i].type]);
 	return list.data;
 }
 
@@ -201,59 +176,36 @@ EtlIntervalMs(Datum interval)
 	return (int64) Max(Min(DatumGetFloat8(seconds) * 1000, 1e18), -1e18);
 }
 
-static void
-add_number(EtlSqlValues *values, const EtlSqlColumn *column, int64 value)
+static EtlSqlValue
+member_value(const EtlSqlColumn *column, const void *member)
 {
-	Oid type = parameters[column->type].type;
+	EtlSqlValue value;
 
-	if (column->nullable && value == column->null)
-		EtlSqlAddNull(values, type);
-	else
-		EtlSqlAdd(values, type, Int64GetDatum(value));
-}
-
-static void
-add_member(EtlSqlValues *values, const EtlSqlColumn *column, const void *member)
-{
 	switch (column->type)
 	{
 		case ETL_SQL_BOOLEAN:
-			EtlSqlAddBoolean(values, *(const bool *) member);
-			break;
+			return EtlValueBoolean(*(const bool *) member);
 		case ETL_SQL_INT:
-			EtlSqlAdd(values, INT4OID, Int32GetDatum(*(const int *) member));
-			break;
-		case ETL_SQL_BIGINT:
+			return (EtlSqlValue){INT4OID, false, Int32GetDatum(*(const int *) member)};
 		case ETL_SQL_TIME:
-			add_number(values, column, *(const int64 *) member);
-			break;
+			return EtlValueTime(*(const int64 *) member);
 		case ETL_SQL_ROLE:
-			EtlSqlAdd(values, OIDOID, ObjectIdGetDatum(*(const Oid *) member));
-			break;
-		case ETL_SQL_TEXT:
-		case ETL_SQL_JSON:
-			EtlSqlAddText(values, *(char *const *) member);
-			break;
-		case ETL_SQL_TEXTS:
-			if (column->nullable && *(List *const *) member == NIL)
-				EtlSqlAddNull(values, TEXTARRAYOID);
-			else
-				add_texts(values, *(List *const *) member);
-			break;
+			return EtlValueOid(*(const Oid *) member);
 		case ETL_SQL_WORD:
-			EtlSqlAddText(values, EtlWordName(column->words, *(const int *) member));
-			break;
+			return EtlValueText(EtlWordName(column->words, *(const int *) member));
 		case ETL_SQL_INTERVAL:
-			EtlSqlAddText(values, ((const EtlInterval *) member)->text);
-			break;
+			return EtlValueText(((const EtlInterval *) member)->text);
+		case ETL_SQL_TEXTS:
+			value = EtlValueTexts(*(List *const *) member);
+			value.isnull = column->nullable && *(List *const *) member == NIL;
+			return value;
+		case ETL_SQL_BIGINT:
+			value = EtlValueBigint(*(const int64 *) member);
+			value.isnull = column->nullable && *(const int64 *) member == column->null;
+			return value;
+		default: /* ETL_SQL_TEXT, ETL_SQL_JSON */
+			return EtlValueText(*(char *const *) member);
 	}
-}
-
-void
-EtlSqlAddStruct(EtlSqlValues *values, const EtlSqlColumn *columns, int n, const void *from)
-{
-	for (int i = 0; i < n; i++)
-		add_member(values, &columns[i], (const char *) from + columns[i].offset);
 }
 
 static List *
@@ -353,24 +305,55 @@ EtlSqlText(const char *format, ...)
 	return text.data;
 }
 
-/* Between enter and leave. */
-static uint64
-execute(EtlSql *statement, EtlSqlValues *values)
+#define MAX_PARAMETERS 64
+
+typedef struct Parameters
 {
+	int n;
+	Oid types[MAX_PARAMETERS];
+	Datum values[MAX_PARAMETERS];
+	char nulls[MAX_PARAMETERS];
+} Parameters;
+
+static void
+add_parameter(Parameters *parameters, const EtlSqlValue *value)
+{
+	for (int i = 0; i < value->n; i++)
+	{
+		EtlSqlValue member =
+			member_value(&value->columns[i], (const char *) value->from + value->columns[i].offset);
+
+		add_parameter(parameters, &member);
+	}
+	if (value->columns != NULL)
+		return;
+	Assert(parameters->n < MAX_PARAMETERS);
+	parameters->types[parameters->n] = value->type;
+	parameters->values[parameters->n] = value->value;
+	parameters->nulls[parameters->n++] = value->isnull ? 'n' : ' ';
+}
+
+/* Between raise_rights and drop_rights. */
+static uint64
+execute_statement(EtlSql *statement, int n, const EtlSqlValue *values)
+{
+	Parameters p = {0};
 	int result;
 
+	for (int i = 0; i < n; i++)
+		add_parameter(&p, &values[i]);
 	if (statement->plan == NULL)
 	{
-		SPIPlanPtr plan = SPI_prepare(statement->text, values->n, values->types);
+		SPIPlanPtr plan = SPI_prepare(statement->text, p.n, p.types);
 
 		if (plan == NULL || SPI_keepplan(plan) != 0)
 			elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
 		statement->plan = plan;
 	}
-	Assert(SPI_getargcount(statement->plan) == values->n);
+	Assert(SPI_getargcount(statement->plan) == p.n);
 	if (statement->latest)
 		PushActiveSnapshot(GetLatestSnapshot());
-	result = SPI_execute_plan(statement->plan, values->values, values->nulls, statement->latest, 0);
+	result = SPI_execute_plan(statement->plan, p.values, p.nulls, statement->latest, 0);
 	if (statement->latest)
 		PopActiveSnapshot();
 	if (result < 0)
@@ -379,67 +362,67 @@ execute(EtlSql *statement, EtlSqlValues *values)
 }
 
 uint64
-EtlSqlRun(EtlSql *statement, EtlSqlValues *values)
+EtlSqlRun(EtlSql *statement, int n, const EtlSqlValue *values)
 {
 	Entered entered;
-	uint64 n;
+	uint64 found;
 
-	enter(&entered);
-	n = execute(statement, values);
-	leave(&entered);
-	return n;
+	raise_rights(&entered);
+	found = execute_statement(statement, n, values);
+	drop_rights(&entered);
+	return found;
 }
 
 List *
-EtlSqlSelect(EtlSql *statement, EtlSqlValues *values, const EtlSqlColumn *columns, int n,
-			 size_t size)
+EtlSqlSelect(EtlSql *statement, int nvalues, const EtlSqlValue *values, const EtlSqlColumn *columns,
+			 int ncolumns, size_t size)
 {
 	List *list = NIL;
 	Entered entered;
 
-	enter(&entered);
-	(void) execute(statement, values);
+	raise_rights(&entered);
+	(void) execute_statement(statement, nvalues, values);
 	MemoryContextSwitchTo(entered.caller);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		list =
-			lappend(list, read_row(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, columns, n, size));
+		list = lappend(
+			list, read_row(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, columns, ncolumns, size));
 	}
-	leave(&entered);
+	drop_rights(&entered);
 	return list;
 }
 
 int64
-EtlSqlRunForBigint(EtlSql *statement, EtlSqlValues *values)
+EtlSqlRunForBigint(EtlSql *statement, int n, const EtlSqlValue *values)
 {
 	Entered entered;
 	int64 result = 0;
 
-	enter(&entered);
-	if (execute(statement, values) > 0)
+	raise_rights(&entered);
+	if (execute_statement(statement, n, values) > 0)
 	{
 		bool isnull;
 		Datum value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 
 		result = isnull ? 0 : DatumGetInt64(value);
 	}
-	leave(&entered);
+	drop_rights(&entered);
 	return result;
 }
 
 char *
-EtlSqlRunForText(EtlSql *statement, EtlSqlValues *values)
+EtlSqlRunForText(EtlSql *statement, int n, const EtlSqlValue *values)
 {
 	Entered entered;
 	char *result = NULL;
 
-	enter(&entered);
-	if (execute(statement, values) > 0)
+	raise_rights(&entered);
+	if (execute_statement(statement, n, values) > 0)
 	{
 		MemoryContextSwitchTo(entered.caller);
 		result = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	}
-	leave(&entered);
+	drop_rights(&entered);
 	return result;
 }

@@ -63,36 +63,43 @@ typedef struct EtlSql
 	SPIPlanPtr plan;
 } EtlSql;
 
-#define ETL_SQL_MAX_PARAMETERS 40
-
-/* The values of its parameters, which are added in their order. */
-typedef struct EtlSqlValues
+/* The value of a parameter, or those of a struct, in the order of its columns. */
+typedef struct EtlSqlValue
 {
+	Oid type;
+	bool isnull;
+	Datum value;
+	const EtlSqlColumn *columns; /* NULL: one value */
 	int n;
-	Oid types[ETL_SQL_MAX_PARAMETERS];
-	Datum values[ETL_SQL_MAX_PARAMETERS];
-	char nulls[ETL_SQL_MAX_PARAMETERS];
-} EtlSqlValues;
+	const void *from;
+} EtlSqlValue;
 
-extern void EtlSqlAdd(EtlSqlValues *values, Oid type, Datum value);
-extern void EtlSqlAddNull(EtlSqlValues *values, Oid type);
-extern void EtlSqlAddText(EtlSqlValues *values, const char *text); /* NULL is NULL */
-extern void EtlSqlAddBigint(EtlSqlValues *values, int64 value);
-extern void EtlSqlAddBoolean(EtlSqlValues *values, bool value);
-extern void EtlSqlAddTime(EtlSqlValues *values, int64 time); /* 0 is NULL */
-extern void
-EtlSqlAddStruct(EtlSqlValues *values, const EtlSqlColumn *columns, int n, const void *from);
+extern EtlSqlValue EtlValueText(const char *text); /* NULL is NULL */
+extern EtlSqlValue EtlValueBigint(int64 value);
+extern EtlSqlValue EtlValueBoolean(bool value);
+extern EtlSqlValue EtlValueOid(Oid value);
+extern EtlSqlValue EtlValueTime(int64 time); /* 0 is NULL */
+extern EtlSqlValue EtlValueTexts(List *texts);
+extern EtlSqlValue EtlValueStruct(const EtlSqlColumn *columns, int n, const void *from);
+
+/* The values of all parameters of a statement, as two arguments of the functions below. */
+#define ETL_VALUES(...)                                                   \
+	lengthof(((const EtlSqlValue[]){__VA_ARGS__})), (const EtlSqlValue[]) \
+	{                                                                     \
+		__VA_ARGS__                                                       \
+	}
+#define ETL_NO_VALUES 0, NULL
 
 /* The text of a statement that is made of columns, for as long as the process lasts. */
 extern const char *EtlSqlText(const char *format, ...) pg_attribute_printf(1, 2);
 
 /* Runs a statement; returns the number of rows that it gave or was about. */
-extern uint64 EtlSqlRun(EtlSql *statement, EtlSqlValues *values);
+extern uint64 EtlSqlRun(EtlSql *statement, int n, const EtlSqlValue *values);
 /* The first column of its first row; 0 and NULL if there is none. */
-extern int64 EtlSqlRunForBigint(EtlSql *statement, EtlSqlValues *values);
-extern char *EtlSqlRunForText(EtlSql *statement, EtlSqlValues *values);
+extern int64 EtlSqlRunForBigint(EtlSql *statement, int n, const EtlSqlValue *values);
+extern char *EtlSqlRunForText(EtlSql *statement, int n, const EtlSqlValue *values);
 /* The rows that it gives, each a struct of a size, whose members are the columns of those names. */
-extern List *EtlSqlSelect(EtlSql *statement, EtlSqlValues *values, const EtlSqlColumn *columns,
-						  int n, size_t size);
+extern List *EtlSqlSelect(EtlSql *statement, int nvalues, const EtlSqlValue *values,
+						  const EtlSqlColumn *columns, int ncolumns, size_t size);
 
 #endif /* ETL_SQL_H */

@@ -2,8 +2,8 @@
  * check.c
  *		What can be seen to be wrong with a definition before it runs.
  *
- * The texts are parsed alone, to be sure that each is what it should be, then parsed, analyzed and planned in
- * the statements that will run, and held against the rights of whom they will run as.  What PostgreSQL itself says about them there is left as it is.
+ * Each text is parsed alone, to be sure that it is what it should be.  Then it is parsed, analyzed and planned in the
+ * statement that will run, with the rights of the owner.  Errors of PostgreSQL itself are left as they are.
  */
 #include "etl.h"
 

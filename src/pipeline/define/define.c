@@ -29,6 +29,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(etl_create_pipeline);
 PG_FUNCTION_INFO_V1(etl_alter_pipeline);
@@ -37,9 +38,11 @@ PG_FUNCTION_INFO_V1(etl_pause);
 PG_FUNCTION_INFO_V1(etl_resume);
 PG_FUNCTION_INFO_V1(etl_reset);
 PG_FUNCTION_INFO_V1(etl_adopt);
+PG_FUNCTION_INFO_V1(etl_purge);
 
 #define MAX_BATCH_SIZE 1000000
 #define MAX_INTERVAL_MS (INT64CONST(10) * 366 * 24 * 3600 * 1000)
+#define OLDEST_MS (INT64CONST(1000) * 366 * 24 * 3600 * 1000)
 #define DEFAULT_QUERY "SELECT * FROM batch"
 
 /* ----------------------------------------------------------------
@@ -527,4 +530,21 @@ etl_adopt(PG_FUNCTION_ARGS)
 				 errhint("Give them other owners by etl_alter_pipeline(name, owner => ...), or "
 						 "drop them.")));
 	PG_RETURN_INT64(adopted);
+}
+
+/* etl_purge(name text, older_than interval, open boolean) returns bigint */
+Datum
+etl_purge(PG_FUNCTION_ARGS)
+{
+	EtlPipeline *pipeline = EtlFindOwnPipeline(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	char *age = DatumGetCString(DirectFunctionCall1(interval_out, PG_GETARG_DATUM(1)));
+	int64 ms = EtlIntervalMs(PG_GETARG_DATUM(1));
+
+	if (ms < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("older_than must not be negative")));
+	if (ms > OLDEST_MS)
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+						errmsg("older_than must be at most 1000 years")));
+	PG_RETURN_INT64(EtlCatalogPurge(pipeline->id, age, PG_GETARG_BOOL(2)));
 }

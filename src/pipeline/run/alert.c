@@ -17,14 +17,11 @@ EtlAlert(const char *event, int64 pipeline, int64 run)
 {
 	static EtlSql statement = {"SELECT pg_notify('etl_alert', json_strip_nulls(json_build_object("
 							   "'event', $1, 'pipeline', $2, 'run', nullif($3, 0)))::text)"};
-	EtlSqlValues values = {0};
 
-	EtlSqlAddText(&values, event);
-	EtlSqlAddBigint(&values, pipeline);
-	EtlSqlAddBigint(&values, run);
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	(void) EtlSqlRun(&statement, &values);
+	(void) EtlSqlRun(
+		&statement, ETL_VALUES(EtlValueText(event), EtlValueBigint(pipeline), EtlValueBigint(run)));
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }

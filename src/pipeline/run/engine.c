@@ -1,15 +1,13 @@
 /*
  * engine.c
- *		A run: batch by batch, each in a transaction of its own.
+ *		The phases of a run.
  *
  *		start		the lock; "started" is committed before any work
  *		open		a transaction: definition, statements, source, checkpoints
- *		batches		fill (no transaction), then load, dead letters, counters, checkpoint, watermark and
- *					commit; an error that lies in a row sends the batch into isolation, one that another
- *					try may not meet is tried again, any other ends the run
- *		finish		rows that waited for others; the watermark is published
+ *		batches		read (no transaction), then load and commit, each in a transaction of its own
+ *		finish		rows that failed their foreign key, once more; the watermark is published
  *
- * If the query is to see the whole source, the source is spooled to a file first, and is one batch.
+ * If the query is to see the whole source, the source goes into a file first, and is one batch.
  *
  * All that a batch changes commits together, so a run that dies at any moment goes on, in the next
  * run, exactly behind what is in the target.
@@ -17,329 +15,23 @@
 #include "etl.h"
 
 #include "access/xact.h"
-#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "pipeline/catalog/schedules.h"
 #include "pipeline/define/session.h"
+#include "pipeline/run/again.h"
 #include "pipeline/run/alert.h"
+#include "pipeline/run/commit.h"
+#include "pipeline/run/ending.h"
 #include "pipeline/run/engine.h"
 #include "pipeline/run/lock.h"
 #include "pipeline/run/report.h"
-#include "pipeline/run/worker.h"
-#include "pgstat.h"
+#include "pipeline/run/transaction.h"
 #include "source/retry.h"
-#include "storage/latch.h"
-#include "storage/proc.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
-#include "utils/timeout.h"
-
-#define MAX_TRIES 5
-#define FIRST_PAUSE_MS 50
 
 /* ----------------------------------------------------------------
- *	Transactions
- * ---------------------------------------------------------------- */
-
-/* What is allocated from here to the commit goes with the transaction. */
-static void
-begin(void)
-{
-	SetCurrentStatementStartTimestamp();
-	EtlResetSettings();
-	StartTransactionCommand();
-	EtlBecomeOwner();
-	PushActiveSnapshot(GetTransactionSnapshot());
-}
-
-static void
-commit(EtlRun *run)
-{
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(run->context);
-}
-
-/* Within PG_CATCH: ends the failed transaction and gives the error. */
-static ErrorData *
-abort_transaction(EtlRun *run)
-{
-	ErrorData *error;
-
-	MemoryContextSwitchTo(run->batch.loading);
-	error = CopyErrorData();
-	FlushErrorState();
-	AbortCurrentTransaction();
-	MemoryContextSwitchTo(run->context);
-	return error;
-}
-
-/* ----------------------------------------------------------------
- *	What commits with a batch
- * ---------------------------------------------------------------- */
-
-/* Writes how far the source is done when the records before "to" are. */
-static void
-save_checkpoint(EtlRun *run, int to)
-{
-	List *checkpoints = EtlCheckpointsAt(run, to);
-	ListCell *lc;
-
-	foreach (lc, checkpoints)
-		EtlCatalogSetCheckpoint(run->pipeline->id, lfirst(lc));
-}
-
-static void
-count(EtlRunCounters *c, const EtlLoadOutcome *o, int64 read)
-{
-	c->batches++;
-	c->read += read;
-	c->emitted += o->emitted;
-	c->invalid += o->invalid;
-	c->superseded += o->superseded;
-	c->load_failed += o->failed;
-	c->loaded += o->loaded;
-	if (c->inserted >= 0)
-	{
-		c->inserted += o->inserted;
-		c->updated += o->loaded - o->inserted;
-	}
-	c->skipped += o->emitted - o->invalid - o->superseded - o->failed - o->loaded;
-}
-
-/* Commits the records between two numbers, with all that is to be known of them. */
-static void
-commit_records(EtlRun *run, int from, int to, const EtlLoadOutcome *outcome)
-{
-	EtlRunCounters counters = run->counters;
-	int64 faults = counters.malformed + counters.convert_failed;
-	int64 skipped = counters.skipped;
-
-	count(&counters, outcome, to - from);
-	EtlSettleRejects(run, from, to, &counters);
-	counters.converted += to - from - (counters.malformed + counters.convert_failed - faults);
-	save_checkpoint(run, to);
-	EtlSavePendingWatermark(run, outcome);
-	/* A scan that is complete must not be begun again with the watermark of the one before. */
-	if (run->batch.reached_end && to == run->batch.n && run->kind == ETL_RUN_LOAD)
-		EtlCatalogPublishWatermark(run->pipeline->id);
-	EtlCatalogUpdateRun(run->id, &counters);
-	commit(run);
-
-	run->counters = counters;
-	run->rejected =
-		counters.malformed + counters.convert_failed + counters.invalid + counters.load_failed;
-	if (outcome->has_watermark)
-		EtlRaiseWatermark(run, &run->has_watermark, &run->watermark, outcome->watermark,
-						  run->context);
-	run->all_new = run->insert.text != NULL && outcome->loaded > 0 &&
-				   outcome->inserted == outcome->loaded && counters.skipped == skipped;
-	run->mostly_unchanged =
-		run->refresh.text != NULL && outcome->emitted - outcome->loaded > outcome->emitted / 2;
-}
-
-/* Commits a whole source. */
-static void
-commit_whole(EtlRun *run, const EtlLoadOutcome *outcome)
-{
-	EtlRunCounters counters = run->spool->counters;
-
-	count(&counters, outcome, 0);
-	EtlSpoolSettle(run);
-	EtlSavePendingWatermark(run, outcome);
-	EtlCatalogUpdateRun(run->id, &counters);
-	commit(run);
-	run->counters = counters;
-}
-
-/* Rows whose foreign key was missing, again at the end of the run: they were counted already. */
-static void
-commit_parked(EtlRun *run, int from, int to, const EtlLoadOutcome *outcome)
-{
-	EtlRunCounters counters = run->counters;
-	EtlRunCounters ignored = {0};
-	int64 done = outcome->emitted - outcome->failed - outcome->invalid;
-	/* what the query joins may have changed, so that it makes more rows of a record than before */
-	int64 more = Max(done - counters.load_failed, 0);
-
-	counters.emitted += more;
-	counters.load_failed += more - done;
-	counters.superseded += outcome->superseded;
-	counters.loaded += outcome->loaded;
-	if (counters.inserted >= 0)
-	{
-		counters.inserted += outcome->inserted;
-		counters.updated += outcome->loaded - outcome->inserted;
-	}
-	counters.skipped += done - outcome->superseded - outcome->loaded;
-	EtlSettleRejects(run, from, to, &ignored);
-	EtlSavePendingWatermark(run, outcome);
-	EtlCatalogUpdateRun(run->id, &counters);
-	commit(run);
-	run->counters = counters;
-}
-
-/* ----------------------------------------------------------------
- *	A batch
- * ---------------------------------------------------------------- */
-
-/* Whether another try of the same may succeed soon. */
-static bool
-is_passing(int sqlstate)
-{
-	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TRANSACTION_ROLLBACK ||
-		   sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
-}
-
-static void
-wait_before_try(int tries)
-{
-	static uint32 wait_event = 0;
-
-	if (wait_event == 0)
-		wait_event = EtlWaitEventNew("EtlPauseBeforeRetry");
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 FIRST_PAUSE_MS << tries, wait_event);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	EtlTick();
-}
-
-/* One transaction; returns the record to go on with. */
-static int
-load_records(EtlRun *run, int from, bool isolate)
-{
-	int n = run->batch.n;
-	EtlLoadOutcome outcome = {0};
-	int to = n;
-
-	run->converted.pulled = run->emitted.pulled = -1;
-	run->loading = false;
-	run->in_rows = true;
-	begin();
-	if (run->spool != NULL)
-	{
-		EtlAttemptWhole(run, &outcome);
-		commit_whole(run, &outcome);
-		return n;
-	}
-	EtlConvertBatch(run);
-	if (isolate)
-		to = EtlIsolate(run, from, &outcome);
-	else
-		EtlAttempt(run, from, n, &outcome);
-	if (run->batch.letters != NULL && run->kind == ETL_RUN_LOAD)
-		commit_parked(run, from, to, &outcome);
-	else
-		commit_records(run, from, to, &outcome);
-	return to;
-}
-
-/* Of a whole source there is no record to set aside: the row may be made of all of them. */
-static void
-raise_for_whole(EtlRun *run, ErrorData *error)
-{
-	if (run->pipeline->redact != NIL)
-	{
-		error->message = pstrdup(EtlSafeMessage(error));
-		error->detail = NULL;
-		error->hint = NULL;
-		run->in_rows = false; /* what is left of it holds no value */
-	}
-	if (error->hint == NULL)
-		error->hint =
-			"The query sees the whole source, so it is not known which record is at fault. Leave such rows "
-			"out in the query, or state in rules what makes a row good.";
-	ReThrowError(error);
-}
-
-/* No attempt has failed, but the commit of all of them: the next one is to be half as large. */
-static void
-take_fewer(EtlRun *run, ErrorData *error, int rest)
-{
-	if (run->doomed != NULL)
-		ReThrowError(error); /* it has nothing to do with the records */
-	if (Min(run->at_most, rest) == 1)
-		run->doomed = error;
-	else
-		run->at_most = Min(run->at_most, rest) / 2;
-}
-
-/* After an error: how the batch goes on behind the first records, if at all. */
-static void
-judge_error(EtlRun *run, ErrorData *error, int done, bool *isolate, int *tries)
-{
-	if (run->fatal || ProcDiePending)
-		ReThrowError(error);
-	if (EtlLiesInRow(run, error))
-	{
-		if (EtlTakeOtherStatement(run, error))
-			return;
-		if (run->spool != NULL)
-			raise_for_whole(run, error);
-		if (*isolate)
-		{
-			take_fewer(run, error, run->batch.n - done);
-			return;
-		}
-		run->suspect = EtlSuspect(run);
-		*isolate = true;
-		return;
-	}
-	if (!is_passing(error->sqlerrcode) || ++*tries == MAX_TRIES)
-		ReThrowError(error);
-	wait_before_try(*tries);
-}
-
-/* The same, with its error as a value; *done moves on with what was committed. */
-static ErrorData *
-try_load(EtlRun *run, int *done, bool isolate)
-{
-	ErrorData *volatile error = NULL;
-
-	PG_TRY();
-	{
-		*done = load_records(run, *done, isolate);
-	}
-	PG_CATCH();
-	{
-		error = abort_transaction(run);
-	}
-	PG_END_TRY();
-	run->in_rows = error != NULL;
-	EtlSettleParked(run, error == NULL);
-	return error;
-}
-
-static void
-load_batch(EtlRun *run)
-{
-	int done = 0;
-	bool isolate = false;
-	int tries = 0;
-	ErrorData *error;
-
-	EtlEnterBatch(run->pipeline->on_shutdown == ETL_SHUTDOWN_DRAIN);
-	run->at_most = Max(run->batch.n, 1);
-	run->doomed = NULL;
-	do
-	{
-		error = try_load(run, &done, isolate);
-		if (error != NULL)
-			judge_error(run, error, done, &isolate, &tries);
-		else
-		{
-			run->doomed = NULL;
-			run->at_most = Min(run->at_most * 2, Max(run->batch.n, 1));
-		}
-	} while (error != NULL || done < run->batch.n);
-	EtlLeaveBatch();
-}
-
-/* ----------------------------------------------------------------
- *	A run
+ *	Start
  * ---------------------------------------------------------------- */
 
 static void
@@ -363,13 +55,13 @@ check_may_run(const EtlPipeline *pipeline, EtlRunKind kind)
 						errhint("Call etl_resume(%s) first.", quote_literal_cstr(pipeline->name))));
 }
 
-/* Takes the lock and says so, for all to see, before any work. */
+/* Takes the lock and commits that the run has started, before any work. */
 static void
-start(EtlRun *run, int64 pipeline)
+start_run(EtlRun *run, int64 pipeline)
 {
 	MemoryContext old;
 
-	begin();
+	EtlBegin();
 	old = MemoryContextSwitchTo(run->context);
 	run->pipeline = EtlCatalogGet(pipeline);
 	MemoryContextSwitchTo(old);
@@ -384,101 +76,71 @@ start(EtlRun *run, int64 pipeline)
 						errhint("Run it again.")));
 	check_may_run(run->pipeline, run->kind);
 	EtlPinDefinition(run->pipeline);
+	run->read_mode = run->pipeline->whole ? ETL_READ_WHOLE : ETL_READ_BATCHES;
 	run->id = EtlCatalogStartRun(pipeline, run->kind);
-	commit(run);
+	EtlCommit(run);
 }
 
-static void
-open_run(EtlRun *run)
+/* ----------------------------------------------------------------
+ *	Open
+ * ---------------------------------------------------------------- */
+
+static EtlBatchLoad *
+open_run(EtlReading *reading)
 {
+	EtlRun *run = reading->run;
+	EtlBatchLoad *load;
 	MemoryContext old;
 
-	begin();
+	EtlBegin();
 	old = MemoryContextSwitchTo(run->context);
 	run->statements = EtlMakeStatements(run->pipeline);
 	MemoryContextSwitchTo(old);
-	EtlLoadInit(run);
-	if (run->pipeline->whole)
-		EtlSpoolBegin(run);
-	EtlWatermarkInit(run);
-	EtlOpenSource(run);
-	if (run->watching && run->watched != NULL)
-		EtlScheduleSetWatched(run->pipeline->id, run->watched);
-	commit(run);
+	if (run->statements->updates && !run->statements->tells_inserted)
+		run->counters.inserted = run->counters.updated = -1;
+	load = EtlBatchLoadCreate(reading);
+	EtlReadingOpen(reading);
+	if (reading->watching && reading->watched != NULL)
+		EtlScheduleSetWatched(run->pipeline->id, reading->watched);
+	EtlCommit(run);
+	return load;
 }
 
-/* Whoever waits for files to arrive may find none, or none any more: then there is nothing to do. */
+/* A run that was started by the arrival of files may find that they are gone: it has nothing to do. */
 static bool
-found_no_file(const EtlRun *run, const ErrorData *error)
+found_no_file(const EtlReading *reading, const ErrorData *error)
 {
-	return run->watching && run->watched != NULL && run->part == NULL &&
+	return reading->watching && reading->watched != NULL && reading->part == NULL &&
 		   error->sqlerrcode == ERRCODE_UNDEFINED_FILE;
 }
 
 static void
-finish_without_file(EtlRun *run)
+finish_without_file(const EtlReading *reading)
 {
-	begin();
-	EtlScheduleSetWatched(run->pipeline->id, run->watched);
+	const EtlRun *run = reading->run;
+
+	EtlBegin();
+	EtlScheduleSetWatched(run->pipeline->id, reading->watched);
 	EtlCatalogEndRun(run->id, ETL_RUN_SUCCEEDED, NULL, NULL);
-	commit(run);
+	EtlCommit(run);
 	EtlReportEnd(ETL_RUN_SUCCEEDED, 0);
 }
 
-/*
- * Rows that failed their foreign key, once more: what they refer to may have come later in this run.  They may also
- * refer to each other, in either direction.
- */
-static void
-retry_parked_rows(EtlRun *run, bool backwards)
-{
-	int64 after = backwards ? PG_INT64_MAX : 0;
-	bool found = run->parked;
+/* ----------------------------------------------------------------
+ *	Batches
+ * ---------------------------------------------------------------- */
 
-	while (found)
-	{
-		begin();
-		found = EtlNextParked(run, &after, backwards);
-		commit(run);
-		if (found)
-			load_batch(run);
-		EtlCheckShutdown();
-	}
-	run->batch.letters = NULL;
-}
-
-/* All of the source into a file, then into the target, in one transaction. */
+/* Marks how far the source was read, if it can still say that. */
 static void
-load_whole_source(EtlRun *run)
-{
-	while (!run->batch.reached_end)
-	{
-		EtlStartBatch(run);
-		EtlReportStage(ETL_STAGE_READING, run->pipeline->batch_size);
-		EtlFillBatch(run);
-		run->in_rows = true;
-		begin();
-		EtlConvertBatch(run);
-		EtlSpoolBatch(run);
-		commit(run);
-		run->in_rows = false;
-		EtlCheckShutdown();
-	}
-	EtlStartBatch(run);
-	load_batch(run);
-}
-
-/* Marks how far the source was read, if that can still be told. */
-static void
-tell(EtlRun *run)
+mark_position(EtlReading *reading)
 {
 	PG_TRY();
 	{
-		run->rows->kind->tell(run->rows);
+		reading->rows->kind->tell(reading->rows);
 	}
 	PG_CATCH();
 	{
-		(void) abort_transaction(run);
+		(void) EtlAbort(reading->run, reading->batch.loading);
 	}
 	PG_END_TRY();
 }
@@ -488,78 +150,142 @@ tell(EtlRun *run)
  * on there.
  */
 static ErrorData *
-try_fill(EtlRun *run)
+try_fill(EtlReading *reading)
 {
 	ErrorData *volatile error = NULL;
 
 	PG_TRY();
 	{
-		EtlFillBatch(run);
+		EtlReadingFill(reading);
 	}
 	PG_CATCH();
 	{
-		error = abort_transaction(run);
+		error = EtlAbort(reading->run, reading->batch.loading);
 	}
 	PG_END_TRY();
-	if (error != NULL && (run->batch.n == 0 ||
+	if (error != NULL && (reading->batch.n == 0 ||
 						  ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION))
 		ReThrowError(error);
 	if (error != NULL)
-		tell(run);
+		mark_position(reading);
 	return error;
 }
 
-static void
-load_source(EtlRun *run)
+static ErrorData *
+read_batch(EtlBatchLoad *load)
 {
-	int64 failed;
+	ErrorData *error;
 
-	while (!run->batch.reached_end)
+	EtlStartBatch(load);
+	EtlReportStage(ETL_STAGE_READING, load->run->pipeline->batch_size);
+	error = try_fill(load->reading);
+	load->run->taken_in += load->reading->batch.n;
+	return error;
+}
+
+/* The whole source into a file, then into the target, in one transaction. */
+static void
+load_whole_source(EtlBatchLoad *load)
+{
+	while (!load->reading->batch.reached_end)
 	{
-		ErrorData *error;
+		ErrorData *error = read_batch(load);
 
-		EtlStartBatch(run);
-		EtlReportStage(ETL_STAGE_READING, run->pipeline->batch_size);
-		error = try_fill(run);
-		load_batch(run);
+		if (error != NULL)
+			ReThrowError(error);
+		load->run->in_rows = true;
+		EtlBegin();
+		EtlConvertBatch(&load->converted);
+		EtlWholeAdd(load->whole);
+		EtlCommit(load->run);
+		load->run->in_rows = false;
+		EtlCheckShutdown();
+	}
+	EtlStartBatch(load);
+	EtlLoadBatch(load);
+	EtlWholeEnd(load->whole);
+}
+
+static void
+load_source(EtlBatchLoad *load)
+{
+	while (!load->reading->batch.reached_end)
+	{
+		ErrorData *error = read_batch(load);
+
+		EtlLoadBatch(load);
 		if (error != NULL)
 			ReThrowError(error);
 		EtlCheckShutdown();
 	}
-	failed = run->counters.load_failed;
-	retry_parked_rows(run, true);
-	if (run->counters.load_failed < failed)
-		retry_parked_rows(run, false);
 }
 
 static void
-load_letters(EtlRun *run)
+load_letters(EtlBatchLoad *load)
 {
 	int64 after = 0;
 	bool found = true;
 
 	while (found)
 	{
-		begin();
-		found = EtlNextLetters(run, &after);
-		commit(run);
+		EtlStartBatch(load);
+		EtlBegin();
+		found = EtlTakeLetters(load->reading, &after);
+		EtlCommit(load->run);
+		load->run->taken_in += load->reading->batch.n;
 		if (found)
-			load_batch(run);
+			EtlLoadBatch(load);
 		EtlCheckShutdown();
 	}
 }
 
 static void
-finish(EtlRun *run)
+load_deferred(EtlBatchLoad *load, bool backwards)
 {
-	begin();
+	int64 after = backwards ? PG_INT64_MAX : 0;
+	bool found = load->deferred.any;
+
+	while (found)
+	{
+		EtlStartBatch(load);
+		EtlBegin();
+		found = EtlTakeDeferred(load->reading, &load->deferred, &after, backwards);
+		EtlCommit(load->run);
+		if (found)
+			EtlLoadBatch(load);
+		EtlCheckShutdown();
+	}
+}
+
+/*
+ * Rows that failed their foreign key, once more: what they refer to may have come later in this run.  They may also
+ * refer to each other, in either direction.
+ */
+static void
+load_all_deferred(EtlBatchLoad *load)
+{
+	int64 failed = load->run->counters.load_failed;
+
+	load_deferred(load, true);
+	if (load->run->counters.load_failed < failed)
+		load_deferred(load, false);
+}
+
+/* ----------------------------------------------------------------
+ *	Finish
+ * ---------------------------------------------------------------- */
+
+static void
+finish_run(const EtlRun *run)
+{
+	EtlBegin();
 	if (run->kind == ETL_RUN_LOAD)
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &run->counters);
 	EtlCatalogEndRun(run->id, ETL_RUN_SUCCEEDED, NULL, NULL);
 	if (EtlRetention > 0)
 		(void) EtlCatalogPurge(run->pipeline->id, psprintf("%d minutes", EtlRetention), false);
-	commit(run);
+	EtlCommit(run);
 	EtlReportEnd(ETL_RUN_SUCCEEDED, 0);
 }
 
@@ -574,7 +300,7 @@ state_after(const ErrorData *error)
 }
 
 /*
- * What is told of the error that ended a run.  If values are to be kept secret, there is no detail, and nothing of what
+ * What is reported of the error that ended a run.  If values are to be kept secret, there is no detail, and nothing of what
  * the owner's code says but the form of its message.
  */
 static char *
@@ -602,15 +328,15 @@ reason_of(const EtlRun *run, const ErrorData *error)
 
 /* Writes how the run ended; the server's log gets no message, which could show a record. */
 static void
-fail(EtlRun *run, const ErrorData *error)
+write_failure(const EtlRun *run, const ErrorData *error)
 {
-	char *reason = reason_of(run, error);
+	EtlRunState state = state_after(error);
 
-	begin();
-	EtlCatalogEndRun(run->id, state_after(error), unpack_sql_state(error->sqlerrcode), reason);
-	commit(run);
-	EtlReportEnd(state_after(error), error->sqlerrcode);
-	if (state_after(error) == ETL_RUN_FAILED && EtlRetryRefusedWait == 0)
+	EtlBegin();
+	EtlCatalogEndRun(run->id, state, unpack_sql_state(error->sqlerrcode), reason_of(run, error));
+	EtlCommit(run);
+	EtlReportEnd(state, error->sqlerrcode);
+	if (state == ETL_RUN_FAILED && EtlRetryRefusedWait == 0)
 		EtlAlert("failed", run->pipeline->id, run->id);
 	MemoryContextSwitchTo(run->context);
 }
@@ -624,53 +350,53 @@ create_run(EtlRunKind kind)
 
 	run->context = context;
 	run->kind = kind;
-	run->suspect = -2;
-	run->batch.context = AllocSetContextCreate(context, "etl batch", ALLOCSET_DEFAULT_SIZES);
-	run->batch.loading = AllocSetContextCreate(context, "etl load", ALLOCSET_DEFAULT_SIZES);
-	run->batch.size = 1024;
-	run->batch.records = MemoryContextAlloc(context, sizeof(EtlKept) * run->batch.size);
 	return run;
 }
 
-/*
- * Runs a pipeline in this process.  An error before the run has begun is raised; *run_id is set once it has, and
- * then nothing is raised any more: how it ended is in its row.
- */
+static void
+execute_run(EtlReading *reading)
+{
+	EtlBatchLoad *load = open_run(reading);
+
+	if (reading->run->kind == ETL_RUN_RETRY)
+		load_letters(load);
+	else if (reading->run->read_mode == ETL_READ_WHOLE)
+		load_whole_source(load);
+	else
+	{
+		load_source(load);
+		load_all_deferred(load);
+	}
+	finish_run(reading->run);
+}
+
 void
 EtlRunPipeline(int64 pipeline, EtlRunKind kind, void (*started)(int64 run_id))
 {
 	EtlRun *run = create_run(kind);
+	EtlReading *reading = EtlReadingCreate(run);
 	ErrorData *volatile error = NULL;
 
-	start(run, pipeline);
+	start_run(run, pipeline);
 	started(run->id);
 	EtlLimitRuntime(run->pipeline->max_runtime.ms);
 	EtlReportBegin(run);
 	PG_TRY();
 	{
-		open_run(run);
-		if (kind == ETL_RUN_RETRY)
-			load_letters(run);
-		else if (run->spool != NULL)
-			load_whole_source(run);
-		else
-			load_source(run);
-		finish(run);
+		execute_run(reading);
 	}
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
-		error = abort_transaction(run);
+		error = EtlAbort(run, run->context);
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
 	EtlLeaveBatch();
 	EtlUnlimitRuntime();
-	if (error == NULL)
-		EtlSpoolEnd(run);
-	if (error != NULL && found_no_file(run, error))
-		finish_without_file(run);
+	if (error != NULL && found_no_file(reading, error))
+		finish_without_file(reading);
 	else if (error != NULL)
-		fail(run, error);
-	EtlBatchWindow = EtlEmittedWindow = NULL;
+		write_failure(run, error);
+	EtlBatchSlice = EtlEmittedSlice = NULL;
 }

@@ -1,14 +1,14 @@
 /*
  * lock.c
- *		The lock of a pipeline: whoever holds it runs the pipeline.
+ *		The lock of a pipeline, which its run holds.
  *
  * It is of the kind of advisory locks, for those last for the session and outlive an aborted transaction,
  * but with a tag that no key of a user's can have.  pg_advisory_unlock_all() in a user's query frees it all
  * the same; that is why a run also updates its own row with each batch (EtlCatalogUpdateRun).
  *
- * Whoever only wants to know whether a pipeline runs must not be in the way of a run that starts just then.  So there
- * is a second lock, which a run takes when it has the first: to look is to take that one for a moment.  (The lists
- * of those who hold a lock leave out who is in no transaction, as a run is while it reads.)
+ * To ask whether a pipeline runs must not stop a run that starts at the same moment.  So there is a second lock, which a
+ * run takes after the first; to ask is to take the second for a moment.  (pg_locks cannot be asked: it does not
+ * show session locks of a backend that is in no transaction, as a run is while it reads.)
  */
 #include "etl.h"
 

@@ -1,13 +1,13 @@
 /*
  * lock.h
- *		The lock of a pipeline: whoever holds it runs the pipeline.
+ *		The lock of a pipeline, which its run holds.
  */
 #ifndef ETL_LOCK_H
 #define ETL_LOCK_H
 
 #include "pipeline/pipeline.h"
 
-/* Takes the lock for the session or the transaction, without waiting; false if somebody has it. */
+/* Takes the lock for the session or the transaction, without waiting; false if another session has it. */
 extern bool EtlLockPipeline(int64 pipeline, bool session);
 
 /* Whether some session has it. */

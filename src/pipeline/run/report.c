@@ -1,6 +1,6 @@
 /*
  * report.c
- *		What a run tells of itself while it is under way.
+ *		What a run reports while it is under way.
  *
  *		pg_stat_activity	pipeline, run and stage as the query; the pipeline as application_name
  *		etl_progress		the stage, and how far it is: see monitor/progress.h
@@ -16,7 +16,6 @@
 #include "miscadmin.h"
 #include "monitor/progress.h"
 #include "pgstat.h"
-#include "pipeline/run/engine.h"
 #include "pipeline/run/report.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
@@ -29,7 +28,6 @@ static const EtlRun *reported; /* NULL: no run is under way */
 static TimestampTz started_at;
 static TimeoutId log_timeout;
 static bool registered = false;
-static int64 taken_in; /* records, before the batch in hand */
 
 static void
 handle_log_timeout(void)
@@ -148,40 +146,28 @@ EtlReportBegin(const EtlRun *run)
 	EtlSetLogTimeout();
 }
 
-/* Those of the batch in hand; rows that are tried again at the end of a run were counted before. */
-static int
-new_records(void)
-{
-	return reported->batch.letters != NULL && reported->kind == ETL_RUN_LOAD ? 0
-																			 : reported->batch.n;
-}
-
 void
 EtlReportStage(EtlStage stage, int64 rows)
 {
-	const EtlProgress *progress = EtlProgressNow();
-
 	if (reported == NULL)
 		return;
-	if (stage != progress->stage)
+	if (stage != EtlProgressNow()->stage)
 		show_activity(stage);
-	if (reported->spool != NULL)
-		taken_in = reported->spool->counters.read;
-	else if (stage == ETL_STAGE_READING || stage == ETL_STAGE_CONVERTING)
-		taken_in = reported->counters.read;
-	EtlProgressStage(stage, taken_in + (stage == ETL_STAGE_READING ? 0 : new_records()), rows);
+	EtlProgressStage(stage, reported->taken_in, rows);
 	EtlTick();
 }
 
 void
-EtlTellDone(int64 done)
+EtlReportAnyDone(int64 done)
 {
 	const EtlProgress *progress = EtlProgressNow();
-	bool reading = progress->stage == ETL_STAGE_READING;
 
 	if (reported == NULL)
 		return;
-	EtlProgressDone(reading ? taken_in + done : progress->records, done);
+	if (progress->stage == ETL_STAGE_READING)
+		EtlProgressDone(reported->taken_in + done, done);
+	else
+		EtlProgressDone(progress->records, done);
 	EtlTick();
 }
 

@@ -1,27 +1,27 @@
 /*
  * report.h
- *		What a run tells of itself while it is under way.
+ *		What a run reports while it is under way.
  */
 #ifndef ETL_REPORT_H
 #define ETL_REPORT_H
 
 #include "monitor/progress.h"
-#include "pipeline/run/engine.h"
+#include "pipeline/run/run.h"
 
 /* Between them, a run is under way in this process. */
 extern void EtlReportBegin(const EtlRun *run);
 extern void EtlReportEnd(EtlRunState state, int sqlstate);
 
-/* A stage begins that has so many rows before it. */
+/* A stage begins, with a number of rows to process. */
 extern void EtlReportStage(EtlStage stage, int64 rows);
-extern void EtlTellDone(int64 done);
+extern void EtlReportAnyDone(int64 done);
 
-/* So many of them are done: cheap enough to be said of every row, and told of every 64th. */
+/* So many of them are done: cheap enough to be called for every row, and reported for every 64th. */
 static inline void
 EtlReportDone(int64 done)
 {
 	if (unlikely(done % 64 == 0 || EtlTickPending))
-		EtlTellDone(done);
+		EtlReportAnyDone(done);
 }
 
 /* Takes over a changed etl.log_interval. */

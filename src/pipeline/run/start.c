@@ -2,7 +2,7 @@
  * start.c
  *		SQL functions that start a run, and wait for it.
  *
- * The run is done by a dynamic background worker, so nothing has to be preloaded.  Whoever starts it waits on
+ * The run is done by a dynamic background worker, so nothing has to be preloaded.  The backend that starts it waits on
  * the latch for the worker's answer, the number of the run or the reason why there is none; CALL etl_run
  * also waits for its end.  It has committed by then, and holds no snapshot.
  */

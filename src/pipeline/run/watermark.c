@@ -13,24 +13,20 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "pipeline/run/engine.h"
+#include "pipeline/catalog/catalog.h"
 #include "pipeline/define/session.h"
 #include "pipeline/run/lock.h"
+#include "pipeline/run/watermark.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
+#include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(etl_watermark);
 PG_FUNCTION_INFO_V1(etl_watermark_typed);
-
-static Form_pg_attribute
-watermark_attribute(const EtlRun *run)
-{
-	return TupleDescAttr(run->statements->emitted, run->statements->watermark);
-}
 
 static Datum
 from_text(Oid type, int32 typmod, const char *text)
@@ -94,78 +90,76 @@ from_stored(Oid type, const char *text)
 }
 
 static Datum
-copy_value(const EtlRun *run, Datum value, MemoryContext context)
+copy_value(const EtlWatermark *w, Datum value, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
-	Form_pg_attribute attr = watermark_attribute(run);
-	Datum copy = datumCopy(value, attr->attbyval, attr->attlen);
+	Datum copy = datumCopy(value, w->attr->attbyval, w->attr->attlen);
 
 	MemoryContextSwitchTo(old);
 	return copy;
 }
 
 static bool
-is_higher(const EtlRun *run, Datum a, Datum b)
+is_higher(const EtlWatermark *w, Datum a, Datum b)
 {
-	return DatumGetInt32(FunctionCall2Coll((FmgrInfo *) &run->compare,
-										   watermark_attribute(run)->attcollation, a, b)) > 0;
+	return DatumGetInt32(FunctionCall2Coll((FmgrInfo *) &w->compare, w->attr->attcollation, a, b)) >
+		   0;
 }
 
 /* Beyond it a value must be a mistake, and would keep the watermark from moving for ever. */
-static void
-set_max(EtlRun *run, Form_pg_attribute attr)
+static EtlHighest
+find_max(const EtlPipeline *pipeline, Oid type)
 {
 	Datum tomorrow = TimestampTzGetDatum(GetCurrentTimestamp() + USECS_PER_DAY);
+	EtlHighest max = {.known = true};
 
-	run->has_max = true;
-	if (run->pipeline->watermark_max != NULL)
-		run->watermark_max = from_text(attr->atttypid, -1, run->pipeline->watermark_max);
-	else if (attr->atttypid == TIMESTAMPTZOID)
-		run->watermark_max = tomorrow;
-	else if (attr->atttypid == TIMESTAMPOID)
-		run->watermark_max = DirectFunctionCall1(timestamptz_timestamp, tomorrow);
-	else if (attr->atttypid == DATEOID)
-		run->watermark_max = DirectFunctionCall1(timestamptz_date, tomorrow);
+	if (pipeline->watermark_max != NULL)
+		max.value = from_text(type, -1, pipeline->watermark_max);
+	else if (type == TIMESTAMPTZOID)
+		max.value = tomorrow;
+	else if (type == TIMESTAMPOID)
+		max.value = DirectFunctionCall1(timestamptz_timestamp, tomorrow);
+	else if (type == DATEOID)
+		max.value = DirectFunctionCall1(timestamptz_date, tomorrow);
 	else
-		run->has_max = false;
-	if (run->has_max)
-		run->watermark_max = copy_value(run, run->watermark_max, run->context);
+		max.known = false;
+	return max;
 }
 
 void
-EtlWatermarkInit(EtlRun *run)
+EtlWatermarkOpen(EtlWatermark *w, const EtlRun *run)
 {
-	Form_pg_attribute attr;
 	char *pending;
 
+	w->run = run;
 	if (run->statements->watermark < 0)
 		return;
-	attr = watermark_attribute(run);
-	fmgr_info_cxt(lookup_type_cache(attr->atttypid, TYPECACHE_CMP_PROC)->cmp_proc, &run->compare,
+	w->attr = TupleDescAttr(run->statements->emitted, run->statements->watermark);
+	fmgr_info_cxt(lookup_type_cache(w->attr->atttypid, TYPECACHE_CMP_PROC)->cmp_proc, &w->compare,
 				  run->context);
-	set_max(run, attr);
+	w->max = find_max(run->pipeline, w->attr->atttypid);
+	if (w->max.known)
+		w->max.value = copy_value(w, w->max.value, run->context);
 	pending = EtlCatalogWatermark(run->pipeline->id, true);
-	if (pending == NULL)
-		return;
-	run->has_watermark = true;
-	run->watermark = copy_value(run, from_stored(attr->atttypid, pending), run->context);
+	if (pending != NULL)
+		EtlWatermarkRaise(w, &w->highest, from_stored(w->attr->atttypid, pending), run->context);
 }
 
 bool
-EtlBeyondMax(const EtlRun *run, Datum value)
+EtlWatermarkBeyondMax(const EtlWatermark *w, Datum value)
 {
-	return run->has_max && is_higher(run, value, run->watermark_max);
+	return w->max.known && is_higher(w, value, w->max.value);
 }
 
 void
-EtlRaiseWatermark(EtlRun *run, bool *has, Datum *highest, Datum value, MemoryContext context)
+EtlWatermarkRaise(const EtlWatermark *w, EtlHighest *highest, Datum value, MemoryContext context)
 {
-	if (*has && !is_higher(run, value, *highest))
+	if (highest->known && !is_higher(w, value, highest->value))
 		return;
-	if (*has && !watermark_attribute(run)->attbyval)
-		pfree(DatumGetPointer(*highest));
-	*highest = copy_value(run, value, context);
-	*has = true;
+	if (highest->known && !w->attr->attbyval)
+		pfree(DatumGetPointer(highest->value));
+	highest->value = copy_value(w, value, context);
+	highest->known = true;
 }
 
 /* As a time of the run's time zone; infinity if it is none, or none that a timestamptz can hold. */
@@ -185,17 +179,14 @@ as_time(Oid type, Datum value)
 }
 
 void
-EtlSavePendingWatermark(EtlRun *run, const EtlLoadOutcome *outcome)
+EtlWatermarkSave(const EtlWatermark *w, const EtlHighest *raised)
 {
-	Form_pg_attribute attr;
-
-	if (!outcome->has_watermark ||
-		(run->has_watermark && !is_higher(run, outcome->watermark, run->watermark)))
+	if (!raised->known || (w->highest.known && !is_higher(w, raised->value, w->highest.value)))
 		return;
-	attr = watermark_attribute(run);
-	EtlCatalogSetPending(
-		run->pipeline->id, format_type_extended(attr->atttypid, -1, FORMAT_TYPE_FORCE_QUALIFY),
-		to_text(attr->atttypid, outcome->watermark), as_time(attr->atttypid, outcome->watermark));
+	EtlCatalogSetPending(w->run->pipeline->id,
+						 format_type_extended(w->attr->atttypid, -1, FORMAT_TYPE_FORCE_QUALIFY),
+						 to_text(w->attr->atttypid, raised->value),
+						 as_time(w->attr->atttypid, raised->value));
 }
 
 /* ----------------------------------------------------------------

@@ -1,9 +1,9 @@
 /*
- * spool.c
+ * whole.c
  *		A whole source in a file, for a query that is to see all of it at once.
  *
- *		a batch of records -> converted rows		-> spool->rows
- *		what cannot be read or converted			-> spool->letters, written with the rows in the end
+ *		a batch of records -> converted rows		-> whole->rows
+ *		what cannot be read or converted			-> whole->letters, written with the rows in the end
  *
  * The source is read outside of transactions, as always; only the conversion of each batch needs one, a short
  * one.  So what is spooled belongs to none: the tuplestores hold up to work_mem each in memory, and the rest in
@@ -14,7 +14,7 @@
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
-#include "pipeline/run/engine.h"
+#include "pipeline/run/whole.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -44,7 +44,7 @@ letter_text(EtlDeadLetter *letter, int i)
 }
 
 static void
-put_letter(EtlSpool *spool, EtlDeadLetter *letter)
+put_letter(EtlWhole *whole, EtlDeadLetter *letter)
 {
 	Datum *values = palloc0(sizeof(Datum) * (EtlDeadLetterColumnCount + 1));
 	bool *isnull = palloc0(sizeof(bool) * (EtlDeadLetterColumnCount + 1));
@@ -57,10 +57,10 @@ put_letter(EtlSpool *spool, EtlDeadLetter *letter)
 		isnull[i + 1] = text == NULL;
 		values[i + 1] = text != NULL ? CStringGetTextDatum(*text) : (Datum) 0;
 	}
-	tuplestore_putvalues(spool->letters, spool->letter_desc, values, isnull);
+	tuplestore_putvalues(whole->letters, whole->letter_desc, values, isnull);
 }
 
-/* The pointers of the struct are those of another time, but tell which texts there are. */
+/* The pointers of the stored struct are stale; they only say which texts there are. */
 static void
 get_letter(TupleTableSlot *slot, EtlDeadLetter *letter)
 {
@@ -76,84 +76,80 @@ get_letter(TupleTableSlot *slot, EtlDeadLetter *letter)
  * ---------------------------------------------------------------- */
 
 static Tuplestorestate *
-create_store(EtlSpool *spool)
+create_store(EtlWhole *whole)
 {
 	ResourceOwner old = CurrentResourceOwner;
 	Tuplestorestate *store;
 
-	CurrentResourceOwner = spool->owner;
+	CurrentResourceOwner = whole->owner;
 	store = tuplestore_begin_heap(true, true, work_mem);
 	CurrentResourceOwner = old;
 	return store;
 }
 
-void
-EtlSpoolBegin(EtlRun *run)
+EtlWhole *
+EtlWholeBegin(EtlConverted *converted)
 {
-	EtlSpool *spool = MemoryContextAllocZero(run->context, sizeof(EtlSpool));
-	MemoryContext old = MemoryContextSwitchTo(run->context);
+	MemoryContext old = MemoryContextSwitchTo(converted->reading->run->context);
+	EtlWhole *whole = palloc0(sizeof(EtlWhole));
 
-	spool->owner = ResourceOwnerCreate(NULL, "etl spool");
-	spool->rows = create_store(spool);
-	spool->letters = create_store(spool);
-	spool->letter_desc = letter_desc();
-	run->spool = spool;
-	run->converted.nreaders = 1; /* that a tuplestore begins with */
-	run->converted.taken = palloc0(sizeof(bool));
+	whole->converted = converted;
+	whole->owner = ResourceOwnerCreate(NULL, "etl whole source");
+	whole->rows = create_store(whole);
+	whole->letters = create_store(whole);
+	whole->letter_desc = letter_desc();
 	MemoryContextSwitchTo(old);
+	return whole;
 }
 
 /* Only if all went well: a file that could not be written would fail again.  It goes with the process. */
 void
-EtlSpoolEnd(EtlRun *run)
+EtlWholeEnd(EtlWhole *whole)
 {
-	if (run->spool == NULL)
-		return;
-	tuplestore_end(run->spool->rows);
-	tuplestore_end(run->spool->letters);
-	ResourceOwnerDelete(run->spool->owner);
-	run->spool = NULL;
+	tuplestore_end(whole->rows);
+	tuplestore_end(whole->letters);
+	ResourceOwnerDelete(whole->owner);
 }
 
 static void
-spool_rejects(EtlRun *run)
+add_rejects(EtlWhole *whole)
 {
-	EtlRunCounters *counters = &run->spool->counters;
+	EtlRejects *rejects = whole->converted->rejects;
+	EtlRunCounters *counters = &whole->counters;
 	ListCell *lc;
 
-	foreach (lc, run->batch.rejects)
+	foreach (lc, rejects->list)
 	{
 		const EtlReject *reject = lfirst(lc);
 		EtlDeadLetter letter = {0};
 
 		counters->malformed += reject->stage == ETL_FAILED_PARSE;
 		counters->convert_failed += reject->stage == ETL_FAILED_CONVERT;
-		run->rejected++;
-		EtlCheckRejectLimit(run, run->rejected, reject);
-		EtlMakeLetter(run, reject, &letter);
-		put_letter(run->spool, &letter);
+		EtlRejectsCheckLimit(rejects, ++rejects->rejected, reject);
+		EtlRejectsMakeLetter(rejects, reject, &letter);
+		put_letter(whole, &letter);
 	}
 }
 
 /* Keeps the last checkpoint of each part; what a part goes on from is the last one of the batch before. */
 static void
-keep_checkpoints(EtlRun *run)
+keep_checkpoints(EtlWhole *whole)
 {
-	EtlSpool *spool = run->spool;
-	List *checkpoints = EtlCheckpointsAt(run, run->batch.n);
-	MemoryContext old = MemoryContextSwitchTo(run->context);
+	const EtlReading *reading = whole->converted->reading;
+	List *checkpoints = EtlReadingCheckpoints(reading, reading->batch.n);
+	MemoryContext old = MemoryContextSwitchTo(reading->run->context);
 	ListCell *lc;
 
 	foreach (lc, checkpoints)
 	{
 		const EtlCheckpoint *from = lfirst(lc);
-		EtlCheckpoint *to = spool->checkpoints != NIL ? llast(spool->checkpoints) : NULL;
+		EtlCheckpoint *to = whole->checkpoints != NIL ? llast(whole->checkpoints) : NULL;
 
 		if (to == NULL || strcmp(to->part, from->part) != 0)
 		{
 			to = palloc(sizeof(EtlCheckpoint));
 			to->part = pstrdup(from->part);
-			spool->checkpoints = lappend(spool->checkpoints, to);
+			whole->checkpoints = lappend(whole->checkpoints, to);
 		}
 		else
 			pfree(to->position);
@@ -164,20 +160,20 @@ keep_checkpoints(EtlRun *run)
 }
 
 void
-EtlSpoolBatch(EtlRun *run)
+EtlWholeAdd(EtlWhole *whole)
 {
-	EtlBatch *batch = &run->batch;
-	EtlRunCounters *counters = &run->spool->counters;
-	TupleDesc desc = run->converted.desc;
+	const EtlConverted *converted = whole->converted;
+	const EtlBatch *batch = &converted->reading->batch;
+	TupleDesc desc = converted->reading->run->statements->batch;
 	MemoryContext old = MemoryContextSwitchTo(batch->loading);
 
-	for (int i = 0; i < batch->nrows; i++)
-		tuplestore_putvalues(run->spool->rows, desc, batch->values + (size_t) i * desc->natts,
-							 batch->isnull + (size_t) i * desc->natts);
-	spool_rejects(run);
-	keep_checkpoints(run);
-	counters->read += batch->n;
-	counters->converted += batch->nrows;
+	for (int i = 0; i < converted->n; i++)
+		tuplestore_putvalues(whole->rows, desc, converted->values + (size_t) i * desc->natts,
+							 converted->isnull + (size_t) i * desc->natts);
+	add_rejects(whole);
+	keep_checkpoints(whole);
+	whole->counters.read += batch->n;
+	whole->counters.converted += converted->n;
 	MemoryContextSwitchTo(old);
 }
 
@@ -186,15 +182,15 @@ EtlSpoolBatch(EtlRun *run)
  * ---------------------------------------------------------------- */
 
 static void
-write_letters(EtlRun *run)
+write_letters(EtlWhole *whole)
 {
-	EtlSpool *spool = run->spool;
+	const EtlRun *run = whole->converted->reading->run;
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl letter", ALLOCSET_DEFAULT_SIZES);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(spool->letter_desc, &TTSOpsMinimalTuple);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(whole->letter_desc, &TTSOpsMinimalTuple);
 
-	tuplestore_rescan(spool->letters);
-	while (tuplestore_gettupleslot(spool->letters, true, false, slot))
+	tuplestore_rescan(whole->letters);
+	while (tuplestore_gettupleslot(whole->letters, true, false, slot))
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
 		EtlDeadLetter letter;
@@ -214,12 +210,13 @@ write_letters(EtlRun *run)
  * of its own.
  */
 void
-EtlSpoolSettle(EtlRun *run)
+EtlWholeSettle(EtlWhole *whole)
 {
+	const EtlRun *run = whole->converted->reading->run;
 	ListCell *lc;
 
 	EtlCatalogResolveBefore(run->pipeline->id, run->id);
-	write_letters(run);
-	foreach (lc, run->spool->checkpoints)
+	write_letters(whole);
+	foreach (lc, whole->checkpoints)
 		EtlCatalogSetCheckpoint(run->pipeline->id, lfirst(lc));
 }

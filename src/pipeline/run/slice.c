@@ -1,12 +1,12 @@
 /*
- * batch.c
+ * slice.c
  *		Rows in memory as what etl_batch() and etl_emitted() return, and etl_count_new().
  */
 #include "etl.h"
 
 #include "access/htup_details.h"
 #include "executor/executor.h"
-#include "pipeline/run/batch.h"
+#include "pipeline/run/slice.h"
 #include "pipeline/run/report.h"
 #include "scan/scan.h"
 
@@ -14,10 +14,10 @@ PG_FUNCTION_INFO_V1(etl_batch);
 PG_FUNCTION_INFO_V1(etl_emitted);
 PG_FUNCTION_INFO_V1(etl_count_new);
 
-typedef struct WindowRows
+typedef struct SliceRows
 {
 	EtlRows base;
-	EtlWindow *window;
+	EtlSlice *slice;
 	int next;
 	int current;
 
@@ -30,10 +30,10 @@ typedef struct WindowRows
 	Datum *values;
 	bool *isnull;
 	bool deformed;
-} WindowRows;
+} SliceRows;
 
-EtlWindow *EtlBatchWindow = NULL;
-EtlWindow *EtlEmittedWindow = NULL;
+EtlSlice *EtlBatchSlice = NULL;
+EtlSlice *EtlEmittedSlice = NULL;
 
 pg_noreturn static void
 raise_no_batch(const char *function)
@@ -44,12 +44,12 @@ raise_no_batch(const char *function)
 }
 
 static void
-check_columns(const EtlRows *rows, const EtlWindow *window)
+check_columns(const EtlRows *rows, const EtlSlice *slice)
 {
-	bool same = rows->desc->natts == window->desc->natts;
+	bool same = rows->desc->natts == slice->desc->natts;
 
 	for (int i = 0; same && i < rows->desc->natts; i++)
-		same = TupleDescAttr(rows->desc, i)->atttypid == TupleDescAttr(window->desc, i)->atttypid;
+		same = TupleDescAttr(rows->desc, i)->atttypid == TupleDescAttr(slice->desc, i)->atttypid;
 	if (!same)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -60,123 +60,123 @@ check_columns(const EtlRows *rows, const EtlWindow *window)
 static void
 give_reader_back(void *arg)
 {
-	WindowRows *w = arg;
+	SliceRows *w = arg;
 
-	w->window->taken[w->reader] = false;
+	w->slice->taken[w->reader] = false;
 }
 
 /* Takes a place of its own in the store, so that several scans can go on side by side. */
 static void
-open_store(WindowRows *w)
+open_store(SliceRows *w)
 {
-	EtlWindow *window = w->window;
+	EtlSlice *slice = w->slice;
 
-	w->slot = MakeSingleTupleTableSlot(window->desc, &TTSOpsMinimalTuple);
-	while (w->reader < window->nreaders && window->taken[w->reader])
+	w->slot = MakeSingleTupleTableSlot(slice->desc, &TTSOpsMinimalTuple);
+	while (w->reader < slice->nreaders && slice->taken[w->reader])
 		w->reader++;
-	if (w->reader == window->nreaders)
+	if (w->reader == slice->nreaders)
 	{
-		window->taken = repalloc(window->taken, sizeof(bool) * (w->reader + 1));
-		(void) tuplestore_alloc_read_pointer(window->store, EXEC_FLAG_REWIND);
-		window->nreaders++;
+		slice->taken = repalloc(slice->taken, sizeof(bool) * (w->reader + 1));
+		(void) tuplestore_alloc_read_pointer(slice->store, EXEC_FLAG_REWIND);
+		slice->nreaders++;
 	}
-	window->taken[w->reader] = true;
+	slice->taken[w->reader] = true;
 	w->give_back.func = give_reader_back;
 	w->give_back.arg = w;
 	MemoryContextRegisterResetCallback(w->base.context, &w->give_back);
-	tuplestore_select_read_pointer(window->store, w->reader);
-	tuplestore_rescan(window->store);
+	tuplestore_select_read_pointer(slice->store, w->reader);
+	tuplestore_rescan(slice->store);
 }
 
 static void
-open_window(EtlRows *rows, EtlWindow *window)
+open_slice(EtlRows *rows, EtlSlice *slice)
 {
-	WindowRows *w = (WindowRows *) rows;
+	SliceRows *w = (SliceRows *) rows;
 
-	if (window == NULL)
+	if (slice == NULL)
 		raise_no_batch(rows->kind->function);
-	check_columns(rows, window);
-	w->window = window;
-	w->next = window->begin;
+	check_columns(rows, slice);
+	w->slice = slice;
+	w->next = slice->begin;
 	w->values = palloc(sizeof(Datum) * rows->desc->natts);
 	w->isnull = palloc(sizeof(bool) * rows->desc->natts);
-	if (window->store != NULL)
+	if (slice->store != NULL)
 		open_store(w);
 }
 
 static void
 open_batch(EtlRows *rows)
 {
-	open_window(rows, EtlBatchWindow);
+	open_slice(rows, EtlBatchSlice);
 }
 
 static void
 open_emitted(EtlRows *rows)
 {
-	open_window(rows, EtlEmittedWindow);
+	open_slice(rows, EtlEmittedSlice);
 }
 
 static EtlAdvance
-advance_in_store(WindowRows *w)
+advance_in_store(SliceRows *w)
 {
 	MemoryContext old = MemoryContextSwitchTo(w->base.context);
 	bool found;
 
-	tuplestore_select_read_pointer(w->window->store, w->reader);
-	found = tuplestore_gettupleslot(w->window->store, true, false, w->slot);
+	tuplestore_select_read_pointer(w->slice->store, w->reader);
+	found = tuplestore_gettupleslot(w->slice->store, true, false, w->slot);
 	MemoryContextSwitchTo(old);
 	if (!found)
 		return ETL_NO_MORE_ROWS;
-	w->window->pulled = 0; /* a row, and no matter which */
-	EtlReportDone(++w->next - w->window->begin);
+	w->slice->pulled = 0; /* a row, and no matter which */
+	EtlReportDone(++w->next - w->slice->begin);
 	return ETL_ROW;
 }
 
 static EtlAdvance
-window_advance(EtlRows *rows)
+slice_advance(EtlRows *rows)
 {
-	WindowRows *w = (WindowRows *) rows;
-	EtlWindow *window = w->window;
+	SliceRows *w = (SliceRows *) rows;
+	EtlSlice *slice = w->slice;
 
-	if (window->store != NULL)
+	if (slice->store != NULL)
 		return advance_in_store(w);
-	while (w->next < window->end && window->left_out != NULL && window->left_out[w->next])
+	while (w->next < slice->end && slice->left_out != NULL && slice->left_out[w->next])
 		w->next++;
-	if (w->next >= window->end)
+	if (w->next >= slice->end)
 		return ETL_NO_MORE_ROWS;
 	w->deformed = false;
-	window->pulled = w->current = w->next++;
-	EtlReportDone(w->next - window->begin);
+	slice->pulled = w->current = w->next++;
+	EtlReportDone(w->next - slice->begin);
 	return ETL_ROW;
 }
 
 /* The columns of the current row. */
 static void
-locate(WindowRows *w, const Datum **values, const bool **isnull)
+locate(SliceRows *w, const Datum **values, const bool **isnull)
 {
-	const EtlWindow *window = w->window;
+	const EtlSlice *slice = w->slice;
 
-	if (window->store != NULL)
+	if (slice->store != NULL)
 	{
 		slot_getallattrs(w->slot);
 		*values = w->slot->tts_values;
 		*isnull = w->slot->tts_isnull;
 		return;
 	}
-	if (window->tuples == NULL)
+	if (slice->tuples == NULL)
 	{
-		*values = window->values + (size_t) w->current * window->desc->natts;
-		*isnull = window->isnull + (size_t) w->current * window->desc->natts;
+		*values = slice->values + (size_t) w->current * slice->desc->natts;
+		*isnull = slice->isnull + (size_t) w->current * slice->desc->natts;
 		return;
 	}
 	if (!w->deformed)
 	{
 		HeapTupleData tuple;
 
-		tuple.t_len = window->tuples[w->current]->t_len + MINIMAL_TUPLE_OFFSET;
+		tuple.t_len = slice->tuples[w->current]->t_len + MINIMAL_TUPLE_OFFSET;
 		tuple.t_data =
-			(HeapTupleHeader) ((char *) window->tuples[w->current] - MINIMAL_TUPLE_OFFSET);
-		heap_deform_tuple(&tuple, window->desc, w->values, w->isnull);
+			(HeapTupleHeader) ((char *) slice->tuples[w->current] - MINIMAL_TUPLE_OFFSET);
+		heap_deform_tuple(&tuple, slice->desc, w->values, w->isnull);
 		w->deformed = true;
 	}
 	*values = w->values;
@@ -184,12 +184,12 @@ locate(WindowRows *w, const Datum **values, const bool **isnull)
 }
 
 static void
-window_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
+slice_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
 	const Datum *row_values;
 	const bool *row_isnull;
 
-	locate((WindowRows *) rows, &row_values, &row_isnull);
+	locate((SliceRows *) rows, &row_values, &row_isnull);
 	for (int i = 0; i < n; i++)
 	{
 		values[targets[i].place] = row_values[targets[i].column];
@@ -198,28 +198,28 @@ window_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool
 }
 
 static void
-window_rewind(EtlRows *rows)
+slice_rewind(EtlRows *rows)
 {
-	WindowRows *w = (WindowRows *) rows;
+	SliceRows *w = (SliceRows *) rows;
 
-	w->next = w->window->begin;
-	if (w->window->store != NULL)
+	w->next = w->slice->begin;
+	if (w->slice->store != NULL)
 	{
-		tuplestore_select_read_pointer(w->window->store, w->reader);
-		tuplestore_rescan(w->window->store);
+		tuplestore_select_read_pointer(w->slice->store, w->reader);
+		tuplestore_rescan(w->slice->store);
 	}
 }
 
 static void
-window_where(const EtlRows *rows, StringInfo buf)
+slice_where(const EtlRows *rows, StringInfo buf)
 {
-	/* whoever runs the statement knows, and says, which record failed */
+	/* the caller knows which record failed, and reports it */
 }
 
 static bool
-estimate_window(const EtlWindow *window, double *nrows, double *nbytes)
+estimate_slice(const EtlSlice *slice, double *nrows, double *nbytes)
 {
-	*nrows = window != NULL ? window->expected : 10000;
+	*nrows = slice != NULL ? slice->expected : 10000;
 	*nbytes = 0;
 	return true;
 }
@@ -227,36 +227,36 @@ estimate_window(const EtlWindow *window, double *nrows, double *nbytes)
 static bool
 estimate_batch(const EtlArgs *args, double *nrows, double *nbytes)
 {
-	return estimate_window(EtlBatchWindow, nrows, nbytes);
+	return estimate_slice(EtlBatchSlice, nrows, nbytes);
 }
 
 static bool
 estimate_emitted(const EtlArgs *args, double *nrows, double *nbytes)
 {
-	return estimate_window(EtlEmittedWindow, nrows, nbytes);
+	return estimate_slice(EtlEmittedSlice, nrows, nbytes);
 }
 
 static const EtlScanKind batch_kind = {
 	.function = "etl_batch",
 	.entry = etl_batch,
-	.size = sizeof(WindowRows),
+	.size = sizeof(SliceRows),
 	.open = open_batch,
-	.advance = window_advance,
-	.fetch = window_fetch,
-	.rewind = window_rewind,
-	.where = window_where,
+	.advance = slice_advance,
+	.fetch = slice_fetch,
+	.rewind = slice_rewind,
+	.where = slice_where,
 	.estimate = estimate_batch,
 };
 
 static const EtlScanKind emitted_kind = {
 	.function = "etl_emitted",
 	.entry = etl_emitted,
-	.size = sizeof(WindowRows),
+	.size = sizeof(SliceRows),
 	.open = open_emitted,
-	.advance = window_advance,
-	.fetch = window_fetch,
-	.rewind = window_rewind,
-	.where = window_where,
+	.advance = slice_advance,
+	.fetch = slice_fetch,
+	.rewind = slice_rewind,
+	.where = slice_where,
 	.estimate = estimate_emitted,
 };
 
@@ -281,14 +281,14 @@ etl_emitted(PG_FUNCTION_ARGS)
 Datum
 etl_count_new(PG_FUNCTION_ARGS)
 {
-	if (EtlEmittedWindow == NULL)
+	if (EtlEmittedSlice == NULL)
 		raise_no_batch("etl_count_new");
-	EtlEmittedWindow->counted++;
+	EtlEmittedSlice->counted++;
 	PG_RETURN_BOOL(true);
 }
 
 void
-EtlBatchInit(void)
+EtlSliceInit(void)
 {
 	EtlScanAddKind(&batch_kind);
 	EtlScanAddKind(&emitted_kind);

@@ -1,13 +1,13 @@
 /*
- * batch.h
+ * slice.h
  *		Rows in memory as what etl_batch() and etl_emitted() return, and etl_count_new().
  *
  * The two functions stand in the statements of a pipeline: in its query, as "batch", and in the INSERT that
  * takes what the query gave to the target.  They are planned as streaming scans, so the one that runs a
  * statement knows which row was pulled last: after an error that is the row to suspect.
  */
-#ifndef ETL_BATCH_H
-#define ETL_BATCH_H
+#ifndef ETL_SLICE_H
+#define ETL_SLICE_H
 
 #include "access/htup.h"
 #include "pipeline/pipeline.h"
@@ -15,7 +15,7 @@
 #include "utils/tuplestore.h"
 
 /* Rows, of which a statement sees those between begin and end. */
-typedef struct EtlWindow
+typedef struct EtlSlice
 {
 	TupleDesc desc;
 	int begin;
@@ -34,12 +34,12 @@ typedef struct EtlWindow
 	Tuplestorestate *store;
 	int nreaders; /* its read pointers, and */
 	bool *taken;  /* [nreaders] which of them a scan has */
-} EtlWindow;
+} EtlSlice;
 
 /* What etl_batch() and etl_emitted() return in this process; NULL: there is nothing. */
-extern EtlWindow *EtlBatchWindow;
-extern EtlWindow *EtlEmittedWindow;
+extern EtlSlice *EtlBatchSlice;
+extern EtlSlice *EtlEmittedSlice;
 
-extern void EtlBatchInit(void);
+extern void EtlSliceInit(void);
 
-#endif /* ETL_BATCH_H */
+#endif /* ETL_SLICE_H */

@@ -1,0 +1,224 @@
+/*
+ * attempts.c
+ *		The attempts of a transaction, when a row of the batch is at fault.
+ *
+ * Each range that isolate.c names is tried in a subtransaction.  Each success leaves a subtransaction behind that
+ * others' snapshots must look at, so after a number of them what is done is committed, and the rest is left
+ * to a new transaction.
+ *
+ * An error at commit does not point to a record: it is that of another server, or of a constraint that the user's code has
+ * deferred once more.  Then each transaction takes half as many records as the one before, until the record that
+ * cannot be committed alone is found.
+ */
+#include "etl.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pipeline/run/attempts.h"
+#include "pipeline/run/isolate.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#define MAX_SUBTRANSACTIONS 50 /* PGPROC holds 64 */
+
+/* Tries a range in a subtransaction; NULL, or the error if it lies in a row. */
+static ErrorData *
+try_range(EtlLoading *loading, int begin, int end, EtlLoadOutcome *outcome)
+{
+	EtlRejects *rejects = loading->rejects;
+	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext context = CurrentMemoryContext;
+	int nrejects = list_length(rejects->list);
+	ErrorData *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		EtlAttempt(loading, begin, end, outcome);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(rejects->reading->batch.loading);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	if (error == NULL)
+		return NULL;
+	if (!EtlLiesInRow(loading, error))
+		ReThrowError(error);
+	rejects->list = list_truncate(rejects->list, nrejects);
+	return error;
+}
+
+/* The same, with the statement that turns out to be the right one. */
+static ErrorData *
+try_statements(EtlLoading *loading, int begin, int end, EtlLoadOutcome *outcome)
+{
+	ErrorData *error;
+
+	do
+		error = try_range(loading, begin, end, outcome);
+	while (error != NULL && EtlTakeOtherStatement(loading, error));
+	return error;
+}
+
+/* A record that fails alone. */
+static void
+reject_record(EtlLoading *loading, int record, const ErrorData *error,
+			  const EtlLoadOutcome *attempt, EtlLoadOutcome *outcome)
+{
+	int64 rows = Max(attempt->emitted, 1); /* a record that the query fails on counts as one row */
+
+	EtlRejectsAddError(loading->rejects, record, error);
+	if (error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION && attempt->emitted > 0)
+		EtlDefer(loading->deferred, record);
+	outcome->emitted += rows;
+	outcome->failed += rows;
+}
+
+static bool
+is_missing_key(const EtlReject *reject)
+{
+	return reject->sqlstate == ERRCODE_FOREIGN_KEY_VIOLATION && reject->stage == ETL_FAILED_LOAD;
+}
+
+/*
+ * Gives rows whose foreign key was missing a second chance, now that the rest of the batch is there.  Those that
+ * come last go first: what a row waited for stands behind it.  What is left when there have been enough
+ * subtransactions has its chance at the end of the run.
+ */
+static void
+retry_deferred(EtlLoading *loading, int from, int successes, EtlLoadOutcome *outcome)
+{
+	EtlRejects *rejects = loading->rejects;
+	List *list = list_copy(rejects->list);
+
+	for (int i = list_length(list) - 1; i >= 0 && successes < MAX_SUBTRANSACTIONS; i--)
+	{
+		EtlReject *reject = list_nth(list, i);
+		EtlLoadOutcome attempt;
+
+		if (!is_missing_key(reject) || reject->record < from)
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		if (try_statements(loading, reject->record, reject->record + 1, &attempt) != NULL)
+			continue;
+		successes++;
+		rejects->list = list_delete_ptr(rejects->list, reject);
+		outcome->emitted -= attempt.emitted;
+		outcome->failed -= attempt.emitted;
+		EtlOutcomeAdd(loading, outcome, &attempt);
+	}
+}
+
+/* Tries ranges until all records are done, or there were enough subtransactions; returns how many succeeded. */
+static int
+try_ranges(EtlLoading *loading, EtlIsolation *isolation, EtlLoadOutcome *outcome)
+{
+	int successes = 0;
+
+	while (isolation->at < isolation->end && successes < MAX_SUBTRANSACTIONS)
+	{
+		int at = isolation->at;
+		int end = EtlIsolationNext(isolation);
+		EtlLoadOutcome attempt;
+		ErrorData *error;
+
+		CHECK_FOR_INTERRUPTS();
+		error = try_statements(loading, at, end, &attempt);
+		if (error == NULL)
+		{
+			EtlOutcomeAdd(loading, outcome, &attempt);
+			EtlIsolationSucceeded(isolation, end);
+			successes++;
+		}
+		else if (EtlIsolationFailed(isolation, end, EtlSuspect(loading)))
+			reject_record(loading, at, error, &attempt, outcome);
+	}
+	return successes;
+}
+
+static int
+isolate_batch(EtlAttempts *attempts, int from, EtlLoadOutcome *outcome)
+{
+	EtlLoading *loading = attempts->loading;
+	int n = Min(loading->converted->reading->batch.n, from + attempts->at_most);
+	EtlIsolation isolation;
+	int successes;
+
+	if (attempts->doomed != NULL)
+	{
+		const EtlLoadOutcome none = {0};
+
+		reject_record(loading, from, attempts->doomed, &none, outcome);
+		return from + 1;
+	}
+	if (attempts->first)
+		EtlIsolationBegin(&isolation, from, n, attempts->suspect);
+	else
+		EtlIsolationGoOn(&isolation, from, n);
+	successes = try_ranges(loading, &isolation, outcome);
+	attempts->first = false; /* from here on the rest is as good as any */
+	if (isolation.at == n)
+		retry_deferred(loading, from, successes, outcome);
+	return isolation.at;
+}
+
+int
+EtlAttemptsRun(EtlAttempts *attempts, int from, EtlLoadOutcome *outcome)
+{
+	int n = attempts->loading->converted->reading->batch.n;
+
+	memset(outcome, 0, sizeof(*outcome));
+	if (attempts->isolate)
+		return isolate_batch(attempts, from, outcome);
+	EtlAttempt(attempts->loading, from, n, outcome);
+	return n;
+}
+
+/* No attempt has failed, but the commit of all of them: the next one is to be half as large. */
+static void
+take_fewer(EtlAttempts *attempts, ErrorData *error, int rest)
+{
+	if (attempts->doomed != NULL)
+		ReThrowError(error); /* it has nothing to do with the records */
+	if (Min(attempts->at_most, rest) == 1)
+		attempts->doomed = error;
+	else
+		attempts->at_most = Min(attempts->at_most, rest) / 2;
+}
+
+void
+EtlAttemptsFailed(EtlAttempts *attempts, ErrorData *error, int from)
+{
+	if (attempts->isolate)
+	{
+		take_fewer(attempts, error, attempts->loading->converted->reading->batch.n - from);
+		return;
+	}
+	attempts->suspect = EtlSuspect(attempts->loading);
+	attempts->isolate = attempts->first = true;
+}
+
+void
+EtlAttemptsCommitted(EtlAttempts *attempts)
+{
+	attempts->doomed = NULL;
+	attempts->at_most =
+		Min(attempts->at_most * 2, Max(attempts->loading->converted->reading->batch.n, 1));
+}
+
+void
+EtlAttemptsStartBatch(EtlAttempts *attempts)
+{
+	attempts->isolate = attempts->first = false;
+	attempts->suspect = ETL_ANY_RECORD;
+	attempts->at_most = Max(attempts->loading->converted->reading->batch.n, 1);
+	attempts->doomed = NULL;
+}

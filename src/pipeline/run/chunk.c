@@ -1,0 +1,172 @@
+/*
+ * chunk.c
+ *		Rows that the query gave and that go to the target together, in the order of their keys.
+ *
+ * Two runs, or a run and a user, who touch the same rows in the same order wait for each other and do not deadlock;
+ * neighbours in the index are touched together; and a key that comes twice shows.  The order need not
+ * be that of the index, so texts are compared as bytes.
+ */
+#include "etl.h"
+
+#include "catalog/pg_collation.h"
+#include "pipeline/run/chunk.h"
+#include "utils/memutils.h"
+#include "utils/typcache.h"
+
+/* A row of the chunk, by the place that it had before, and a key. */
+static int
+compare_key(const EtlChunk *chunk, int row, const Datum *values, const bool *isnull)
+{
+	int n = chunk->statements->nkeys;
+	size_t at = (size_t) row * n;
+	int result = 0;
+
+	for (int k = 0; k < n && result == 0; k++)
+		result = ApplySortComparator(chunk->values[at + k], chunk->isnull[at + k], values[k],
+									 isnull[k], &chunk->by[k]);
+	return result;
+}
+
+static int
+compare_places(const EtlChunk *chunk, int a, int b)
+{
+	size_t at = (size_t) b * chunk->statements->nkeys;
+
+	return compare_key(chunk, a, chunk->values + at, chunk->isnull + at);
+}
+
+/* Of equal rows the one that came first is first. */
+static int
+compare_rows(const void *a, const void *b, void *arg)
+{
+	int x = *(const int *) a;
+	int y = *(const int *) b;
+	int result = compare_places(arg, x, y);
+
+	return result != 0 ? result : x < y ? -1 : 1;
+}
+
+static void
+get_keys(EtlChunk *chunk)
+{
+	int nkeys = chunk->statements->nkeys;
+	size_t n = (size_t) chunk->n * nkeys;
+
+	chunk->values = MemoryContextAllocHuge(chunk->context, sizeof(Datum) * n);
+	chunk->isnull = MemoryContextAllocHuge(chunk->context, sizeof(bool) * n);
+	for (int i = 0; i < chunk->n; i++)
+		for (int k = 0; k < nkeys; k++)
+			chunk->values[i * nkeys + k] = EtlChunkKey(chunk, i, k, &chunk->isnull[i * nkeys + k]);
+}
+
+/* Puts the rows into the order. */
+static void
+rearrange(EtlChunk *chunk)
+{
+	MinimalTuple *tuples = MemoryContextAlloc(chunk->context, sizeof(MinimalTuple) * chunk->n);
+	int *records = MemoryContextAlloc(chunk->context, sizeof(int) * chunk->n);
+
+	memcpy(tuples, chunk->tuples, sizeof(MinimalTuple) * chunk->n);
+	memcpy(records, chunk->records, sizeof(int) * chunk->n);
+	for (int i = 0; i < chunk->n; i++)
+	{
+		chunk->tuples[i] = tuples[chunk->order[i]];
+		chunk->records[i] = records[chunk->order[i]];
+	}
+}
+
+bool
+EtlChunkSort(EtlChunk *chunk)
+{
+	bool ordered = true;
+	bool twice = false;
+
+	if (chunk->by == NULL)
+		return false;
+	get_keys(chunk);
+	chunk->order = MemoryContextAlloc(chunk->context, sizeof(int) * chunk->n);
+	for (int i = 0; i < chunk->n; i++)
+	{
+		chunk->order[i] = i;
+		ordered &= i == 0 || compare_places(chunk, i - 1, i) <= 0;
+	}
+	if (!ordered)
+	{
+		qsort_arg(chunk->order, chunk->n, sizeof(int), compare_rows, chunk);
+		rearrange(chunk);
+	}
+	for (int i = 1; i < chunk->n && !twice; i++)
+		twice = compare_places(chunk, chunk->order[i - 1], chunk->order[i]) == 0;
+	return twice;
+}
+
+/* The first row whose key is not less than one, or that is greater. */
+static int
+bound(const EtlChunk *chunk, const Datum *values, const bool *isnull, bool greater)
+{
+	int low = 0;
+	int high = chunk->n;
+
+	while (low < high)
+	{
+		int middle = (low + high) / 2;
+		int result = compare_key(chunk, chunk->order[middle], values, isnull);
+
+		if (result < 0 || (greater && result == 0))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int
+EtlChunkFind(const EtlChunk *chunk, const Datum *values, const bool *isnull, int *end)
+{
+	*end = bound(chunk, values, isnull, true);
+	return bound(chunk, values, isnull, false);
+}
+
+void
+EtlChunkAdd(EtlChunk *chunk, int record, MinimalTuple tuple)
+{
+	if (chunk->n == chunk->max)
+	{
+		chunk->max = Max(1024, chunk->max * 2);
+		chunk->tuples = repalloc_huge(chunk->tuples, sizeof(MinimalTuple) * chunk->max);
+		chunk->records = repalloc_huge(chunk->records, sizeof(int) * chunk->max);
+		chunk->superseded = repalloc_huge(chunk->superseded, sizeof(bool) * chunk->max);
+	}
+	chunk->records[chunk->n] = record;
+	chunk->tuples[chunk->n++] = tuple;
+}
+
+void
+EtlChunkReset(EtlChunk *chunk)
+{
+	MemoryContextReset(chunk->context);
+	chunk->n = chunk->loaded = 0;
+}
+
+void
+EtlChunkOpen(EtlChunk *chunk, const EtlStatements *statements, MemoryContext context)
+{
+	chunk->statements = statements;
+	chunk->context = AllocSetContextCreate(context, "etl chunk", ALLOCSET_DEFAULT_SIZES);
+	chunk->tuples = MemoryContextAlloc(context, sizeof(MinimalTuple));
+	chunk->records = MemoryContextAlloc(context, sizeof(int));
+	chunk->superseded = MemoryContextAlloc(context, sizeof(bool));
+	if (!statements->key_is_plain)
+		return;
+	chunk->by = MemoryContextAllocZero(context, sizeof(SortSupportData) * statements->nkeys);
+	for (int k = 0; k < statements->nkeys; k++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(statements->emitted, statements->keys[k]);
+		SortSupport by = &chunk->by[k];
+
+		by->ssup_cxt = context;
+		by->ssup_collation = OidIsValid(attr->attcollation) ? C_COLLATION_OID : InvalidOid;
+		PrepareSortSupportFromOrderingOp(
+			lookup_type_cache(attr->atttypid, TYPECACHE_LT_OPR)->lt_opr, by);
+	}
+}

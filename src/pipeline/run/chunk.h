@@ -1,0 +1,50 @@
+/*
+ * chunk.h
+ *		Rows that the query gave and that go to the target together, in the order of their keys.
+ */
+#ifndef ETL_CHUNK_H
+#define ETL_CHUNK_H
+
+#include "access/htup_details.h"
+#include "pipeline/define/statements.h"
+#include "utils/sortsupport.h"
+
+typedef struct EtlChunk
+{
+	const EtlStatements *statements;
+	MemoryContext context; /* of the rows */
+	SortSupport by;		   /* [nkeys of statements]; NULL: rows stay as they come */
+	int n;
+	int max;
+	MinimalTuple *tuples; /* [max] */
+	int *records;		  /* the record of each; -1: it is not known */
+	bool *superseded;	  /* rows that are not to be loaded */
+	int loaded; /* rows of the last one, which are still there while the attempt is not over */
+
+	/* the keys, once the chunk is in their order: [nkeys] of each row, by the place that it had before */
+	Datum *values;
+	bool *isnull;
+	int *order;
+} EtlChunk;
+
+extern void EtlChunkOpen(EtlChunk *chunk, const EtlStatements *statements, MemoryContext context);
+extern void EtlChunkReset(EtlChunk *chunk);
+extern void EtlChunkAdd(EtlChunk *chunk, int record, MinimalTuple tuple);
+/* Puts the chunk into the order of its keys; whether one comes twice. */
+extern bool EtlChunkSort(EtlChunk *chunk);
+/* The first row of a key in a sorted chunk; *end is behind the last one. */
+extern int EtlChunkFind(const EtlChunk *chunk, const Datum *values, const bool *isnull, int *end);
+
+/* A column of a key of a row. */
+static inline Datum
+EtlChunkKey(const EtlChunk *chunk, int row, int k, bool *isnull)
+{
+	MinimalTuple minimal = chunk->tuples[row];
+	HeapTupleData tuple;
+
+	tuple.t_len = minimal->t_len + MINIMAL_TUPLE_OFFSET;
+	tuple.t_data = (HeapTupleHeader) ((char *) minimal - MINIMAL_TUPLE_OFFSET);
+	return heap_getattr(&tuple, chunk->statements->keys[k] + 1, chunk->statements->emitted, isnull);
+}
+
+#endif /* ETL_CHUNK_H */

@@ -1,0 +1,32 @@
+/*
+ * commit.h
+ *		A batch into the target, with all that commits with it.
+ */
+#ifndef ETL_COMMIT_H
+#define ETL_COMMIT_H
+
+#include "pipeline/run/attempts.h"
+
+/* All parts of a run. */
+typedef struct EtlBatchLoad
+{
+	EtlRun *run;
+	EtlReading *reading;
+	EtlChunk chunk;
+	EtlDeferred deferred;
+	EtlRejects rejects;
+	EtlConverted converted;
+	EtlWatermark watermark;
+	EtlLoading loading;
+	EtlAttempts attempts;
+	EtlWhole *whole; /* NULL: the source is read in batches */
+} EtlBatchLoad;
+
+/* Makes all parts of a run whose statements are made. */
+extern EtlBatchLoad *EtlBatchLoadCreate(EtlReading *reading);
+/* Empties the batch, and forgets what became of the one before. */
+extern void EtlStartBatch(EtlBatchLoad *load);
+/* Loads and commits the batch, in as many transactions as it takes. */
+extern void EtlLoadBatch(EtlBatchLoad *load);
+
+#endif /* ETL_COMMIT_H */

@@ -1,0 +1,110 @@
+/*
+ * convert.c
+ *		The records of a batch -> rows, faults of values aside.
+ */
+#include "etl.h"
+
+#include "miscadmin.h"
+#include "pipeline/run/convert.h"
+#include "pipeline/run/report.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+void
+EtlConvertedReset(EtlConverted *converted)
+{
+	converted->n = -1;
+	converted->rejects->list = NIL;
+}
+
+static void
+reject_fault(EtlRejects *rejects, int record, const EtlFault *fault)
+{
+	EtlReject *reject = palloc0(sizeof(EtlReject));
+
+	reject->record = record;
+	reject->stage = ETL_FAILED_PARSE;
+	reject->sqlstate = fault->sqlstate;
+	reject->message = reject->safe_message = fault->message;
+	reject->detail = fault->detail;
+	EtlRejectsAdd(rejects, reject);
+}
+
+static void
+reject_value(EtlRejects *rejects, int record, const EtlRows *rows)
+{
+	EtlReject *reject = palloc0(sizeof(EtlReject));
+
+	reject->record = record;
+	reject->stage = ETL_FAILED_CONVERT;
+	reject->column = rows->columns[rows->fault_column].name;
+	reject->value = rows->converting_null ? NULL : pstrdup(rows->text.data);
+	reject->sqlstate = rows->fault.sqlstate;
+	reject->message = rows->fault.message;
+	reject->safe_message = psprintf("column \"%s\": invalid value for type %s", reject->column,
+									format_type_be(rows->columns[rows->fault_column].type));
+	reject->detail = rows->fault.detail;
+	EtlRejectsAdd(rejects, reject);
+}
+
+static void
+allocate(EtlConverted *converted, int records, int natts)
+{
+	MemoryContext context = converted->reading->batch.loading;
+
+	converted->record_of = palloc(sizeof(int) * (records + 1));
+	converted->row_of = palloc(sizeof(int) * (records + 1));
+	converted->values = MemoryContextAllocHuge(context, sizeof(Datum) * natts * (records + 1));
+	converted->isnull = MemoryContextAllocHuge(context, sizeof(bool) * natts * (records + 1));
+}
+
+/* Converts a record into the row behind those that there are; false if it is faulty. */
+static bool
+convert_record(EtlConverted *converted, int record, int nrows)
+{
+	EtlRows *rows = converted->reading->rows;
+	const EtlKept *kept = &converted->reading->batch.records[record];
+	size_t place = (size_t) nrows * rows->desc->natts;
+
+	if (kept->advance != ETL_ROW)
+	{
+		reject_fault(converted->rejects, record, &kept->fault);
+		return false;
+	}
+	rows->kind->use(rows, kept);
+	rows->kind->fetch(rows, rows->wanted, rows->nwanted, converted->values + place,
+					  converted->isnull + place);
+	if (rows->faulty)
+		reject_value(converted->rejects, record, rows);
+	return !rows->faulty;
+}
+
+void
+EtlConvertBatch(EtlConverted *converted)
+{
+	EtlBatch *batch = &converted->reading->batch;
+	EtlRejects *rejects = converted->rejects;
+	int nrows = 0;
+	MemoryContext old;
+
+	if (converted->n >= 0)
+	{
+		rejects->list = list_truncate(rejects->list, converted->nfaulty);
+		return;
+	}
+	EtlReportStage(ETL_STAGE_CONVERTING, batch->n);
+	old = MemoryContextSwitchTo(batch->loading);
+	rejects->list = NIL;
+	allocate(converted, batch->n, converted->reading->rows->desc->natts);
+	for (int i = 0; i < batch->n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		EtlReportDone(i);
+		converted->row_of[i] = nrows;
+		if (convert_record(converted, i, nrows))
+			converted->record_of[nrows++] = i;
+	}
+	converted->row_of[batch->n] = converted->n = nrows;
+	converted->nfaulty = list_length(rejects->list);
+	MemoryContextSwitchTo(old);
+}

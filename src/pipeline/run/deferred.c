@@ -1,0 +1,198 @@
+/*
+ * deferred.c
+ *		Rows that failed their foreign key, and what comes to their keys meanwhile.
+ *
+ * Such a row is tried again after its batch and at the end of the run.  A later row of the same key supersedes it.  So
+ * for each of these keys the highest position in the source is kept from which a row was loaded since.
+ *
+ * What an attempt or a transaction loaded that was rolled back does not count.
+ */
+#include "etl.h"
+
+#include "pipeline/run/deferred.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+
+#define MAX_ROWS 100000 /* that are known of: a few MB, looked for in each chunk */
+
+/* A row of a key came from a position. */
+typedef struct Arrived
+{
+	int row; /* of those that wait */
+	int64 position;
+} Arrived;
+
+static EtlDeferredRow *
+add_row(EtlDeferred *deferred)
+{
+	if (deferred->n == deferred->max)
+	{
+		deferred->max = Max(64, deferred->max * 2);
+		deferred->rows = deferred->rows == NULL
+							 ? palloc(sizeof(EtlDeferredRow) * deferred->max)
+							 : repalloc(deferred->rows, sizeof(EtlDeferredRow) * deferred->max);
+	}
+	return &deferred->rows[deferred->n++];
+}
+
+static void
+copy_key(const EtlChunk *chunk, int from, EtlDeferredRow *to)
+{
+	const EtlStatements *s = chunk->statements;
+
+	to->values = palloc(sizeof(Datum) * s->nkeys);
+	to->isnull = palloc(sizeof(bool) * s->nkeys);
+	for (int k = 0; k < s->nkeys; k++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(s->emitted, s->keys[k]);
+		Datum value = EtlChunkKey(chunk, from, k, &to->isnull[k]);
+
+		to->values[k] = to->isnull[k] ? (Datum) 0 : datumCopy(value, attr->attbyval, attr->attlen);
+	}
+}
+
+void
+EtlDefer(EtlDeferred *deferred, int record)
+{
+	const EtlChunk *chunk = deferred->chunk;
+	const EtlStatements *s = chunk->statements;
+	int n = chunk->n > 0 ? chunk->n : chunk->loaded;
+	MemoryContext old = MemoryContextSwitchTo(deferred->run->context);
+
+	/* with a watermark, its value decides which row is the later one */
+	if (chunk->by == NULL || !s->updates || s->watermark >= 0 ||
+		deferred->batch->of == ETL_OF_DEFERRED)
+		n = 0;
+	for (int i = 0; i < n && deferred->n < MAX_ROWS; i++)
+	{
+		EtlDeferredRow *row = add_row(deferred);
+
+		copy_key(chunk, i, row);
+		row->position = EtlBatchPosition(deferred->batch, record);
+		row->letter = 0;
+		row->latest = row->committed = -1;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+void
+EtlDeferredAs(EtlDeferred *deferred, int record, int64 letter)
+{
+	int64 position = EtlBatchPosition(deferred->batch, record);
+
+	deferred->any = true;
+	for (int i = deferred->n - 1; i >= 0 && deferred->rows[i].position >= position; i--)
+		if (deferred->rows[i].position == position)
+			deferred->rows[i].letter = letter;
+}
+
+void
+EtlDeferredPositions(EtlDeferred *deferred, EtlBatch *batch)
+{
+	int r = 0;
+
+	batch->positions = MemoryContextAlloc(batch->context, sizeof(int64) * (batch->n + 1));
+	for (int i = 0; i < batch->n; i++)
+	{
+		while (r < deferred->n && deferred->rows[r].letter < batch->letters[i])
+			r++;
+		batch->positions[i] = r < deferred->n && deferred->rows[r].letter == batch->letters[i]
+								  ? deferred->rows[r].position
+								  : deferred->run->counters.read;
+	}
+}
+
+/*
+ * Of dead letters that are tried again together it must be known which one a row is of, if that matters: the error
+ * makes them be tried one by one.
+ */
+static void
+insist_on_record(const EtlDeferred *deferred, const EtlDeferredRow *row, int record, int first)
+{
+	if (record >= 0 || deferred->batch->of != ETL_OF_DEFERRED ||
+		row->latest < EtlBatchPosition(deferred->batch, first))
+		return;
+	ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION),
+					errmsg_internal("it is not known which record a row is of")));
+}
+
+static void
+note_arrival(EtlDeferred *deferred, int row, int64 position)
+{
+	MemoryContext old = MemoryContextSwitchTo(deferred->batch->loading);
+	Arrived *arrived = palloc(sizeof(Arrived));
+
+	*arrived = (Arrived){row, position};
+	deferred->arrived = lappend(deferred->arrived, arrived);
+	MemoryContextSwitchTo(old);
+}
+
+int
+EtlDeferredSupersede(EtlDeferred *deferred, int first, int last)
+{
+	const EtlChunk *chunk = deferred->chunk;
+	int superseded = 0;
+
+	for (int r = 0; r < deferred->n; r++)
+	{
+		const EtlDeferredRow *row = &deferred->rows[r];
+		int end;
+
+		for (int i = EtlChunkFind(chunk, row->values, row->isnull, &end); i < end; i++)
+		{
+			int record = chunk->records[i];
+			int64 position = EtlBatchPosition(deferred->batch, record >= 0 ? record : last);
+
+			insist_on_record(deferred, row, record, first);
+			if (chunk->superseded[i])
+				continue;
+			if (position < row->latest)
+			{
+				chunk->superseded[i] = true;
+				superseded++;
+			}
+			else
+				note_arrival(deferred, r, position);
+		}
+	}
+	return superseded;
+}
+
+void
+EtlDeferredBegin(EtlDeferred *deferred)
+{
+	deferred->arrived = NIL;
+}
+
+void
+EtlDeferredLoaded(EtlDeferred *deferred)
+{
+	ListCell *lc;
+
+	foreach (lc, deferred->arrived)
+	{
+		const Arrived *arrived = lfirst(lc);
+		EtlDeferredRow *row = &deferred->rows[arrived->row];
+
+		row->latest = Max(row->latest, arrived->position);
+	}
+	deferred->arrived = NIL;
+}
+
+void
+EtlDeferredSettle(EtlDeferred *deferred, bool committed)
+{
+	deferred->arrived = NIL;
+	if (committed)
+		deferred->committed = deferred->n;
+	deferred->n = deferred->committed;
+	for (int i = 0; i < deferred->n; i++)
+	{
+		EtlDeferredRow *row = &deferred->rows[i];
+
+		if (committed)
+			row->committed = row->latest;
+		else
+			row->latest = row->committed;
+	}
+}

@@ -1,0 +1,51 @@
+/*
+ * deferred.h
+ *		Rows that failed their foreign key, and what comes to their keys meanwhile.
+ */
+#ifndef ETL_DEFERRED_H
+#define ETL_DEFERRED_H
+
+#include "pipeline/run/chunk.h"
+#include "pipeline/run/read.h"
+
+/* A row that waits, and the highest position in the source from which a row of its key was loaded since. */
+typedef struct EtlDeferredRow
+{
+	Datum *values; /* of the key */
+	bool *isnull;
+	int64 position;
+	int64 letter;	 /* that its record has become; 0: none */
+	int64 latest;	 /* -1: none was loaded */
+	int64 committed; /* the same, of transactions before */
+} EtlDeferredRow;
+
+typedef struct EtlDeferred
+{
+	const EtlRun *run;
+	const EtlBatch *batch;
+	const EtlChunk *chunk;
+	bool any; /* dead letters of this run only wait for rows that may have come since */
+	int n;
+	int max;
+	int committed;		  /* of n, those of transactions before */
+	EtlDeferredRow *rows; /* in the order of the source */
+	List *arrived;		  /* by the attempt under way: rows that supersede them */
+} EtlDeferred;
+
+/* Keeps the keys of a record that failed when it was tried alone: its rows are those of the chunk. */
+extern void EtlDefer(EtlDeferred *deferred, int record);
+/* A record of the batch has become a dead letter. */
+extern void EtlDeferredAs(EtlDeferred *deferred, int record, int64 letter);
+/* The positions of dead letters that are tried again; one that is not known is behind all that are. */
+extern void EtlDeferredPositions(EtlDeferred *deferred, EtlBatch *batch);
+/*
+ * Marks as superseded the rows of the chunk, which is sorted, whose keys have a later row by now; returns how many.  A row
+ * of a record that is not known is one of those between "first" and "last".
+ */
+extern int EtlDeferredSupersede(EtlDeferred *deferred, int first, int last);
+/* The attempt under way begins, or has succeeded; the transaction was committed, or not. */
+extern void EtlDeferredBegin(EtlDeferred *deferred);
+extern void EtlDeferredLoaded(EtlDeferred *deferred);
+extern void EtlDeferredSettle(EtlDeferred *deferred, bool committed);
+
+#endif /* ETL_DEFERRED_H */

@@ -1,0 +1,63 @@
+/*
+ * load.h
+ *		One attempt to take a range of a batch into the target.
+ */
+#ifndef ETL_LOAD_H
+#define ETL_LOAD_H
+
+#include "pipeline/run/choose.h"
+#include "pipeline/run/convert.h"
+#include "pipeline/run/watermark.h"
+#include "pipeline/run/whole.h"
+
+/* What one attempt, or all those of one transaction, did to the target. */
+typedef struct EtlLoadOutcome
+{
+	int64 emitted;
+	int64 invalid;
+	int64 superseded;
+	int64 failed; /* rows of records that could not be loaded */
+	int64 loaded;
+	int64 inserted;
+	EtlHighest watermark; /* in batch->loading */
+} EtlLoadOutcome;
+
+typedef struct EtlLoading
+{
+	EtlRun *run;
+	EtlConverted *converted;
+	EtlRejects *rejects;
+	EtlDeferred *deferred;
+	EtlWatermark *watermark;
+	EtlChunk *chunk;
+	EtlSlice batch;	  /* what the query reads */
+	EtlSlice emitted; /* what it gave, on its way to the target */
+	EtlPlans transform;
+	EtlPlans winners;
+	EtlChooser chooser;
+	bool to_target;		 /* an error would be one of the load, not of the query */
+	bool query_streams;	 /* a row that the query gives is of the record that it pulled last */
+	bool dedup;			 /* keys were seen twice in one batch: look for that first */
+	int rejected_record; /* none of its rows is loaded; -1: that is not said of any */
+	int split_record; /* some of its rows are in the target before it has given all; -1: of none */
+} EtlLoading;
+
+/* The parts that it uses are set. */
+extern void EtlLoadingOpen(EtlLoading *loading);
+/* Called for each transaction, and for each new batch. */
+extern void EtlLoadingBegin(EtlLoading *loading);
+extern void EtlLoadingStartBatch(EtlLoading *loading);
+/* Takes the records between two numbers through the query into the target; raises whatever goes wrong. */
+extern void EtlAttempt(EtlLoading *loading, int begin, int end, EtlLoadOutcome *outcome);
+/* The same with all of a whole source. */
+extern void EtlAttemptWhole(EtlLoading *loading, EtlWhole *whole, EtlLoadOutcome *outcome);
+/* After an error in an attempt: the record to suspect; -1: any of them. */
+extern int EtlSuspect(const EtlLoading *loading);
+/* Whether an error lies in a row: its kind says so, and a row had been pulled when it came. */
+extern bool EtlLiesInRow(const EtlLoading *loading, const ErrorData *error);
+/* Whether an error only shows that another statement should have been used: the next try will do so. */
+extern bool EtlTakeOtherStatement(EtlLoading *loading, const ErrorData *error);
+extern void
+EtlOutcomeAdd(const EtlLoading *loading, EtlLoadOutcome *to, const EtlLoadOutcome *more);
+
+#endif /* ETL_LOAD_H */

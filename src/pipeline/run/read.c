@@ -1,0 +1,301 @@
+/*
+ * read.c
+ *		The source -> records of a batch, outside transactions.
+ *
+ * The source is opened in a short transaction: its call is planned and started as a statement would, only to
+ * check rights and to evaluate its arguments.  Then it is read without any plan, and no snapshot is held
+ * while files or networks keep us waiting.
+ *
+ * A mark says how far a part of the source (a file) has been read, and before which record of the batch that
+ * was.  So a transaction that commits only the first records of a batch knows the position as well: the
+ * last mark at or before the next record, and the number of records in between.
+ */
+#include "etl.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pipeline/catalog/catalog.h"
+#include "pipeline/catalog/schedules.h"
+#include "pipeline/evaluate.h"
+#include "pipeline/run/ending.h"
+#include "pipeline/run/read.h"
+#include "pipeline/run/report.h"
+#include "pipeline/watch.h"
+#include "source/clock.h"
+#include "utils/memutils.h"
+
+#define MAX_BATCH_BYTES (16 * 1024 * 1024)
+
+/* How far a part of the source had been read when a record of the batch was its next one. */
+typedef struct Mark
+{
+	int record;
+	char *part;
+	char *position;
+	int64 skipped; /* records behind the position that are done, too */
+} Mark;
+
+int64 EtlSettlesIn = 0;
+
+/* ----------------------------------------------------------------
+ *	Where earlier runs stopped
+ * ---------------------------------------------------------------- */
+
+static const EtlCheckpoint *
+find_checkpoint(const EtlReading *reading, const char *part)
+{
+	ListCell *lc;
+
+	foreach (lc, reading->checkpoints)
+	{
+		const EtlCheckpoint *checkpoint = lfirst(lc);
+
+		if (strcmp(checkpoint->part, part) == 0)
+			return checkpoint;
+	}
+	return NULL;
+}
+
+static const char *
+find_position(void *arg, const char *part)
+{
+	const EtlCheckpoint *checkpoint = find_checkpoint(arg, part);
+
+	return checkpoint != NULL ? checkpoint->position : NULL;
+}
+
+/* A part is begun, or was read this far. */
+static void
+take_mark(void *arg, const char *part, const char *position)
+{
+	EtlReading *reading = arg;
+	MemoryContext old = MemoryContextSwitchTo(reading->run->context);
+	Mark *mark;
+
+	if (reading->part == NULL || strcmp(reading->part, part) != 0)
+	{
+		const EtlCheckpoint *checkpoint = find_checkpoint(reading, part);
+
+		reading->part = pstrdup(part);
+		/* records behind a position are only known to be done if reading starts at that position */
+		reading->to_skip = checkpoint != NULL && strcmp(checkpoint->position, position) == 0
+							   ? checkpoint->skipped
+							   : 0;
+	}
+	MemoryContextSwitchTo(reading->batch.context);
+	mark = palloc(sizeof(Mark));
+	mark->record = reading->batch.n;
+	mark->part = pstrdup(part);
+	mark->position = pstrdup(position);
+	mark->skipped = reading->to_skip;
+	reading->marks = lappend(reading->marks, mark);
+	MemoryContextSwitchTo(old);
+}
+
+List *
+EtlReadingCheckpoints(const EtlReading *reading, int to)
+{
+	List *checkpoints = NIL;
+	ListCell *lc;
+
+	foreach (lc, reading->marks)
+	{
+		const Mark *mark = lfirst(lc);
+		const Mark *next = NULL;
+		EtlCheckpoint *checkpoint;
+
+		if (mark->record > to)
+			break;
+		if (lnext(reading->marks, lc) != NULL)
+			next = lfirst(lnext(reading->marks, lc));
+		if (next != NULL && next->record <= to && strcmp(next->part, mark->part) == 0)
+			continue;
+		checkpoint = palloc(sizeof(EtlCheckpoint));
+		*checkpoint = (EtlCheckpoint){mark->part, mark->position, mark->skipped};
+		if (next == NULL || next->record > to)
+			checkpoint->skipped += to - mark->record;
+		checkpoints = lappend(checkpoints, checkpoint);
+	}
+	return checkpoints;
+}
+
+/* The scheduler must run the pipeline again when the file is no longer written to: there is no event for that. */
+static void
+take_held(void *arg, int64 ms)
+{
+	EtlSettlesIn = EtlSettlesIn == 0 ? Max(ms, 1) : Min(EtlSettlesIn, Max(ms, 1));
+}
+
+/* What is read next is not what followed the position. */
+static void
+forget_skipped(void *arg)
+{
+	((EtlReading *) arg)->to_skip = 0;
+}
+
+/* ----------------------------------------------------------------
+ *	Opening
+ * ---------------------------------------------------------------- */
+
+EtlReading *
+EtlReadingCreate(EtlRun *run)
+{
+	EtlReading *reading = MemoryContextAllocZero(run->context, sizeof(EtlReading));
+	EtlBatch *batch = &reading->batch;
+
+	reading->run = run;
+	batch->context = AllocSetContextCreate(run->context, "etl batch", ALLOCSET_DEFAULT_SIZES);
+	batch->loading = AllocSetContextCreate(run->context, "etl load", ALLOCSET_DEFAULT_SIZES);
+	batch->size = 1024;
+	batch->records = MemoryContextAlloc(run->context, sizeof(EtlKept) * batch->size);
+	return reading;
+}
+
+void
+EtlReadingOpen(EtlReading *reading)
+{
+	EtlRun *run = reading->run;
+	EtlResume *resume = &reading->resume;
+	const EtlScanKind *kind;
+	EtlArgs *args;
+	TupleDesc desc;
+	MemoryContext old;
+
+	EtlEvaluateSource(run->statements->open, run->context, &kind, &args, &desc);
+	resume->find = find_position;
+	resume->mark = take_mark;
+	resume->held = take_held;
+	resume->forget = forget_skipped;
+	resume->arg = reading;
+	resume->no_source = run->kind == ETL_RUN_RETRY;
+	resume->once =
+		run->pipeline->mode == ETL_MODE_APPEND || run->pipeline->on_conflict == ETL_CONFLICT_ERROR;
+	resume->settle_ms = EtlSettleTime;
+	reading->watching = run->kind == ETL_RUN_LOAD && EtlScheduleWatches(run->pipeline->id);
+	old = MemoryContextSwitchTo(run->context);
+	reading->watched = EtlFilesOfSource(kind, args);
+	/* a query over all of the source needs all of it in each run */
+	if (run->read_mode == ETL_READ_BATCHES)
+		reading->checkpoints = EtlCatalogCheckpoints(run->pipeline->id);
+	reading->rows = EtlRowsOpenForPipeline(kind, args, desc, resume);
+	MemoryContextSwitchTo(old);
+}
+
+/* ----------------------------------------------------------------
+ *	Filling
+ * ---------------------------------------------------------------- */
+
+void
+EtlReadingStartBatch(EtlReading *reading)
+{
+	EtlBatch *batch = &reading->batch;
+	Mark last = {0};
+
+	if (reading->marks != NIL)
+	{
+		last = *(Mark *) llast(reading->marks);
+		last.part = MemoryContextStrdup(reading->run->context, last.part);
+		last.position = MemoryContextStrdup(reading->run->context, last.position);
+	}
+	MemoryContextReset(batch->context);
+	MemoryContextReset(batch->loading);
+	batch->of = ETL_OF_SOURCE;
+	batch->n = 0;
+	batch->nbytes = 0;
+	batch->letters = NULL;
+	batch->position = reading->run->counters.read;
+	batch->positions = NULL;
+	reading->marks = NIL;
+	if (last.part != NULL)
+	{
+		reading->to_skip = 0;
+		take_mark(reading, last.part, last.position);
+		pfree(last.part);
+		pfree(last.position);
+	}
+}
+
+EtlKept *
+EtlBatchAdd(EtlBatch *batch)
+{
+	if (batch->n == batch->size)
+	{
+		batch->size *= 2;
+		batch->records = repalloc_huge(batch->records, sizeof(EtlKept) * batch->size);
+	}
+	memset(&batch->records[batch->n], 0, sizeof(EtlKept));
+	return &batch->records[batch->n++];
+}
+
+/* The clock is looked at now and then where records come fast; where they are waited for, the wait has an end. */
+static bool
+is_full(const EtlReading *reading, int64 until)
+{
+	const EtlBatch *batch = &reading->batch;
+
+	if (batch->n >= reading->run->pipeline->batch_size || batch->nbytes >= MAX_BATCH_BYTES ||
+		(batch->n > 0 && EtlShutdownRequested()))
+		return true;
+	return batch->n > 0 && batch->n % 64 == 0 && EtlClock() >= until;
+}
+
+static void
+keep_record(EtlReading *reading, EtlAdvance advance)
+{
+	EtlBatch *batch = &reading->batch;
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
+	EtlKept *kept = EtlBatchAdd(batch);
+
+	reading->rows->kind->keep(reading->rows, kept);
+	kept->advance = advance;
+	if (advance != ETL_ROW)
+	{
+		kept->fault = reading->rows->fault;
+		kept->fault.message = pstrdup(kept->fault.message);
+		kept->fault.detail = kept->fault.detail != NULL ? pstrdup(kept->fault.detail) : NULL;
+	}
+	batch->nbytes += kept->len + kept->extra;
+	MemoryContextSwitchTo(old);
+}
+
+/* Goes to the next record; false if the batch has waited for it long enough. */
+static bool
+next_record(EtlReading *reading, int64 until, EtlAdvance *advance)
+{
+	do
+		*advance = EtlRowsAdvance(reading->rows, until);
+	while (*advance != ETL_NO_MORE_ROWS && *advance != ETL_NOTHING_YET && reading->to_skip-- > 0);
+	reading->to_skip = Max(reading->to_skip, 0);
+	return *advance != ETL_NOTHING_YET;
+}
+
+/*
+ * Reads until the batch is full, or its first record has waited for flush_interval, or the server shuts down.  From the
+ * first record on, a shutdown waits until the batch is loaded.
+ */
+void
+EtlReadingFill(EtlReading *reading)
+{
+	EtlBatch *batch = &reading->batch;
+	/* a part of a whole source is never loaded, so nothing waits for it */
+	bool drain = reading->run->read_mode == ETL_READ_BATCHES &&
+				 reading->run->pipeline->on_shutdown == ETL_SHUTDOWN_DRAIN;
+	int64 until = ETL_FOREVER;
+	EtlAdvance advance;
+
+	while (!is_full(reading, until) && next_record(reading, until, &advance))
+	{
+		if (advance == ETL_NO_MORE_ROWS)
+		{
+			batch->reached_end = true;
+			return;
+		}
+		keep_record(reading, advance);
+		EtlReportDone(batch->n);
+		if (batch->n > 1)
+			continue;
+		until = EtlClock() + reading->run->pipeline->flush_interval.ms;
+		EtlEnterBatch(drain);
+	}
+	reading->rows->kind->tell(reading->rows);
+}

@@ -1,0 +1,66 @@
+/*
+ * read.h
+ *		The source -> records of a batch, outside transactions.
+ */
+#ifndef ETL_READ_H
+#define ETL_READ_H
+
+#include "pipeline/run/run.h"
+#include "scan/rows.h"
+
+/* What the records of a batch are. */
+typedef enum EtlBatchOf
+{
+	ETL_OF_SOURCE,
+	ETL_OF_LETTERS, /* dead letters, in a retry */
+	ETL_OF_DEFERRED /* rows of this run that failed their foreign key, at its end */
+} EtlBatchOf;
+
+typedef struct EtlBatch
+{
+	MemoryContext context; /* of the records; reset with the next batch */
+	MemoryContext loading; /* the same, of what becomes of them */
+	EtlBatchOf of;
+	int n;
+	int size; /* of the array */
+	EtlKept *records;
+	size_t nbytes;
+	int64 *letters;	  /* the dead letter that each record was; NULL: they are of the source */
+	int64 position;	  /* of the first record, in the order of the run, or */
+	int64 *positions; /* of each, among those of rows that were deferred */
+	bool reached_end; /* of the source */
+} EtlBatch;
+
+typedef struct EtlReading
+{
+	EtlRun *run;
+	EtlRows *rows;
+	EtlResume resume;
+	bool watching;	   /* the run was started by files that arrived; they may be gone */
+	char *watched;	   /* the path or pattern that it reads; NULL: no files */
+	List *checkpoints; /* of EtlCheckpoint *: where earlier runs stopped */
+	char *part;		   /* the current one */
+	int64 to_skip;	   /* records of it that are done already */
+	EtlBatch batch;
+	List *marks; /* of the batch: how far a part had been read when a record was its next one */
+} EtlReading;
+
+extern EtlReading *EtlReadingCreate(EtlRun *run);
+/* In a transaction: checks rights, evaluates arguments, and finds where earlier runs stopped. */
+extern void EtlReadingOpen(EtlReading *reading);
+/* Empties the batch.  Its last mark is where the next one begins. */
+extern void EtlReadingStartBatch(EtlReading *reading);
+extern void EtlReadingFill(EtlReading *reading);
+/* How far the source is done when the records before "to" are: a list of EtlCheckpoint *. */
+extern List *EtlReadingCheckpoints(const EtlReading *reading, int to);
+
+extern EtlKept *EtlBatchAdd(EtlBatch *batch);
+
+/* Where a record is, in the order of the run. */
+static inline int64
+EtlBatchPosition(const EtlBatch *batch, int record)
+{
+	return batch->positions != NULL ? batch->positions[record] : batch->position + record;
+}
+
+#endif /* ETL_READ_H */

@@ -1,0 +1,49 @@
+/*
+ * run.h
+ *		A run under way: what all its parts know of it.
+ *
+ * Each part has a struct of its own, in its header, and is used by those below it in this list only:
+ *
+ *		slice		rows in memory as what statements read
+ *		watermark	how far the data goes
+ *		read		the source -> records of a batch				outside transactions
+ *		chunk		rows that the query gave, in the order of their keys
+ *		deferred	rows that failed their foreign key, and what comes to their keys meanwhile
+ *		rejects		records that cannot be loaded -> dead letters
+ *		convert		records -> rows
+ *		whole		... of all of the source, in a file, if the query is to see it at once
+ *		choose		the statement that takes a chunk to the target
+ *		load		rows -> the query -> the target
+ *		isolate		... in attempts, when a row is at fault
+ *		again		dead letters as the records of a batch
+ *		commit		dead letters, counters, checkpoint, watermark	in the same transaction
+ *		engine		the phases of a run
+ */
+#ifndef ETL_RUN_H
+#define ETL_RUN_H
+
+#include "pipeline/define/statements.h"
+#include "pipeline/pipeline.h"
+
+/* How the source is read. */
+typedef enum EtlReadMode
+{
+	ETL_READ_BATCHES, /* the query sees a batch at a time */
+	ETL_READ_WHOLE	  /* it sees all of the source at once */
+} EtlReadMode;
+
+typedef struct EtlRun
+{
+	MemoryContext context; /* of all that lasts as long as the run */
+	int64 id;
+	EtlRunKind kind;	   /* what it is */
+	EtlReadMode read_mode; /* how its source is read; how rows are applied is pipeline->mode */
+	EtlPipeline *pipeline;
+	EtlStatements *statements;
+	int64 taken_in;			 /* records, those of the current batch included */
+	EtlRunCounters counters; /* committed */
+	bool in_rows; /* an error would be one of a row or of the owner's code, so it may hold values */
+	bool fatal;	  /* the error under way ends the run, whatever it is */
+} EtlRun;
+
+#endif /* ETL_RUN_H */
