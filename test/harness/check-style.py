@@ -13,6 +13,7 @@ from pathlib import Path
 LAYERS = ["monitor", "source", "format", "api", "scan", "pipeline", "scheduler"]
 FOREIGN_LIBRARIES = {"curl": "source", "openssl": "source", "yajl": "format"}  # library: the layer with the one file
 LONGEST_FILE = 900
+LARGEST_CIRCLE = 10  # files that need each other: lower it when a circle is opened
 CLANG_FORMAT_MAJOR = 14
 
 breaches = []
@@ -169,6 +170,46 @@ def check_includes_once():
             seen.add(name)
 
 
+# -- src: circles of files -----------------------------------------------------------------------
+
+
+def uses_of_files():
+    """For each pair of NAME.c and NAME.h the pairs that it includes, or calls functions of."""
+    headers, code = {}, {}
+    for path in sources():
+        name = str(path.relative_to("src").with_suffix(""))
+        if layer_of(path) is not None:
+            headers.setdefault(name, "")
+            (code if path.suffix == ".c" else headers)[name] = without_comments(read(path))
+    homes = {function: name for name, text in code.items()
+             for function in re.findall(r"^(Etl\w+)\(", text, flags=re.M)}
+    uses = {}
+    for name, header in headers.items():
+        text = code.get(name, "")
+        used = set(re.findall(r'^#include "(.+)\.h"', header + text, flags=re.M))
+        used |= {homes.get(called) for called in re.findall(r"\b(Etl\w+)\s*\(", text)}
+        uses[name] = (used & set(headers)) - {name}
+    return uses
+
+
+def reachable(uses, start):
+    found, todo = set(), [start]
+    while todo:
+        for name in uses[todo.pop()] - found:
+            found.add(name)
+            todo.append(name)
+    return found
+
+
+def check_circles():
+    uses = uses_of_files()
+    reach = {name: reachable(uses, name) for name in uses}
+    circles = {frozenset(other for other in reach[name] if name in reach[other]) for name in uses}
+    for circle in circles:
+        if len(circle) > LARGEST_CIRCLE:
+            breach("src", 1, f"{len(circle)} files need each other: {', '.join(sorted(circle))}")
+
+
 # -- formatting ----------------------------------------------------------------------------------
 
 
@@ -301,6 +342,37 @@ def check_declaration(path, line, name, declaration):
         breach(path, line, f"{name} does not declare PARALLEL")
 
 
+# -- C and SQL: one list of columns --------------------------------------------------------------
+
+
+def table_columns(sql, table):
+    """The columns of CREATE TABLE, with their types."""
+    body = re.search(r"CREATE TABLE " + re.escape(table) + r" \((.*?)\n\);", sql, flags=re.S)
+    lines = re.findall(r"^\s+([a-z_]+) ([a-z]+)", body.group(1) if body else "", flags=re.M)
+    return {name: kind for name, kind in lines if name not in ("PRIMARY", "CHECK", "UNIQUE")}
+
+
+def check_same(path, what, ours, theirs):
+    for name in sorted(ours ^ theirs):
+        breach(path, 1, f"{name} is {'no' if name in ours else 'only a'} column of {what}")
+
+
+def check_catalog_columns():
+    """The counters of a run and the options of a pipeline: each list of C against the tables."""
+    header, options = Path("src/pipeline/pipeline.h"), Path("src/pipeline/catalog/pipelines.c")
+    counters = set(re.findall(r'COUNTER\((\w+), "', read(header)))
+    members = set(re.findall(r"MEMBER\((\w+), ETL_SQL_", read(options)))
+    for path in files("sql/etl--?.?.sql"):
+        sql = read(path)
+        for table in ("runs", "totals"):
+            columns = table_columns(sql, f"etl_catalog.{table}")
+            bigints = {name for name, kind in columns.items() if kind == "bigint"}
+            others = {"id", "pipeline", "succeeded", "failed", "cancelled", "stopped", "crashed"}
+            check_same(header, table, counters, bigints - others)
+        check_same(options, "pipelines", members,
+                   set(table_columns(sql, "etl_catalog.pipelines")) - {"created_at"})
+
+
 def main():
     os.chdir(sys.argv[1])
     check_layers()
@@ -310,6 +382,7 @@ def main():
     check_settings()
     check_sizes()
     check_includes_once()
+    check_circles()
     check_formatting()
     check_expected("test/sql", ".sql", "expected")
     check_expected("test/isolation/specs", ".spec", "test/isolation/expected")
@@ -318,6 +391,7 @@ def main():
     check_names_differ()
     check_tests_can_fail()
     check_routines()
+    check_catalog_columns()
     for path, line, what in sorted(breaches):
         print(f"{path}:{line}: {what}")
     print(f"check-style: {len(breaches)} breaches" if breaches else "check-style: ok")
