@@ -11,13 +11,14 @@
 #define MOST 300
 
 /* What an error says of the record that it lies in. */
-typedef enum Teller
+typedef enum Suspicion
 {
 	RIGHT,	/* the first faulty record of the range */
 	SILENT, /* nothing */
 	LATE,	/* the last record of the range, as where the plan collects rows */
+	FIRST,	/* the first record of the range */
 	WILD	/* a record of another range */
-} Teller;
+} Suspicion;
 
 static int
 first_faulty(const bool *faulty, int begin, int end)
@@ -29,9 +30,9 @@ first_faulty(const bool *faulty, int begin, int end)
 }
 
 static int
-suspect(Teller pointer, int first, int end)
+suspect(Suspicion suspicion, int first, int begin, int end)
 {
-	switch (pointer)
+	switch (suspicion)
 	{
 		case RIGHT:
 			return first;
@@ -39,6 +40,8 @@ suspect(Teller pointer, int first, int end)
 			return ETL_ANY_RECORD;
 		case LATE:
 			return end - 1;
+		case FIRST:
+			return begin;
 		default:
 			return end;
 	}
@@ -46,13 +49,13 @@ suspect(Teller pointer, int first, int end)
 
 /* Isolates all records between two; marks those that were rejected, and gives the number of attempts. */
 static int
-isolate(const bool *faulty, int begin, int end, Teller pointer, bool *rejected)
+isolate(const bool *faulty, int begin, int end, Suspicion suspicion, bool *rejected)
 {
 	EtlIsolation isolation;
 	int attempts = 0;
 
 	EtlIsolationBegin(&isolation, begin, end,
-					  suspect(pointer, first_faulty(faulty, begin, end), end));
+					  suspect(suspicion, first_faulty(faulty, begin, end), begin, end));
 	while (isolation.at < end)
 	{
 		int at = isolation.at;
@@ -66,7 +69,7 @@ isolate(const bool *faulty, int begin, int end, Teller pointer, bool *rejected)
 		first = first_faulty(faulty, at, to);
 		if (first < 0)
 			EtlIsolationSucceeded(&isolation, to);
-		else if (EtlIsolationFailed(&isolation, to, suspect(pointer, first, to)))
+		else if (EtlIsolationFailed(&isolation, to, suspect(suspicion, first, at, to)))
 			rejected[at] = true;
 		CHECK(isolation.at == (first < 0 || to == at + 1 ? to : at), "at %d", isolation.at);
 	}
@@ -74,13 +77,13 @@ isolate(const bool *faulty, int begin, int end, Teller pointer, bool *rejected)
 }
 
 static int
-check_isolation(const bool *faulty, int begin, int end, Teller pointer)
+check_isolation(const bool *faulty, int begin, int end, Suspicion suspicion)
 {
 	bool rejected[MOST] = {false};
-	int attempts = isolate(faulty, begin, end, pointer, rejected);
+	int attempts = isolate(faulty, begin, end, suspicion, rejected);
 
 	for (int i = begin; i < end; i++)
-		CHECK(rejected[i] == faulty[i], "record %d of %d, pointer %d", i, end, pointer);
+		CHECK(rejected[i] == faulty[i], "record %d of %d, suspicion %d", i, end, suspicion);
 	return attempts;
 }
 
@@ -100,10 +103,10 @@ test_finds_all(void)
 				state = state * 1103515245 + 12345;
 				faulty[i] = (state >> 16) % one_of == 0;
 			}
-			for (Teller pointer = RIGHT; pointer <= WILD; pointer++)
+			for (Suspicion suspicion = RIGHT; suspicion <= WILD; suspicion++)
 			{
-				(void) check_isolation(faulty, 0, n, pointer);
-				(void) check_isolation(faulty, n / 3, n, pointer);
+				(void) check_isolation(faulty, 0, n, suspicion);
+				(void) check_isolation(faulty, n / 3, n, suspicion);
 			}
 		}
 }
@@ -123,6 +126,11 @@ test_costs(void)
 		  attempts);
 	attempts = check_isolation(faulty, 0, MOST, SILENT);
 	CHECK(attempts <= 2 * 9 + 2, "%d attempts for one that is halved", attempts);
+	attempts = check_isolation(faulty, 0, MOST, LATE);
+	CHECK(attempts <= 2 * 9 + 6, "%d attempts where the last record is always suspected", attempts);
+	attempts = check_isolation(faulty, 0, MOST, FIRST);
+	CHECK(attempts <= 2 * 9 + 4, "%d attempts where the first record is always suspected",
+		  attempts);
 	attempts = check_isolation(none, 0, MOST, SILENT);
 	CHECK(attempts <= 2, "%d attempts without a fault", attempts);
 

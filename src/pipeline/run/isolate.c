@@ -7,15 +7,17 @@
  * distance between the last two faults and double with each success: a range that fails was loaded for
  * nothing, up to the record that failed.
  *
- * A record that is suspected and loads all the same shows that the pointer lies: the plan collects rows, or
- * the error came at the end of the statement, as that of a foreign key does.  From then on a range that
- * fails is halved, until the record that fails alone is found.
+ * A pointer can lie: the plan collects rows, so that the last one of a range is always the one that was pulled last, or
+ * the error came at the end of the statement, as that of a foreign key does.  It shows when a suspect loads all
+ * the same, or when, several times in a row, the records before a suspect fail and the last of them is suspected
+ * next.  From then on a range that fails is halved, until the record that fails alone is found.
  */
 #include "etl.h"
 
 #include "pipeline/run/isolate.h"
 
 #define MIN_RANGE 16
+#define MAX_DOUBTS 3
 
 void
 EtlIsolationGoOn(EtlIsolation *i, int begin, int end)
@@ -26,6 +28,7 @@ EtlIsolationGoOn(EtlIsolation *i, int begin, int end)
 	i->suspect = ETL_ANY_RECORD;
 	i->last_failed = begin - 1;
 	i->lying = false;
+	i->doubts = 0;
 }
 
 void
@@ -73,6 +76,8 @@ EtlIsolationFailed(EtlIsolation *i, int end, int suspect)
 		i->at = end;
 		return true;
 	}
+	i->doubts = i->suspect > i->at && suspect == end - 1 ? i->doubts + 1 : 0;
+	i->lying |= i->doubts == MAX_DOUBTS;
 	i->suspect = i->lying ? ETL_ANY_RECORD : suspect;
 	if (i->suspect < i->at || i->suspect >= end)
 	{

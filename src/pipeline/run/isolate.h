@@ -16,7 +16,8 @@ typedef struct EtlIsolation
 	int length;		 /* of the next range, if no record is suspected */
 	int suspect;	 /* the record that is likely to fail; or ETL_ANY_RECORD */
 	int last_failed; /* the last record that failed alone; before the first if none did */
-	bool lying;		 /* a suspect did not fail: suspicions are worth nothing */
+	bool lying;		 /* suspicions are worth nothing: a suspect did not fail, or */
+	int doubts; /* how often in a row the records before a suspect failed, and the last of them was suspected */
 } EtlIsolation;
 
 /* "suspect" is the record that failed when all of them were tried. */
