@@ -675,6 +675,15 @@ CREATE INDEX ON etl_catalog.dead_letters (pipeline) WHERE resolved_at IS NULL; -
 COMMENT ON TABLE etl_catalog.dead_letters
     IS 'records that could not be loaded; dumped: no; purged: after etl.retention once resolved, by etl_purge and etl_drop_pipeline; seen by: owner';
 
+/* What token services have put in the place of refresh tokens of user mappings; written and read without SQL. */
+CREATE TABLE etl_catalog.refresh_tokens (
+    key bytea PRIMARY KEY,              -- hash of all that the first one was got with
+    token text NOT NULL,
+    kept_at timestamptz NOT NULL
+);
+COMMENT ON TABLE etl_catalog.refresh_tokens
+    IS 'refresh tokens that token services have given out anew; dumped: no; purged: after a year without a new one; seen by: nobody';
+
 /* Pipelines that run by themselves: first what users say of that, then what the scheduler has made of it. */
 CREATE TABLE etl_catalog.schedules (
     pipeline bigint PRIMARY KEY REFERENCES etl_catalog.pipelines ON DELETE CASCADE,

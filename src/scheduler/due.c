@@ -14,7 +14,7 @@
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
-#include "pipeline/background.h"
+#include "monitor/background.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/catalog/schedules.h"
 #include "pipeline/run/alert.h"

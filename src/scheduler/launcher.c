@@ -17,7 +17,7 @@
 
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "pipeline/background.h"
+#include "monitor/background.h"
 #include "pipeline/pipeline.h"
 #include "postmaster/interrupt.h"
 #include "scheduler/places.h"

@@ -7,7 +7,7 @@
  * another user, finds none.
  *
  * Some services give out a new refresh token with each access token and forget the old one.  The new one is
- * used by this backend from then on; the mapping is not ours to change.
+ * kept (kept_token.c) before the access token is used; the mapping is not ours to change.
  */
 #include "etl.h"
 
@@ -23,6 +23,7 @@
 #include "source/clock.h"
 #include "source/exchange.h"
 #include "source/jwt.h"
+#include "source/kept_token.h"
 #include "source/oauth.h"
 
 #define MAX_TOKENS 16
@@ -39,7 +40,7 @@ typedef struct Token
 {
 	char *owner;   /* what it was got with; NULL: the slot is free */
 	char *access;  /* NULL: forgotten */
-	char *refresh; /* NULL: that of the mapping */
+	char *refresh; /* that could not be kept; NULL: none */
 	int64 expires; /* on the clock */
 } Token;
 
@@ -275,31 +276,30 @@ lifetime(Jsonb *json)
 	return Max(Min(seconds, 365 * 24 * 3600) - MARGIN, seconds / 2) * 1000;
 }
 
-/* A refresh token may be good for one time only: then the one of the mapping is spent. */
+/* A refresh token may be good for one time only: then the one before is spent, and this one must not be lost. */
 static void
-keep_refresh_token(const EtlTarget *target, Token *token, const char *refresh, Jsonb *json)
+keep_refresh_token(const EtlTarget *target, Token *token, const uint8 *key, const char *new_one)
 {
-	const char *new_one = member(json, "refresh_token");
-
-	if (!refresh || !new_one || strcmp(new_one, refresh) == 0)
+	if (EtlKeptTokenWrite(key, new_one))
+	{
+		set(&token->refresh, NULL);
 		return;
-	if (!token->refresh)
-		ereport(WARNING,
-				(errmsg("the token service of server \"%s\" has replaced the refresh token",
-						target->server),
-				 errdetail("This session has the new one. That of the user mapping may not be "
-						   "accepted any more."),
-				 errhint("If it is not, give the server another \"grant\": client_credentials or "
-						 "jwt_bearer.")));
+	}
+	ereport(WARNING,
+			(errmsg("the new refresh token of server \"%s\" could not be kept", target->server),
+			 errdetail("Only this session has it, and the one before may not be accepted "
+					   "any more."),
+			 errhint("There was no background worker to write it: raise "
+					 "\"max_worker_processes\", then set the token in the user mapping "
+					 "anew.")));
 	set(&token->refresh, new_one);
 }
 
-static void
-fetch_token(const EtlTarget *target, Token *token, EtlHttpStats *stats)
+/* The answer to a request for a token. */
+static Jsonb *
+ask_for_token(const EtlTarget *target, const char *refresh, EtlHttpStats *stats)
 {
-	bool is_jwt = target->grant == ETL_GRANT_JWT_BEARER;
-	const char *refresh = is_jwt ? NULL : token->refresh ? token->refresh : target->refresh_token;
-	const char *assertion = is_jwt ? make_assertion(target) : NULL;
+	const char *assertion = target->grant == ETL_GRANT_JWT_BEARER ? make_assertion(target) : NULL;
 	EtlTarget *service = token_target(target, refresh, assertion);
 	EtlExchange *exchange = EtlExchangeCreate(service, stats);
 	EtlCall call = {.method = "POST", .url = service->base, .repeatable = true};
@@ -319,9 +319,49 @@ fetch_token(const EtlTarget *target, Token *token, EtlHttpStats *stats)
 	access = member(json, "access_token");
 	if (!access || access[strcspn(access, "\r\n")] != '\0')
 		raise_no_token(service);
-	set(&token->access, access);
-	keep_refresh_token(target, token, refresh, json);
+	return json;
+}
+
+static void
+take_token(Token *token, Jsonb *json)
+{
+	set(&token->access, member(json, "access_token"));
 	token->expires = EtlClock() + lifetime(json);
+}
+
+/* With the refresh token that was given out last: by this session if it could not be kept, by any, or in the mapping. */
+static void
+refresh_token(const EtlTarget *target, Token *token, const char *owner, EtlHttpStats *stats)
+{
+	uint8 key[ETL_TOKEN_KEY];
+
+	EtlKeptTokenKey(owner, key);
+	EtlKeptTokenLock(key);
+	PG_TRY();
+	{
+		const char *kept = token->refresh ? token->refresh : EtlKeptTokenRead(key);
+		const char *refresh = kept ? kept : target->refresh_token;
+		Jsonb *json = ask_for_token(target, refresh, stats);
+		const char *new_one = member(json, "refresh_token");
+
+		if (new_one && strcmp(new_one, refresh) != 0)
+			keep_refresh_token(target, token, key, new_one);
+		take_token(token, json);
+	}
+	PG_FINALLY();
+	{
+		EtlKeptTokenUnlock(key);
+	}
+	PG_END_TRY();
+}
+
+static void
+fetch_token(const EtlTarget *target, Token *token, const char *owner, EtlHttpStats *stats)
+{
+	if (target->grant == ETL_GRANT_CLIENT && target->refresh_token)
+		refresh_token(target, token, owner, stats);
+	else
+		take_token(token, ask_for_token(target, NULL, stats));
 }
 
 const char *
@@ -342,7 +382,7 @@ EtlOauthToken(const EtlTarget *target, EtlHttpStats *stats)
 		return token->access;
 	context = AllocSetContextCreate(CurrentMemoryContext, "etl oauth", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
-	fetch_token(target, token, stats);
+	fetch_token(target, token, owner, stats);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return token->access;

@@ -17,7 +17,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "pipeline/background.h"
+#include "monitor/background.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/run/lock.h"
 #include "pipeline/run/worker.h"

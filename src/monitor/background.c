@@ -5,7 +5,7 @@
 #include "etl.h"
 
 #include "miscadmin.h"
-#include "pipeline/background.h"
+#include "monitor/background.h"
 
 bool
 EtlStartBackground(const EtlBackground *what, BackgroundWorkerHandle **handle)
