@@ -17,6 +17,7 @@
 #include "api/pages_internal.h"
 #include "common/hashfn.h"
 #include "source/credentials.h"
+#include "source/pairs.h"
 #include "utils/memutils.h"
 
 typedef struct Place
@@ -30,22 +31,6 @@ typedef struct Place
 /* ----------------------------------------------------------------
  *	As text
  * ---------------------------------------------------------------- */
-
-static void
-add_text(StringInfo place, const char *name, const char *value)
-{
-	if (value == NULL)
-		return;
-	appendStringInfo(place, " %s=", name);
-	EtlUrlEscape(place, value);
-}
-
-static void
-add_number(StringInfo place, const char *name, int64 value)
-{
-	if (value != 0)
-		appendStringInfo(place, " %s=" INT64_FORMAT, name, value);
-}
 
 /* Whether a text holds something that was sent with a request and is no business of who reads the catalog. */
 static bool
@@ -84,11 +69,11 @@ add_reference(StringInfo place, const EtlPages *pages, const EtlPageRequest *req
 	text = request->url != NULL ? without_credentials(pages, request->url) : reference->text;
 	if (is_secret(pages, text))
 	{
-		add_number(place, "secret", 1);
+		EtlPairsAddNumber(place, "secret", 1);
 		return;
 	}
-	add_number(place, "type", request->url != NULL ? ETL_JSON_STRING : reference->type);
-	add_text(place, "text", text);
+	EtlPairsAddNumber(place, "type", request->url != NULL ? ETL_JSON_STRING : reference->type);
+	EtlPairsAdd(place, "text", text);
 }
 
 static void
@@ -97,8 +82,8 @@ add_detection(StringInfo place, const EtlDetection *detection)
 	if (detection == NULL)
 		return;
 	for (int i = 0; i < ETL_DIALECT_OPTIONS; i++)
-		add_text(place, psprintf("option.%s", EtlDialectOption(i)), detection->value[i]);
-	add_text(place, "doubt", detection->doubt);
+		EtlPairsAdd(place, psprintf("option.%s", EtlDialectOption(i)), detection->value[i]);
+	EtlPairsAdd(place, "doubt", detection->doubt);
 }
 
 char *
@@ -115,18 +100,18 @@ EtlPagesPosition(const EtlPages *pages, bool at_start)
 		pages->nitems > done.nitems)
 		done = (EtlPageSeen){pages->nitems, EtlReaderPlace(pages->reader).hash};
 	initStringInfo(&place);
-	appendStringInfo(&place, "page=" INT64_FORMAT, request->number);
+	EtlPairsAddNumber(&place, "page", request->number);
 	add_reference(&place, pages, request);
-	add_number(&place, "count", request->count);
-	add_number(&place, "previous", pages->nprevious);
-	add_number(&place, "truncated", pages->truncated);
-	add_number(&place, "before", pages->nbefore);
-	add_number(&place, "longest", pages->longest);
-	add_number(&place, "empties", pages->empties);
+	EtlPairsAddNumber(&place, "count", request->count);
+	EtlPairsAddNumber(&place, "previous", pages->nprevious);
+	EtlPairsAddNumber(&place, "truncated", pages->truncated);
+	EtlPairsAddNumber(&place, "before", pages->nbefore);
+	EtlPairsAddNumber(&place, "longest", pages->longest);
+	EtlPairsAddNumber(&place, "empties", pages->empties);
 	if (pages->announced >= 0)
-		add_number(&place, "announced", pages->announced);
-	add_number(&place, "items", done.nitems);
-	add_number(&place, "hash", (int64) done.hash);
+		EtlPairsAddNumber(&place, "announced", pages->announced);
+	EtlPairsAddNumber(&place, "items", done.nitems);
+	EtlPairsAddNumber(&place, "hash", done.hash);
 	if (request->number == pages->window_number)
 		appendStringInfoString(&place, pages->window_text.data);
 	else
@@ -186,23 +171,7 @@ take(Place *place, const char *name, const char *value)
 			place->detection->value[EtlDialectFindOption(option)] = value;
 	}
 	else
-		take_number(place, name, strtoi64(value, NULL, 10));
-}
-
-static void
-read_place(Place *place, const char *text)
-{
-	while (*text != '\0')
-	{
-		size_t len = strcspn(text, " ");
-		size_t name_len = strcspn(text, "=");
-
-		if (name_len < len)
-			take(place, pnstrdup(text, name_len),
-				 EtlUrlUnescape(pnstrdup(text + name_len + 1, len - name_len - 1)));
-		text += len;
-		text += strspn(text, " ");
-	}
+		take_number(place, name, (int64) EtlPairsNumber(value));
 }
 
 /* The reference as the request wants it. */
@@ -221,8 +190,10 @@ EtlPagesOpenAt(const EtlApiBase *base, EtlDialect *dialect, const char *position
 	EtlPages *pages = EtlPagesCreate(base, dialect);
 	MemoryContext old = MemoryContextSwitchTo(pages->context);
 	Place place = {pages};
+	char *name, *value;
 
-	read_place(&place, position);
+	while (EtlPairsNext(&position, &name, &value))
+		take(&place, name, value);
 	pages->resumed_at = Max(pages->resumed_at, 1);
 	pages->number = pages->nsent = pages->nseen = pages->max_seen = pages->resumed_at - 1;
 	pages->seen = palloc_extended(sizeof(EtlPageSeen) * Max(pages->nseen, 1),
@@ -252,14 +223,15 @@ EtlPagesCallHash(const EtlApiBase *base, const EtlDialect *dialect)
 	{
 		const EtlParam *param = lfirst(lc);
 
-		add_text(&call, "param", param->name);
-		add_text(&call, "value", param->value);
+		EtlPairsAdd(&call, "param", param->name);
+		EtlPairsAdd(&call, "value", param->value);
 	}
 	foreach (lc, base->headers)
-		add_text(&call, "header", lfirst(lc));
+		EtlPairsAdd(&call, "header", lfirst(lc));
 	if (base->body != NULL)
-		add_text(&call, "body", JsonbToCString(NULL, &base->body->root, (int) VARSIZE(base->body)));
+		EtlPairsAdd(&call, "body",
+					JsonbToCString(NULL, &base->body->root, (int) VARSIZE(base->body)));
 	for (int i = 0; i < ETL_DIALECT_OPTIONS; i++)
-		add_text(&call, EtlDialectOption(i), dialect->given[i]);
+		EtlPairsAdd(&call, EtlDialectOption(i), dialect->given[i]);
 	return hash_bytes_extended((const unsigned char *) call.data, call.len, 0);
 }

@@ -15,6 +15,7 @@
 #include "api/window.h"
 #include "common/hashfn.h"
 #include "datatype/timestamp.h"
+#include "source/pairs.h"
 #include "source/utf8.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -468,24 +469,19 @@ EtlWindowSearches(const EtlWindow *window)
 #define MAX_SAVED 256 /* items of one key */
 
 static void
-save_number(StringInfo text, const char *name, int64 value)
-{
-	if (value != 0)
-		appendStringInfo(text, " window.%s=" INT64_FORMAT, name, value);
-}
-
-static void
 save_border(StringInfo text, const char *name, const Border *border)
 {
+	StringInfoData items;
+
 	if (border->key.len == 0)
 		return;
-	appendStringInfo(text, " window.%s=", name);
-	EtlUrlEscape(text, border->key.data);
+	EtlPairsAdd(text, psprintf("window.%s", name), border->key.data);
 	if (border->n == 0)
 		return;
-	appendStringInfo(text, " window.%s_items=", name);
+	initStringInfo(&items);
 	for (int i = 0; i < border->n; i++)
-		appendStringInfo(text, "%016" PRIx64, border->hashes[i]);
+		appendStringInfo(&items, "%016" PRIx64, border->hashes[i]);
+	EtlPairsAdd(text, psprintf("window.%s_items", name), items.data);
 }
 
 void
@@ -495,20 +491,16 @@ EtlWindowSave(const EtlWindow *window, StringInfo text)
 		return;
 	if (window->last.n > MAX_SAVED || window->before.n > MAX_SAVED)
 	{
-		save_number(text, "too_large", 1);
+		EtlPairsAddNumber(text, "window.too_large", 1);
 		return;
 	}
-	save_number(text, "searches", window->nsearches);
-	save_number(text, "from", window->from);
-	save_number(text, "until", window->until);
-	save_number(text, "nbefore", window->nbefore);
-	save_number(text, "at_border", window->at_border);
-	save_number(text, "direction", window->direction);
-	if (window->holes.key != NULL)
-	{
-		appendStringInfoString(text, " window.key=");
-		EtlUrlEscape(text, window->holes.key);
-	}
+	EtlPairsAddNumber(text, "window.searches", window->nsearches);
+	EtlPairsAddNumber(text, "window.from", window->from);
+	EtlPairsAddNumber(text, "window.until", window->until);
+	EtlPairsAddNumber(text, "window.nbefore", window->nbefore);
+	EtlPairsAddNumber(text, "window.at_border", window->at_border);
+	EtlPairsAddNumber(text, "window.direction", window->direction);
+	EtlPairsAdd(text, "window.key", window->holes.key);
 	save_border(text, "last", &window->last);
 	save_border(text, "before", &window->before);
 }
@@ -523,7 +515,7 @@ restore_items(EtlWindow *window, Border *border, const char *value)
 void
 EtlWindowRestore(EtlWindow *window, const char *name, const char *value)
 {
-	int64 number = strtoi64(value, NULL, 10);
+	int64 number = (int64) EtlPairsNumber(value);
 
 	name += strlen("window.");
 	if (strcmp(name, "too_large") == 0)

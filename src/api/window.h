@@ -34,8 +34,8 @@ extern void EtlWindowNextSlice(EtlWindow *window);
 extern int64 EtlWindowSearches(const EtlWindow *window); /* so far, with this one */
 
 /*
- * Appends what is to be known of it to go on: name=value, with a blank before each, values escaped as in a URL, names
- * beginning with "window.".  Restore takes them, one by one and unescaped; then Resume.  False if it is too much to be
+ * Appends what is to be known of it to go on, as pairs (source/pairs.h) whose names begin with "window.".  Restore takes
+ * them, one by one; then Resume.  False if it is too much to be
  * kept (very many items share a key).
  */
 extern void EtlWindowSave(const EtlWindow *window, StringInfo text);

@@ -45,6 +45,7 @@ typedef struct EtlCsvDialect
 	int64 skip_lines; /* physical lines to pass over first, whatever is in them */
 	int encoding;	  /* of the bytes, one that a server can have: what they are checked against */
 	size_t max_field_size; /* bytes of one raw field; more is fatal (ETL_CSV_FIELD_TOO_LONG) */
+	bool hashes;		   /* places have the hash of the records before them */
 } EtlCsvDialect;
 
 typedef enum EtlCsvStatus

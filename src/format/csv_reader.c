@@ -18,6 +18,7 @@
  */
 #include "etl.h"
 
+#include "common/hashfn.h"
 #include "mb/pg_wchar.h"
 #ifndef FRONTEND
 #include "utils/memutils.h"
@@ -60,6 +61,9 @@ struct EtlCsvReader
 	uint32 measured;	/* fields of the next record that were found short enough */
 
 	uint64 record_line; /* of the record in hand; 0: there is none */
+
+	uint64 nrecords;
+	uint64 hash; /* of them, if the dialect asks for it */
 
 	EtlCsvStatus status; /* ETL_CSV_RECORD until the input has ended or is broken */
 	uint64 fault_line;
@@ -115,6 +119,7 @@ EtlCsvReaderReset(EtlCsvReader *reader)
 	reader->ended = false;
 	reader->line = 1;
 	reader->record_line = 0;
+	reader->nrecords = reader->hash = 0;
 	reader->skip_left = reader->dialect->skip_lines;
 	reader->lf_may_follow = false;
 	reader->next_mark = reader->next_line = 0;
@@ -383,6 +388,10 @@ take_record(EtlCsvReader *reader, EtlCsvRecord *record)
 		reader->line += count_line_ends(record->data, record->len);
 	reader->next_mark = line->end_mark;
 	reader->measured = 0;
+	reader->nrecords++;
+	if (reader->dialect->hashes)
+		reader->hash = hash_bytes_extended((const unsigned char *) record->data, (int) record->len,
+										   reader->hash);
 	start_after(reader, end);
 	return ETL_CSV_RECORD;
 }
@@ -547,9 +556,13 @@ csv_reset(EtlReader *reader, const EtlRecordPlace *at)
 	EtlCsvReader *csv = (EtlCsvReader *) reader;
 
 	if (at == NULL)
+	{
 		EtlCsvReaderReset(csv);
-	else
-		EtlCsvReaderResetAt(csv, at->offset, at->line, at->after_cr);
+		return;
+	}
+	EtlCsvReaderResetAt(csv, at->offset, at->line, at->after_cr);
+	csv->nrecords = at->records;
+	csv->hash = at->hash;
 }
 
 static char *
@@ -573,7 +586,12 @@ csv_next(EtlReader *reader, void *record)
 static void
 csv_position(const EtlReader *reader, EtlRecordPlace *place)
 {
-	EtlCsvReaderPosition((const EtlCsvReader *) reader, &place->offset, &place->line);
+	const EtlCsvReader *csv = (const EtlCsvReader *) reader;
+
+	EtlCsvReaderPosition(csv, &place->offset, &place->line);
+	place->records = csv->nrecords;
+	place->hash = csv->hash;
+	place->open = true;
 }
 
 static void
@@ -591,6 +609,14 @@ csv_free(EtlReader *reader)
 	EtlCsvReaderFree((EtlCsvReader *) reader);
 }
 
+static bool
+csv_cut_off(const EtlReader *reader, int step, const void *record)
+{
+	if (step == ETL_CSV_RECORD)
+		return EtlCsvReaderCutOff((const EtlCsvReader *) reader, record);
+	return step == ETL_CSV_UNCLOSED_QUOTE;
+}
+
 const EtlFormat EtlCsvFormat = {
 	.name = "csv",
 	.create = csv_create,
@@ -601,4 +627,5 @@ const EtlFormat EtlCsvFormat = {
 	.position = csv_position,
 	.where = csv_where,
 	.free = csv_free,
+	.cut_off = csv_cut_off,
 };

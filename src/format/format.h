@@ -47,6 +47,8 @@ typedef struct EtlRecordPlace
 	uint64 records; /* before it, where the reader counts them */
 	uint64 hash;	/* of those, where the reader makes one */
 	bool after_cr;	/* the byte before it is a CR */
+	bool
+		open; /* the stream is records one after another: more may follow its end, and reset can go there */
 } EtlRecordPlace;
 
 struct EtlFormat
@@ -65,6 +67,8 @@ struct EtlFormat
 	/* Appends where in the stream the current record is, or what broke it: ", line 3", ", item 17, byte 81" */
 	void (*where)(const EtlReader *reader, StringInfo buf);
 	void (*free)(EtlReader *reader);
+	/* Whether what next gave last, at the end of a stream that somebody is still writing, may not be all there. */
+	bool (*cut_off)(const EtlReader *reader, int step, const void *record);
 
 	/*
 	 * Of a format whose records are JSON items: the last value at the i-th of the paths that the options name, in what

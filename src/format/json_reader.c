@@ -703,6 +703,7 @@ json_position(const EtlReader *reader, EtlRecordPlace *place)
 	place->offset = json->handed_end;
 	place->records = (uint64) json->nitems;
 	place->hash = json->hash;
+	place->open = EtlJsonReaderIsSequence(json);
 }
 
 static void
@@ -730,6 +731,23 @@ json_captured(const EtlReader *reader, int i)
 	return EtlJsonReaderCaptured((const EtlJsonReader *) reader, i);
 }
 
+static bool
+json_cut_off(const EtlReader *reader, int step, const void *record)
+{
+	const EtlJsonReader *json = (const EtlJsonReader *) reader;
+	const EtlJsonItem *item = record;
+
+	if (step == ETL_JSON_EMPTY)
+		return true;
+	if (!EtlJsonReaderIsSequence(json))
+		return false;
+	if (step == ETL_JSON_TRUNCATED)
+		return true;
+	/* Of all values only a number has no end of its own. */
+	return step == ETL_JSON_ITEM && item->tokens[0].type == ETL_JSON_NUMBER && json->at_end &&
+		   json->handed_end == json->end;
+}
+
 const EtlFormat EtlJsonFormat = {
 	.name = "json",
 	.create = json_create,
@@ -740,5 +758,6 @@ const EtlFormat EtlJsonFormat = {
 	.position = json_position,
 	.where = json_where,
 	.free = json_free,
+	.cut_off = json_cut_off,
 	.captured = json_captured,
 };

@@ -159,7 +159,7 @@ api_open(EtlRows *rows)
  * ---------------------------------------------------------------- */
 
 #define PART "pages"
-#define CALL_FORMAT "call=%016" PRIx64 " "
+#define CALL_FORMAT "call=%016" PRIx64
 
 static void
 mark(ApiRows *api, const char *place)
@@ -293,7 +293,7 @@ api_advance(EtlRows *rows)
 	if (step == ETL_PAGES_END)
 	{
 		if (rows->resume != NULL)
-			mark(api, "finished");
+			mark(api, " finished");
 		return ETL_NO_MORE_ROWS;
 	}
 	api->json.page = (int) EtlPagesNumber(api->pages);

@@ -1,6 +1,6 @@
 /*
  * csv_kept.c
- *		Records of CSV files for pipelines: kept across transactions, and resumed where a run stopped.
+ *		Records of CSV files for pipelines: kept across transactions.
  *
  *		Keep		the reader's record -> a copy of its bytes and of the ends of its fields
  *		Use			a second copy, on which the converters may write -> the current record
@@ -8,16 +8,10 @@
  *
  * A batch may hold records of several files, with columns in different places; each file that a record was
  * kept of is remembered for as long as the scan.
- *
- * Where a file or URL is gone on with is for resume.h to say.
  */
 #include "etl.h"
 
-#include "common/hashfn.h"
 #include "scan/csv_kept.h"
-#include "scan/resume.h"
-#include "source/clock.h"
-#include "source/decode.h"
 #include "source/text.h"
 
 /* What kept records share with the others of their file. */
@@ -52,7 +46,7 @@ kept_file(EtlCsvRows *csv)
 		return csv->kept_file;
 	old = MemoryContextSwitchTo(rows->context);
 	file = palloc(sizeof(EtlCsvKeptFile));
-	file->name = pstrdup(csv->records.source->name);
+	file->name = pstrdup(csv->records.stream.source->name);
 	file->header = csv->records.header != NULL ? pstrdup(csv->records.header) : NULL;
 	file->fields = palloc(sizeof(int) * rows->desc->natts);
 	file->in_place = palloc(sizeof(bool) * rows->desc->natts);
@@ -186,152 +180,4 @@ EtlCsvRedact(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns)
 		start = fields->ends[f] + dialect->delimiter_len;
 	}
 	return text.data;
-}
-
-/* ----------------------------------------------------------------
- *	Going on where a run stopped
- * ---------------------------------------------------------------- */
-
-void
-EtlCsvCount(EtlCsvRows *csv)
-{
-	const EtlCsvRecord *record = &csv->records.record;
-
-	csv->nrecords++;
-	csv->hash =
-		hash_bytes_extended((const unsigned char *) record->data, (int) record->len, csv->hash);
-}
-
-static void
-mark(EtlCsvRows *csv, uint64 offset, uint64 line, bool finished)
-{
-	const EtlCsvRecords *records = &csv->records;
-	EtlPosition position = {
-		.offset = offset,
-		.line = line,
-		.records = csv->nrecords,
-		.hash = csv->hash,
-		.finished = finished,
-		.mark = EtlDecodeMarkLength(records->source),
-		.header = csv->counts ? records->header : NULL,
-	};
-
-	EtlResumeMark(&csv->base, records->files, records->source, &position);
-}
-
-void
-EtlCsvTell(EtlRows *rows)
-{
-	EtlCsvRows *csv = (EtlCsvRows *) rows;
-	uint64 offset, line;
-
-	if (csv->records.source == NULL)
-		return;
-	EtlCsvReaderPosition(csv->records.reader, &offset, &line);
-	mark(csv, offset, line, false);
-}
-
-void
-EtlCsvTellEnd(EtlCsvRows *csv)
-{
-	uint64 offset, line;
-
-	if (csv->records.held)
-	{
-		mark(csv, csv->records.held_offset, csv->records.held_line, false);
-		EtlResumeTellHeld(&csv->base, csv->records.files);
-		return;
-	}
-	EtlCsvReaderPosition(csv->records.reader, &offset, &line);
-	mark(csv, offset, line, true);
-}
-
-const EtlSourcePast *
-EtlCsvPast(EtlCsvRecords *records, const EtlPart *part)
-{
-	EtlCsvRows *csv = (EtlCsvRows *) ((char *) records - offsetof(EtlCsvRows, records));
-	MemoryContext old = MemoryContextSwitchTo(EtlSourceSetContext(records->files));
-	EtlSourcePast *past = NULL;
-	EtlPosition position;
-
-	csv->counts = EtlSourceSetIsRemote(records->files);
-	if (EtlResumeFind(&csv->base, part, &position))
-	{
-		past = palloc(sizeof(EtlSourcePast));
-		/* The byte before tells whether a line feed belongs to what is behind it. */
-		EtlResumePast(&position, position.offset > 0 ? position.offset + position.mark - 1 : 0,
-					  past);
-		records->past_header =
-			position.header != NULL ? psprintf("%s\n", position.header) : pstrdup("");
-		records->past_mark = (int) position.mark;
-	}
-	MemoryContextSwitchTo(old);
-	return past;
-}
-
-static void
-go_to(EtlCsvRecords *records, const EtlPosition *position, EtlSourcePlan plan)
-{
-	char before = '\0';
-
-	if (position->offset == 0)
-		return;
-	if (plan == ETL_READ_FROM)
-	{
-		EtlSourceRewind(records->source);
-		EtlSourceSkip(records->source, position->offset - 1);
-	}
-	(void) EtlSourceRead(records->source, &before, 1);
-	EtlCsvReaderResetAt(records->reader, position->offset, position->line, before == '\r');
-}
-
-/* Reads the records before a position, and tells whether they are the same. */
-static bool
-pass_over(EtlCsvRows *csv, const EtlPosition *position)
-{
-	csv->records.until = ETL_FOREVER;
-	while (csv->nrecords < position->records && EtlCsvRecordsNext(&csv->records))
-		EtlCsvCount(csv);
-	return csv->nrecords == position->records && csv->hash == position->hash;
-}
-
-bool
-EtlCsvResume(EtlCsvRows *csv)
-{
-	EtlCsvRecords *records = &csv->records;
-	EtlPosition position;
-	EtlSourcePlan plan;
-	bool found = false;
-
-	(void) EtlResumeFind(&csv->base, EtlSourceSetPart(records->files), &position);
-	csv->nrecords = csv->hash = 0;
-	plan = EtlResumeDecide(&csv->base, records->files, records->source, &position, true,
-						   &records->growing);
-	switch (plan)
-	{
-		case ETL_READ_NOTHING:
-			return false;
-		case ETL_READ_HERE:
-		case ETL_READ_FROM:
-			go_to(records, &position, plan);
-			csv->nrecords = position.records;
-			csv->hash = position.hash;
-			found = true;
-			break;
-		case ETL_READ_BEHIND:
-			found = pass_over(csv, &position);
-			break;
-		case ETL_READ_ALL:
-			break;
-	}
-	if (found)
-		EtlResumeMarkFound(&csv->base, records->files, &position);
-	else
-	{
-		if (csv->nrecords > 0)
-			EtlCsvRecordsAgain(records);
-		csv->nrecords = csv->hash = 0;
-		EtlCsvTell(&csv->base);
-	}
-	return true;
 }

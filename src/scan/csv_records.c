@@ -7,10 +7,9 @@
 #include "etl.h"
 
 #include "mb/pg_wchar.h"
-#include "monitor/progress.h"
 #include "scan/csv_records.h"
-#include "source/clock.h"
 #include "source/decode.h"
+#include "source/set.h"
 #include "source/text.h"
 #include "utils/guc.h"
 
@@ -33,14 +32,12 @@ EtlCsvRecordsInit(void)
  *	Records
  * ---------------------------------------------------------------- */
 
-/* A file whose records cannot even be told apart: no error policy helps. */
-static void
-raise_broken_file(EtlCsvRecords *records, EtlCsvStatus status)
+void
+EtlCsvRaiseBroken(const EtlCsvRecords *records, int step)
 {
-	unsigned long long line = EtlCsvReaderFaultLine(records->reader);
+	unsigned long long line = EtlCsvReaderFaultLine((EtlCsvReader *) records->stream.reader);
 
-	records->record.line = line;
-	switch (status)
+	switch ((EtlCsvStatus) step)
 	{
 		case ETL_CSV_UNCLOSED_QUOTE:
 			ereport(ERROR,
@@ -62,59 +59,19 @@ raise_broken_file(EtlCsvRecords *records, EtlCsvStatus status)
 							   line, ETL_CSV_MAX_RECORD, ETL_CSV_MAX_FIELDS)));
 			break;
 		default:
-			elog(ERROR, "unexpected status %d of the CSV reader", status);
+			break;
 	}
-}
-
-/* Holds back the last record of a file that is still being written; false, for it ends the file. */
-static bool
-hold_back(EtlCsvRecords *records, uint64 offset, uint64 line)
-{
-	records->held = true;
-	records->held_offset = offset;
-	records->held_line = line;
-	return false;
+	elog(ERROR, "unexpected step %d of the CSV reader", step);
 }
 
 bool
 EtlCsvRecordsNext(EtlCsvRecords *records)
 {
-	for (;;)
-	{
-		EtlCsvStatus status = EtlCsvReaderNext(records->reader, &records->record);
-		char *room;
-		size_t len;
+	int step = EtlStreamNext(&records->stream, &records->record);
 
-		if (likely(status == ETL_CSV_RECORD && !records->growing))
-		{
-			records->nread++;
-			return true;
-		}
-		if (status == ETL_CSV_RECORD)
-			return !EtlCsvReaderCutOff(records->reader, &records->record) ||
-				   hold_back(records, records->record.offset, records->record.line);
-		if (status == ETL_CSV_UNCLOSED_QUOTE && records->growing)
-		{
-			uint64 offset, line;
-
-			EtlCsvReaderPosition(records->reader, &offset, &line);
-			return hold_back(records, offset, line);
-		}
-		if (status == ETL_CSV_END)
-			return false;
-		if (status != ETL_CSV_NEED_DATA)
-			raise_broken_file(records, status);
-		if (records->until != ETL_FOREVER && !EtlSourceReady(records->source, records->until))
-		{
-			records->late = true;
-			return false;
-		}
-		room = EtlCsvReaderRoom(records->reader, &len);
-		EtlCsvReaderFed(records->reader, EtlSourceRead(records->source, room, len));
-		if (records->files != NULL)
-			records->nbytes = EtlSourceSetBytesRead(records->files);
-		EtlProgressReport(records->nbytes, records->size, records->nread);
-	}
+	if (step > ETL_FORMAT_END)
+		EtlCsvRaiseBroken(records, step);
+	return step == ETL_FORMAT_RECORD;
 }
 
 static void
@@ -135,8 +92,8 @@ EtlCsvDefectFault(EtlCsvRecords *records, EtlFault *fault)
 {
 	const EtlCsvRecord *record = &records->record;
 	const unsigned char *s = (const unsigned char *) record->data + record->defect_at;
-	const EtlDecodeFault *decoding =
-		EtlDecodeFaultBetween(records->source, record->offset, record->offset + record->len + 1);
+	const EtlDecodeFault *decoding = EtlDecodeFaultBetween(records->stream.source, record->offset,
+														   record->offset + record->len + 1);
 
 	fault->sqlstate = ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
 	fault->detail = fault->hint = NULL;
@@ -184,37 +141,37 @@ EtlCsvQuotedFieldText(EtlCsvRecords *records, const char *raw, size_t *len, bool
  *	Files
  * ---------------------------------------------------------------- */
 
-void
-EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args)
+/* The options, and the reader that they ask for. */
+static void
+set_up(EtlCsvRecords *records, const EtlArgs *args)
 {
-	memset(records, 0, sizeof(*records));
-	records->context = CurrentMemoryContext;
 	initStringInfo(&records->scratch);
 	EtlCsvReadOptions(args, &records->options);
 	records->options.dialect.max_field_size = (size_t) max_field_size_kb * 1024;
-	records->reader = EtlCsvReaderCreate(&records->options.dialect);
-	records->size = -1;
-	records->until = ETL_FOREVER;
+	records->stream.decodes = true;
+	records->stream.encoding = records->options.encoding;
+	records->stream.reader = EtlCsvFormat.create(&records->options.dialect);
+}
+
+void
+EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args)
+{
+	EtlStreamPrepare(&records->stream);
+	set_up(records, args);
 }
 
 void
 EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable)
 {
-	char *source = EtlArgText(args, "source");
-
-	if (source == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
-	EtlCsvRecordsPrepare(records, args);
-	records->files = EtlSourceSetOpen(source, EtlArgText(args, "path"), rewindable);
-	records->size = EtlSourceSetSize(records->files);
+	EtlStreamPrepare(&records->stream);
+	set_up(records, args);
+	EtlStreamOpen(&records->stream, args, rewindable);
 }
 
 /* Reads the header, if the file is to have one; false if the file has no record at all. */
 static bool
 read_header(EtlCsvRecords *records)
 {
-	uint64 nread = records->nread;
 	EtlFault fault;
 
 	records->nnames = 0;
@@ -223,7 +180,6 @@ read_header(EtlCsvRecords *records)
 		return true;
 	if (!EtlCsvRecordsNext(records))
 		return false;
-	records->nread = nread; /* it is no row */
 	if (records->record.defect != ETL_CSV_SOUND)
 	{
 		EtlCsvDefectFault(records, &fault);
@@ -247,78 +203,37 @@ read_header(EtlCsvRecords *records)
 bool
 EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source)
 {
-	records->source = source;
-	records->growing = records->held = false;
-	EtlCsvReaderResetAt(records->reader, 0, 1, false);
+	EtlStreamUse(&records->stream, source);
 	return read_header(records);
 }
 
-/* Begins to read a file; false if it has no record at all.  Of the rest of one the header is known. */
-static bool
-begin_file(EtlCsvRecords *records, EtlSource *source)
+bool
+EtlCsvRecordsBegin(EtlCsvRecords *records, const char *past)
 {
-	MemoryContext old = MemoryContextSwitchTo(EtlSourceSetContext(records->files));
+	MemoryContext old = MemoryContextSwitchTo(EtlSourceSetContext(records->stream.set));
+	EtlSource *source = records->stream.source;
+	char *text;
 	bool found;
 
-	if (source->bytes_read == 0)
-	{
-		records->source = EtlDecodeOpen(source, records->options.encoding);
-		EtlCsvReaderReset(records->reader);
+	if (past == NULL)
 		found = read_header(records);
-	}
 	else
 	{
-		found = EtlCsvRecordsUse(
-			records, EtlTextOpen(records->past_header, strlen(records->past_header), source->name));
-		records->source = EtlDecodeContinue(source, records->past_mark);
+		text = psprintf("%s\n", past);
+		found = EtlCsvRecordsUse(records, EtlTextOpen(text, strlen(text), source->name));
+		records->stream.source = source;
 	}
 	MemoryContextSwitchTo(old);
 	return found;
-}
-
-void
-EtlCsvRecordsAgain(EtlCsvRecords *records)
-{
-	MemoryContext old = MemoryContextSwitchTo(records->context);
-	EtlSource *source = EtlSourceSetOpenPart(records->files, NULL);
-
-	MemoryContextSwitchTo(old);
-	records->record.line = 0;
-	(void) begin_file(records, source);
 }
 
 bool
 EtlCsvRecordsNextFile(EtlCsvRecords *records)
 {
-	MemoryContext old = CurrentMemoryContext;
-	const EtlPart *part;
-	EtlSource *source;
-	bool found = false;
-
-	while (!found)
-	{
-		records->source = NULL;
-		records->record.line = 0;
-		records->growing = records->held = false;
-		MemoryContextSwitchTo(records->context);
-		part = EtlSourceSetNextPart(records->files);
-		if (part == NULL)
-			break;
-		source = EtlSourceSetOpenPart(records->files,
-									  records->past != NULL ? records->past(records, part) : NULL);
-		if (records->size < 0) /* what is far away has a size only now */
-			records->size = EtlSourceSetSize(records->files);
-		found = begin_file(records, source);
-	}
-	MemoryContextSwitchTo(old);
-	return found;
-}
-
-void
-EtlCsvRecordsRewind(EtlCsvRecords *records)
-{
-	records->source = NULL;
-	EtlSourceSetRewind(records->files);
+	while (EtlStreamNextSource(&records->stream))
+		if (EtlCsvRecordsBegin(records, NULL))
+			return true;
+	return false;
 }
 
 /* ----------------------------------------------------------------
@@ -338,23 +253,13 @@ EtlCsvFieldName(const EtlCsvRecords *records, int i)
 	return psprintf("%.*s%s", len, name.name, len < (int) name.len ? "..." : "");
 }
 
-void
-EtlCsvWhere(const EtlCsvRecords *records, StringInfo buf)
-{
-	if (records->source == NULL)
-		return;
-	appendStringInfo(buf, "file \"%s\"", records->source->name);
-	if (records->record.line > 0)
-		appendStringInfo(buf, ", line %llu", (unsigned long long) records->record.line);
-}
-
 static void
 records_error_context(void *arg)
 {
 	StringInfoData where;
 
 	initStringInfo(&where);
-	EtlCsvWhere(arg, &where);
+	EtlStreamWhere(&((EtlCsvRecords *) arg)->stream, &where);
 	if (where.len > 0)
 		errcontext("%s", where.data);
 }

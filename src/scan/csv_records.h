@@ -16,36 +16,17 @@
 #include "lib/stringinfo.h"
 #include "scan/csv_options.h"
 #include "scan/rows.h"
-#include "source/set.h"
+#include "scan/stream.h"
 
 typedef struct EtlCsvRecords
 {
+	EtlStream stream;
 	EtlCsvOptions options;
-	MemoryContext context; /* in which it was opened */
-	EtlSourceSet *files;
-	int64 size;		   /* of all files, as they are stored; -1: not known */
-	EtlSource *source; /* the file in hand, decoded; NULL: none */
-	EtlCsvReader *reader;
 	EtlCsvRecord record;	/* the current one */
-	uint64 nread;			/* of all files, without their headers */
-	uint64 nbytes;			/* of the files, as they are stored */
 	int nnames;				/* of the header in hand */
 	EtlName *names;			/* [nnames] */
 	char *header;			/* for pipelines: it, as it is written; NULL: there is none */
 	StringInfoData scratch; /* a field whose quotes had to be taken out */
-
-	int64 until; /* for pipelines: Next waits no longer than this (clock.h); or ETL_FOREVER */
-	bool late;	 /* that is why it gave none */
-	/* for pipelines, or NULL: what was read of a part before; with it, of one that begins in its midst, are: */
-	const EtlSourcePast *(*past)(struct EtlCsvRecords *records, const EtlPart *part);
-	const char *past_header;
-	int past_mark; /* the length of its byte order mark */
-
-	/* for pipelines: a last record without a line end may not be all there */
-	bool growing;		/* somebody may be writing the file in hand */
-	bool held;			/* its last record was held back for that reason; it starts at */
-	uint64 held_offset; /* this byte */
-	uint64 held_line;	/* and line */
 } EtlCsvRecords;
 
 /* The settings that reading takes. */
@@ -64,22 +45,22 @@ extern void EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args);
 extern bool EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source);
 
 /*
- * Opens the next file that has a record, be it the header only; false if there is none.  A file without any
- * is passed over, as COPY would have no rows of it.
+ * The file in hand has been opened: reads its header, if it is to have one (of the rest of a file it is known: past).
+ * False if the file has no record at all, be it the header only; COPY would have no rows of it.
  */
+extern bool EtlCsvRecordsBegin(EtlCsvRecords *records, const char *past);
+
+/* Opens the next file that has a record; false if there is none. */
 extern bool EtlCsvRecordsNextFile(EtlCsvRecords *records);
 
-/* Opens the file in hand once more, from its start. */
-extern void EtlCsvRecordsAgain(EtlCsvRecords *records);
-
 /*
- * Goes to the next record of the file in hand; false at its end (or if it is late).  A file whose records cannot be told apart
- * (22P04, 54000) is an error; a record that is no text has a defect, which EtlCsvDefectFault describes.
+ * Goes to the next record of the file in hand; false at its end.  A record that is no text has a defect, which
+ * EtlCsvDefectFault describes.
  */
 extern bool EtlCsvRecordsNext(EtlCsvRecords *records);
 
-/* Starts again, before the first file. */
-extern void EtlCsvRecordsRewind(EtlCsvRecords *records);
+/* Raises what broke a file, whose records cannot even be told apart (22P04, 54000): no error policy helps. */
+pg_noreturn extern void EtlCsvRaiseBroken(const EtlCsvRecords *records, int step);
 
 /* Why the current record, which has a defect, is no text. */
 extern void EtlCsvDefectFault(EtlCsvRecords *records, EtlFault *fault);
@@ -87,10 +68,7 @@ extern void EtlCsvDefectFault(EtlCsvRecords *records, EtlFault *fault);
 /* What the header calls field i, or else its number from 1; cut if it is long, for it is for people. */
 extern const char *EtlCsvFieldName(const EtlCsvRecords *records, int i);
 
-/* Where the current record is: file "a.csv", line 3 */
-extern void EtlCsvWhere(const EtlCsvRecords *records, StringInfo buf);
-
-/* Says that in the CONTEXT of errors, until the caller sets error_context_stack back to callback->previous. */
+/* Says where the current record is in the CONTEXT of errors, until the caller sets error_context_stack back to callback->previous. */
 extern void EtlCsvPushErrorContext(EtlCsvRecords *records, ErrorContextCallback *callback);
 
 /* EtlCsvFieldText for a field that holds a quote. */

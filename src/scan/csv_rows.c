@@ -16,6 +16,7 @@
 #include "optimizer/optimizer.h"
 #include "scan/csv_kept.h"
 #include "scan/csv_rows.h"
+#include "source/set.h"
 #include "utils/builtins.h"
 
 #define LISTED_BYTES 8192 /* of the names of a header, in an error */
@@ -88,22 +89,23 @@ match_column(const EtlCsvRows *csv, const EtlColumn *column)
 	if (match.other >= 0)
 		ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
 						errmsg("column \"%s\" is ambiguous in \"%s\"", column->name,
-							   csv->records.source->name),
+							   csv->records.stream.source->name),
 						errdetail("Both \"%s\" and \"%s\" match it.",
 								  EtlCsvFieldName(&csv->records, match.index),
 								  EtlCsvFieldName(&csv->records, match.other)),
 						errhint("Declare the column by its exact name, or use match => "
 								"'position'.")));
 	if (match.index < 0 && !csv->records.options.union_by_name)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-						errmsg("column \"%s\" does not exist in \"%s\"", column->name,
-							   csv->records.source->name),
-						errdetail("The columns of the file are %s.", list_names(csv)),
-						csv->records.files != NULL && EtlSourceSetCount(csv->records.files) > 1
-							? errhint("With union_by_name => true a column that some of the files "
-									  "lack is NULL there.")
-							: errhint("Declare columns by these names, or use match => "
-									  "'position'.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" does not exist in \"%s\"", column->name,
+						csv->records.stream.source->name),
+				 errdetail("The columns of the file are %s.", list_names(csv)),
+				 csv->records.stream.set != NULL && EtlSourceSetCount(csv->records.stream.set) > 1
+					 ? errhint("With union_by_name => true a column that some of the files "
+							   "lack is NULL there.")
+					 : errhint("Declare columns by these names, or use match => "
+							   "'position'.")));
 	return match.index;
 }
 
@@ -167,32 +169,44 @@ check_all_found(const EtlCsvRows *csv)
 								   csv->base.columns[i].name)));
 }
 
-/* Opens the next file that has anything to read; false if there is none. */
+/* A pipeline may know the header of the rest of a file from before. */
 static bool
-open_next_file(EtlCsvRows *csv)
+begin_file(void *arg)
 {
-	const EtlResume *resume = csv->base.resume;
-	MemoryContext old;
+	EtlCsvRows *csv = arg;
+	const char *header = csv->parts.found.header;
+	bool found;
 
-	if (resume != NULL && csv->records.source != NULL)
-		EtlCsvTellEnd(csv);
-	do
-	{
-		csv->kept_file = NULL;
-		if (!EtlCsvRecordsNextFile(&csv->records))
-		{
-			if (csv->found != NULL && resume == NULL)
-				check_all_found(csv);
-			return false;
-		}
-		csv->used_source = csv->records.source->name;
-	} while (resume != NULL && !EtlCsvResume(csv));
-	old = MemoryContextSwitchTo(csv->base.context);
-	map_columns(csv);
-	csv->mapped_file = NULL;
-	MemoryContextSwitchTo(old);
-	return true;
+	if (csv->parts.here && header == NULL)
+		header = "";
+	found = EtlCsvRecordsBegin(&csv->records, csv->parts.here ? header : NULL);
+	csv->parts.header = csv->records.header;
+	return found;
 }
+
+static void
+start_file(void *arg)
+{
+	EtlCsvRows *csv = arg;
+	MemoryContext old = MemoryContextSwitchTo(csv->base.context);
+
+	csv->kept_file = csv->mapped_file = NULL;
+	csv->used_source = csv->records.stream.source->name;
+	map_columns(csv);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+raise_broken(void *arg, int step)
+{
+	EtlCsvRaiseBroken(&((EtlCsvRows *) arg)->records, step);
+}
+
+static const EtlPartKind part_kind = {
+	.begin = begin_file,
+	.ready = start_file,
+	.broken = raise_broken,
+};
 
 static void
 csv_open(EtlRows *rows)
@@ -205,11 +219,20 @@ csv_open(EtlRows *rows)
 		return;
 	}
 	EtlCsvRecordsOpen(&csv->records, rows->args, rows->rewindable);
+	csv->parts = (EtlParts){
+		.stream = &csv->records.stream,
+		.record = &csv->records.record,
+		.kind = &part_kind,
+		.arg = csv,
+		.resume = rows->resume,
+		.reachable = true,
+		.remote = EtlSourceSetIsRemote(csv->records.stream.set),
+	};
 	/* A pipeline opens its sources in a transaction, in which it must not wait for any. */
 	if (rows->resume == NULL)
-		(void) open_next_file(csv);
+		(void) EtlPartsOpenNext(&csv->parts);
 	else
-		csv->records.past = EtlCsvPast;
+		csv->records.options.dialect.hashes = csv->parts.remote;
 }
 
 static void
@@ -217,8 +240,14 @@ csv_rewind(EtlRows *rows)
 {
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
 
-	EtlCsvRecordsRewind(&csv->records);
-	(void) open_next_file(csv);
+	EtlStreamRewind(&csv->records.stream);
+	(void) EtlPartsOpenNext(&csv->parts);
+}
+
+static void
+csv_tell(EtlRows *rows)
+{
+	EtlPartsTell(&((EtlCsvRows *) rows)->parts);
 }
 
 /* What the current record is good for. */
@@ -245,39 +274,26 @@ static EtlAdvance
 csv_advance(EtlRows *rows)
 {
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
+	EtlPartsStep step;
 
-	csv->records.until = rows->until;
-	while (unlikely(csv->records.source == NULL || !EtlCsvRecordsNext(&csv->records)))
-	{
-		if (csv->records.late)
-		{
-			csv->records.late = false;
-			return ETL_NOTHING_YET;
-		}
-		if (!open_next_file(csv))
-		{
-			rows->counters.bytes = csv->records.nbytes;
-			return ETL_NO_MORE_ROWS;
-		}
-	}
-	if (csv->counts)
-		EtlCsvCount(csv);
-	rows->counters.bytes = csv->records.nbytes;
-	return judge_record(csv);
+	csv->records.stream.until = rows->until;
+	step = EtlPartsNext(&csv->parts);
+	rows->counters.bytes = csv->records.stream.nbytes;
+	if (likely(step == ETL_PARTS_RECORD))
+		return judge_record(csv);
+	if (step == ETL_PARTS_LATE)
+		return ETL_NOTHING_YET;
+	if (csv->found != NULL && rows->resume == NULL)
+		check_all_found(csv);
+	return ETL_NO_MORE_ROWS;
 }
 
 EtlAdvance
 EtlCsvAdvanceIn(EtlCsvRows *csv, EtlSource *source)
 {
-	MemoryContext old;
-
-	csv->kept_file = NULL;
 	if (!EtlCsvRecordsUse(&csv->records, source))
 		return ETL_NO_MORE_ROWS;
-	old = MemoryContextSwitchTo(csv->base.context);
-	map_columns(csv);
-	csv->mapped_file = NULL;
-	MemoryContextSwitchTo(old);
+	start_file(csv);
 	return EtlCsvRecordsNext(&csv->records) ? judge_record(csv) : ETL_NO_MORE_ROWS;
 }
 
@@ -419,19 +435,13 @@ csv_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *i
 static void
 csv_where(const EtlRows *rows, StringInfo buf)
 {
-	EtlCsvWhere(&((const EtlCsvRows *) rows)->records, buf);
+	EtlStreamWhere(&((const EtlCsvRows *) rows)->records.stream, buf);
 }
 
 static void
 csv_explain(const EtlRows *rows, ExplainState *es)
 {
-	const EtlCsvRows *csv = (const EtlCsvRows *) rows;
-	const EtlHttpStats *http = EtlSourceSetHttpStats(csv->records.files);
-
-	if (EtlSourceSetCount(csv->records.files) > 1)
-		ExplainPropertyInteger("Files", NULL, EtlSourceSetCount(csv->records.files), es);
-	if (http != NULL)
-		EtlExplainHttp(http, es);
+	EtlStreamExplain(&((const EtlCsvRows *) rows)->records.stream, es);
 }
 
 #define LINE_GUESS 100 /* bytes, where nothing can be seen */
@@ -477,5 +487,5 @@ const EtlScanKind EtlCsvKind = {
 	.use = EtlCsvUse,
 	.revive = EtlCsvRevive,
 	.redact = EtlCsvRedact,
-	.tell = EtlCsvTell,
+	.tell = csv_tell,
 };

@@ -6,6 +6,7 @@
 #define ETL_CSV_ROWS_H
 
 #include "scan/csv_records.h"
+#include "scan/parts.h"
 #include "scan/rows.h"
 
 typedef struct EtlCsvKeptFile EtlCsvKeptFile;
@@ -14,6 +15,7 @@ typedef struct EtlCsvRows
 {
 	EtlRows base;
 	EtlCsvRecords records;
+	EtlParts parts;
 	int nfields;			 /* what a record should have; -1: anything goes */
 	Bitmapset *found;		 /* columns that any file had so far */
 	const char *used_source; /* name of the file of the current record */
@@ -21,9 +23,6 @@ typedef struct EtlCsvRows
 	/* for pipelines (csv_kept.c) */
 	const EtlCsvKeptFile *kept_file;   /* of the file in hand; NULL: no record of it was kept yet */
 	const EtlCsvKeptFile *mapped_file; /* as whose columns are mapped */
-	bool counts;					   /* the records of the URL in hand: how many there were, */
-	uint64 nrecords;
-	uint64 hash; /* and what tells that they are the same */
 } EtlCsvRows;
 
 extern const EtlScanKind EtlCsvKind;

@@ -17,6 +17,7 @@
 #include "scan/infer.h"
 #include "scan/input.h"
 #include "scan/names.h"
+#include "source/set.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -382,7 +383,7 @@ see_files(EtlProposal *proposal, EtlCsvRecords *records, int64 sample)
 		int *column_of;
 
 		proposal->nfiles++;
-		old = MemoryContextSwitchTo(EtlSourceSetContext(records->files));
+		old = MemoryContextSwitchTo(EtlSourceSetContext(records->stream.set));
 		column_of = see_header(proposal, records);
 		MemoryContextSwitchTo(scratch);
 		while (sample != 0 && EtlCsvRecordsNext(records))

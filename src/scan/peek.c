@@ -16,6 +16,7 @@
 #include "scan/csv_records.h"
 #include "scan/json_rows.h"
 #include "scan/names.h"
+#include "source/set.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
@@ -155,7 +156,7 @@ record_as_jsonb(Peek *peek)
 static bool
 is_json(EtlCsvRecords *records)
 {
-	EtlSource *source = EtlSourceSetNext(records->files);
+	EtlSource *source = EtlSourceSetNext(records->stream.set);
 	char start[64];
 	size_t len = source != NULL ? EtlSourceRead(source, start, sizeof(start)) : 0;
 	size_t pos = len >= 3 && memcmp(start, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
@@ -164,7 +165,7 @@ is_json(EtlCsvRecords *records)
 	while (pos < len && strchr(" \t\r\n", start[pos]) != NULL)
 		pos++;
 	json = pos < len && (start[pos] == '{' || start[pos] == '[');
-	EtlCsvRecordsRewind(records);
+	EtlStreamRewind(&records->stream);
 	return json;
 }
 
@@ -212,7 +213,7 @@ next_item(Peek *peek, Datum *values)
 static bool
 next_record(Peek *peek)
 {
-	while (peek->records.source == NULL || !EtlCsvRecordsNext(&peek->records))
+	while (peek->records.stream.source == NULL || !EtlCsvRecordsNext(&peek->records))
 	{
 		if (!EtlCsvRecordsNextFile(&peek->records))
 			return false;

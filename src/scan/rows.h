@@ -29,6 +29,7 @@
 #include "nodes/bitmapset.h"
 #include "scan/args.h"
 #include "scan/convert.h"
+#include "scan/resume.h"
 #include "source/exchange.h"
 
 typedef struct EtlRows EtlRows;
@@ -123,23 +124,6 @@ typedef struct EtlKept
 	const char *header; /* what names its fields, as it is written; NULL: nothing does */
 	void *fields;		/* the kind's own */
 } EtlKept;
-
-/* How a pipeline goes on where an earlier run stopped.  A part is a file, or whatever else has a position. */
-typedef struct EtlResume
-{
-	/* The position that was marked for a part; NULL: none was */
-	const char *(*find)(void *arg, const char *part);
-	/* Reading of a part starts at this position, or has come this far: the records before it are handed out. */
-	void (*mark)(void *arg, const char *part, const char *position);
-	/* The last record of a part was held back: it counts after so many ms if nobody goes on writing. */
-	void (*held)(void *arg, int64 ms);
-	/* Reading of the part in hand begins anew: nothing behind a mark is done already. */
-	void (*forget)(void *arg);
-	void *arg;
-	bool no_source; /* records are only revived */
-	bool once;		/* a record that comes a second time is loaded a second time */
-	int settle_ms; /* for how long a file must be still before its unterminated last record counts */
-} EtlResume;
 
 typedef struct EtlScanKind
 {

@@ -68,7 +68,7 @@ typedef struct Decoder
 static size_t decode_read(EtlSource *source, char *buf, size_t len);
 static void decode_close(EtlSource *source);
 static uint64 decode_skip(EtlSource *source, uint64 n);
-static void decode_rewind(EtlSource *source);
+static void decode_rewind(EtlSource *source, bool strict);
 static bool decode_ready(EtlSource *source, int64 until);
 static bool decode_block(Decoder *d);
 
@@ -310,7 +310,7 @@ decode_skip(EtlSource *source, uint64 n)
 }
 
 static void
-decode_rewind(EtlSource *source)
+decode_rewind(EtlSource *source, bool strict)
 {
 	Decoder *d = (Decoder *) source;
 

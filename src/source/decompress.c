@@ -344,7 +344,7 @@ begin(Decompressor *d)
 }
 
 static void
-decompress_rewind(EtlSource *source)
+decompress_rewind(EtlSource *source, bool strict)
 {
 	Decompressor *d = (Decompressor *) source;
 

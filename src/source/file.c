@@ -42,7 +42,7 @@ typedef struct FileSource
 static size_t file_read(EtlSource *source, char *buf, size_t len);
 static void file_close(EtlSource *source);
 static uint64 file_skip(EtlSource *source, uint64 n);
-static void file_rewind(EtlSource *source);
+static void file_rewind(EtlSource *source, bool strict);
 static void file_state(EtlSource *source, int64 at, EtlSourceState *state);
 static EtlSourcePlan file_plan(EtlSource *source, const EtlSourcePast *past);
 
@@ -362,7 +362,7 @@ file_skip(EtlSource *source, uint64 n)
 }
 
 static void
-file_rewind(EtlSource *source)
+file_rewind(EtlSource *source, bool strict)
 {
 	FileSource *file = (FileSource *) source;
 	EtlFileIdentity before = file->opened;
@@ -372,7 +372,7 @@ file_rewind(EtlSource *source)
 	else if (lseek(file->fd, 0, SEEK_SET) < 0)
 		ereport(ERROR, (errcode_for_file_access(),
 						errmsg("could not read file \"%s\" again: %m", source->name)));
-	else
+	else if (strict)
 		file->opened = identify(file);
 	EtlFileCheckSame(source, &before);
 }

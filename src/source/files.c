@@ -20,7 +20,8 @@ typedef struct Files
 	int next;					 /* number of the one behind the one in hand */
 	List *names;				 /* of char * */
 	size_t prefix;				 /* of each, which the user has written */
-	EtlFileIdentity *identities; /* [count] */
+	EtlFileIdentity *identities; /* [count] as the first reading found them */
+	bool rewound;
 } Files;
 
 /* What they have together; -1: one cannot be seen, which is an error when it is opened. */
@@ -77,6 +78,7 @@ static void
 files_rewind(EtlListing *listing)
 {
 	((Files *) listing)->next = 0;
+	((Files *) listing)->rewound = true;
 }
 
 static EtlSource *
@@ -85,8 +87,11 @@ files_open(EtlListing *listing, const EtlSourcePast *past)
 	Files *files = (Files *) listing;
 	const char *path = listing->part.name;
 	EtlSource *file = EtlFileOpenFound(path, Min(files->prefix, strlen(path)));
+	EtlFileIdentity *identity = &files->identities[files->next - 1];
 
-	EtlFileCheckSame(file, &files->identities[files->next - 1]);
+	if (!files->rewound)
+		memset(identity, 0, sizeof(*identity)); /* the first reading may open a file twice */
+	EtlFileCheckSame(file, identity);
 	return file;
 }
 

@@ -25,6 +25,7 @@ struct EtlSourceSet
 	EtlListing *listing;
 	bool spools;	/* what can be read only once */
 	bool keeps;		/* each part stays open */
+	bool rewound;	/* this is not the first reading */
 	List *kept;		/* of EtlSource *, by number, where they do */
 	int number;		/* of the part in hand, from 1; 0: before the first */
 	EtlSource *raw; /* of the part in hand; NULL: it is not open */
@@ -103,7 +104,7 @@ open_kept(EtlSourceSet *set, const EtlSourcePast *past)
 	{
 		source = list_nth(set->kept, set->number - 1);
 		if (EtlSourceCanRewind(source))
-			EtlSourceRewind(source);
+			EtlSourceRewind(source, set->rewound);
 		else
 		{
 			EtlSourceClose(source);
@@ -167,6 +168,7 @@ EtlSourceSetRewind(EtlSourceSet *set)
 	finish(set);
 	set->listing->store->rewind(set->listing);
 	set->number = 0;
+	set->rewound = true;
 }
 
 bool

@@ -36,13 +36,13 @@ EtlSourceCanRewind(EtlSource *source)
  * Starts again at byte 0, the innermost source first, so that a filter finds its input rewound.
  */
 void
-EtlSourceRewind(EtlSource *source)
+EtlSourceRewind(EtlSource *source, bool strict)
 {
 	if (!EtlSourceCanRewind(source))
 		elog(ERROR, "\"%s\" cannot be read again", source->name);
 	if (source->inner != NULL)
-		EtlSourceRewind(source->inner);
-	source->ops->rewind(source);
+		EtlSourceRewind(source->inner, strict);
+	source->ops->rewind(source, strict);
 	source->bytes_read = 0;
 }
 

@@ -21,6 +21,13 @@
 
 typedef struct EtlSource EtlSource;
 
+/* One file, or what one URL holds. */
+typedef struct EtlPart
+{
+	const char *name; /* for messages, checkpoints and _etl_source, without secrets */
+	uint64 identity;  /* a hash of where it is, if the name does not say all of that; or 0 */
+} EtlPart;
+
 /* What tells a later reading whether there still is what was read up to some byte. */
 typedef struct EtlSourceState
 {
@@ -77,10 +84,11 @@ typedef struct EtlSourceOps
 	bool (*ready)(EtlSource *source, int64 until);
 
 	/*
-	 * Starts again at byte 0, and raises an error if what would be read is no longer what was read first.
-	 * NULL if the source cannot do that.
+	 * Starts again at byte 0 with what there was when the source was opened.  With strict another reading begins, which
+	 * must find what the first one did: an error is raised if anything has changed since, or been added.  NULL if the
+	 * source cannot do that.
 	 */
-	void (*rewind)(EtlSource *source);
+	void (*rewind)(EtlSource *source, bool strict);
 
 	/*
 	 * For a source that other sources are built on: its state up to a byte of what is stored (-1: no byte in
@@ -111,7 +119,7 @@ EtlSourceRead(EtlSource *source, char *buf, size_t len)
 extern bool EtlSourceReady(EtlSource *source, int64 until);
 extern void EtlSourceClose(EtlSource *source);
 extern bool EtlSourceCanRewind(EtlSource *source);
-extern void EtlSourceRewind(EtlSource *source);
+extern void EtlSourceRewind(EtlSource *source, bool strict);
 
 /* Passes over n bytes, by reading them if need be; an error (58030) if there are not that many. */
 extern void EtlSourceSkip(EtlSource *source, uint64 n);

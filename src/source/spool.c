@@ -17,7 +17,7 @@ typedef struct Spool
 
 static size_t spool_read(EtlSource *source, char *buf, size_t len);
 static void spool_close(EtlSource *source);
-static void spool_rewind(EtlSource *source);
+static void spool_rewind(EtlSource *source, bool strict);
 
 static const EtlSourceOps spool_ops = {
 	.read = spool_read,
@@ -54,7 +54,7 @@ spool_close(EtlSource *source)
 }
 
 static void
-spool_rewind(EtlSource *source)
+spool_rewind(EtlSource *source, bool strict)
 {
 	/* bytes_read is the place, and EtlSourceRewind resets it */
 }

@@ -13,13 +13,6 @@
 
 typedef struct EtlStore EtlStore;
 
-/* One file, or what one URL holds. */
-typedef struct EtlPart
-{
-	const char *name; /* for messages, checkpoints and _etl_source, without secrets */
-	uint64 identity;  /* a hash of where it is, if the name does not say all of that; or 0 */
-} EtlPart;
-
 /* A store's struct begins with it, and belongs to the memory context in which it was made. */
 typedef struct EtlListing
 {

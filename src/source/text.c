@@ -29,7 +29,7 @@ text_close(EtlSource *source)
 }
 
 static void
-text_rewind(EtlSource *source)
+text_rewind(EtlSource *source, bool strict)
 {
 	/* bytes_read is the place, and EtlSourceRewind resets it */
 }

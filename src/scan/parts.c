@@ -1,0 +1,343 @@
+/*
+ * parts.c
+ *		From part to part of a source, each from where an earlier run of a pipeline stopped.
+ *
+ *		open -> find the position -> decide -> go there, pass over, or begin at the start -> mark
+ *			 -> record, record, ...  (mark when asked)  -> the end, or held back -> mark
+ *
+ * That each record is loaded exactly once rests on the marks being true: what is before a mark was handed out, and what
+ * is behind it was not.  All of that is in this file, for every format; it knows neither files nor URLs (stream.h does)
+ * and raises no error of its own.
+ */
+#include "etl.h"
+
+#include "scan/parts.h"
+#include "source/clock.h"
+#include "source/pairs.h"
+
+/* ----------------------------------------------------------------
+ *	Positions as text
+ * ---------------------------------------------------------------- */
+
+static const struct
+{
+	const char *name;
+	size_t at;
+} numbers[] =
+	{
+		{"offset", offsetof(EtlPosition, place.offset)},
+		{"line", offsetof(EtlPosition, place.line)},
+		{"records", offsetof(EtlPosition, place.records)},
+		{"hash", offsetof(EtlPosition, place.hash)},
+		{"finished", offsetof(EtlPosition, finished)},
+		{"open", offsetof(EtlPosition, open)},
+		{"plain", offsetof(EtlPosition, plain)},
+		{"mark", offsetof(EtlPosition, mark)},
+		{"size", offsetof(EtlPosition, state.size)},
+		{"mtime", offsetof(EtlPosition, state.mtime)},
+		{"head", offsetof(EtlPosition, state.head)},
+		{"tail", offsetof(EtlPosition, state.tail)},
+		{"identity", offsetof(EtlPosition, state.identity)},
+},
+  texts[] = {
+	  {"validator", offsetof(EtlPosition, state.validator)},
+	  {"header", offsetof(EtlPosition, header)},
+};
+
+#define NUMBER(position, i) (*(uint64 *) ((char *) (position) + numbers[i].at))
+#define TEXT(position, i) (*(const char **) ((char *) (position) + texts[i].at))
+
+char *
+EtlPositionText(const EtlPosition *position)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < lengthof(numbers); i++)
+		EtlPairsAddNumber(&text, numbers[i].name, NUMBER(position, i));
+	for (int i = 0; i < lengthof(texts); i++)
+		EtlPairsAdd(&text, texts[i].name, TEXT(position, i));
+	return text.data;
+}
+
+void
+EtlPositionRead(const char *text, EtlPosition *position)
+{
+	char *name, *value;
+
+	memset(position, 0, sizeof(*position));
+	while (EtlPairsNext(&text, &name, &value))
+	{
+		for (int i = 0; i < lengthof(numbers); i++)
+			if (strcmp(numbers[i].name, name) == 0)
+				NUMBER(position, i) = EtlPairsNumber(value);
+		for (int i = 0; i < lengthof(texts); i++)
+			if (strcmp(texts[i].name, name) == 0)
+				TEXT(position, i) = value;
+	}
+}
+
+/* ----------------------------------------------------------------
+ *	Marking
+ * ---------------------------------------------------------------- */
+
+static void
+mark_position(EtlParts *parts, const EtlPosition *position)
+{
+	parts->unmarked = false;
+	parts->resume->mark(parts->resume->arg, EtlStreamPart(parts->stream)->name,
+						EtlPositionText(position));
+}
+
+/* Marks a place in the part in hand, with what tells this part from others. */
+static void
+mark(EtlParts *parts, const EtlRecordPlace *place, bool finished)
+{
+	EtlPosition position = {
+		.place = *place,
+		.finished = finished,
+		.open = EtlReaderPlace(parts->stream->reader).open,
+		.plain = parts->stream->source->plain,
+		.mark = EtlStreamMark(parts->stream),
+	};
+
+	EtlStreamState(parts->stream, place, &position.state);
+	if (parts->remote)
+		position.header = parts->header;
+	mark_position(parts, &position);
+}
+
+void
+EtlPartsTell(EtlParts *parts)
+{
+	EtlRecordPlace place;
+
+	if (parts->stream->source == NULL)
+		return;
+	place = EtlReaderPlace(parts->stream->reader);
+	mark(parts, &place, false);
+}
+
+/* For how long the part in hand has to be still from now on, for its last record to count; <= 0: it does. */
+static int64
+time_to_settle(const EtlParts *parts)
+{
+	int64 still = EtlStreamStill(parts->stream);
+
+	return still < 0 ? 0 : parts->resume->settle_ms - still;
+}
+
+/* ----------------------------------------------------------------
+ *	Where to go on
+ * ---------------------------------------------------------------- */
+
+/* Finds the position that was marked for a part; false, and zero, if there is none. */
+static bool
+find_position(EtlParts *parts, const EtlPart *part)
+{
+	const char *text = parts->resume->find(parts->resume->arg, part->name);
+
+	memset(&parts->found, 0, sizeof(parts->found));
+	if (text == NULL)
+		return false;
+	EtlPositionRead(text, &parts->found);
+	/* The name of a URL does not say all of it. */
+	if (parts->found.state.identity == part->identity)
+		return true;
+	memset(&parts->found, 0, sizeof(parts->found));
+	return false;
+}
+
+/* The position that was found, as the past of its part.  A part that need not come again up to it begins a byte before. */
+static EtlSourcePast
+past_of(const EtlParts *parts)
+{
+	const EtlPosition *found = &parts->found;
+	uint64 at = found->place.offset + found->mark;
+	EtlSourcePast past = {
+		.state = found->state,
+		.whole = found->finished,
+		.appendable = found->open,
+		.at = found->plain ? (int64) at : -1,
+	};
+
+	if (found->plain && found->open && parts->reachable && found->place.offset > 0)
+		past.begin = at - 1;
+	return past;
+}
+
+/* What of the part in hand, which is open, is to be read. */
+static EtlSourcePlan
+decide(const EtlParts *parts, EtlSourcePast past)
+{
+	const EtlPosition *found = &parts->found;
+	EtlSourcePlan plan;
+
+	if (!parts->stream->source->plain)
+		past.at = -1;
+	plan = EtlStreamPlan(parts->stream, &past);
+	if (plan == ETL_READ_FROM && !(found->open && parts->reachable))
+		plan = ETL_READ_BEHIND;
+	return plan == ETL_READ_BEHIND && found->place.records == 0 ? ETL_READ_ALL : plan;
+}
+
+/* Reads the records before the position, and tells whether they are the same. */
+static bool
+pass_over(EtlParts *parts)
+{
+	EtlReader *reader = parts->stream->reader;
+	const EtlRecordPlace *to = &parts->found.place;
+	EtlRecordPlace place;
+
+	parts->stream->until = ETL_FOREVER;
+	while ((place = EtlReaderPlace(reader)).records < to->records)
+	{
+		int step = EtlStreamNext(parts->stream, parts->record);
+
+		if (step == ETL_FORMAT_RECORD)
+			continue;
+		if (step > ETL_FORMAT_END &&
+			!(parts->growing && reader->format->cut_off(reader, step, parts->record)))
+			parts->kind->broken(parts->arg, step);
+		return false;
+	}
+	return place.records == to->records && place.hash == to->hash;
+}
+
+static bool
+begin(EtlParts *parts)
+{
+	parts->header = NULL;
+	return parts->kind->begin == NULL || parts->kind->begin(parts->arg);
+}
+
+/* The part in hand is read from its start, which is where it is now. */
+static void
+begin_at_start(EtlParts *parts)
+{
+	parts->end = EtlReaderPlace(parts->stream->reader);
+	parts->unmarked = true;
+}
+
+/* Goes to where the last run stopped, if what is before that is still the same. */
+static void
+go_on(EtlParts *parts, EtlSourcePlan plan)
+{
+	if (plan == ETL_READ_HERE || plan == ETL_READ_FROM)
+		EtlStreamGoTo(parts->stream, &parts->found.place, plan == ETL_READ_HERE);
+	else if (!pass_over(parts))
+	{
+		EtlStreamOpenPart(parts->stream, NULL, 0);
+		(void) begin(parts);
+		begin_at_start(parts);
+		return;
+	}
+	parts->end = EtlReaderPlace(parts->stream->reader);
+	mark_position(parts, &parts->found);
+}
+
+/* The next part is in hand: opens it and goes to where the last run stopped; false if there is nothing behind it. */
+static bool
+resume_part(EtlParts *parts, const EtlPart *part)
+{
+	bool known = find_position(parts, part);
+	EtlSourcePast past = past_of(parts);
+	EtlSourcePlan plan;
+
+	EtlStreamOpenPart(parts->stream, known ? &past : NULL, (int) parts->found.mark);
+	plan = decide(parts, past);
+	if (plan == ETL_READ_NOTHING)
+		return false;
+	parts->here = plan == ETL_READ_HERE;
+	parts->growing = time_to_settle(parts) > 0;
+	if (!begin(parts))
+		return false;
+	if (plan == ETL_READ_ALL)
+		begin_at_start(parts);
+	else
+		go_on(parts, plan);
+	return true;
+}
+
+/* ----------------------------------------------------------------
+ *	Walking
+ * ---------------------------------------------------------------- */
+
+static bool
+open_part(EtlParts *parts, const EtlPart *part)
+{
+	parts->growing = parts->held = parts->unmarked = parts->here = false;
+	if (parts->resume != NULL)
+		return resume_part(parts, part);
+	EtlStreamOpenPart(parts->stream, NULL, 0);
+	return begin(parts);
+}
+
+bool
+EtlPartsOpenNext(EtlParts *parts)
+{
+	const EtlPart *part;
+
+	while ((part = EtlStreamNextPart(parts->stream)) != NULL)
+	{
+		if (!open_part(parts, part))
+			continue;
+		if (parts->kind->ready != NULL)
+			parts->kind->ready(parts->arg);
+		return true;
+	}
+	return false;
+}
+
+/* The part in hand has no more records, or the last one is held back. */
+static void
+finish(EtlParts *parts)
+{
+	EtlRecordPlace place = EtlReaderPlace(parts->stream->reader);
+
+	if (!parts->held && parts->kind->end != NULL)
+		parts->kind->end(parts->arg);
+	if (parts->resume != NULL)
+		mark(parts, parts->held ? &parts->end : &place, !parts->held);
+	if (parts->held)
+		parts->resume->held(parts->resume->arg, time_to_settle(parts));
+	parts->stream->source = NULL;
+}
+
+/* A record is about to be handed out: marks the start of the part if it is the first. */
+static void
+look_after(EtlParts *parts)
+{
+	if (parts->unmarked)
+		mark(parts, &parts->end, false);
+	parts->end = EtlReaderPlace(parts->stream->reader);
+}
+
+EtlPartsStep
+EtlPartsNext(EtlParts *parts)
+{
+	EtlStream *stream = parts->stream;
+
+	for (;;)
+	{
+		int step;
+
+		if (unlikely(stream->source == NULL) && !EtlPartsOpenNext(parts))
+			return ETL_PARTS_END;
+		step = EtlStreamNext(stream, parts->record);
+		if (step == ETL_FORMAT_NEED_DATA)
+			return ETL_PARTS_LATE;
+		parts->held = unlikely(parts->growing) &&
+					  stream->reader->format->cut_off(stream->reader, step, parts->record);
+		if (likely(step == ETL_FORMAT_RECORD && !parts->held))
+		{
+			stream->nrecords++;
+			if (unlikely(parts->unmarked || parts->growing))
+				look_after(parts);
+			return ETL_PARTS_RECORD;
+		}
+		if (step > ETL_FORMAT_END && !parts->held)
+			parts->kind->broken(parts->arg, step);
+		finish(parts);
+	}
+}

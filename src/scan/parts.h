@@ -1,0 +1,91 @@
+/*
+ * parts.h
+ *		From part to part of a source (a file, a URL), each from where an earlier run of a pipeline stopped.
+ *
+ * A position is a place in the stream of records, with what tells whether what is before it is still the same: of a file
+ * its size and time, and hashes of its first bytes and of those before the position; of a URL the validator that the
+ * server gave (an ETag, the date of the last change), and a hash of the records before the position.
+ *
+ *		unchanged and finished		nothing is to be read
+ *		unchanged					on at the position, or, where that cannot be reached, from the start: the records
+ *									before it are read and passed over, if they are the same
+ *		a plain file that grew		the same, if what is before the position is still there
+ *		anything else				all of it
+ *
+ * The last record of a file that somebody may still be writing is held back, unless its end is there.
+ *
+ * An ordinary scan (no EtlResume) only goes from part to part.
+ */
+#ifndef ETL_PARTS_H
+#define ETL_PARTS_H
+
+#include "etl.h"
+#include "scan/resume.h"
+#include "scan/stream.h"
+
+/* What is special to a kind of scan; arg is the kind's own.  NULL: nothing. */
+typedef struct EtlPartKind
+{
+	/* The part in hand is open: reads what comes before its records.  False: it has no record, and is passed over. */
+	bool (*begin)(void *arg);
+	/* Its first record is read next. */
+	void (*ready)(void *arg);
+	/* It has no more of them. */
+	void (*end)(void *arg);
+	/* Raises what broke it: a step of the format from ETL_FORMAT_EMPTY on. */
+	void (*broken)(void *arg, int step);
+} EtlPartKind;
+
+typedef struct EtlPosition
+{
+	EtlRecordPlace place; /* of the next record */
+	EtlSourceState state; /* of the part */
+	uint64 finished;	  /* there is no more */
+	uint64 open;		  /* place.open */
+	uint64 plain;		  /* the place is one of what is stored, too */
+	uint64 mark;		  /* bytes of a byte order mark, which the place does not count */
+	const char *header;	  /* of a URL: what stands before its records, as it is written; or NULL */
+} EtlPosition;
+
+typedef struct EtlParts
+{
+	EtlStream *stream;
+	void *record; /* where the current record goes */
+	const EtlPartKind *kind;
+	void *arg;
+	const EtlResume *resume; /* NULL: an ordinary scan */
+	bool reachable;			 /* records can be gone to by their place */
+	bool remote;			 /* parts come over the network */
+
+	/* the part in hand */
+	EtlPosition found; /* where an earlier run stopped; zero: none has read it */
+	EtlRecordPlace
+		end;   /* behind the last record that was handed out; only kept while it is looked after: */
+	bool here; /* it was opened where that is: its header is in the position */
+	bool unmarked;		/* its start, until the first record tells whether it is open */
+	bool growing;		/* somebody may be writing it */
+	bool held;			/* its last record was held back for that reason */
+	const char *header; /* for the kind to set */
+} EtlParts;
+
+typedef enum EtlPartsStep
+{
+	ETL_PARTS_RECORD,
+	ETL_PARTS_LATE, /* none has come by stream->until */
+	ETL_PARTS_END,
+} EtlPartsStep;
+
+/* Opens the next part that is to be read; false if there is none.  Next does that by itself. */
+extern bool EtlPartsOpenNext(EtlParts *parts);
+
+/* Goes to the next record, of whichever part. */
+extern EtlPartsStep EtlPartsNext(EtlParts *parts);
+
+/* Marks how far the part in hand was handed out, if there is one. */
+extern void EtlPartsTell(EtlParts *parts);
+
+/* A position as text (palloc'd), and back. */
+extern char *EtlPositionText(const EtlPosition *position);
+extern void EtlPositionRead(const char *text, EtlPosition *position);
+
+#endif /* ETL_PARTS_H */

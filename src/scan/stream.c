@@ -1,0 +1,189 @@
+/*
+ * stream.c
+ *		The records of a set of sources.
+ */
+#include "etl.h"
+
+#include "monitor/progress.h"
+#include "scan/args.h"
+#include "scan/rows.h"
+#include "scan/stream.h"
+#include "source/clock.h"
+#include "source/decode.h"
+#include "source/set.h"
+#include "utils/timestamp.h"
+
+void
+EtlStreamPrepare(EtlStream *stream)
+{
+	memset(stream, 0, sizeof(*stream));
+	stream->context = CurrentMemoryContext;
+	stream->until = ETL_FOREVER;
+}
+
+void
+EtlStreamOpen(EtlStream *stream, const EtlArgs *args, bool rewindable)
+{
+	char *source = EtlArgText(args, "source");
+
+	if (source == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
+	stream->set = EtlSourceSetOpen(source, EtlArgText(args, "path"), rewindable);
+}
+
+void
+EtlStreamUse(EtlStream *stream, EtlSource *source)
+{
+	static const EtlRecordPlace start = {.line = 1};
+
+	stream->source = source;
+	EtlReaderReset(stream->reader, &start);
+}
+
+const EtlPart *
+EtlStreamNextPart(EtlStream *stream)
+{
+	stream->source = NULL;
+	stream->number++;
+	return EtlSourceSetNextPart(stream->set);
+}
+
+/* What is built on a source goes with it, and the reader's memory is the stream's. */
+void
+EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark)
+{
+	MemoryContext old = MemoryContextSwitchTo(stream->context);
+	EtlSource *source;
+
+	stream->source = NULL;
+	source = EtlSourceSetOpenPart(stream->set, past);
+	MemoryContextSwitchTo(EtlSourceSetContext(stream->set));
+	if (stream->decodes)
+		source = source->bytes_read == 0 ? EtlDecodeOpen(source, stream->encoding)
+										 : EtlDecodeContinue(source, mark);
+	MemoryContextSwitchTo(stream->context);
+	EtlReaderReset(stream->reader, NULL);
+	stream->source = source;
+	MemoryContextSwitchTo(old);
+}
+
+bool
+EtlStreamNextSource(EtlStream *stream)
+{
+	if (EtlStreamNextPart(stream) == NULL)
+		return false;
+	EtlStreamOpenPart(stream, NULL, 0);
+	return true;
+}
+
+void
+EtlStreamRewind(EtlStream *stream)
+{
+	stream->source = NULL;
+	stream->number = 0;
+	EtlSourceSetRewind(stream->set);
+}
+
+ssize_t
+EtlStreamFeed(void *arg, char *buf, size_t len)
+{
+	EtlStream *stream = arg;
+	size_t n;
+
+	if (stream->until != ETL_FOREVER && !EtlSourceReady(stream->source, stream->until))
+		return -1;
+	n = EtlSourceRead(stream->source, buf, len);
+	if (stream->set != NULL)
+	{
+		stream->nbytes = EtlSourceSetBytesRead(stream->set);
+		EtlProgressReport(stream->nbytes, EtlSourceSetSize(stream->set), stream->nrecords);
+	}
+	return (ssize_t) n;
+}
+
+/* ----------------------------------------------------------------
+ *	For pipelines
+ * ---------------------------------------------------------------- */
+
+const EtlPart *
+EtlStreamPart(const EtlStream *stream)
+{
+	return EtlSourceSetPart(stream->set);
+}
+
+int
+EtlStreamMark(const EtlStream *stream)
+{
+	return stream->decodes ? EtlDecodeMarkLength(stream->source) : 0;
+}
+
+/* Only in a plain stream is a place one of what is stored. */
+void
+EtlStreamState(const EtlStream *stream, const EtlRecordPlace *place, EtlSourceState *state)
+{
+	bool plain = place != NULL && stream->source->plain;
+
+	EtlSourceSetState(stream->set, plain ? (int64) place->offset + EtlStreamMark(stream) : -1,
+					  state);
+}
+
+EtlSourcePlan
+EtlStreamPlan(const EtlStream *stream, const EtlSourcePast *past)
+{
+	return EtlSourceSetPlan(stream->set, past);
+}
+
+int64
+EtlStreamStill(const EtlStream *stream)
+{
+	EtlSourceState state;
+
+	EtlStreamState(stream, NULL, &state);
+	if (state.mtime == 0)
+		return -1;
+	return (GetCurrentTimestamp() - time_t_to_timestamptz(state.mtime / 1000000000)) / 1000;
+}
+
+/* The byte before is read, too: if it is a CR, an LF behind it belongs to it. */
+void
+EtlStreamGoTo(EtlStream *stream, const EtlRecordPlace *place, bool here)
+{
+	EtlRecordPlace to = *place;
+	char before = '\0';
+
+	if (to.offset == 0)
+		return;
+	if (!here)
+	{
+		EtlSourceRewind(stream->source, false);
+		EtlSourceSkip(stream->source, to.offset - 1);
+	}
+	(void) EtlSourceRead(stream->source, &before, 1);
+	to.after_cr = before == '\r';
+	EtlReaderReset(stream->reader, &to);
+}
+
+/* ----------------------------------------------------------------
+ *	For people
+ * ---------------------------------------------------------------- */
+
+void
+EtlStreamWhere(const EtlStream *stream, StringInfo buf)
+{
+	if (stream->source == NULL)
+		return;
+	appendStringInfo(buf, "file \"%s\"", stream->source->name);
+	stream->reader->format->where(stream->reader, buf);
+}
+
+void
+EtlStreamExplain(const EtlStream *stream, ExplainState *es)
+{
+	const EtlHttpStats *http = EtlSourceSetHttpStats(stream->set);
+
+	if (EtlSourceSetCount(stream->set) > 1)
+		ExplainPropertyInteger("Files", NULL, EtlSourceSetCount(stream->set), es);
+	if (http != NULL)
+		EtlExplainHttp(http, es);
+}

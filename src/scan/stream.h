@@ -1,0 +1,93 @@
+/*
+ * stream.h
+ *		The records of a set of sources: sources + format + deadline.
+ *
+ *		sources -> (decode) -> reader's buffer -> record
+ *
+ *		Open			finds the sources
+ *		NextSource		opens the next of them (or NextPart, then OpenPart)
+ *		Next			goes to the next record of that source
+ *		Rewind			starts again, before the first source
+ *
+ * A stream does not know what a record is: that is its format's.  It raises what reading the sources raises.
+ */
+#ifndef ETL_STREAM_H
+#define ETL_STREAM_H
+
+#include "etl.h"
+#include "format/format.h"
+#include "source/source.h"
+
+struct EtlArgs;
+struct EtlSourceSet;
+struct ExplainState;
+struct MemoryContextData;
+
+typedef struct EtlStream
+{
+	EtlReader *reader;
+	struct MemoryContextData *context; /* in which it was opened */
+	bool
+		decodes; /* sources are text in some encoding, and given in the server's; else bytes are as they are */
+	const char *encoding;	  /* NULL: by byte order mark, or the client's */
+	struct EtlSourceSet *set; /* NULL: there is only what Use gives */
+	EtlSource *source;		  /* in hand, decoded; NULL: none */
+	int number;				  /* of its part, from 1 */
+	int64 until;			  /* Next waits no longer than this (clock.h); or ETL_FOREVER */
+	uint64 nrecords;		  /* of all sources, for progress; its owner counts */
+	uint64 nbytes;			  /* read of the sources, as they are stored */
+} EtlStream;
+
+/* A stream of no source yet, in the current memory context; the reader is for the caller to make. */
+extern void EtlStreamPrepare(EtlStream *stream);
+
+/* Takes the sources from the arguments.  Only with rewindable may Rewind be called. */
+extern void EtlStreamOpen(EtlStream *stream, const struct EtlArgs *args, bool rewindable);
+
+/* Opens the next source, the reader at its start; false if there is none. */
+extern bool EtlStreamNextSource(EtlStream *stream);
+
+/* Reads another source, as it is, from its start. */
+extern void EtlStreamUse(EtlStream *stream, EtlSource *source);
+
+/* Starts again, before the first source. */
+extern void EtlStreamRewind(EtlStream *stream);
+
+/*
+ * For pipelines (see set.h and source.h): goes to the next part, NULL if there is none; opens the part in hand (again: from
+ * its start), where past is what was read of it before, or NULL, and mark the length of the byte order mark that it had
+ * then; what tells the part from others, with regard to a place (NULL: to none); and what of it is to be read.
+ */
+extern const EtlPart *EtlStreamNextPart(EtlStream *stream);
+extern void EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark);
+extern const EtlPart *EtlStreamPart(const EtlStream *stream);
+extern void
+EtlStreamState(const EtlStream *stream, const EtlRecordPlace *place, EtlSourceState *state);
+extern EtlSourcePlan EtlStreamPlan(const EtlStream *stream, const EtlSourcePast *past);
+
+/* For how many ms nobody has written to the part in hand; -1: it is no file, and nobody ever does. */
+extern int64 EtlStreamStill(const EtlStream *stream);
+
+/* The length of the byte order mark of the source in hand, which no place counts. */
+extern int EtlStreamMark(const EtlStream *stream);
+
+/* Goes to a place in the source in hand, from wherever it is; here: it was opened at the byte before. */
+extern void EtlStreamGoTo(EtlStream *stream, const EtlRecordPlace *place, bool here);
+
+/* Feeds the reader from the source in hand, as EtlFeed: there are no bytes now if they have not come by "until". */
+extern ssize_t EtlStreamFeed(void *stream, char *buf, size_t len);
+
+/* Where the reader is: file "a.csv", line 3; nothing if no source is open. */
+extern void EtlStreamWhere(const EtlStream *stream, StringInfo buf);
+
+/* What EXPLAIN ANALYZE shows of the sources. */
+extern void EtlStreamExplain(const EtlStream *stream, struct ExplainState *es);
+
+/* Goes to the next record of the source in hand.  ETL_FORMAT_NEED_DATA: it has not come by "until". */
+static inline int
+EtlStreamNext(EtlStream *stream, void *record)
+{
+	return EtlReaderNext(stream->reader, record, EtlStreamFeed, stream);
+}
+
+#endif /* ETL_STREAM_H */
