@@ -168,18 +168,18 @@ EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable)
 	EtlStreamOpen(&records->stream, args, rewindable);
 }
 
-/* Reads the header, if the file is to have one; false if the file has no record at all. */
-static bool
+/* Reads the header, as a step. */
+static int
 read_header(EtlCsvRecords *records)
 {
 	EtlFault fault;
+	int step;
 
 	records->nnames = 0;
 	records->header = NULL;
-	if (!records->options.header)
-		return true;
-	if (!EtlCsvRecordsNext(records))
-		return false;
+	step = EtlStreamNext(&records->stream, &records->record);
+	if (step != ETL_FORMAT_RECORD)
+		return step;
 	if (records->record.defect != ETL_CSV_SOUND)
 	{
 		EtlCsvDefectFault(records, &fault);
@@ -197,42 +197,47 @@ read_header(EtlCsvRecords *records)
 		records->names[i].name = pnstrdup(name, len);
 		records->names[i].len = len;
 	}
-	return true;
+	return step;
 }
 
 bool
 EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source)
 {
 	EtlStreamUse(&records->stream, source);
-	return read_header(records);
+	return !records->options.header || read_header(records) == ETL_FORMAT_RECORD;
 }
 
-bool
+int
 EtlCsvRecordsBegin(EtlCsvRecords *records, const char *past)
 {
 	MemoryContext old = MemoryContextSwitchTo(EtlSourceSetContext(records->stream.set));
 	EtlSource *source = records->stream.source;
 	char *text;
-	bool found;
+	int step;
 
-	if (past == NULL)
-		found = read_header(records);
-	else
+	if (past != NULL)
 	{
 		text = psprintf("%s\n", past);
-		found = EtlCsvRecordsUse(records, EtlTextOpen(text, strlen(text), source->name));
-		records->stream.source = source;
+		EtlStreamUse(&records->stream, EtlTextOpen(text, strlen(text), source->name));
 	}
+	step = read_header(records);
+	records->stream.source = source;
 	MemoryContextSwitchTo(old);
-	return found;
+	return step;
 }
 
 bool
 EtlCsvRecordsNextFile(EtlCsvRecords *records)
 {
 	while (EtlStreamNextSource(&records->stream))
-		if (EtlCsvRecordsBegin(records, NULL))
+	{
+		int step = records->options.header ? EtlCsvRecordsBegin(records, NULL) : ETL_FORMAT_RECORD;
+
+		if (step > ETL_FORMAT_END)
+			EtlCsvRaiseBroken(records, step);
+		if (step == ETL_FORMAT_RECORD)
 			return true;
+	}
 	return false;
 }
 

@@ -45,10 +45,10 @@ extern void EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args);
 extern bool EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source);
 
 /*
- * The file in hand has been opened: reads its header, if it is to have one (of the rest of a file it is known: past).
- * False if the file has no record at all, be it the header only; COPY would have no rows of it.
+ * The file in hand, which is to have a header, has been opened: reads that (of the rest of a file it is known: past), and
+ * returns the format's step.  ETL_FORMAT_END: the file has no record at all; COPY would have no rows of it.
  */
-extern bool EtlCsvRecordsBegin(EtlCsvRecords *records, const char *past);
+extern int EtlCsvRecordsBegin(EtlCsvRecords *records, const char *past);
 
 /* Opens the next file that has a record; false if there is none. */
 extern bool EtlCsvRecordsNextFile(EtlCsvRecords *records);

@@ -169,19 +169,16 @@ check_all_found(const EtlCsvRows *csv)
 								   csv->base.columns[i].name)));
 }
 
-/* A pipeline may know the header of the rest of a file from before. */
-static bool
-begin_file(void *arg)
+/* Of the rest of a file its header is known from before. */
+static int
+read_header(void *arg)
 {
 	EtlCsvRows *csv = arg;
-	const char *header = csv->parts.found.header;
-	bool found;
+	const char *known = csv->parts.found.header != NULL ? csv->parts.found.header : "";
+	int step = EtlCsvRecordsBegin(&csv->records, csv->parts.here ? known : NULL);
 
-	if (csv->parts.here && header == NULL)
-		header = "";
-	found = EtlCsvRecordsBegin(&csv->records, csv->parts.here ? header : NULL);
 	csv->parts.header = csv->records.header;
-	return found;
+	return step;
 }
 
 static void
@@ -202,8 +199,12 @@ raise_broken(void *arg, int step)
 	EtlCsvRaiseBroken(&((EtlCsvRows *) arg)->records, step);
 }
 
-static const EtlPartKind part_kind = {
-	.begin = begin_file,
+static const EtlPartKind with_header = {
+	.begin = read_header,
+	.ready = start_file,
+	.broken = raise_broken,
+};
+static const EtlPartKind without_header = {
 	.ready = start_file,
 	.broken = raise_broken,
 };
@@ -222,7 +223,7 @@ csv_open(EtlRows *rows)
 	csv->parts = (EtlParts){
 		.stream = &csv->records.stream,
 		.record = &csv->records.record,
-		.kind = &part_kind,
+		.kind = csv->records.options.header ? &with_header : &without_header,
 		.arg = csv,
 		.resume = rows->resume,
 		.reachable = true,

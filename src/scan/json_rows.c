@@ -46,14 +46,13 @@ read_options(const EtlArgs *args, const char *items, EtlJsonOptions *options)
  *	Files
  * ---------------------------------------------------------------- */
 
-static bool
-begin_file(void *arg)
+static void
+start_file(void *arg)
 {
 	JsonFileRows *scan = arg;
 
 	scan->json.source = scan->stream.source->name;
 	scan->json.page = scan->stream.number;
-	return true;
 }
 
 /* A path that leads nowhere is a mistake, not an empty file. */
@@ -80,7 +79,7 @@ raise_broken(void *arg, int step)
 }
 
 static const EtlPartKind part_kind = {
-	.begin = begin_file,
+	.ready = start_file,
 	.end = check_found_items,
 	.broken = raise_broken,
 };

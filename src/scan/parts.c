@@ -181,6 +181,15 @@ decide(const EtlParts *parts, EtlSourcePast past)
 	return plan == ETL_READ_BEHIND && found->place.records == 0 ? ETL_READ_ALL : plan;
 }
 
+/* Whether what was read last, which the format calls step, may not be all there. */
+static bool
+is_held(EtlParts *parts, int step)
+{
+	const EtlReader *reader = parts->stream->reader;
+
+	return parts->growing && reader->format->cut_off(reader, step, parts->record);
+}
+
 /* Reads the records before the position, and tells whether they are the same. */
 static bool
 pass_over(EtlParts *parts)
@@ -196,19 +205,31 @@ pass_over(EtlParts *parts)
 
 		if (step == ETL_FORMAT_RECORD)
 			continue;
-		if (step > ETL_FORMAT_END &&
-			!(parts->growing && reader->format->cut_off(reader, step, parts->record)))
+		if (step > ETL_FORMAT_END && !is_held(parts, step))
 			parts->kind->broken(parts->arg, step);
 		return false;
 	}
 	return place.records == to->records && place.hash == to->hash;
 }
 
+/* Reads what comes before the records; false if the part has none, as yet or ever. */
 static bool
 begin(EtlParts *parts)
 {
+	int step;
+
 	parts->header = NULL;
-	return parts->kind->begin == NULL || parts->kind->begin(parts->arg);
+	if (parts->kind->begin == NULL)
+		return true;
+	step = parts->kind->begin(parts->arg);
+	if (is_held(parts, step))
+	{
+		parts->resume->held(parts->resume->arg, time_to_settle(parts));
+		return false;
+	}
+	if (step > ETL_FORMAT_END)
+		parts->kind->broken(parts->arg, step);
+	return step == ETL_FORMAT_RECORD;
 }
 
 /* The part in hand is read from its start, which is where it is now. */
@@ -327,8 +348,7 @@ EtlPartsNext(EtlParts *parts)
 		step = EtlStreamNext(stream, parts->record);
 		if (step == ETL_FORMAT_NEED_DATA)
 			return ETL_PARTS_LATE;
-		parts->held = unlikely(parts->growing) &&
-					  stream->reader->format->cut_off(stream->reader, step, parts->record);
+		parts->held = unlikely(parts->growing) && is_held(parts, step);
 		if (likely(step == ETL_FORMAT_RECORD && !parts->held))
 		{
 			stream->nrecords++;

@@ -26,8 +26,11 @@
 /* What is special to a kind of scan; arg is the kind's own.  NULL: nothing. */
 typedef struct EtlPartKind
 {
-	/* The part in hand is open: reads what comes before its records.  False: it has no record, and is passed over. */
-	bool (*begin)(void *arg);
+	/*
+	 * The part in hand is open: reads the record that comes before all others, into the place of the current one, and
+	 * returns the format's step.  ETL_FORMAT_END: it has no record, and is passed over.
+	 */
+	int (*begin)(void *arg);
 	/* Its first record is read next. */
 	void (*ready)(void *arg);
 	/* It has no more of them. */

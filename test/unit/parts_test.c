@@ -1,0 +1,427 @@
+/*
+ * parts_test.c
+ *		The walker from part to part: however a run ends, and whatever has become of the parts since, the next one hands
+ *		out each record once.
+ *
+ * The stream is one of ours, over texts in memory, so that a run can end at any record and a part at any byte.
+ */
+#include "etl.h"
+
+#include "format/csv.h"
+#include "format/json.h"
+#include "scan/parts.h"
+#include "source/pairs.h"
+#include "source/url.h"
+
+#include "check.h"
+
+#define MAX_PARTS 4
+#define MAX_RECORDS 100
+
+/* A part as it is stored. */
+typedef struct Stored
+{
+	EtlPart part;
+	const char *text;
+	int64 len;
+	int64 mtime;
+	bool remote;
+	bool plain;
+} Stored;
+
+static Stored stored[MAX_PARTS];
+static int nstored;
+
+/* What a pipeline would keep. */
+static char *kept[MAX_PARTS];
+static int nheld;
+
+/* What was handed out, of all runs. */
+static char *handed[MAX_RECORDS];
+static int nhanded;
+
+static EtlSource in_hand;
+static int chunk = 1000; /* bytes that a feed gives at a time */
+
+/* ----------------------------------------------------------------
+ *	The stream
+ * ---------------------------------------------------------------- */
+
+static const Stored *
+stored_of(const EtlStream *stream)
+{
+	return &stored[stream->number - 1];
+}
+
+const EtlPart *
+EtlStreamNextPart(EtlStream *stream)
+{
+	stream->source = NULL;
+	if (stream->number == nstored)
+		return NULL;
+	return &stored[stream->number++].part;
+}
+
+const EtlPart *
+EtlStreamPart(const EtlStream *stream)
+{
+	return &stored_of(stream)->part;
+}
+
+/* As a server would that still has what it had. */
+static bool
+is_rest(const Stored *part, const EtlSourcePast *past)
+{
+	return part->remote && past != NULL && past->begin > 0 && part->len == past->state.size;
+}
+
+void
+EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark)
+{
+	const Stored *part = stored_of(stream);
+
+	in_hand = (EtlSource){.name = part->part.name, .plain = part->plain, .size = part->len};
+	if (is_rest(part, past))
+		in_hand.bytes_read = past->begin;
+	stream->source = &in_hand;
+	EtlReaderReset(stream->reader, NULL);
+}
+
+void
+EtlStreamState(const EtlStream *stream, const EtlRecordPlace *place, EtlSourceState *state)
+{
+	const Stored *part = stored_of(stream);
+
+	memset(state, 0, sizeof(*state));
+	state->identity = part->part.identity;
+	state->size = part->len;
+	state->mtime = part->mtime;
+}
+
+/* Files that are longer have grown, and a URL is asked. */
+EtlSourcePlan
+EtlStreamPlan(const EtlStream *stream, const EtlSourcePast *past)
+{
+	const Stored *part = stored_of(stream);
+
+	if (past->state.mtime == 0)
+		return ETL_READ_ALL;
+	if (part->mtime == past->state.mtime)
+		return past->whole			 ? ETL_READ_NOTHING
+			   : is_rest(part, past) ? ETL_READ_HERE
+			   : part->remote		 ? ETL_READ_BEHIND
+									 : ETL_READ_FROM;
+	if (part->remote)
+		return ETL_READ_BEHIND;
+	return past->at >= 0 && past->appendable && part->len >= past->state.size ? ETL_READ_FROM
+																			  : ETL_READ_ALL;
+}
+
+int64
+EtlStreamStill(const EtlStream *stream)
+{
+	return stored_of(stream)->remote ? -1 : 10;
+}
+
+int
+EtlStreamMark(const EtlStream *stream)
+{
+	return 0;
+}
+
+void
+EtlStreamGoTo(EtlStream *stream, const EtlRecordPlace *place, bool here)
+{
+	EtlRecordPlace to = *place;
+
+	if (to.offset == 0)
+		return;
+	CHECK(!here || in_hand.bytes_read == to.offset - 1, "the part begins a byte before the place");
+	in_hand.bytes_read = to.offset;
+	to.after_cr = stored_of(stream)->text[to.offset - 1] == '\r';
+	EtlReaderReset(stream->reader, &to);
+}
+
+ssize_t
+EtlStreamFeed(void *arg, char *buf, size_t len)
+{
+	const Stored *part = stored_of(arg);
+
+	len = Min(len, Min(chunk, part->len - in_hand.bytes_read));
+	memcpy(buf, part->text + in_hand.bytes_read, len);
+	in_hand.bytes_read += len;
+	return len;
+}
+
+/* ----------------------------------------------------------------
+ *	The pipeline
+ * ---------------------------------------------------------------- */
+
+static int
+number_of(const char *name)
+{
+	for (int i = 0; i < nstored; i++)
+		if (strcmp(stored[i].part.name, name) == 0)
+			return i;
+	abort();
+}
+
+static const char *
+find(void *arg, const char *part)
+{
+	return kept[number_of(part)];
+}
+
+static void
+mark(void *arg, const char *part, const char *position)
+{
+	kept[number_of(part)] = pstrdup(position);
+}
+
+static void
+held(void *arg, int64 ms)
+{
+	nheld++;
+	CHECK(ms == 90, "held back for %lld ms", (long long) ms);
+}
+
+/* ----------------------------------------------------------------
+ *	Kinds of records
+ * ---------------------------------------------------------------- */
+
+typedef struct Kind
+{
+	const EtlFormat *format;
+	const void *options;
+	const EtlPartKind *parts;
+	void *record;
+	bool reachable;
+} Kind;
+
+static EtlCsvDialect dialect = {.delimiter = ",",
+								.delimiter_len = 1,
+								.has_quote = true,
+								.quote = '"',
+								.escape = '"',
+								.encoding = 6 /* UTF8 */,
+								.max_field_size = 1000,
+								.hashes = true};
+static EtlJsonOptions json_options = {.max_depth = 10, .max_item_size = 1000};
+static EtlCsvRecord csv_record;
+static EtlJsonItem json_item;
+static EtlParts *walking;
+static int nbroken;
+
+/* A header, which the rest of a part does not have. */
+static int
+begin_csv(void *arg)
+{
+	return walking->here ? ETL_FORMAT_RECORD : EtlStreamNext(walking->stream, walking->record);
+}
+
+static void
+broken(void *arg, int step)
+{
+	nbroken++;
+}
+
+static const EtlPartKind csv_parts = {.begin = begin_csv, .broken = broken};
+static const EtlPartKind json_parts = {.broken = broken};
+static const Kind csv = {&EtlCsvFormat, &dialect, &csv_parts, &csv_record, true};
+static const Kind json = {&EtlJsonFormat, &json_options, &json_parts, &json_item, true};
+
+/* A run that ends after so many records, as a crash would: what it was told last is all that is kept. */
+static void
+run(const Kind *kind, int settle_ms, int n)
+{
+	EtlResume resume = {.find = find, .mark = mark, .held = held, .settle_ms = settle_ms};
+	EtlStream stream = {.reader = kind->format->create(kind->options)};
+	EtlParts parts = {
+		.stream = &stream,
+		.record = kind->record,
+		.kind = kind->parts,
+		.resume = &resume,
+		.reachable = kind->reachable,
+		.remote = stored[0].remote,
+	};
+
+	walking = &parts;
+	while (n-- > 0 && EtlPartsNext(&parts) == ETL_PARTS_RECORD)
+	{
+		if (nhanded == MAX_RECORDS)
+			break;
+		handed[nhanded++] = kind == &csv ? pnstrdup(csv_record.data, csv_record.len)
+										 : pnstrdup(json_item.data, json_item.len);
+		EtlPartsTell(&parts);
+	}
+	kind->format->free(stream.reader);
+}
+
+static void
+store(int i, const char *text, int64 len, int64 mtime)
+{
+	static const char *const names[] = {"a", "b", "c", "d"};
+
+	stored[i] = (Stored){.part.name = names[i],
+						 .part.identity = i,
+						 .text = text,
+						 .len = len,
+						 .mtime = mtime,
+						 .plain = true};
+	nstored = Max(nstored, i + 1);
+}
+
+static void
+forget(void)
+{
+	nstored = nhanded = nheld = nbroken = 0;
+	memset(kept, 0, sizeof(kept));
+}
+
+/* What was handed out, records separated by |. */
+static const char *
+all_handed(void)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < nhanded; i++)
+		appendStringInfo(&text, "%s%s", i > 0 ? "|" : "", handed[i]);
+	return text.data;
+}
+
+/* ---------------------------------------------------------------- */
+
+static const char csv_text[] = "a,b\n1,x\r\n2,\"y\nz\"\r\n\n4,\"\"\"\"\n5,v";
+static const char csv_all[] = "1,x|2,\"y\nz\"||4,\"\"\"\"|5,v";
+static const char json_text[] = "{\"a\": 1}\n[2] \"three\"\n{\"a\": {}} 55";
+static const char json_all[] = "{\"a\": 1}|[2]|\"three\"|{\"a\": {}}|55";
+static const char array_text[] = "[{\"a\": 1},\n2, 3,4 ,\n5]";
+
+typedef struct Case
+{
+	const Kind *kind;
+	const char *text;
+	const char *all;
+	int n;
+} Case;
+
+static const Case cases[] = {
+	{&csv, csv_text, csv_all, 5},
+	{&json, json_text, json_all, 5},
+	{&json, array_text, "{\"a\": 1}|2|3|4|5", 5},
+};
+
+/* A run ends after each record; the next one goes on there, by whichever way, and a third finds nothing. */
+static void
+test_ends(bool remote, bool plain)
+{
+	for (int c = 0; c < lengthof(cases); c++)
+		for (int n = 0; n <= cases[c].n; n++)
+		{
+			forget();
+			store(0, cases[c].text, strlen(cases[c].text), 1);
+			store(1, cases[c].text, strlen(cases[c].text), 1);
+			for (int i = 0; i < 2; i++)
+			{
+				stored[i].remote = remote;
+				stored[i].plain = plain;
+			}
+			run(cases[c].kind, 0, n);
+			run(cases[c].kind, 0, MAX_RECORDS);
+			CHECK_STR(all_handed(), psprintf("%s|%s", cases[c].all, cases[c].all));
+			run(cases[c].kind, 0, MAX_RECORDS);
+			CHECK(nhanded == 2 * cases[c].n, "case %d, %d records: %d in all", c, n, nhanded);
+			CHECK(nbroken == 0 && nheld == 0, "case %d: broken %d, held %d", c, nbroken, nheld);
+		}
+}
+
+/* A part is seen when it has been written up to any byte, and again when all of it is there. */
+static void
+test_growing(void)
+{
+	for (int c = 0; c < 2; c++)
+		for (int len = 0; len <= strlen(cases[c].text); len++)
+		{
+			forget();
+			store(0, cases[c].text, len, 1);
+			run(cases[c].kind, 100, MAX_RECORDS);
+			CHECK(nbroken == 0, "case %d, %d bytes are broken", c, len);
+			stored[0].len = strlen(cases[c].text);
+			stored[0].mtime = 2;
+			run(cases[c].kind, 100, MAX_RECORDS);
+			CHECK(nheld > 0, "the last record has no end");
+			run(cases[c].kind, 0, MAX_RECORDS);
+			CHECK_STR(all_handed(), cases[c].all);
+		}
+}
+
+/* Something else stands before the position: all of it is read, and nothing is taken for known. */
+static void
+test_others(void)
+{
+	static const char other[] = "[{\"a\": 9},\n2, 3,4 ,\n5, 6]";
+	static const char longer[] = "[{\"a\": 1},\n2, 3,4 ,\n5, 6]";
+
+	forget();
+	store(0, array_text, strlen(array_text), 1);
+	stored[0].remote = true;
+	run(&json, 0, 2);
+	store(0, other, strlen(other), 2);
+	stored[0].remote = true;
+	run(&json, 0, MAX_RECORDS);
+	CHECK_STR(all_handed(), "{\"a\": 1}|2|{\"a\": 9}|2|3|4|5|6");
+
+	forget();
+	store(0, array_text, strlen(array_text), 1);
+	stored[0].remote = true;
+	run(&json, 0, 3);
+	store(0, longer, strlen(longer), 2);
+	stored[0].remote = true;
+	run(&json, 0, MAX_RECORDS);
+	CHECK_STR(all_handed(), "{\"a\": 1}|2|3|4|5|6");
+
+	/* the same name at another place */
+	forget();
+	store(0, csv_text, strlen(csv_text), 1);
+	run(&csv, 0, MAX_RECORDS);
+	stored[0].part.identity = 7;
+	run(&csv, 0, MAX_RECORDS);
+	CHECK(nhanded == 10, "%d records", nhanded);
+}
+
+static void
+test_text(void)
+{
+	EtlPosition position = {
+		.place = {.offset = 1, .line = PG_UINT64_MAX, .records = 3, .hash = 4},
+		.finished = 1,
+		.state = {.identity = 5, .validator = "W/\"a b=%20\"", .size = 6, .mtime = -7},
+		.header = "",
+	};
+	const char *text = EtlPositionText(&position);
+	EtlPosition back;
+
+	EtlPositionRead(text, &back);
+	CHECK_STR(EtlPositionText(&back), text);
+	CHECK(back.place.line == PG_UINT64_MAX && back.state.mtime == -7, "numbers in %s", text);
+	CHECK_STR(back.state.validator, position.state.validator);
+	CHECK_STR(back.header, "");
+	EtlPositionRead("  x offset=12  =3 line=%zz unknown=%41 ", &back);
+	CHECK(back.place.offset == 12 && back.place.line == 0, "what cannot be read is passed over");
+}
+
+int
+main(void)
+{
+	for (chunk = 1; chunk < 64; chunk += 5)
+	{
+		test_ends(false, true);
+		test_ends(false, false);
+		test_ends(true, true);
+		test_growing();
+	}
+	test_others();
+	test_text();
+	return check_report("parts");
+}
