@@ -268,8 +268,8 @@ EtlPagingCount(const char *text, size_t len)
 const char *
 EtlEndName(EtlEnd end)
 {
-	static const char *const names[] = {"limit", "no_next", "flag",	 "short",  "empty",	   "total",
-										"older", "cap",		"limit", "single", "truncated"};
+	static const char *const names[] = {"limit", "no_next", "flag", "short",  "empty",
+										"total", "older",	"cap",	"single", "truncated"};
 
 	return names[end];
 }

@@ -20,7 +20,6 @@ typedef enum EtlEnd
 	ETL_END_TOTAL,	  /* all items or pages that the server announced are there */
 	ETL_END_OLDER,	  /* the last item is older than asked for */
 	ETL_END_CAP,	  /* max_pages */
-	ETL_END_LIMIT,	  /* the query wanted no more rows */
 	ETL_END_SINGLE,	  /* there is one page only, as pagination 'none' says */
 	ETL_END_TRUNCATED /* not all is there, and on_truncation says that this is no error */
 } EtlEnd;

@@ -98,23 +98,12 @@ extern void EtlCsvReaderPosition(const EtlCsvReader *reader, uint64 *offset, uin
 /* Whether the current record ends with the stream, and not with a line end. */
 extern bool EtlCsvReaderCutOff(const EtlCsvReader *reader, const EtlCsvRecord *record);
 
-extern void EtlCsvReaderFree(EtlCsvReader *reader);
 extern char *EtlCsvReaderRoom(EtlCsvReader *reader, size_t *len);
 extern void EtlCsvReaderFed(EtlCsvReader *reader, size_t n);
 extern EtlCsvStatus EtlCsvReaderNext(EtlCsvReader *reader, EtlCsvRecord *record);
 
-/* Which tokenizer reads this dialect on this machine. */
-extern const char *EtlCsvReaderTokenizer(const EtlCsvReader *reader);
-
-/* Bytes that were fed and that no record handed out so far has taken. */
-extern size_t EtlCsvReaderPending(const EtlCsvReader *reader);
-
-/*
- * After a fatal status, which every further call repeats: the line, and the byte of the stream, where the
- * quote, the field or (too long) the record began.
- */
+/* After a fatal status, which every further call repeats: the line where the quote, the field or (too long) the record began. */
 extern uint64 EtlCsvReaderFaultLine(const EtlCsvReader *reader);
-extern uint64 EtlCsvReaderFaultOffset(const EtlCsvReader *reader);
 
 /* The raw bytes of field i, quotes and all. */
 static inline const char *

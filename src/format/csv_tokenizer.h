@@ -117,6 +117,17 @@ extern const EtlCsvReaderTuning EtlCsvDefaultTuning; /* without a tokenizer */
 extern EtlCsvReader *
 EtlCsvReaderCreateTuned(const EtlCsvDialect *dialect, const EtlCsvReaderTuning *tuning);
 
+/* Which tokenizer reads this dialect on this machine. */
+extern const char *EtlCsvReaderTokenizer(const EtlCsvReader *reader);
+
+/* Bytes that were fed and that no record handed out so far has taken. */
+extern size_t EtlCsvReaderPending(const EtlCsvReader *reader);
+
+extern void EtlCsvReaderFree(EtlCsvReader *reader);
+
+/* The byte of the stream that belongs to EtlCsvReaderFaultLine. */
+extern uint64 EtlCsvReaderFaultOffset(const EtlCsvReader *reader);
+
 /* Where in a raw field that is not complete the quote opened that is still open. */
 extern size_t EtlCsvOpenQuote(const EtlCsvDialect *dialect, const char *raw, size_t len);
 

@@ -218,10 +218,6 @@ EtlJsonTokenText(const EtlJsonItem *item, const EtlJsonToken *token, size_t *len
 	return item->data + token->start;
 }
 
-/* The member called name; of several the last one.  NULL if parent has none, or is no object. */
-extern const EtlJsonToken *
-EtlJsonMember(const EtlJsonItem *item, const EtlJsonToken *parent, const char *name, size_t len);
-
 /* What a path of names leads to, from the item down.  NULL: nothing, or the path has other steps. */
 extern const EtlJsonToken *EtlJsonFind(const EtlJsonItem *item, const EtlJsonPath *path);
 

@@ -624,8 +624,9 @@ EtlJsonReaderFault(const EtlJsonReader *reader)
 	return &reader->fault;
 }
 
-const EtlJsonToken *
-EtlJsonMember(const EtlJsonItem *item, const EtlJsonToken *parent, const char *name, size_t len)
+/* The member called name; of several the last one.  NULL if parent has none, or is no object. */
+static const EtlJsonToken *
+find_member(const EtlJsonItem *item, const EtlJsonToken *parent, const char *name, size_t len)
 {
 	const EtlJsonToken *found = NULL;
 
@@ -651,7 +652,7 @@ EtlJsonFind(const EtlJsonItem *item, const EtlJsonPath *path)
 
 		if (step->kind != ETL_JSON_STEP_MEMBER)
 			return NULL;
-		token = EtlJsonMember(item, token, step->name.text, step->name.len);
+		token = find_member(item, token, step->name.text, step->name.len);
 	}
 	return token;
 }

@@ -11,18 +11,12 @@
 #include "pipeline/evaluate.h"
 #include "pipeline/watch.h"
 #include "source/file.h"
-#include "source/url.h"
 #include "utils/builtins.h"
 
 char *
 EtlFilesOfSource(const EtlScanKind *kind, const EtlArgs *args)
 {
-	char *source = EtlArgText(args, "source");
-
-	if (source == NULL || strcmp(kind->function, "etl_api") == 0 ||
-		EtlArgFind(args, "path") != NULL || EtlIsUrl(source))
-		return NULL;
-	return source;
+	return kind->watches != NULL ? kind->watches(args) : NULL;
 }
 
 char *

@@ -41,7 +41,6 @@ EtlArgsFor(Oid funcid, List *exprs)
 	int n = list_length(exprs);
 	EtlArgs *args = palloc0(offsetof(EtlArgs, arg) + n * sizeof(EtlArg));
 
-	args->function = get_func_name(funcid);
 	args->n = n;
 	set_names(args, funcid);
 	for (int i = 0; i < n; i++)
@@ -58,7 +57,6 @@ EtlArgsOfCall(FunctionCallInfo fcinfo)
 	int n = fcinfo->nargs;
 	EtlArgs *args = palloc0(offsetof(EtlArgs, arg) + n * sizeof(EtlArg));
 
-	args->function = get_func_name(fcinfo->flinfo->fn_oid);
 	args->n = n;
 	set_names(args, fcinfo->flinfo->fn_oid);
 	for (int i = 0; i < n; i++)
@@ -71,20 +69,16 @@ EtlArgsOfCall(FunctionCallInfo fcinfo)
 }
 
 EtlArgs *
-EtlArgsOfExpr(const FuncExpr *call, bool *complete)
+EtlArgsOfExpr(const FuncExpr *call)
 {
 	EtlArgs *args = EtlArgsFor(call->funcid, call->args);
 
-	*complete = true;
 	for (int i = 0; i < args->n; i++)
 	{
 		Node *expr = list_nth(call->args, i);
 
 		if (!IsA(expr, Const))
-		{
-			*complete = false;
 			continue;
-		}
 		args->arg[i].isnull = castNode(Const, expr)->constisnull;
 		args->arg[i].value = castNode(Const, expr)->constvalue;
 	}

@@ -23,7 +23,6 @@ typedef struct EtlArg
 
 typedef struct EtlArgs
 {
-	const char *function; /* its name, for messages */
 	int n;
 	EtlArg arg[FLEXIBLE_ARRAY_MEMBER];
 } EtlArgs;
@@ -32,8 +31,8 @@ typedef struct EtlArgs
 extern EtlArgs *EtlArgsFor(Oid funcid, List *exprs);
 /* The arguments with which an SQL-callable function was called. */
 extern EtlArgs *EtlArgsOfCall(FunctionCallInfo fcinfo);
-/* The arguments of a call that are constants at plan time; *complete tells whether all are. */
-extern EtlArgs *EtlArgsOfExpr(const FuncExpr *call, bool *complete);
+/* The arguments of a call that are constants at plan time; the others are NULL. */
+extern EtlArgs *EtlArgsOfExpr(const FuncExpr *call);
 
 /* Whether the function declares such an argument. */
 extern bool EtlArgIsDeclared(const EtlArgs *args, const char *name);

@@ -4,7 +4,6 @@
  *
  *		Keep		the reader's record -> a copy of its bytes and of the ends of its fields
  *		Use			a second copy, on which the converters may write -> the current record
- *		Revive		the text of a dead letter, read again -> a kept record
  *
  * A batch may hold records of several files, with columns in different places; each file that a record was
  * kept of is remembered for as long as the scan.
@@ -12,7 +11,6 @@
 #include "etl.h"
 
 #include "scan/csv_kept.h"
-#include "source/text.h"
 
 /* What kept records share with the others of their file. */
 struct EtlCsvKeptFile
@@ -120,36 +118,6 @@ EtlCsvUse(EtlRows *rows, const EtlKept *kept)
 	record->defect = kept->is_text ? ETL_CSV_SOUND : ETL_CSV_BAD_ENCODING;
 	csv->used_source = kept->source;
 	rows->faulty = false;
-}
-
-void
-EtlCsvRevive(EtlRows *rows, EtlKept *kept)
-{
-	EtlCsvRows *csv = (EtlCsvRows *) rows;
-	const char *source = kept->source;
-	int64 line = kept->line;
-	uint64 offset = kept->offset;
-	StringInfoData text;
-
-	initStringInfo(&text);
-	if (kept->header != NULL)
-		appendStringInfo(&text, "%s\n", kept->header);
-	appendStringInfo(&text, "%s\n", kept->data);
-	rows->faulty = false;
-	kept->advance = EtlCsvAdvanceIn(csv, EtlTextOpen(text.data, text.len, source));
-	if (kept->advance == ETL_NO_MORE_ROWS)
-	{
-		/* an option such as "comment" has changed since */
-		kept->advance = ETL_ROW_FAULTY;
-		EtlRowsSetFault(rows, ERRCODE_BAD_COPY_FILE_FORMAT, "the record is none any more", NULL,
-						NULL);
-	}
-	else
-		EtlCsvKeep(rows, kept);
-	kept->fault = rows->fault;
-	kept->source = source;
-	kept->line = line;
-	kept->offset = offset;
 }
 
 char *

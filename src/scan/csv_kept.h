@@ -9,7 +9,6 @@
 
 extern void EtlCsvKeep(EtlRows *rows, EtlKept *kept);
 extern void EtlCsvUse(EtlRows *rows, const EtlKept *kept);
-extern void EtlCsvRevive(EtlRows *rows, EtlKept *kept);
 extern char *EtlCsvRedact(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);
 
 #endif /* ETL_CSV_KEPT_H */

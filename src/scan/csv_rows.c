@@ -17,6 +17,7 @@
 #include "scan/csv_kept.h"
 #include "scan/csv_rows.h"
 #include "source/set.h"
+#include "source/text.h"
 #include "utils/builtins.h"
 
 #define LISTED_BYTES 8192 /* of the names of a header, in an error */
@@ -289,13 +290,45 @@ csv_advance(EtlRows *rows)
 	return ETL_NO_MORE_ROWS;
 }
 
-EtlAdvance
-EtlCsvAdvanceIn(EtlCsvRows *csv, EtlSource *source)
+/* The first record of a text with the header that the options ask for. */
+static EtlAdvance
+advance_in(EtlCsvRows *csv, EtlSource *source)
 {
 	if (!EtlCsvRecordsUse(&csv->records, source))
 		return ETL_NO_MORE_ROWS;
 	start_file(csv);
 	return EtlCsvRecordsNext(&csv->records) ? judge_record(csv) : ETL_NO_MORE_ROWS;
+}
+
+/* The text of a dead letter, read again. */
+static void
+csv_revive(EtlRows *rows, EtlKept *kept)
+{
+	EtlCsvRows *csv = (EtlCsvRows *) rows;
+	const char *source = kept->source;
+	int64 line = kept->line;
+	uint64 offset = kept->offset;
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (kept->header != NULL)
+		appendStringInfo(&text, "%s\n", kept->header);
+	appendStringInfo(&text, "%s\n", kept->data);
+	rows->faulty = false;
+	kept->advance = advance_in(csv, EtlTextOpen(text.data, text.len, source));
+	if (kept->advance == ETL_NO_MORE_ROWS)
+	{
+		/* an option such as "comment" has changed since */
+		kept->advance = ETL_ROW_FAULTY;
+		EtlRowsSetFault(rows, ERRCODE_BAD_COPY_FILE_FORMAT, "the record is none any more", NULL,
+						NULL);
+	}
+	else
+		EtlCsvKeep(rows, kept);
+	kept->fault = rows->fault;
+	kept->source = source;
+	kept->line = line;
+	kept->offset = offset;
 }
 
 /* ----------------------------------------------------------------
@@ -484,9 +517,10 @@ const EtlScanKind EtlCsvKind = {
 	.where = csv_where,
 	.explain = csv_explain,
 	.estimate = csv_estimate,
+	.watches = EtlStreamWatches,
 	.keep = EtlCsvKeep,
 	.use = EtlCsvUse,
-	.revive = EtlCsvRevive,
+	.revive = csv_revive,
 	.redact = EtlCsvRedact,
 	.tell = csv_tell,
 };

@@ -27,7 +27,4 @@ typedef struct EtlCsvRows
 
 extern const EtlScanKind EtlCsvKind;
 
-/* The first record of a text with the header that the options ask for. */
-extern EtlAdvance EtlCsvAdvanceIn(EtlCsvRows *csv, EtlSource *source);
-
 #endif /* ETL_CSV_ROWS_H */

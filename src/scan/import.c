@@ -283,11 +283,16 @@ load_error_context(void *arg)
 static uint64
 load(const Import *import, bool guesses)
 {
-	EtlLoad load = {.guesses = guesses};
+	EtlLoad load = {0};
 	EtlLoad *outer = EtlRowsCurrentLoad;
 	ErrorContextCallback callback = {error_context_stack, load_error_context, &load};
 	volatile uint64 n = 0;
 
+	if (guesses)
+	{
+		load.converter = EtlProposedConverterFor;
+		load.has_form = EtlHasProposedForm;
+	}
 	EtlProgressBegin(RangeVarGetRelid(import->relation, NoLock, false));
 	EtlRowsCurrentLoad = &load;
 	error_context_stack = &callback;

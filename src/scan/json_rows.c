@@ -212,6 +212,7 @@ const EtlScanKind EtlJsonKind = {
 	.where = json_where,
 	.explain = json_explain,
 	.estimate = json_estimate,
+	.watches = EtlStreamWatches,
 	.keep = EtlJsonKeep,
 	.use = EtlJsonUse,
 	.revive = EtlJsonRevive,

@@ -14,7 +14,6 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "mb/pg_wchar.h"
-#include "scan/infer.h"
 #include "scan/input.h"
 #include "scan/rows.h"
 #include "source/clock.h"
@@ -87,7 +86,7 @@ column_kind(const EtlRows *rows, const EtlColumn *column)
 static bool
 has_guessed_types(const EtlRows *rows)
 {
-	return rows->load != NULL && rows->load->guesses;
+	return rows->load != NULL && rows->load->converter != NULL;
 }
 
 static void
@@ -106,7 +105,7 @@ set_up_column(EtlRows *rows, int i)
 		return;
 	column->takes_bytes =
 		column->type == TEXTOID || (column->type == VARCHAROID && column->typmod < 0);
-	column->fast = has_guessed_types(rows) ? EtlProposedConverterFor(column->type)
+	column->fast = has_guessed_types(rows) ? rows->load->converter(column->type)
 										   : EtlFastConverterFor(column->type, column->typmod);
 	getTypeInputInfo(column->type, &function, &column->ioparam);
 	fmgr_info_cxt(function, &column->input, rows->context);
@@ -475,6 +474,66 @@ EtlRowsClose(EtlRows *rows)
 }
 
 /* ----------------------------------------------------------------
+ *	For pipelines
+ * ---------------------------------------------------------------- */
+
+void
+EtlRowsKeep(EtlRows *rows, EtlKept *kept)
+{
+	rows->kind->keep(rows, kept);
+}
+
+void
+EtlRowsRevive(EtlRows *rows, EtlKept *kept)
+{
+	rows->kind->revive(rows, kept);
+}
+
+void
+EtlRowsTell(EtlRows *rows)
+{
+	rows->kind->tell(rows);
+}
+
+const char *
+EtlRowsText(EtlRows *rows, const EtlKept *kept)
+{
+	if (!kept->is_text)
+		return NULL;
+	return rows->kind->text != NULL ? rows->kind->text(rows, kept) : kept->data;
+}
+
+char *
+EtlRowsRedacted(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns)
+{
+	return rows->kind->redact(rows, kept, columns);
+}
+
+bool
+EtlRowsUse(EtlRows *rows, const EtlKept *kept, Datum *values, bool *isnull)
+{
+	rows->kind->use(rows, kept);
+	rows->kind->fetch(rows, rows->wanted, rows->nwanted, values, isnull);
+	return !rows->faulty;
+}
+
+const EtlColumn *
+EtlRowsFaultyValue(const EtlRows *rows, const char **text)
+{
+	*text = rows->converting_null ? NULL : rows->text.data;
+	return &rows->columns[rows->fault_column];
+}
+
+char *
+EtlKeptWhere(const EtlKept *kept)
+{
+	if (kept->line > 0)
+		return psprintf("file \"%s\", line %lld", kept->source, (long long) kept->line);
+	return psprintf("\"%s\", page %lld, item %lld", kept->source, (long long) kept->page,
+					(long long) kept->index);
+}
+
+/* ----------------------------------------------------------------
  *	Values
  * ---------------------------------------------------------------- */
 
@@ -504,7 +563,7 @@ input(EtlRows *rows, int column, char *text)
 Datum
 EtlColumnInput(EtlRows *rows, int column, const char *s, size_t len)
 {
-	if (has_guessed_types(rows) && !EtlHasProposedForm(rows->columns[column].type, s, len))
+	if (has_guessed_types(rows) && !rows->load->has_form(rows->columns[column].type, s, len))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("a value of column \"%s\" is not plainly of type %s",

@@ -146,6 +146,8 @@ typedef struct EtlScanKind
 	void (*explain)(const EtlRows *rows, ExplainState *es);
 	/* For the planner; false if nothing is known.  Never an error. */
 	bool (*estimate)(const EtlArgs *args, double *nrows, double *nbytes);
+	/* The path or pattern of the server's files that a call reads, palloc'd; NULL: it reads none.  NULL: it never does. */
+	char *(*watches)(const EtlArgs *args);
 
 	/* For pipelines; NULL for kinds that cannot be the source of one. */
 	/* Copies the current record, sound or faulty, into the current memory context. */
@@ -167,11 +169,12 @@ typedef struct EtlScanKind
 
 /*
  * What etl_import is loading.  While EtlRowsCurrentLoad is set, it gets the rows that are opened next.  If their types
- * are guesses, what such a type would not have been proposed for (see infer.h) is an error (22P02).
+ * are guesses, a value that has not the form of its type is an error (22P02): infer.h has both functions.
  */
 typedef struct EtlLoad
 {
-	bool guesses;
+	EtlFastConverter (*converter)(Oid type); /* NULL: the types are no guesses */
+	bool (*has_form)(Oid type, const char *s, size_t len);
 	EtlRows *rows; /* NULL: not open */
 } EtlLoad;
 
@@ -228,6 +231,20 @@ extern EtlRows *EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *a
  */
 extern EtlAdvance EtlRowsAdvance(EtlRows *rows, int64 until);
 extern bool EtlRowsNext(EtlRows *rows);
+
+/* For a pipeline: the kind's functions of these names. */
+extern void EtlRowsKeep(EtlRows *rows, EtlKept *kept);
+extern void EtlRowsRevive(EtlRows *rows, EtlKept *kept);
+extern void EtlRowsTell(EtlRows *rows);
+/* The text of a kept record in the server's encoding; NULL if it cannot be that. */
+extern const char *EtlRowsText(EtlRows *rows, const EtlKept *kept);
+extern char *EtlRowsRedacted(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);
+/* Converts all columns of a kept record; false if one makes it faulty, as rows->fault and FaultyValue say. */
+extern bool EtlRowsUse(EtlRows *rows, const EtlKept *kept, Datum *values, bool *isnull);
+/* The column and the text (NULL: null) that has made the current row faulty. */
+extern const EtlColumn *EtlRowsFaultyValue(const EtlRows *rows, const char **text);
+/* Where a kept record is from, for CONTEXT; palloc'd. */
+extern char *EtlKeptWhere(const EtlKept *kept);
 extern void
 EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull);
 extern void EtlRowsRewind(EtlRows *rows);

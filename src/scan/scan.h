@@ -26,6 +26,8 @@ extern void EtlNodeInit(void);
 /* support.c */
 extern void EtlScanAddKind(const EtlScanKind *kind);		   /* for kinds of later layers */
 extern const EtlScanKind *EtlScanKindOf(const FuncExpr *call); /* NULL: not one of our functions */
+/* The functions that can be the source of a pipeline, for people; word is what stands before the last. */
+extern char *EtlScanSources(const char *word);
 extern bool EtlScanEstimate(const FuncExpr *call, double *nrows, double *nbytes);
 
 /* plan.c makes a plan, node.c executes it: what custom_private holds, in this order */

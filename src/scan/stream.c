@@ -11,6 +11,7 @@
 #include "source/clock.h"
 #include "source/decode.h"
 #include "source/set.h"
+#include "source/url.h"
 #include "utils/timestamp.h"
 
 void
@@ -162,6 +163,14 @@ EtlStreamGoTo(EtlStream *stream, const EtlRecordPlace *place, bool here)
 	(void) EtlSourceRead(stream->source, &before, 1);
 	to.after_cr = before == '\r';
 	EtlReaderReset(stream->reader, &to);
+}
+
+char *
+EtlStreamWatches(const EtlArgs *args)
+{
+	char *source = EtlArgText(args, "source");
+
+	return source == NULL || EtlArgFind(args, "path") != NULL || EtlIsUrl(source) ? NULL : source;
 }
 
 /* ----------------------------------------------------------------

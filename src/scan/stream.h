@@ -80,6 +80,9 @@ extern ssize_t EtlStreamFeed(void *stream, char *buf, size_t len);
 /* Where the reader is: file "a.csv", line 3; nothing if no source is open. */
 extern void EtlStreamWhere(const EtlStream *stream, StringInfo buf);
 
+/* The files on the server that a call with these arguments reads, as EtlScanKind has it. */
+extern char *EtlStreamWatches(const struct EtlArgs *args);
+
 /* What EXPLAIN ANALYZE shows of the sources. */
 extern void EtlStreamExplain(const EtlStream *stream, struct ExplainState *es);
 

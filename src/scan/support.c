@@ -56,16 +56,34 @@ EtlScanKindOf(const FuncExpr *call)
 	return NULL;
 }
 
+char *
+EtlScanSources(const char *word)
+{
+	const char *last = NULL;
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < nkinds; i++)
+	{
+		if (kinds[i]->keep == NULL)
+			continue;
+		if (last != NULL)
+			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", last);
+		last = kinds[i]->function;
+	}
+	appendStringInfo(&list, " %s %s", word, last);
+	return list.data;
+}
+
 bool
 EtlScanEstimate(const FuncExpr *call, double *nrows, double *nbytes)
 {
 	const EtlScanKind *kind = EtlScanKindOf(call);
-	bool complete;
 
 	if (kind == NULL ||
 		object_aclcheck(ProcedureRelationId, call->funcid, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK)
 		return false;
-	return kind->estimate(EtlArgsOfExpr(call, &complete), nrows, nbytes);
+	return kind->estimate(EtlArgsOfExpr(call), nrows, nbytes);
 }
 
 PG_FUNCTION_INFO_V1(etl_scan_support);

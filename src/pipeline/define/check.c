@@ -92,10 +92,9 @@ EtlCheckLoad(const char *text)
 static void
 check_source_options(const FuncExpr *call)
 {
-	bool complete;
 	/* named arguments in their places, and what is constant as constants */
 	FuncExpr *simple = castNode(FuncExpr, eval_const_expressions(NULL, (Node *) copyObject(call)));
-	EtlArgs *args = EtlArgsOfExpr(simple, &complete);
+	EtlArgs *args = EtlArgsOfExpr(simple);
 	char *on_error = EtlArgText(args, "on_error");
 
 	if ((on_error != NULL && strcmp(on_error, "fail") != 0) ||
@@ -132,11 +131,11 @@ EtlCheckSource(const EtlPipeline *pipeline, const char *text)
 	if (kind != NULL && kind->keep == NULL)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("%s cannot be the source of a pipeline", kind->function),
-						errhint("Pipelines read with etl_csv, etl_json and etl_api.")));
+						errhint("Pipelines read with %s.", EtlScanSources("and"))));
 	if (kind == NULL || rte->funcordinality)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("the source of a pipeline must be a call of etl_csv, etl_json or "
-							   "etl_api"),
+						errmsg("the source of a pipeline must be a call of %s",
+							   EtlScanSources("or")),
 						errhint("Name the function itself, not one that calls it.")));
 	check_source_options((FuncExpr *) call);
 	return planned.desc;

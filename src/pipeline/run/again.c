@@ -35,7 +35,7 @@ take_batch(EtlReading *reading, EtlBatchOf of, List *letters, int64 *after)
 		kept->len = strlen(letter->raw);
 		kept->header = letter->header;
 		kept->is_text = true;
-		reading->rows->kind->revive(reading->rows, kept);
+		EtlRowsRevive(reading->rows, kept);
 		batch->letters[batch->n - 1] = *after = letter->id;
 	}
 	return letters != NIL;

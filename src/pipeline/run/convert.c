@@ -33,16 +33,18 @@ reject_fault(EtlRejects *rejects, int record, const EtlFault *fault)
 static void
 reject_value(EtlRejects *rejects, int record, const EtlRows *rows)
 {
+	const char *text;
+	const EtlColumn *column = EtlRowsFaultyValue(rows, &text);
 	EtlReject *reject = palloc0(sizeof(EtlReject));
 
 	reject->record = record;
 	reject->stage = ETL_FAILED_CONVERT;
-	reject->column = rows->columns[rows->fault_column].name;
-	reject->value = rows->converting_null ? NULL : pstrdup(rows->text.data);
+	reject->column = column->name;
+	reject->value = text != NULL ? pstrdup(text) : NULL;
 	reject->sqlstate = rows->fault.sqlstate;
 	reject->message = rows->fault.message;
-	reject->safe_message = psprintf("column \"%s\": invalid value for type %s", reject->column,
-									format_type_be(rows->columns[rows->fault_column].type));
+	reject->safe_message = psprintf("column \"%s\": invalid value for type %s", column->name,
+									format_type_be(column->type));
 	reject->detail = rows->fault.detail;
 	EtlRejectsAdd(rejects, reject);
 }
@@ -71,12 +73,10 @@ convert_record(EtlConverted *converted, int record, int nrows)
 		reject_fault(converted->rejects, record, &kept->fault);
 		return false;
 	}
-	rows->kind->use(rows, kept);
-	rows->kind->fetch(rows, rows->wanted, rows->nwanted, converted->values + place,
-					  converted->isnull + place);
-	if (rows->faulty)
-		reject_value(converted->rejects, record, rows);
-	return !rows->faulty;
+	if (EtlRowsUse(rows, kept, converted->values + place, converted->isnull + place))
+		return true;
+	reject_value(converted->rejects, record, rows);
+	return false;
 }
 
 void

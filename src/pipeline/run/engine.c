@@ -136,7 +136,7 @@ mark_position(EtlReading *reading)
 {
 	PG_TRY();
 	{
-		reading->rows->kind->tell(reading->rows);
+		EtlRowsTell(reading->rows);
 	}
 	PG_CATCH();
 	{

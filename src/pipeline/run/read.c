@@ -246,7 +246,7 @@ keep_record(EtlReading *reading, EtlAdvance advance)
 	MemoryContext old = MemoryContextSwitchTo(batch->context);
 	EtlKept *kept = EtlBatchAdd(batch);
 
-	reading->rows->kind->keep(reading->rows, kept);
+	EtlRowsKeep(reading->rows, kept);
 	kept->advance = advance;
 	if (advance != ETL_ROW)
 	{
@@ -297,5 +297,5 @@ EtlReadingFill(EtlReading *reading)
 		until = EtlClock() + reading->run->pipeline->flush_interval.ms;
 		EtlEnterBatch(drain);
 	}
-	reading->rows->kind->tell(reading->rows);
+	EtlRowsTell(reading->rows);
 }

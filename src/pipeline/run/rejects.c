@@ -31,16 +31,6 @@ must_redact(const EtlRejects *rejects)
 	return rejects->run->pipeline->redact != NIL;
 }
 
-/* Where a record was, for CONTEXT. */
-static const char *
-where(const EtlKept *kept)
-{
-	if (kept->line > 0)
-		return psprintf("file \"%s\", line %lld", kept->source, (long long) kept->line);
-	return psprintf("\"%s\", page %lld, item %lld", kept->source, (long long) kept->page,
-					(long long) kept->index);
-}
-
 /* on_error => 'fail': the first fault is the end. */
 static void
 fail_run(const EtlRejects *rejects, const EtlReject *reject)
@@ -56,7 +46,7 @@ fail_run(const EtlRejects *rejects, const EtlReject *reject)
 		 errmsg_internal("%s", message != NULL ? message : "a record could not be loaded"),
 		 reject->detail != NULL && !must_redact(rejects) ? errdetail_internal("%s", reject->detail)
 														 : 0,
-		 kept == NULL ? errcontext("a row that the query gave") : errcontext("%s", where(kept))));
+		 kept == NULL ? errcontext("a row that the query gave") : errcontext("%s", EtlKeptWhere(kept))));
 }
 
 /*
@@ -239,20 +229,22 @@ static void
 set_raw(const EtlRejects *rejects, const EtlKept *kept, EtlDeadLetter *letter)
 {
 	EtlRows *rows = rejects->reading->rows;
-	const char *raw = kept->data;
+	const char *raw;
 
-	if (kept->is_text && rows->kind->text != NULL && !must_redact(rejects))
-		raw = rows->kind->text(rows, kept);
-	letter->replayable = kept->is_text && raw != NULL;
 	letter->header = kept->header;
 	if (must_redact(rejects))
 	{
 		letter->replayable = false;
 		letter->header = NULL;
-		raw = rows->kind->redact(rows, kept, redacted_columns(rejects));
+		raw = EtlRowsRedacted(rows, kept, redacted_columns(rejects));
 	}
-	else if (!letter->replayable)
-		raw = escaped(kept->data, kept->len);
+	else
+	{
+		raw = EtlRowsText(rows, kept);
+		letter->replayable = raw != NULL;
+		if (raw == NULL)
+			raw = escaped(kept->data, kept->len);
+	}
 	if (raw != NULL)
 		letter->raw = capped(raw, &letter->replayable);
 }
