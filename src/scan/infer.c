@@ -12,7 +12,7 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "scan/convert_types.h"
+#include "scan/convert/types.h"
 #include "scan/csv_records.h"
 #include "scan/infer.h"
 #include "scan/input.h"

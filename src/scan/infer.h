@@ -11,7 +11,7 @@
 
 #include "etl.h"
 #include "scan/args.h"
-#include "scan/convert.h"
+#include "scan/convert/convert.h"
 
 typedef struct EtlProposedColumn
 {

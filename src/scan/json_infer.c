@@ -11,7 +11,7 @@
 
 #include "catalog/pg_type.h"
 #include "format/header.h"
-#include "scan/convert.h"
+#include "scan/convert/convert.h"
 #include "scan/json_infer.h"
 #include "source/utf8.h"
 #include "utils/builtins.h"

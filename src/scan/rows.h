@@ -28,7 +28,7 @@
 #include "lib/stringinfo.h"
 #include "nodes/bitmapset.h"
 #include "scan/args.h"
-#include "scan/convert.h"
+#include "scan/convert/convert.h"
 #include "scan/resume.h"
 #include "source/exchange.h"
 

@@ -17,7 +17,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "scan/convert.h"
+#include "scan/convert/convert.h"
 
 PG_FUNCTION_INFO_V1(convert_nanoseconds);
 

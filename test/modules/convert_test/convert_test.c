@@ -29,7 +29,7 @@
 #include "utils/resowner.h"
 
 #include "convert_texts.h"
-#include "scan/convert.h"
+#include "scan/convert/convert.h"
 
 PG_MODULE_MAGIC;
 

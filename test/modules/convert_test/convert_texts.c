@@ -228,7 +228,7 @@ make_middle(StringInfo buf, int bits, pg_prng_state *rng)
 }
 
 /*
- * Canonical is what the head of convert_float.c says, but for float4 only numbers of up to 7
+ * Canonical is what the head of scan/convert/float.c says, but for float4 only numbers of up to 7
  * digits over a power of ten up to 10^10, none of which is in the middle between two floats.
  */
 static void

@@ -12,10 +12,10 @@
 
 #include "catalog/pg_type_d.h"
 
-#include "scan/convert_types.h"
+#include "scan/convert/types.h"
 
 /*
- * Part of the answer may rest on the session's settings (see convert_datetime.c): ask at the start
+ * Part of the answer may rest on the session's settings (see datetime.c): ask at the start
  * of a scan, not once for a session.
  */
 EtlFastConverter

@@ -1,5 +1,5 @@
 /*
- * convert_digits.h
+ * digits.h
  *		Decimal digits, eight at a time, for the fast converters.
  *
  * A word of eight bytes is loaded so that the first byte of the text is the lowest one, on every

@@ -1,5 +1,5 @@
 /*
- * convert_uuid.c
+ * uuid.c
  *		uuid.
  *
  * Canonical form: 36 characters, hexadecimal digits of either case in groups of 8-4-4-4-12.
@@ -10,7 +10,7 @@
 
 #include "utils/uuid.h"
 
-#include "scan/convert_types.h"
+#include "scan/convert/types.h"
 
 #define UUID_TEXT_LEN 36
 

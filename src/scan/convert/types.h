@@ -1,5 +1,5 @@
 /*
- * convert_types.h
+ * types.h
  *		The fast converters one by one, for the table in convert.c (and nobody else).
  *
  * Each does what EtlFastConverter in convert.h promises.  The two families whose canonical form
@@ -8,31 +8,31 @@
 #ifndef ETL_CONVERT_TYPES_H
 #define ETL_CONVERT_TYPES_H
 
-#include "scan/convert.h"
+#include "scan/convert/convert.h"
 
-/* convert_int.c */
+/* int.c */
 extern bool EtlConvertInt2(const char *s, size_t len, int32 typmod, Datum *value);
 extern bool EtlConvertInt4(const char *s, size_t len, int32 typmod, Datum *value);
 extern bool EtlConvertInt8(const char *s, size_t len, int32 typmod, Datum *value);
 
-/* convert_float.c */
+/* float.c */
 extern bool EtlConvertFloat4(const char *s, size_t len, int32 typmod, Datum *value);
 extern bool EtlConvertFloat8(const char *s, size_t len, int32 typmod, Datum *value);
 
-/* convert_numeric.c: NULL for a typmod that always needs numeric_in */
+/* numeric.c: NULL for a typmod that always needs numeric_in */
 extern EtlFastConverter EtlNumericConverterFor(int32 typmod);
 
-/* convert_datetime.c: NULL if this session's time zone abbreviations redefine the ISO letters */
+/* datetime.c: NULL if this session's time zone abbreviations redefine the ISO letters */
 extern bool EtlConvertDate(const char *s, size_t len, int32 typmod, Datum *value);
 extern EtlFastConverter EtlTimestampConverter(void);
 extern EtlFastConverter EtlTimestampTzConverter(void);
 
-/* convert_text.c */
+/* text.c */
 extern bool EtlConvertText(const char *s, size_t len, int32 typmod, Datum *value);
 extern bool EtlConvertVarchar(const char *s, size_t len, int32 typmod, Datum *value);
 extern bool EtlConvertBpchar(const char *s, size_t len, int32 typmod, Datum *value);
 
-/* convert_bool.c, convert_uuid.c */
+/* bool.c, uuid.c */
 extern bool EtlConvertBool(const char *s, size_t len, int32 typmod, Datum *value);
 extern bool EtlConvertUuid(const char *s, size_t len, int32 typmod, Datum *value);
 

@@ -1,5 +1,5 @@
 /*
- * convert_float.c
+ * float.c
  *		float4 and float8.
  *
  * Canonical form: an optional '-', digits, optionally '.' and digits, optionally 'e' or 'E', a sign
@@ -27,8 +27,8 @@
 
 #include "port/pg_bitutils.h"
 
-#include "scan/convert_digits.h"
-#include "scan/convert_types.h"
+#include "scan/convert/digits.h"
+#include "scan/convert/types.h"
 
 #define MAX_EXACT_INTEGER (UINT64CONST(1) << DBL_MANT_DIG)
 #define MAX_EXACT_POWER 22

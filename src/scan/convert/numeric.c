@@ -1,5 +1,5 @@
 /*
- * convert_numeric.c
+ * numeric.c
  *		numeric and numeric(p,s).
  *
  * Canonical form: an optional '-', digits, optionally '.' and digits; at most 64 characters and 63
@@ -23,8 +23,8 @@
 
 #include "utils/numeric.h"
 
-#include "scan/convert_digits.h"
-#include "scan/convert_types.h"
+#include "scan/convert/digits.h"
+#include "scan/convert/types.h"
 
 #define MAX_TEXT_LEN 64
 #define MAX_SCALE 63

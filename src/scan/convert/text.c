@@ -1,5 +1,5 @@
 /*
- * convert_text.c
+ * text.c
  *		text, varchar(n) and bpchar(n).
  *
  * Every text that is valid in the server's encoding is canonical, so the only question is its
@@ -12,7 +12,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
-#include "scan/convert_types.h"
+#include "scan/convert/types.h"
 
 /* Makes the varlena of len bytes at s, then as many blanks; false if that is too large. */
 static bool

@@ -1,5 +1,5 @@
 /*
- * convert_bool.c
+ * bool.c
  *		bool.
  *
  * Canonical form: the whole lower-case words true, false, yes, no, on, off and the single
@@ -8,7 +8,7 @@
  */
 #include "etl.h"
 
-#include "scan/convert_types.h"
+#include "scan/convert/types.h"
 
 /* Both sides have n bytes; n is a constant, so that this is one or two compares. */
 #define IS_WORD(s, word) (memcmp(s, word, sizeof(word) - 1) == 0)

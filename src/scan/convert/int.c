@@ -1,5 +1,5 @@
 /*
- * convert_int.c
+ * int.c
  *		int2, int4 and int8.
  *
  * Canonical form: an optional '-' and 1 to 19 decimal digits, nothing around them.  No setting has
@@ -10,8 +10,8 @@
  */
 #include "etl.h"
 
-#include "scan/convert_digits.h"
-#include "scan/convert_types.h"
+#include "scan/convert/digits.h"
+#include "scan/convert/types.h"
 
 /* Few numbers are that long, so that the others do not pay for it. */
 static pg_noinline bool

@@ -1,5 +1,5 @@
 /*
- * convert_datetime.c
+ * datetime.c
  *		date, timestamp and timestamptz.
  *
  * Canonical forms, nothing around them:
@@ -33,8 +33,8 @@
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
-#include "scan/convert_digits.h"
-#include "scan/convert_types.h"
+#include "scan/convert/digits.h"
+#include "scan/convert/types.h"
 
 #define DATE_LEN 10	  /* YYYY-MM-DD */
 #define MINUTES_LEN 5 /* HH:MM */
