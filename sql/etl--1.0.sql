@@ -291,6 +291,112 @@ LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_su
 COMMENT ON FUNCTION @extschema@.etl_json IS 'items of a JSON file';
 
 /*
+ * etl_lines: the lines of a text file on the server, or behind a URL, as a pattern divides them.
+ *
+ * source        as for etl_json
+ * pattern       a regular expression of PCRE2 (at most 8 kB) that matches all of a line; its named groups, as in
+ *               (?<level>[A-Z]+), are what columns read.  Or the name of one:
+ *               common    host, ident, user, time, request, method, path, protocol, status, size
+ *               combined  the same, and referer, agent
+ *               syslog    priority, time, host, program, pid, message
+ *               rfc3339   time, level, message
+ * continuation  a regular expression; lines that it matches belong to the line before, with the line feed: \s.* for
+ *               those that begin with a blank
+ * encoding, on_error, reject_limit, path    as for etl_csv
+ *
+ * A column is the group of its name, exactly or when both are folded to snake case.  A group that takes no part in the
+ * match is NULL.  Empty lines are no rows; a line that does not match has a fault.
+ *
+ * Further columns that may be declared: _etl_source text, _etl_line bigint, _etl_raw text, _etl_error text.
+ *
+ * Errors: those of etl_csv for the file; 2201B for a pattern that is none; 22023 for one without named groups; 42703 for a
+ * column that is no group, 42702 for one that is two; 22P04 for a line that does not match, 54000 for one on which the
+ * pattern takes too long (these two are faults of the row), or that is larger than etl.max_field_size; and what the type of
+ * a column makes of its text.
+ */
+CREATE FUNCTION @extschema@.etl_lines(
+    source text,
+    pattern text,
+    continuation text DEFAULT NULL,
+    encoding text DEFAULT NULL,
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL,
+    path text DEFAULT NULL)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'etl_lines'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
+
+CREATE FUNCTION @extschema@.etl_lines(
+    row_type anyelement,
+    source text,
+    pattern text,
+    continuation text DEFAULT NULL,
+    encoding text DEFAULT NULL,
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL,
+    path text DEFAULT NULL)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', 'etl_lines'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
+
+COMMENT ON FUNCTION @extschema@.etl_lines(text, text, text, text, text, bigint, text)
+    IS 'lines of a text file, with the columns given in a column definition list';
+COMMENT ON FUNCTION @extschema@.etl_lines(anyelement, text, text, text, text, text, bigint, text)
+    IS 'lines of a text file, with the columns of a composite type';
+
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_lines(text, text, text, text, text, bigint, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_lines(anyelement, text, text, text, text, text, bigint, text) FROM PUBLIC;
+
+/*
+ * etl_fixed: the lines of a text file on the server, or behind a URL, whose fields have fixed widths.
+ *
+ * source        as for etl_json
+ * widths        the number of characters of each field
+ * blanks        those around a field: 'null' takes them away, and a field of nothing else is NULL; 'trim' only takes them
+ *               away; 'keep'
+ * ragged        a line that is shorter than its widths: 'error' is a fault of it, 'pad' takes what is missing for blanks
+ * encoding, on_error, reject_limit, path    as for etl_csv
+ *
+ * Columns take the fields by their position.  Empty lines are no rows.
+ *
+ * Further columns that may be declared, and errors: as for etl_lines; 22023 for widths; 22P04 for a line of another length.
+ */
+CREATE FUNCTION @extschema@.etl_fixed(
+    source text,
+    widths int[],
+    blanks text DEFAULT 'null',
+    ragged text DEFAULT 'error',
+    encoding text DEFAULT NULL,
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL,
+    path text DEFAULT NULL)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'etl_fixed'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
+
+CREATE FUNCTION @extschema@.etl_fixed(
+    row_type anyelement,
+    source text,
+    widths int[],
+    blanks text DEFAULT 'null',
+    ragged text DEFAULT 'error',
+    encoding text DEFAULT NULL,
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL,
+    path text DEFAULT NULL)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', 'etl_fixed'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
+
+COMMENT ON FUNCTION @extschema@.etl_fixed(text, int[], text, text, text, text, bigint, text)
+    IS 'lines of fields of fixed width, with the columns given in a column definition list';
+COMMENT ON FUNCTION @extschema@.etl_fixed(anyelement, text, int[], text, text, text, text, bigint, text)
+    IS 'lines of fields of fixed width, with the columns of a composite type';
+
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_fixed(text, int[], text, text, text, text, bigint, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_fixed(anyelement, text, int[], text, text, text, text, bigint, text) FROM PUBLIC;
+
+/*
  * The dialects of paging that have a name.  Those that came with etl are presets; a row of a user's own goes before
  * a preset of the same name, and only such rows are dumped.
  */
@@ -845,7 +951,7 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * etl_create_pipeline: defines a pipeline, which is run by etl_run or etl_start.
  *
  * name             of the pipeline, unique in the database
- * source           one call of etl_csv, etl_json or etl_api with its columns, as it would stand in FROM
+ * source           one call of etl_csv, etl_json, etl_lines, etl_fixed or etl_api with its columns, as it would stand in FROM
  * query            a SELECT over the rows of the source, which it sees as relation "batch"; NULL: all of them
  * target           the table that gets the rows; the query's columns go to the target's of the same names
  * key              columns with a unique index; NULL: append

@@ -132,5 +132,6 @@ extern ssize_t EtlFeedBytes(void *bytes, char *buf, size_t len);
 extern const EtlFormat EtlCsvFormat;	  /* csv.h */
 extern const EtlFormat EtlJsonFormat;	  /* json.h */
 extern const EtlFormat EtlCsvItemsFormat; /* csv_items.h */
+extern const EtlFormat EtlLinesFormat;	  /* lines.h */
 
 #endif /* ETL_FORMAT_H */

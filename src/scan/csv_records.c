@@ -21,11 +21,17 @@ void
 EtlCsvRecordsInit(void)
 {
 	DefineCustomIntVariable(
-		"etl.max_field_size", "Sets the largest field that is read from a CSV file.",
+		"etl.max_field_size", "Sets the largest field of CSV, or line of text, that is read.",
 		"A quote that is never closed makes a field of the rest of the file; this bounds the memory "
 		"that takes.",
 		&max_field_size_kb, 256 * 1024, 1, 1024 * 1024 - 1, PGC_SUSET, GUC_UNIT_KB, NULL, NULL,
 		NULL);
+}
+
+size_t
+EtlMaxFieldSize(void)
+{
+	return (size_t) max_field_size_kb * 1024;
 }
 
 /* ----------------------------------------------------------------
@@ -74,19 +80,6 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 	return step == ETL_FORMAT_RECORD;
 }
 
-static void
-invalid_bytes_fault(EtlFault *fault, const unsigned char *s, int len)
-{
-	StringInfoData message;
-
-	initStringInfo(&message);
-	appendStringInfo(&message,
-					 "invalid byte sequence for encoding \"%s\":", GetDatabaseEncodingName());
-	for (int i = 0; i < len; i++)
-		appendStringInfo(&message, " 0x%02x", s[i]);
-	fault->message = message.data;
-}
-
 void
 EtlCsvDefectFault(EtlCsvRecords *records, EtlFault *fault)
 {
@@ -95,7 +88,6 @@ EtlCsvDefectFault(EtlCsvRecords *records, EtlFault *fault)
 	const EtlDecodeFault *decoding = EtlDecodeFaultBetween(records->stream.source, record->offset,
 														   record->offset + record->len + 1);
 
-	fault->sqlstate = ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
 	fault->detail = fault->hint = NULL;
 	if (decoding != NULL)
 	{
@@ -103,10 +95,10 @@ EtlCsvDefectFault(EtlCsvRecords *records, EtlFault *fault)
 		fault->message = pstrdup(decoding->message);
 	}
 	else if (record->defect == ETL_CSV_NUL_BYTE)
-		invalid_bytes_fault(fault, s, 1);
+		EtlInvalidBytesFault(fault, s, 1);
 	else
 	{
-		invalid_bytes_fault(
+		EtlInvalidBytesFault(
 			fault, s, Min((size_t) pg_mblen((const char *) s), record->len - record->defect_at));
 		if (records->options.encoding == NULL)
 			fault->hint = "Name the encoding of the file, such as encoding => 'WIN1252'.";
@@ -147,7 +139,7 @@ set_up(EtlCsvRecords *records, const EtlArgs *args)
 {
 	initStringInfo(&records->scratch);
 	EtlCsvReadOptions(args, &records->options);
-	records->options.dialect.max_field_size = (size_t) max_field_size_kb * 1024;
+	records->options.dialect.max_field_size = EtlMaxFieldSize();
 	records->stream.decodes = true;
 	records->stream.encoding = records->options.encoding;
 	records->stream.reader = EtlCsvFormat.create(&records->options.dialect);

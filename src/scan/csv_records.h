@@ -31,6 +31,7 @@ typedef struct EtlCsvRecords
 
 /* The settings that reading takes. */
 extern void EtlCsvRecordsInit(void);
+extern size_t EtlMaxFieldSize(void); /* bytes */
 
 /*
  * Takes the source and the options from the arguments; what it needs stays in the current memory context.

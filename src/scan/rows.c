@@ -288,6 +288,19 @@ EtlRowsSetFault(EtlRows *rows, int sqlstate, char *message, char *detail, char *
 }
 
 void
+EtlInvalidBytesFault(EtlFault *fault, const unsigned char *s, int len)
+{
+	StringInfoData message;
+
+	initStringInfo(&message);
+	appendStringInfo(&message,
+					 "invalid byte sequence for encoding \"%s\":", GetDatabaseEncodingName());
+	for (int i = 0; i < len; i++)
+		appendStringInfo(&message, " 0x%02x", s[i]);
+	*fault = (EtlFault){ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, message.data, NULL, NULL};
+}
+
+void
 EtlRaiseFault(const EtlFault *fault)
 {
 	ereport(ERROR, (errcode(fault->sqlstate), errmsg_internal("%s", fault->message),

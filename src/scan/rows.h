@@ -262,6 +262,9 @@ pg_noreturn extern void EtlRaiseFault(const EtlFault *fault);
 /* For kinds: records why the current row is faulty. */
 extern void EtlRowsSetFault(EtlRows *rows, int sqlstate, char *message, char *detail, char *hint);
 
+/* For kinds: a fault (22021) that shows bytes which cannot be text. */
+extern void EtlInvalidBytesFault(EtlFault *fault, const unsigned char *s, int len);
+
 /* For kinds: the NULL of a column, which a domain may refuse. */
 extern void EtlColumnNull(EtlRows *rows, int column, Datum *value, bool *isnull);
 

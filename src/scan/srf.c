@@ -12,6 +12,7 @@
 #include "scan/api_rows.h"
 #include "scan/csv_rows.h"
 #include "scan/json_rows.h"
+#include "scan/lines_rows.h"
 #include "scan/scan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -19,6 +20,8 @@
 
 PG_FUNCTION_INFO_V1(etl_csv);
 PG_FUNCTION_INFO_V1(etl_json);
+PG_FUNCTION_INFO_V1(etl_lines);
+PG_FUNCTION_INFO_V1(etl_fixed);
 PG_FUNCTION_INFO_V1(etl_api);
 
 /*
@@ -136,4 +139,28 @@ Datum
 etl_api(PG_FUNCTION_ARGS)
 {
 	return EtlScanFunction(fcinfo, &EtlApiKind);
+}
+
+/*
+ * etl_lines(source text, pattern text, ...) returns setof record
+ * etl_lines(row_type anyelement, source text, pattern text, ...) returns setof anyelement
+ *
+ * Reads the lines of a text file, as a pattern divides them.
+ */
+Datum
+etl_lines(PG_FUNCTION_ARGS)
+{
+	return EtlScanFunction(fcinfo, &EtlLinesKind);
+}
+
+/*
+ * etl_fixed(source text, widths int[], ...) returns setof record
+ * etl_fixed(row_type anyelement, source text, widths int[], ...) returns setof anyelement
+ *
+ * Reads the lines of a text file, whose fields have fixed widths.
+ */
+Datum
+etl_fixed(PG_FUNCTION_ARGS)
+{
+	return EtlScanFunction(fcinfo, &EtlFixedKind);
 }

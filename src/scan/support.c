@@ -18,14 +18,16 @@
 #include "scan/api_rows.h"
 #include "scan/csv_rows.h"
 #include "scan/json_rows.h"
+#include "scan/lines_rows.h"
 #include "scan/scan.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
 #define MAX_KINDS 8
 
-static const EtlScanKind *kinds[MAX_KINDS] = {&EtlCsvKind, &EtlJsonKind, &EtlApiKind};
-static int nkinds = 3;
+static const EtlScanKind *kinds[MAX_KINDS] = {&EtlCsvKind, &EtlJsonKind, &EtlLinesKind,
+											  &EtlFixedKind, &EtlApiKind};
+static int nkinds = 5;
 
 static Oid support_oid = InvalidOid;
 

@@ -12,8 +12,9 @@ need_command() { # COMMAND PACKAGE
 	command -v "$1" >/dev/null || missing+=("$2")
 }
 
+# pcre2.h asks for the width of its characters first.
 need_header() { # HEADER PACKAGE
-	echo "#include <$1>" | ${CC:-cc} -E -x c - >/dev/null 2>&1 || missing+=("$2")
+	echo "#include <$1>" | ${CC:-cc} -E -DPCRE2_CODE_UNIT_WIDTH=8 -x c - >/dev/null 2>&1 || missing+=("$2")
 }
 
 need_perl() { # MODULE PACKAGE
@@ -78,6 +79,7 @@ need_packages() {
 	need_header curl/curl.h libcurl4-openssl-dev
 	need_header openssl/evp.h libssl-dev
 	need_header yajl/yajl_parse.h libyajl-dev
+	need_header pcre2.h libpcre2-dev
 	need_header zlib.h zlib1g-dev
 	need_header zstd.h libzstd-dev
 	need_authorities ca-certificates
