@@ -324,28 +324,9 @@ CREATE FUNCTION @extschema@.etl_lines(
     path text DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_lines'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 
-CREATE FUNCTION @extschema@.etl_lines(
-    row_type anyelement,
-    source text,
-    pattern text,
-    continuation text DEFAULT NULL,
-    encoding text DEFAULT NULL,
-    on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL,
-    path text DEFAULT NULL)
-RETURNS SETOF anyelement
-AS 'MODULE_PATHNAME', 'etl_lines'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
-
-COMMENT ON FUNCTION @extschema@.etl_lines(text, text, text, text, text, bigint, text)
-    IS 'lines of a text file, with the columns given in a column definition list';
-COMMENT ON FUNCTION @extschema@.etl_lines(anyelement, text, text, text, text, text, bigint, text)
-    IS 'lines of a text file, with the columns of a composite type';
-
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_lines(text, text, text, text, text, bigint, text) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_lines(anyelement, text, text, text, text, text, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_lines IS 'lines of a text file, as a pattern divides them';
 
 /*
  * etl_fixed: the lines of a text file on the server, or behind a URL, whose fields have fixed widths.
@@ -372,29 +353,9 @@ CREATE FUNCTION @extschema@.etl_fixed(
     path text DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_fixed'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 
-CREATE FUNCTION @extschema@.etl_fixed(
-    row_type anyelement,
-    source text,
-    widths int[],
-    blanks text DEFAULT 'null',
-    ragged text DEFAULT 'error',
-    encoding text DEFAULT NULL,
-    on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL,
-    path text DEFAULT NULL)
-RETURNS SETOF anyelement
-AS 'MODULE_PATHNAME', 'etl_fixed'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT @extschema@.etl_scan_support;
-
-COMMENT ON FUNCTION @extschema@.etl_fixed(text, int[], text, text, text, text, bigint, text)
-    IS 'lines of fields of fixed width, with the columns given in a column definition list';
-COMMENT ON FUNCTION @extschema@.etl_fixed(anyelement, text, int[], text, text, text, text, bigint, text)
-    IS 'lines of fields of fixed width, with the columns of a composite type';
-
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_fixed(text, int[], text, text, text, text, bigint, text) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_fixed(anyelement, text, int[], text, text, text, text, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.etl_fixed IS 'lines of a text file, whose fields have fixed widths';
 
 /*
  * The dialects of paging that have a name.  Those that came with etl are presets; a row of a user's own goes before
@@ -600,7 +561,7 @@ DECLARE
 BEGIN
     FOR f IN SELECT p.proname AS name, etl_internal.arguments_of(p.oid) AS arguments,
             pg_get_function_identity_arguments(p.oid) AS signature, obj_description(p.oid, 'pg_proc') AS comment
-        FROM pg_proc p WHERE p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('etl_csv', 'etl_json', 'etl_api')
+        FROM pg_proc p WHERE p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('etl_csv', 'etl_json', 'etl_lines', 'etl_fixed', 'etl_api')
     LOOP
         EXECUTE format($f$
 CREATE FUNCTION @extschema@.%1$I(row_type anyelement, %2$s)

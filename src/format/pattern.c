@@ -15,9 +15,9 @@
 
 #include "format/pattern.h"
 
-#define STEPS 200000			/* of a match, for a text of up to this many bytes: */
+#define STEPS 100000			/* of a match, for a text of up to this many bytes: */
 #define SHORT_TEXT 1024			/* for a longer one fewer, but */
-#define FEWEST_STEPS 2000		/* at least so many */
+#define FEWEST_STEPS 1000		/* at least so many */
 #define HEAP_KB (8 * 1024)		/* of a match without JIT */
 #define JIT_STACK (1024 * 1024) /* bytes */
 

@@ -5,7 +5,7 @@
  * A pattern has to match all of a text.  "." is any character, also a line feed.
  *
  * What a match may cost is limited, by steps that are fewer the longer the text is: a pattern that backtracks without end
- * gives up after some 10 ms, with the JIT compiler as without.
+ * gives up within 100 ms, with the JIT compiler as without.
  */
 #ifndef ETL_PATTERN_H
 #define ETL_PATTERN_H
@@ -13,8 +13,8 @@
 #include "etl.h"
 
 #define ETL_PATTERN_MAX_BYTES 8192
-#define ETL_PATTERN_MAX_GROUPS 1600	   /* as many as a table has columns */
-#define ETL_PATTERN_MAX_TEXT (1 << 20) /* bytes of a text that is looked at */
+#define ETL_PATTERN_MAX_GROUPS 1600		  /* as many as a table has columns */
+#define ETL_PATTERN_MAX_TEXT (128 * 1024) /* bytes of a text that is looked at */
 
 typedef struct EtlPattern EtlPattern;
 

@@ -15,7 +15,6 @@
 #include "scan/json_rows.h"
 #include "scan/parts.h"
 #include "source/set.h"
-#include "source/set.h"
 
 typedef struct JsonFileRows
 {

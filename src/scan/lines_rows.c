@@ -54,7 +54,7 @@ typedef struct LinesRows
  *	Options
  * ---------------------------------------------------------------- */
 
-#define TEXT_IN_QUOTES "(?:[^\"\\\\]|\\\\.)*+"
+#define TEXT_IN_QUOTES "[^\"\\\\]*+(?:\\\\.[^\"\\\\]*+)*+"
 #define REQUEST                                                                                      \
 	"\"(?<request>(?<method>[A-Z]++) (?<path>\\S++)(?: (?<protocol>HTTP/[0-9.]++))?|" TEXT_IN_QUOTES \
 	")\""
@@ -391,7 +391,10 @@ judge_line(LinesRows *scan, bool of_file)
 		case ETL_LINE_GAVE_UP:
 			EtlRowsSetFault(
 				rows, ERRCODE_PROGRAM_LIMIT_EXCEEDED, "the pattern takes too long for the line",
-				NULL,
+				scan->line.len > ETL_PATTERN_MAX_TEXT
+					? psprintf("The line has %zu bytes, and at most %d are matched.",
+							   scan->line.len, ETL_PATTERN_MAX_TEXT)
+					: NULL,
 				"Nested repetitions such as (\\w+\\s?)* try every way to divide a text; "
 				"possessive ones (++, *+) try one.");
 			break;
