@@ -235,6 +235,7 @@ take_line(EtlLines *lines, size_t end, size_t behind)
 	lines->nlines++;
 }
 
+/* A line that is too long by itself continues nothing. */
 static bool
 continues(const EtlLines *lines, size_t end)
 {
@@ -242,7 +243,7 @@ continues(const EtlLines *lines, size_t end)
 	const char *line = lines->buf + lines->next;
 	size_t len = end - lines->next;
 
-	return options->continuation != NULL &&
+	return options->continuation != NULL && len <= options->max_record &&
 		   pg_encoding_verifymbstr(options->encoding, line, len) == len &&
 		   EtlPatternMatch(options->continuation, line, len, NULL) == ETL_PATTERN_MATCHES;
 }
@@ -305,8 +306,8 @@ lines_next(EtlReader *reader, void *record)
 		if (lines->has_record && lines->options->continuation == NULL)
 			return hand_out(lines, record);
 	}
-	if (lines->filled - lines->start > lines->options->max_record + 2)
-		return too_long(lines);
+	if (lines->filled - lines->next > lines->options->max_record + 2)
+		return lines->has_record ? hand_out(lines, record) : too_long(lines);
 	if (!lines->ended)
 		return ETL_FORMAT_NEED_DATA;
 	return lines->has_record ? hand_out(lines, record) : ETL_FORMAT_END;

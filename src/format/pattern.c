@@ -113,7 +113,7 @@ EtlPatternCompile(const char *text, bool utf8, EtlPatternFault *fault)
 	return pattern;
 }
 
-/* The functions of PCRE2 take NULL; the struct goes with its memory context. */
+/* The functions of PCRE2 take NULL. */
 void
 EtlPatternFree(EtlPattern *pattern)
 {
@@ -121,10 +121,14 @@ EtlPatternFree(EtlPattern *pattern)
 	pcre2_match_data_free(pattern->data);
 	pcre2_jit_stack_free(pattern->stack);
 	pcre2_code_free(pattern->code);
-	pattern->context = NULL;
-	pattern->data = NULL;
-	pattern->stack = NULL;
-	pattern->code = NULL;
+	for (int i = 0; i < pattern->ngroups; i++)
+		pfree(pattern->names[i]);
+	if (pattern->names != NULL)
+	{
+		pfree(pattern->names);
+		pfree(pattern->numbers);
+	}
+	pfree(pattern);
 }
 
 int

@@ -41,7 +41,7 @@ typedef struct EtlSpan
 } EtlSpan;
 
 /*
- * In the current memory context but for what PCRE2 holds, which EtlPatternFree releases.  NULL: *fault says why.
+ * In the current memory context, but for what PCRE2 holds, which only EtlPatternFree releases.  NULL: *fault says why.
  * utf8: the pattern is, and texts will be, valid UTF-8; else a character is a byte.
  */
 extern EtlPattern *EtlPatternCompile(const char *text, bool utf8, EtlPatternFault *fault);
