@@ -22,6 +22,7 @@
 #include "scan/api_call.h"
 #include "scan/api_rows.h"
 #include "scan/json_kept.h"
+#include "scan/scan.h"
 #include "source/temp_file.h"
 #include "source/utf8.h"
 
@@ -343,7 +344,7 @@ api_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 	return false;
 }
 
-extern Datum etl_api(PG_FUNCTION_ARGS);
+PG_FUNCTION_INFO_V1(etl_api);
 
 const EtlScanKind EtlApiKind = {
 	.function = "etl_api",
@@ -364,3 +365,15 @@ const EtlScanKind EtlApiKind = {
 	.text = EtlJsonKeptText,
 	.tell = api_tell,
 };
+
+/*
+ * etl_api(source text, ...) returns setof record
+ * etl_api(row_type anyelement, source text, ...) returns setof anyelement
+ *
+ * Reads the items of a paged API.
+ */
+Datum
+etl_api(PG_FUNCTION_ARGS)
+{
+	return EtlScanFunction(fcinfo, &EtlApiKind);
+}

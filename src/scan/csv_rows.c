@@ -16,6 +16,7 @@
 #include "optimizer/optimizer.h"
 #include "scan/csv_kept.h"
 #include "scan/csv_rows.h"
+#include "scan/scan.h"
 #include "source/set.h"
 #include "source/text.h"
 #include "utils/builtins.h"
@@ -502,7 +503,7 @@ csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 	return true;
 }
 
-extern Datum etl_csv(PG_FUNCTION_ARGS);
+PG_FUNCTION_INFO_V1(etl_csv);
 
 const EtlScanKind EtlCsvKind = {
 	.function = "etl_csv",
@@ -524,3 +525,15 @@ const EtlScanKind EtlCsvKind = {
 	.redact = EtlCsvRedact,
 	.tell = csv_tell,
 };
+
+/*
+ * etl_csv(source text, ...) returns setof record
+ * etl_csv(row_type anyelement, source text, ...) returns setof anyelement
+ *
+ * Reads a CSV file; sql/etl--1.0.sql declares and documents the arguments.
+ */
+Datum
+etl_csv(PG_FUNCTION_ARGS)
+{
+	return EtlScanFunction(fcinfo, &EtlCsvKind);
+}

@@ -14,6 +14,7 @@
 #include "scan/json_kept.h"
 #include "scan/json_rows.h"
 #include "scan/parts.h"
+#include "scan/scan.h"
 #include "source/set.h"
 
 typedef struct JsonFileRows
@@ -197,7 +198,7 @@ json_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 	return true;
 }
 
-extern Datum etl_json(PG_FUNCTION_ARGS);
+PG_FUNCTION_INFO_V1(etl_json);
 
 const EtlScanKind EtlJsonKind = {
 	.function = "etl_json",
@@ -219,3 +220,15 @@ const EtlScanKind EtlJsonKind = {
 	.text = EtlJsonKeptText,
 	.tell = json_tell,
 };
+
+/*
+ * etl_json(source text, ...) returns setof record
+ * etl_json(row_type anyelement, source text, ...) returns setof anyelement
+ *
+ * Reads the items of a JSON or NDJSON file.
+ */
+Datum
+etl_json(PG_FUNCTION_ARGS)
+{
+	return EtlScanFunction(fcinfo, &EtlJsonKind);
+}

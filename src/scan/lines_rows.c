@@ -19,6 +19,7 @@
 #include "scan/csv_records.h"
 #include "scan/lines_rows.h"
 #include "scan/parts.h"
+#include "scan/scan.h"
 #include "source/decode.h"
 #include "source/set.h"
 #include "source/text.h"
@@ -645,8 +646,8 @@ lines_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 	return true;
 }
 
-extern Datum etl_lines(PG_FUNCTION_ARGS);
-extern Datum etl_fixed(PG_FUNCTION_ARGS);
+PG_FUNCTION_INFO_V1(etl_lines);
+PG_FUNCTION_INFO_V1(etl_fixed);
 
 #define KIND_OF_LINES                                                                             \
 	.size = sizeof(LinesRows),                                                                    \
@@ -670,3 +671,27 @@ const EtlScanKind EtlFixedKind = {
 	.open = fixed_open,
 	KIND_OF_LINES,
 };
+
+/*
+ * etl_lines(source text, pattern text, ...) returns setof record
+ * etl_lines(row_type anyelement, source text, pattern text, ...) returns setof anyelement
+ *
+ * Reads the lines of a text file, as a pattern divides them.
+ */
+Datum
+etl_lines(PG_FUNCTION_ARGS)
+{
+	return EtlScanFunction(fcinfo, &EtlLinesKind);
+}
+
+/*
+ * etl_fixed(source text, widths int[], ...) returns setof record
+ * etl_fixed(row_type anyelement, source text, widths int[], ...) returns setof anyelement
+ *
+ * Reads the lines of a text file, whose fields have fixed widths.
+ */
+Datum
+etl_fixed(PG_FUNCTION_ARGS)
+{
+	return EtlScanFunction(fcinfo, &EtlFixedKind);
+}

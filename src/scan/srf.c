@@ -9,20 +9,10 @@
 #include "etl.h"
 
 #include "funcapi.h"
-#include "scan/api_rows.h"
-#include "scan/csv_rows.h"
-#include "scan/json_rows.h"
-#include "scan/lines_rows.h"
 #include "scan/scan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
-
-PG_FUNCTION_INFO_V1(etl_csv);
-PG_FUNCTION_INFO_V1(etl_json);
-PG_FUNCTION_INFO_V1(etl_lines);
-PG_FUNCTION_INFO_V1(etl_fixed);
-PG_FUNCTION_INFO_V1(etl_api);
 
 /*
  * The type of row_type is not one whose columns can be read.  Nor is a domain over a composite type: its
@@ -103,64 +93,4 @@ EtlScanFunction(FunctionCallInfo fcinfo, const EtlScanKind *kind)
 	EtlRowsFetch(rows, rows->wanted, rows->nwanted, values, isnull);
 	tuple = heap_form_tuple(rows->desc, values, isnull);
 	SRF_RETURN_NEXT(call, HeapTupleGetDatum(tuple));
-}
-
-/*
- * etl_csv(source text, ...) returns setof record
- * etl_csv(row_type anyelement, source text, ...) returns setof anyelement
- *
- * Reads a CSV file; sql/etl--1.0.sql declares and documents the arguments.
- */
-Datum
-etl_csv(PG_FUNCTION_ARGS)
-{
-	return EtlScanFunction(fcinfo, &EtlCsvKind);
-}
-
-/*
- * etl_json(source text, ...) returns setof record
- * etl_json(row_type anyelement, source text, ...) returns setof anyelement
- *
- * Reads the items of a JSON or NDJSON file.
- */
-Datum
-etl_json(PG_FUNCTION_ARGS)
-{
-	return EtlScanFunction(fcinfo, &EtlJsonKind);
-}
-
-/*
- * etl_api(source text, ...) returns setof record
- * etl_api(row_type anyelement, source text, ...) returns setof anyelement
- *
- * Reads the items of a paged API.
- */
-Datum
-etl_api(PG_FUNCTION_ARGS)
-{
-	return EtlScanFunction(fcinfo, &EtlApiKind);
-}
-
-/*
- * etl_lines(source text, pattern text, ...) returns setof record
- * etl_lines(row_type anyelement, source text, pattern text, ...) returns setof anyelement
- *
- * Reads the lines of a text file, as a pattern divides them.
- */
-Datum
-etl_lines(PG_FUNCTION_ARGS)
-{
-	return EtlScanFunction(fcinfo, &EtlLinesKind);
-}
-
-/*
- * etl_fixed(source text, widths int[], ...) returns setof record
- * etl_fixed(row_type anyelement, source text, widths int[], ...) returns setof anyelement
- *
- * Reads the lines of a text file, whose fields have fixed widths.
- */
-Datum
-etl_fixed(PG_FUNCTION_ARGS)
-{
-	return EtlScanFunction(fcinfo, &EtlFixedKind);
 }

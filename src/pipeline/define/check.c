@@ -133,10 +133,10 @@ EtlCheckSource(const EtlPipeline *pipeline, const char *text)
 						errmsg("%s cannot be the source of a pipeline", kind->function),
 						errhint("Pipelines read with %s.", EtlScanSources("and"))));
 	if (kind == NULL || rte->funcordinality)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("the source of a pipeline must be a call of %s",
-							   EtlScanSources("or")),
-						errhint("Name the function itself, not one that calls it.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the source of a pipeline must be a call of %s", EtlScanSources("or")),
+				 errhint("Name the function itself, not one that calls it.")));
 	check_source_options((FuncExpr *) call);
 	return planned.desc;
 }

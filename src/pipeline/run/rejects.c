@@ -40,13 +40,14 @@ fail_run(const EtlRejects *rejects, const EtlReject *reject)
 	const char *message = must_redact(rejects) ? reject->safe_message : reject->message;
 
 	rejects->run->fatal = true;
-	ereport(
-		ERROR,
-		(errcode(reject->sqlstate),
-		 errmsg_internal("%s", message != NULL ? message : "a record could not be loaded"),
-		 reject->detail != NULL && !must_redact(rejects) ? errdetail_internal("%s", reject->detail)
-														 : 0,
-		 kept == NULL ? errcontext("a row that the query gave") : errcontext("%s", EtlKeptWhere(kept))));
+	ereport(ERROR,
+			(errcode(reject->sqlstate),
+			 errmsg_internal("%s", message != NULL ? message : "a record could not be loaded"),
+			 reject->detail != NULL && !must_redact(rejects)
+				 ? errdetail_internal("%s", reject->detail)
+				 : 0,
+			 kept == NULL ? errcontext("a row that the query gave")
+						  : errcontext("%s", EtlKeptWhere(kept))));
 }
 
 /*
