@@ -13,6 +13,7 @@
 #include "api/pages_internal.h"
 #include "catalog/pg_collation.h"
 #include "datatype/timestamp.h"
+#include "mb/pg_wchar.h"
 #include "source/clock.h"
 #include "source/utf8.h"
 #include "utils/builtins.h"
@@ -21,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #define MAX_ERROR_BODY (256 * 1024)
+#define MAX_SENTENCE 2000	  /* bytes of a message that quotes what the server sent */
 #define HOLD_STEP (64 * 1024) /* bytes that detection reads at a time */
 
 /* ----------------------------------------------------------------
@@ -432,13 +434,22 @@ read_whole(EtlPages *pages, EtlReader *reader, EtlJsonItem *item)
 	return !more_follows(pages, (int) (item->offset + item->len));
 }
 
+/* A sentence for a message, which may quote names as long as the server likes. */
+static const char *
+show_sentence(const char *text)
+{
+	int len = (int) strlen(text);
+
+	return EtlShowUtf8Len(text, pg_encoding_mbcliplen(PG_UTF8, text, len, MAX_SENTENCE));
+}
+
 static void
 raise_undetected(const EtlDetection *detection)
 {
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("%s", EtlShowUtf8(detection->problem)),
-					detection->doubt != NULL ? errdetail("%s", EtlShowUtf8(detection->doubt)) : 0,
-					errhint("%s", EtlShowUtf8(detection->hint))));
+					errmsg("%s", show_sentence(detection->problem)),
+					detection->doubt != NULL ? errdetail("%s", show_sentence(detection->doubt)) : 0,
+					errhint("%s", show_sentence(detection->hint))));
 }
 
 /* What the call does not say, the first answer shows: how it pages, or only where its items are. */

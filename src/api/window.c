@@ -22,6 +22,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* Items that may share a key: each of them is looked for among those of the search before. */
+#define MAX_BORDER 100000
+
 /* Items that share a key, as hashes. */
 typedef struct Border
 {
@@ -223,6 +226,10 @@ empty(Border *border)
 static void
 add(EtlWindow *window, Border *border, uint64 hash)
 {
+	if (border->n == MAX_BORDER)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("more than %d items have the same key", MAX_BORDER),
+						errhint("Use a key that is unique with \"rekey\".")));
 	if (border->n == border->size)
 	{
 		border->size = Max(16, border->size * 2);

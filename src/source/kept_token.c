@@ -58,7 +58,8 @@ enum
 typedef struct Note
 {
 	uint8 key[ETL_TOKEN_KEY];
-	bool done;
+	bool taken; /* the worker has the segment, */
+	bool done;	/* and the row is committed */
 	char token[FLEXIBLE_ARRAY_MEMBER];
 } Note;
 
@@ -249,6 +250,7 @@ etl_keep_token(Datum arg)
 	dsm_pin_mapping(segment);
 	dsm_unpin_segment(handle);
 	note = dsm_segment_address(segment);
+	note->taken = true;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	write_row(note);
 	PopActiveSnapshot();
@@ -257,10 +259,11 @@ etl_keep_token(Datum arg)
 	dsm_detach(segment);
 }
 
-/* Starts the worker for what is in the segment, and waits for its end; false: there is none to be had. */
-static bool
+/* Starts the worker for what is in the segment, and waits for its end. */
+static void
 run_worker(dsm_segment *segment)
 {
+	Note *note = dsm_segment_address(segment);
 	EtlBackground what = {.function = "etl_keep_token",
 						  .type = "etl token",
 						  .notify = true,
@@ -270,13 +273,10 @@ run_worker(dsm_segment *segment)
 	BackgroundWorkerHandle *handle;
 
 	dsm_pin_segment(segment);
-	if (!EtlStartBackground(&what, &handle))
-	{
+	if (EtlStartBackground(&what, &handle))
+		(void) WaitForBackgroundWorkerShutdown(handle);
+	if (!note->taken)
 		dsm_unpin_segment(dsm_segment_handle(segment));
-		return false;
-	}
-	(void) WaitForBackgroundWorkerShutdown(handle);
-	return true;
 }
 
 bool
@@ -287,9 +287,10 @@ EtlKeptTokenWrite(const uint8 *key, const char *token)
 	bool done;
 
 	memcpy(note->key, key, ETL_TOKEN_KEY);
-	note->done = false;
+	note->taken = note->done = false;
 	strcpy(note->token, token);
-	done = run_worker(segment) && note->done;
+	run_worker(segment);
+	done = note->done;
 	dsm_detach(segment);
 	return done;
 }

@@ -104,6 +104,9 @@ query_fails($node, "SELECT * FROM etl_csv('http://127.0.0.1:$port/long_line/$_')
 	qr/the response is not one of HTTP\nDETAIL:  The HTTP library says: the header of the response is too large/, "a header of $_ kB")
   for 60, 90, 200, 1000;
 
+$err = query_fails($node, "SELECT * FROM etl_api('http://127.0.0.1:$port', '/long_names/300') AS t(id int)", '22023', qr/DETAIL|HINT/, 'names of 300 kB');
+cmp_ok(length $err, '<', 10000, 'are not quoted in full');
+
 # White space is held where the page is looked at as a whole, and only so much of it.
 for my $path ('/blank', '/blank/{"items":[]}', '/blank/[]')
 {
