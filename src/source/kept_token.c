@@ -113,7 +113,7 @@ EtlKeptTokenLock(const uint8 *key)
 
 	if (RecoveryInProgress())
 		ereport(ERROR, (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-						errmsg("cannot use a refresh token during recovery"),
+						errmsg("cannot use a refresh token on a standby"),
 						errdetail("The token service may replace it, and the new one could not be "
 								  "kept.")));
 	(void) LockAcquire(&tag, ExclusiveLock, true, false);

@@ -102,7 +102,7 @@ sub net_node
 		"$tests/fixtures/netmock.c", '-ldl', '-lpthread');
 
 	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init;
+	$node->init(allows_streaming => $param{streaming});
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'etl'") if $param{preload};
 	$node->append_conf('postgresql.conf', $param{conf}) if $param{conf};
 	{

@@ -5,13 +5,14 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/../perl";
 use HttpFixture;
+use PostgreSQL::Test::Cluster;
 use JSON::PP;
 use MIME::Base64 qw(decode_base64url);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 start_fixture();
-my $node = net_node('jwt', conf => "etl.breaker_failures = 1000\n");
+my $node = net_node('jwt', streaming => 1, conf => "etl.breaker_failures = 1000\n");
 my $dir = fixture_dir();
 my %generate = (
 	rsa => [ 'genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048' ],
@@ -185,6 +186,14 @@ unlike($stderr, qr/second|refresh-\d|hush/, 'that does not show it');
 is($refreshed->(), 'refresh-2 refresh-1', 'and the session goes on with it');
 $node->append_conf('postgresql.conf', 'max_worker_processes = 8');
 $node->restart;
+$node->backup('copy');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'copy', has_streaming => 1);
+$standby->start;
+fixture_reset();
+query_fails($standby, $scan, '25006', qr/cannot use a refresh token on a standby/, 'a standby keeps none');
+is($refreshed->(), '', 'and so asks for none');
+$standby->stop;
 
 my $tokens = sub { return scalar(grep { $_->{path} =~ m{^/token} } fixture_requests()); };
 my $paged = sub {
