@@ -36,11 +36,11 @@ EtlCatalogAddDeadLetter(int64 pipeline, int64 run, const EtlDeadLetter *letter)
 	static EtlSql statement;
 
 	if (statement.text == NULL)
-		statement.text =
-			EtlSqlText("INSERT INTO etl_catalog.dead_letters (pipeline, run, %s) "
-					   "VALUES ($1, $2, %s) RETURNING id",
-					   EtlSqlNames(EtlDeadLetterColumns, EtlDeadLetterColumnCount),
-					   EtlSqlParameters(EtlDeadLetterColumns, EtlDeadLetterColumnCount, 3));
+		statement.text = EtlSqlKeep(
+			psprintf("INSERT INTO etl_catalog.dead_letters (pipeline, run, %s) "
+					 "VALUES ($1, $2, %s) RETURNING id",
+					 EtlSqlNames(EtlDeadLetterColumns, EtlDeadLetterColumnCount),
+					 EtlSqlParameters(EtlDeadLetterColumns, EtlDeadLetterColumnCount, 3)));
 	return EtlSqlRunForBigint(
 		&statement,
 		ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(run),

@@ -54,8 +54,8 @@ find_pipeline(EtlSql *statement, const char *condition, int n, const EtlSqlValue
 	EtlPipeline *pipeline;
 
 	if (statement->text == NULL)
-		statement->text = EtlSqlText("SELECT %s FROM etl_catalog.pipelines WHERE %s",
-									 EtlSqlNames(columns, lengthof(columns)), condition);
+		statement->text = EtlSqlKeep(psprintf("SELECT %s FROM etl_catalog.pipelines WHERE %s",
+											  EtlSqlNames(columns, lengthof(columns)), condition));
 	found = EtlSqlSelect(statement, n, values, columns, lengthof(columns), sizeof(EtlPipeline));
 	if (found == NIL)
 		return NULL;
@@ -107,9 +107,9 @@ EtlCatalogInsert(const EtlPipeline *pipeline)
 
 	if (statement.text == NULL)
 		statement.text =
-			EtlSqlText("INSERT INTO etl_catalog.pipelines (%s) VALUES (%s) RETURNING id",
-					   EtlSqlNames(written, lengthof(written)),
-					   EtlSqlParameters(written, lengthof(written), 1));
+			EtlSqlKeep(psprintf("INSERT INTO etl_catalog.pipelines (%s) VALUES (%s) RETURNING id",
+								EtlSqlNames(written, lengthof(written)),
+								EtlSqlParameters(written, lengthof(written), 1)));
 	return EtlSqlRunForBigint(&statement,
 							  ETL_VALUES(EtlValueStruct(written, lengthof(written), pipeline)));
 }
@@ -120,9 +120,10 @@ EtlCatalogUpdate(const EtlPipeline *pipeline)
 	static EtlSql statement;
 
 	if (statement.text == NULL)
-		statement.text = EtlSqlText("UPDATE etl_catalog.pipelines SET (%s) = (%s) WHERE id = $1",
-									EtlSqlNames(changed, lengthof(changed)),
-									EtlSqlParameters(changed, lengthof(changed), 2));
+		statement.text =
+			EtlSqlKeep(psprintf("UPDATE etl_catalog.pipelines SET (%s) = (%s) WHERE id = $1",
+								EtlSqlNames(changed, lengthof(changed)),
+								EtlSqlParameters(changed, lengthof(changed), 2)));
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline->id),
 											EtlValueStruct(changed, lengthof(changed), pipeline)));
 }

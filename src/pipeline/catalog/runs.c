@@ -71,9 +71,10 @@ EtlCatalogStartRun(int64 pipeline, EtlRunKind kind)
 						   "clock_timestamp()) RETURNING id"};
 
 	if (crashed.text == NULL)
-		crashed.text = EtlSqlText("WITH ended AS (UPDATE etl_catalog.runs SET state = 'crashed' "
-								  "WHERE pipeline = $1 AND state = 'running' RETURNING *) %s",
-								  add_to_totals());
+		crashed.text =
+			EtlSqlKeep(psprintf("WITH ended AS (UPDATE etl_catalog.runs SET state = 'crashed' "
+								"WHERE pipeline = $1 AND state = 'running' RETURNING *) %s",
+								add_to_totals()));
 	(void) EtlSqlRun(&crashed, ETL_VALUES(EtlValueBigint(pipeline)));
 	return EtlSqlRunForBigint(
 		&start,
@@ -90,10 +91,10 @@ EtlCatalogUpdateRun(int64 run, const EtlRunCounters *counters)
 	static EtlSql statement;
 
 	if (statement.text == NULL)
-		statement.text = EtlSqlText(
-			"UPDATE etl_catalog.runs SET (%s) = (%s) WHERE id = $1 AND state = 'running'",
-			EtlSqlNames(counter_columns, lengthof(counter_columns)),
-			EtlSqlParameters(counter_columns, lengthof(counter_columns), 2));
+		statement.text = EtlSqlKeep(
+			psprintf("UPDATE etl_catalog.runs SET (%s) = (%s) WHERE id = $1 AND state = 'running'",
+					 EtlSqlNames(counter_columns, lengthof(counter_columns)),
+					 EtlSqlParameters(counter_columns, lengthof(counter_columns), 2)));
 	if (EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(run),
 										 EtlValueStruct(counter_columns, lengthof(counter_columns),
 														counters))) != 1)
@@ -109,10 +110,10 @@ EtlCatalogEndRun(int64 run, EtlRunState state, const char *sqlstate, const char 
 	static EtlSql statement;
 
 	if (statement.text == NULL)
-		statement.text = EtlSqlText(
+		statement.text = EtlSqlKeep(psprintf(
 			"WITH ended AS (UPDATE etl_catalog.runs SET state = $2, sqlstate = $3, message = $4, "
 			"finished_at = clock_timestamp() WHERE id = $1 AND state = 'running' RETURNING *) %s",
-			add_to_totals());
+			add_to_totals()));
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(run),
 											EtlValueText(EtlWordName(&EtlRunStateWords, state)),
 											EtlValueText(sqlstate), EtlValueText(message)));

@@ -46,11 +46,11 @@ EtlScheduleStore(const EtlScheduleDefinition *definition)
 	const int n = lengthof(definition_columns);
 
 	if (statement.text == NULL)
-		statement.text = EtlSqlText(
+		statement.text = EtlSqlKeep(psprintf(
 			"INSERT INTO etl_catalog.schedules (%1$s) VALUES (%2$s) ON CONFLICT (pipeline) "
 			"DO UPDATE SET (%1$s, next_run, retry_at, not_before, files_at) = (%2$s, NULL, NULL, NULL, "
 			"CASE WHEN excluded.watch THEN schedules.files_at END)",
-			EtlSqlNames(definition_columns, n), EtlSqlParameters(definition_columns, n, 1));
+			EtlSqlNames(definition_columns, n), EtlSqlParameters(definition_columns, n, 1)));
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueStruct(definition_columns, n, definition)));
 }
 
@@ -157,9 +157,9 @@ EtlScheduleWrite(const EtlScheduled *row)
 	const int n = lengthof(written_columns);
 
 	if (statement.text == NULL)
-		statement.text =
-			EtlSqlText("UPDATE etl_catalog.schedules SET (%s) = (%s) WHERE pipeline = $1",
-					   EtlSqlNames(written_columns, n), EtlSqlParameters(written_columns, n, 2));
+		statement.text = EtlSqlKeep(
+			psprintf("UPDATE etl_catalog.schedules SET (%s) = (%s) WHERE pipeline = $1",
+					 EtlSqlNames(written_columns, n), EtlSqlParameters(written_columns, n, 2)));
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(row->pipeline),
 											EtlValueStruct(written_columns, n, row)));
 }

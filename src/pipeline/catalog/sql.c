@@ -283,26 +283,9 @@ read_row(HeapTuple row, TupleDesc desc, const EtlSqlColumn *columns, int n, size
  * ---------------------------------------------------------------- */
 
 const char *
-EtlSqlText(const char *format, ...)
+EtlSqlKeep(const char *text)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-	StringInfoData text;
-
-	initStringInfo(&text);
-	for (;;)
-	{
-		va_list args;
-		int needed;
-
-		va_start(args, format);
-		needed = appendStringInfoVA(&text, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&text, needed);
-	}
-	MemoryContextSwitchTo(old);
-	return text.data;
+	return MemoryContextStrdup(TopMemoryContext, text);
 }
 
 #define MAX_PARAMETERS 64

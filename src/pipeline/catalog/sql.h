@@ -90,8 +90,8 @@ extern EtlSqlValue EtlValueStruct(const EtlSqlColumn *columns, int n, const void
 	}
 #define ETL_NO_VALUES 0, NULL
 
-/* The text of a statement that is made of columns, for as long as the process lasts. */
-extern const char *EtlSqlText(const char *format, ...) pg_attribute_printf(1, 2);
+/* The text of a statement that is made of columns, kept for as long as the process lasts. */
+extern const char *EtlSqlKeep(const char *text);
 
 /* Runs a statement; returns the number of rows that it gave or was about. */
 extern uint64 EtlSqlRun(EtlSql *statement, int n, const EtlSqlValue *values);

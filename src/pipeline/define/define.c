@@ -328,9 +328,11 @@ take_owner(const EtlArgs *args, EtlPipeline *pipeline)
 {
 	const EtlArg *arg = EtlArgFind(args, "owner");
 
-	if (arg == NULL || DatumGetObjectId(arg->value) == pipeline->owner)
+	if (arg == NULL)
 		return false;
 	lock(pipeline);
+	if (DatumGetObjectId(arg->value) == pipeline->owner)
+		return false;
 	pipeline->owner = DatumGetObjectId(arg->value);
 	EtlCheckOwnerExists(pipeline);
 	EtlCheckCanBecome(GetUserId(), pipeline->owner);

@@ -12,14 +12,12 @@
 
 #define LETTERS_AT_ONCE 10000 /* rows that wait for each other should come together */
 
-/* Fills the batch; the last letter is *after. */
-static bool
-take_batch(EtlReading *reading, EtlBatchOf of, List *letters, int64 *after)
+static void
+fill_batch(EtlReading *reading, List *letters)
 {
 	EtlBatch *batch = &reading->batch;
 	ListCell *lc;
 
-	batch->of = of;
 	batch->letters = palloc(sizeof(int64) * (list_length(letters) + 1));
 	foreach (lc, letters)
 	{
@@ -36,20 +34,8 @@ take_batch(EtlReading *reading, EtlBatchOf of, List *letters, int64 *after)
 		kept->header = letter->header;
 		kept->is_text = true;
 		EtlRowsRevive(reading->rows, kept);
-		batch->letters[batch->n - 1] = *after = letter->id;
+		batch->letters[batch->n - 1] = letter->id;
 	}
-	return letters != NIL;
-}
-
-bool
-EtlTakeLetters(EtlReading *reading, int64 *after)
-{
-	MemoryContext old = MemoryContextSwitchTo(reading->batch.context);
-	List *letters = EtlCatalogDeadLetters(reading->run->pipeline->id, *after, LETTERS_AT_ONCE);
-	bool found = take_batch(reading, ETL_OF_LETTERS, letters, after);
-
-	MemoryContextSwitchTo(old);
-	return found;
 }
 
 static List *
@@ -65,22 +51,28 @@ in_reverse(const List *list)
 
 /* What comes backwards comes in batches whose records are in their order: the last one of a key is the one to load. */
 bool
-EtlTakeDeferred(EtlReading *reading, EtlDeferred *deferred, int64 *after, bool backwards)
+EtlTakeLetters(EtlReading *reading, EtlDeferred *deferred, EtlBatchOf of, int64 *after,
+			   bool backwards)
 {
 	const EtlRun *run = reading->run;
-	MemoryContext old = MemoryContextSwitchTo(reading->batch.context);
+	EtlBatch *batch = &reading->batch;
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
 	List *letters;
-	bool found;
 
-	letters = EtlCatalogDeadLettersOf(run->pipeline->id, run->id,
-									  unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION), *after,
-									  backwards, LETTERS_AT_ONCE);
-	if (backwards)
-		letters = in_reverse(letters);
-	found = take_batch(reading, ETL_OF_DEFERRED, letters, after);
-	if (backwards && found)
-		*after = reading->batch.letters[0];
-	EtlDeferredPositions(deferred, &reading->batch);
+	batch->of = of;
+	if (of == ETL_OF_LETTERS)
+		letters = EtlCatalogDeadLetters(run->pipeline->id, *after, LETTERS_AT_ONCE);
+	else
+		letters = EtlCatalogDeadLettersOf(run->pipeline->id, run->id,
+										  unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION), *after,
+										  backwards, LETTERS_AT_ONCE);
+	if (letters != NIL)
+		*after = ((EtlDeadLetter *) llast(letters))->id;
+	fill_batch(reading, backwards ? in_reverse(letters) : letters);
+	if (of == ETL_OF_DEFERRED)
+		EtlDeferredPositions(deferred, batch);
+	else
+		reading->run->taken_in += batch->n;
 	MemoryContextSwitchTo(old);
-	return found;
+	return letters != NIL;
 }

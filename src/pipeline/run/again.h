@@ -9,11 +9,10 @@
 #include "pipeline/run/read.h"
 
 /*
- * In a transaction: fill the batch, which is empty, with dead letters behind *after, and move that on; false if there are
- * none.  The second takes those of this run that failed their foreign key; backwards, from *after on, or forwards.
+ * In a transaction: fills the batch, which is empty, with dead letters behind *after, and moves that on; false if there
+ * are none.  Those of ETL_OF_DEFERRED are the ones of this run that failed their foreign key; backwards: before *after.
  */
-extern bool EtlTakeLetters(EtlReading *reading, int64 *after);
-extern bool
-EtlTakeDeferred(EtlReading *reading, EtlDeferred *deferred, int64 *after, bool backwards);
+extern bool EtlTakeLetters(EtlReading *reading, EtlDeferred *deferred, EtlBatchOf of, int64 *after,
+						   bool backwards);
 
 #endif /* ETL_AGAIN_H */

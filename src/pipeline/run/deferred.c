@@ -15,13 +15,6 @@
 
 #define MAX_ROWS 100000 /* that are known of: a few MB, looked for in each chunk */
 
-/* A row of a key came from a position. */
-typedef struct Arrived
-{
-	int row; /* of those that wait */
-	int64 position;
-} Arrived;
-
 static EtlDeferredRow *
 add_row(EtlDeferred *deferred)
 {
@@ -70,7 +63,7 @@ EtlDefer(EtlDeferred *deferred, int record)
 		copy_key(chunk, i, row);
 		row->position = EtlBatchPosition(deferred->batch, record);
 		row->letter = 0;
-		row->latest = row->committed = -1;
+		row->latest = row->attempt = row->committed = -1;
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -116,17 +109,6 @@ insist_on_record(const EtlDeferred *deferred, const EtlDeferredRow *row, int rec
 					errmsg_internal("it is not known which record a row is of")));
 }
 
-static void
-note_arrival(EtlDeferred *deferred, int row, int64 position)
-{
-	MemoryContext old = MemoryContextSwitchTo(deferred->batch->loading);
-	Arrived *arrived = palloc(sizeof(Arrived));
-
-	*arrived = (Arrived){row, position};
-	deferred->arrived = lappend(deferred->arrived, arrived);
-	MemoryContextSwitchTo(old);
-}
-
 int
 EtlDeferredSupersede(EtlDeferred *deferred, int first, int last)
 {
@@ -135,7 +117,7 @@ EtlDeferredSupersede(EtlDeferred *deferred, int first, int last)
 
 	for (int r = 0; r < deferred->n; r++)
 	{
-		const EtlDeferredRow *row = &deferred->rows[r];
+		EtlDeferredRow *row = &deferred->rows[r];
 		int end;
 
 		for (int i = EtlChunkFind(chunk, row->values, row->isnull, &end); i < end; i++)
@@ -152,7 +134,7 @@ EtlDeferredSupersede(EtlDeferred *deferred, int first, int last)
 				superseded++;
 			}
 			else
-				note_arrival(deferred, r, position);
+				row->attempt = Max(row->attempt, position);
 		}
 	}
 	return superseded;
@@ -161,38 +143,25 @@ EtlDeferredSupersede(EtlDeferred *deferred, int first, int last)
 void
 EtlDeferredBegin(EtlDeferred *deferred)
 {
-	deferred->arrived = NIL;
+	for (int i = 0; i < deferred->n; i++)
+		deferred->rows[i].attempt = deferred->rows[i].latest;
 }
 
 void
 EtlDeferredLoaded(EtlDeferred *deferred)
 {
-	ListCell *lc;
-
-	foreach (lc, deferred->arrived)
-	{
-		const Arrived *arrived = lfirst(lc);
-		EtlDeferredRow *row = &deferred->rows[arrived->row];
-
-		row->latest = Max(row->latest, arrived->position);
-	}
-	deferred->arrived = NIL;
+	for (int i = 0; i < deferred->n; i++)
+		deferred->rows[i].latest = deferred->rows[i].attempt;
 }
 
 void
 EtlDeferredSettle(EtlDeferred *deferred, bool committed)
 {
-	deferred->arrived = NIL;
-	if (committed)
-		deferred->committed = deferred->n;
-	deferred->n = deferred->committed;
+	deferred->n = deferred->committed = committed ? deferred->n : deferred->committed;
 	for (int i = 0; i < deferred->n; i++)
 	{
 		EtlDeferredRow *row = &deferred->rows[i];
 
-		if (committed)
-			row->committed = row->latest;
-		else
-			row->latest = row->committed;
+		row->latest = row->committed = committed ? row->latest : row->committed;
 	}
 }

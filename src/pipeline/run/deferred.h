@@ -16,6 +16,7 @@ typedef struct EtlDeferredRow
 	int64 position;
 	int64 letter;	 /* that its record has become; 0: none */
 	int64 latest;	 /* -1: none was loaded */
+	int64 attempt;	 /* the same, with the attempt under way, which may fail */
 	int64 committed; /* the same, of transactions before */
 } EtlDeferredRow;
 
@@ -29,7 +30,6 @@ typedef struct EtlDeferred
 	int max;
 	int committed;		  /* of n, those of transactions before */
 	EtlDeferredRow *rows; /* in the order of the source */
-	List *arrived;		  /* by the attempt under way: rows that supersede them */
 } EtlDeferred;
 
 /* Keeps the keys of a record that failed when it was tried alone: its rows are those of the chunk. */
@@ -43,7 +43,7 @@ extern void EtlDeferredPositions(EtlDeferred *deferred, EtlBatch *batch);
  * of a record that is not known is one of those between "first" and "last".
  */
 extern int EtlDeferredSupersede(EtlDeferred *deferred, int first, int last);
-/* The attempt under way begins, or has succeeded; the transaction was committed, or not. */
+/* An attempt begins, or has succeeded; the transaction was committed, or not. */
 extern void EtlDeferredBegin(EtlDeferred *deferred);
 extern void EtlDeferredLoaded(EtlDeferred *deferred);
 extern void EtlDeferredSettle(EtlDeferred *deferred, bool committed);

@@ -220,41 +220,23 @@ load_source(EtlBatchLoad *load)
 	}
 }
 
+/* Dead letters of a retry, or rows of this run that were deferred, batch by batch. */
 static void
-load_letters(EtlBatchLoad *load)
-{
-	int64 after = 0;
-	bool found = true;
-
-	while (found)
-	{
-		EtlStartBatch(load);
-		EtlBegin();
-		found = EtlTakeLetters(load->reading, &after);
-		EtlCommit(load->run);
-		load->run->taken_in += load->reading->batch.n;
-		if (found)
-			EtlLoadBatch(load);
-		EtlCheckShutdown();
-	}
-}
-
-static void
-load_deferred(EtlBatchLoad *load, bool backwards)
+load_again(EtlBatchLoad *load, EtlBatchOf of, bool backwards)
 {
 	int64 after = backwards ? PG_INT64_MAX : 0;
-	bool found = load->deferred.any;
+	bool found;
 
-	while (found)
+	do
 	{
 		EtlStartBatch(load);
 		EtlBegin();
-		found = EtlTakeDeferred(load->reading, &load->deferred, &after, backwards);
+		found = EtlTakeLetters(load->reading, &load->deferred, of, &after, backwards);
 		EtlCommit(load->run);
 		if (found)
 			EtlLoadBatch(load);
 		EtlCheckShutdown();
-	}
+	} while (found);
 }
 
 /*
@@ -262,13 +244,14 @@ load_deferred(EtlBatchLoad *load, bool backwards)
  * refer to each other, in either direction.
  */
 static void
-load_all_deferred(EtlBatchLoad *load)
+load_deferred(EtlBatchLoad *load)
 {
 	int64 failed = load->run->counters.load_failed;
 
-	load_deferred(load, true);
+	if (load->deferred.any)
+		load_again(load, ETL_OF_DEFERRED, true);
 	if (load->run->counters.load_failed < failed)
-		load_deferred(load, false);
+		load_again(load, ETL_OF_DEFERRED, false);
 }
 
 /* ----------------------------------------------------------------
@@ -359,13 +342,13 @@ execute_run(EtlReading *reading)
 	EtlBatchLoad *load = open_run(reading);
 
 	if (reading->run->kind == ETL_RUN_RETRY)
-		load_letters(load);
+		load_again(load, ETL_OF_LETTERS, false);
 	else if (reading->run->read_mode == ETL_READ_WHOLE)
 		load_whole_source(load);
 	else
 	{
 		load_source(load);
-		load_all_deferred(load);
+		load_deferred(load);
 	}
 	finish_run(reading->run);
 }

@@ -155,29 +155,28 @@ void
 EtlReadingOpen(EtlReading *reading)
 {
 	EtlRun *run = reading->run;
-	EtlResume *resume = &reading->resume;
 	const EtlScanKind *kind;
 	EtlArgs *args;
 	TupleDesc desc;
 	MemoryContext old;
 
 	EtlEvaluateSource(run->statements->open, run->context, &kind, &args, &desc);
-	resume->find = find_position;
-	resume->mark = take_mark;
-	resume->held = take_held;
-	resume->forget = forget_skipped;
-	resume->arg = reading;
-	resume->no_source = run->kind == ETL_RUN_RETRY;
-	resume->once =
-		run->pipeline->mode == ETL_MODE_APPEND || run->pipeline->on_conflict == ETL_CONFLICT_ERROR;
-	resume->settle_ms = EtlSettleTime;
+	reading->resume = (EtlResume){.find = find_position,
+								  .mark = take_mark,
+								  .held = take_held,
+								  .forget = forget_skipped,
+								  .arg = reading,
+								  .no_source = run->kind == ETL_RUN_RETRY,
+								  .once = run->pipeline->mode == ETL_MODE_APPEND ||
+										  run->pipeline->on_conflict == ETL_CONFLICT_ERROR,
+								  .settle_ms = EtlSettleTime};
 	reading->watching = run->kind == ETL_RUN_LOAD && EtlScheduleWatches(run->pipeline->id);
 	old = MemoryContextSwitchTo(run->context);
 	reading->watched = EtlFilesOfSource(kind, args);
 	/* a query over all of the source needs all of it in each run */
 	if (run->read_mode == ETL_READ_BATCHES)
 		reading->checkpoints = EtlCatalogCheckpoints(run->pipeline->id);
-	reading->rows = EtlRowsOpenForPipeline(kind, args, desc, resume);
+	reading->rows = EtlRowsOpenForPipeline(kind, args, desc, &reading->resume);
 	MemoryContextSwitchTo(old);
 }
 
