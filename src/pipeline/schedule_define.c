@@ -20,16 +20,16 @@
 #define MAX_AFTER 100 /* names in "after" */
 #define LONGEST_RETRY_MS (INT64CONST(30) * 86400 * 1000)
 
-typedef struct Path
+typedef struct Watched
 {
 	const EtlPipeline *pipeline;
 	char *path;
-} Path;
+} Watched;
 
 static void
 find_path(void *arg)
 {
-	Path *path = arg;
+	Watched *path = arg;
 
 	path->path = EtlWatchedPath(path->pipeline);
 }
@@ -78,7 +78,7 @@ check_after(const EtlPipeline *pipeline, List *after)
 static void
 find_watched(const EtlPipeline *pipeline, EtlScheduleDefinition *d)
 {
-	Path path = {pipeline, d->watch ? d->watched : NULL};
+	Watched path = {pipeline, d->watch ? d->watched : NULL};
 
 	if (d->watch && pipeline->accepted)
 		EtlDoAsOwner(pipeline, find_path, &path);

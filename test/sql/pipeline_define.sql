@@ -164,6 +164,52 @@ DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO PUBLIC', current_dat
 CALL etl_run('theirs');
 SELECT owner, pipeline FROM etl_status;
 SELECT etl_drop_pipeline('theirs');
+-- what would fail each run is seen here: EXECUTE on all functions that are called
+CREATE ROLE regress_etl_loader LOGIN;
+GRANT pg_read_server_files TO regress_etl_loader;
+GRANT ALL ON goods TO regress_etl_loader;
+GRANT EXECUTE ON FUNCTION etl_create_pipeline, etl_alter_pipeline, etl_drop_pipeline TO regress_etl_loader;
+CREATE FUNCTION secret_function(int) RETURNS int LANGUAGE sql AS 'SELECT $1';
+REVOKE EXECUTE ON FUNCTION secret_function FROM PUBLIC;
+SET ROLE regress_etl_loader;
+\set create 'SELECT etl_create_pipeline(''loader'', source => $$etl_csv(''etl_tmp/define.csv'') AS t(id int, name text, at date)$$, target => ''goods'', key => ''{id}'''
+:create);
+RESET ROLE;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO regress_etl_loader;
+REVOKE EXECUTE ON FUNCTION secret_function FROM regress_etl_loader;
+SET ROLE regress_etl_loader;
+:create, query => 'SELECT secret_function(id) AS id FROM batch');
+:create, rules => '{"rule": "secret_function(id) > 0"}');
+:create, query => 'SELECT id FROM batch JOIN LATERAL (SELECT max(secret_function(g)) FROM generate_series(1, 2) AS g) AS s ON true');
+:create);
+RESET ROLE;
+-- an option that has nothing to do with the target is set whatever has become of that
+ALTER TABLE goods DROP CONSTRAINT goods_pkey;
+SELECT etl_alter_pipeline('loader', schedule => '', batch_size => 7, on_error => 'fail', max_runtime => '1 hour');
+SELECT etl_alter_pipeline('loader', key => '{id}');
+ALTER TABLE goods ADD PRIMARY KEY (id);
+SELECT etl_drop_pipeline('loader');
+DROP FUNCTION secret_function;
+-- the hint is for an index that can be created
+CREATE TABLE parted (id int, name text, at date) PARTITION BY RANGE (at);
+SELECT try(target => 'parted');
+SELECT try(target => 'parted', key => '{id,at}');
+DROP TABLE parted;
+CREATE TABLE parted (id int, name text, at date) PARTITION BY LIST (lower(name));
+SELECT try(target => 'parted', key => '{id,name}');
+DROP TABLE parted;
+-- files that are not there may come yet
+SELECT etl_create_pipeline('later', source => $$etl_csv('etl_tmp/not-there-*.csv') AS t(id int, name text, at date)$$, target => 'goods', key => '{id}');
+SELECT etl_alter_pipeline('later', source => $$etl_json(source => concat('etl_tmp/', 'not-', 'there')) AS t(id int, name text, at date)$$);
+SELECT etl_alter_pipeline('later', source => $$etl_csv('etl_tmp/define.csv') AS t(id int, name text, at date)$$);
+-- results are no arguments
+CALL etl_run('later', 5);
+CALL etl_run('later', skipped => 1);
+CALL etl_retry_dead_letters('later', 1);
+CALL etl_run('later', NULL);
+SELECT etl_drop_pipeline('later');
+DROP OWNED BY regress_etl_loader;
+DROP ROLE regress_etl_loader;
 -- names: of pipelines, rules, dialects
 CREATE FUNCTION named(name text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

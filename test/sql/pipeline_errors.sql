@@ -36,7 +36,7 @@ SELECT etl_create_pipeline('child',
 	target => 'child', key => '{id}', watermark => 'at',
 	rules => '{"email has no h": "email NOT LIKE ''h%''"}');
 SET timezone = 'UTC';
-CALL etl_run('child', 0);
+CALL etl_run('child');
 SELECT stage, line, column_name, value, raw, rule, sqlstate, message, detail, replayable
 FROM etl_dead_letters WHERE pipeline = 'child' ORDER BY line;
 SELECT * FROM child ORDER BY id;
@@ -45,7 +45,7 @@ SELECT etl_watermark('child');
 -- What was fixed since loads; the rest has one attempt more, and no second letter.
 INSERT INTO parent VALUES (9);
 SELECT etl_alter_pipeline('child', rules => '{}');
-CALL etl_retry_dead_letters('child', 0);
+CALL etl_retry_dead_letters('child');
 SELECT line, stage, attempts, sqlstate, resolved FROM etl_dead_letters WHERE pipeline = 'child' ORDER BY line;
 SELECT id, email FROM child ORDER BY id;
 SELECT counters_add_up('child');
@@ -58,7 +58,7 @@ SELECT csv_file('many.csv', E'id,ref,n\n' || string_agg(format(E'%s,%s,%s\n', g,
 FROM generate_series(1, 4000) AS g;
 SELECT etl_create_pipeline('many', source => $$etl_csv('etl_tmp/many.csv') AS t(id int, ref int, n int)$$,
 	target => 'many', key => '{id}', batch_size => 1500);
-CALL etl_run('many', 0);
+CALL etl_run('many');
 SELECT count(*), sum(id) FROM many;
 SELECT count(*) = 4000 - (SELECT count(*) FROM many) AS rest_is_set_aside, count(DISTINCT raw) = count(*) AS once
 FROM etl_dead_letters WHERE pipeline = 'many';
@@ -71,7 +71,7 @@ SELECT csv_file('tree.csv', E'id,parent\n' || string_agg(format(E'%s,%s\n', g, C
 FROM generate_series(1, 100) AS g;
 SELECT etl_create_pipeline('tree', source => $$etl_csv('etl_tmp/tree.csv') AS t(id int, parent int)$$,
 	target => 'tree', key => '{id}', batch_size => 10);
-CALL etl_run('tree', 0);
+CALL etl_run('tree');
 SELECT counters_add_up('tree');
 
 -- Many of them, so many that they are loaded in several transactions, among others whose parents never come, or in a
@@ -83,7 +83,7 @@ FROM (SELECT g AS id, 1000 + g AS parent, 0 AS n FROM generate_series(1, 140) AS
 	UNION ALL SELECT 1000 + g, NULL, 0 FROM generate_series(1, 140, 2) AS g) AS v;
 SELECT etl_create_pipeline('wood', source => $$etl_csv('etl_tmp/wood.csv') AS t(id int, parent int, n int)$$,
 	target => 'wood', key => '{id}', batch_size => 100);
-CALL etl_run('wood', 0);
+CALL etl_run('wood');
 SELECT count(*) FILTER (WHERE id <= 140), count(*) FILTER (WHERE id BETWEEN 501 AND 540), count(*) FILTER (WHERE id > 1000) FROM wood;
 SELECT count(*) FILTER (WHERE resolved) AS resolved, count(*) FILTER (WHERE NOT resolved) AS open,
 	count(*) FILTER (WHERE resolved <> EXISTS (SELECT FROM wood WHERE id = split_part(raw, ',', 1)::int)) AS wrong
@@ -103,7 +103,7 @@ CREATE CONSTRAINT TRIGGER shadow AFTER INSERT ON committed DEFERRABLE INITIALLY 
 SELECT csv_file('committed.csv', E'id\n' || string_agg(g || E'\n', '' ORDER BY g)) FROM generate_series(1, 100) AS g;
 SELECT etl_create_pipeline('committed', source => $$etl_csv('etl_tmp/committed.csv') AS t(id int)$$,
 	target => 'committed', mode => 'append');
-CALL etl_run('committed', 0);
+CALL etl_run('committed');
 SELECT count(*), sum(id) FROM committed;
 SELECT count(*) FROM shadow;
 SELECT stage, line, raw, sqlstate, replayable FROM etl_dead_letters WHERE pipeline = 'committed' ORDER BY line;
@@ -116,11 +116,11 @@ SELECT csv_file('items.csv', E'id,n\n1,3\n2,5\n3,2\n4,3000\n5,1\n6,4000\n7,1\n')
 SELECT etl_create_pipeline('items', source => $$etl_csv('etl_tmp/items.csv') AS t(id int, n int)$$,
 	query => 'SELECT id, item FROM batch, LATERAL (SELECT generate_series(1, n) AS item) AS items', target => 'items',
 	rules => '{"no 4": "item <> 4 OR id > 2", "no 2999": "item <> 2999 OR id <> 4"}', batch_size => 6);
-CALL etl_run('items', 0);
+CALL etl_run('items');
 SELECT id, count(*), count(DISTINCT item) FROM items GROUP BY id ORDER BY id;
 SELECT line, stage, rule, sqlstate FROM etl_dead_letters WHERE pipeline = 'items' ORDER BY line;
 SELECT etl_alter_pipeline('items', rules => '{}');
-CALL etl_retry_dead_letters('items', 0);
+CALL etl_retry_dead_letters('items');
 SELECT id, count(*), count(DISTINCT item) FROM items GROUP BY id ORDER BY id;
 SELECT counters_add_up('items');
 
@@ -135,7 +135,7 @@ TRUNCATE committed;
 DROP TRIGGER shadow ON committed;
 SELECT etl_create_pipeline('unlucky', source => $$etl_csv('etl_tmp/committed.csv') AS t(id int)$$,
 	query => 'SELECT id FROM batch WHERE deadlock_twice(id)', target => 'committed', mode => 'append');
-CALL etl_run('unlucky', 0);
+CALL etl_run('unlucky');
 SELECT count(*), last_value FROM committed, deadlocks GROUP BY 2;
 
 -- One key twice in a batch: the last wins, or the one with the highest watermark.
@@ -143,10 +143,10 @@ CREATE TABLE twice (id char(3) PRIMARY KEY, n int, at date);
 SELECT csv_file('twice.csv', E'id,n,at\na,1,2026-01-03\nb,2,2026-01-01\na  ,3,2026-01-01\nb,4,2026-01-01\n');
 SELECT etl_create_pipeline('twice', source => $$etl_csv('etl_tmp/twice.csv') AS t(id text, n int, at date)$$,
 	target => 'twice', key => '{id}');
-CALL etl_run('twice', 0);
+CALL etl_run('twice');
 SELECT * FROM twice ORDER BY id;
 SELECT etl_reset('twice'), etl_alter_pipeline('twice', watermark => 'at');
-CALL etl_run('twice', 0);
+CALL etl_run('twice');
 SELECT * FROM twice ORDER BY id;
 SELECT counters_add_up('twice');
 
@@ -157,7 +157,7 @@ CREATE TRIGGER fold BEFORE INSERT ON folded FOR EACH ROW EXECUTE FUNCTION fold()
 SELECT csv_file('folded.csv', E'id,n\n1,1\n2,2\n11,3\n3,4\n21,5\n12,6\n12,7\n');
 SELECT etl_create_pipeline('folded', source => $$etl_csv('etl_tmp/folded.csv') AS t(id int, n int)$$,
 	target => 'folded', key => '{id}');
-CALL etl_run('folded', 0);
+CALL etl_run('folded');
 SELECT * FROM folded ORDER BY id;
 SELECT counters_add_up('folded');
 
@@ -167,20 +167,20 @@ SELECT csv_file('fresh.csv', E'id,n\n' || string_agg(format(E'%s,%s\n', CASE g W
 FROM generate_series(1, 60) AS g;
 SELECT etl_create_pipeline('fresh', source => $$etl_csv('etl_tmp/fresh.csv') AS t(id int, n int)$$,
 	target => 'fresh', key => '{id}', batch_size => 10);
-CALL etl_run('fresh', 0);
+CALL etl_run('fresh');
 SELECT * FROM fresh WHERE id <> n ORDER BY id;
 SELECT counters_add_up('fresh');
 
 -- on_error 'fail', and reject_limit: the run fails, and what it had committed stays.
 TRUNCATE many;
 SELECT etl_reset('many'), etl_alter_pipeline('many', on_error => 'fail', batch_size => 100);
-CALL etl_run('many', 0);
+CALL etl_run('many');
 SELECT count(*) FROM many;
 SELECT etl_alter_pipeline('many', on_error => 'dead_letter', reject_limit => 80);
-CALL etl_run('many', 0);
+CALL etl_run('many');
 SELECT count(*) FROM many;
 SELECT etl_alter_pipeline('many', reject_limit => -1);
-CALL etl_run('many', 0);
+CALL etl_run('many');
 SELECT count(*), sum(id) FROM many;
 SELECT state, sqlstate, message FROM etl_runs WHERE pipeline = 'many' ORDER BY run;
 
@@ -189,7 +189,7 @@ CREATE TABLE late (id int PRIMARY KEY, ref int REFERENCES parent DEFERRABLE INIT
 SELECT csv_file('late.csv', E'id,ref\n1,1\n2,5\n3,2\n');
 SELECT etl_create_pipeline('late', source => $$etl_csv('etl_tmp/late.csv') AS t(id int, ref int)$$,
 	target => 'late', mode => 'append');
-CALL etl_run('late', 0);
+CALL etl_run('late');
 SELECT * FROM late;
 
 -- A query whose plan collects all rows first: the right records are found all the same.
@@ -197,7 +197,7 @@ CREATE TABLE sorted (id int PRIMARY KEY, n int CHECK (n <> 7));
 SELECT etl_create_pipeline('sorted', source => $$etl_csv('etl_tmp/many.csv') AS t(id int, n int)$$,
 	query => 'SELECT id, 100 / (id - 77) AS n FROM batch ORDER BY id DESC',
 	rules => '{"not 11": "id <> 11"}', target => 'sorted', key => '{id}');
-CALL etl_run('sorted', 0);
+CALL etl_run('sorted');
 SELECT stage, raw, sqlstate FROM etl_dead_letters WHERE pipeline = 'sorted' ORDER BY line;
 SELECT counters_add_up('sorted');
 
@@ -206,7 +206,7 @@ CREATE TABLE secret (ssn text PRIMARY KEY CHECK (ssn NOT LIKE '666%'), n int);
 SELECT csv_file('secret.csv', E'ssn,n\n666-12-3456,1\n123-45-6789,x\n123-45-6780,5\n"666,9",6\n');
 SELECT etl_create_pipeline('secret', source => $$etl_csv('etl_tmp/secret.csv') AS t(ssn text, n int)$$,
 	target => 'secret', key => '{ssn}', redact => '{ssn}');
-CALL etl_run('secret', 0);
+CALL etl_run('secret');
 SELECT line, column_name, value, raw, message, detail, replayable FROM etl_dead_letters WHERE pipeline = 'secret' ORDER BY line;
 
 -- What is old goes, but no record that is nowhere else.
@@ -223,7 +223,7 @@ SELECT etl_purge('child', '1 day', open => true);
 TABLE kept;
 -- by age, each run does so
 UPDATE etl_catalog.dead_letters SET last_at = last_at - interval '1 year', resolved_at = CASE WHEN line = 6 THEN now() - interval '31 days' END;
-CALL etl_run('child', 0);
+CALL etl_run('child');
 TABLE kept;
 DROP VIEW kept;
 

@@ -73,10 +73,10 @@ SELECT left_behind(), current_user, current_setting('search_path');
 RESET ROLE;
 
 -- as a superuser
-SELECT etl_alter_pipeline('in_source', batch_size => 7);
+SELECT etl_alter_pipeline('in_source', key => '{id}', batch_size => 7);
 SELECT left_behind(), current_user, current_setting('search_path');
 SET client_min_messages = error; -- whether the library is preloaded or not
-SELECT etl_alter_pipeline('in_query', schedule => '1 day');
+SELECT etl_alter_pipeline('in_query', redact => '{}', schedule => '1 day');
 SELECT left_behind(), current_user, current_setting('search_path');
 SELECT etl_alter_pipeline('in_rule', target => 'evil.target');
 SELECT left_behind(), current_user, current_setting('search_path');
@@ -87,13 +87,13 @@ SELECT etl_pause(name), etl_resume(name), etl_watermark(name), etl_reset(name), 
 SELECT left_behind(), current_user, current_setting('search_path');
 -- as the owner, in a superuser's session that has SET ROLE
 SET ROLE regress_etl_mallory;
-SELECT etl_alter_pipeline('in_source', batch_size => 8);
+SELECT etl_alter_pipeline('in_source', key => '{id}');
 SELECT left_behind(), current_user, current_setting('search_path');
 RESET ROLE;
 -- as a member
 GRANT EXECUTE ON FUNCTION etl_alter_pipeline TO regress_etl_member;
 SET ROLE regress_etl_member;
-SELECT etl_alter_pipeline('in_query', batch_size => 9);
+SELECT etl_alter_pipeline('in_query', whole => true);
 SELECT left_behind(), current_user, current_setting('search_path');
 -- and where it fails
 SELECT etl_alter_pipeline('in_query', query => 'SELECT evil.planned(), 1 / 0 FROM batch');

@@ -152,6 +152,8 @@ foreach my $failures (1 .. 3)
 shift_clock(245);
 becomes("SELECT state FROM etl_status WHERE pipeline = 'bad'", 'paused', 'after max_failures it is paused');
 like(value("SELECT reason FROM etl_status WHERE pipeline = 'bad'"), qr/4 failures in a row, the last: could not open file/, 'with the reason');
+like(slurp_file($node->logfile), qr/pipeline "bad" is paused\n.*DETAIL:  4 failures in a row, the last with SQLSTATE 58P01\.\n/,
+	'of which the log has nothing but the SQLSTATE');
 my @alerts = $listener->query('SELECT 1') =~ /"etl_alert" with payload "(\{.*\})" received/g;
 my $bad = value("SELECT id FROM etl_pipelines WHERE name = 'bad'");
 like($_, qr/^\{"event":"failed","pipeline":$bad,"run":\d+\}$/, 'each failure was told, by numbers only') for @alerts[0 .. 3];

@@ -12,16 +12,23 @@
 #include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parser.h"
 #include "pipeline/define/check.h"
+#include "pipeline/watch.h"
 #include "scan/scan.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/partcache.h"
 #include "utils/plancache.h"
+#include "utils/regproc.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
@@ -51,7 +58,34 @@ typedef struct Planned
 	Query *query;
 } Planned;
 
-/* Analyzes and plans a statement, and checks the rights on its tables; the results are in the current memory context. */
+static bool
+may_execute(Oid function, void *context)
+{
+	if (object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK)
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied for function %s", get_func_name(function)),
+						errhint("GRANT EXECUTE ON FUNCTION %s TO %s;", format_procedure(function),
+								quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+	return false;
+}
+
+/* Checks the rights on the functions that a statement calls, which the executor would do. */
+static bool
+check_functions(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, check_functions, context, 0);
+	if (!IsA(node, CoerceViaIO)) /* no rights are needed on input and output functions */
+		(void) check_functions_in_node(node, may_execute, context);
+	return expression_tree_walker(node, check_functions, context);
+}
+
+/*
+ * Analyzes and plans a statement, and checks the rights on its functions and tables; the results are in the current memory
+ * context.
+ */
 static Planned
 plan_statement(const char *text)
 {
@@ -67,6 +101,7 @@ plan_statement(const char *text)
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
 	source = linitial(SPI_plan_get_plan_sources(plan));
+	(void) check_functions(linitial(source->query_list), NULL);
 	cached = GetCachedPlan(source, NULL, NULL, NULL);
 	EtlCheckPermissions(linitial_node(PlannedStmt, cached->stmt_list));
 	ReleaseCachedPlan(cached, NULL);
@@ -88,9 +123,23 @@ EtlCheckLoad(const char *text)
  *	Source
  * ---------------------------------------------------------------- */
 
-/* Options of a source that say what becomes of faulty rows: in a pipeline, it says that. */
+static bool
+all_constant(const List *args)
+{
+	const ListCell *lc;
+
+	foreach (lc, args)
+		if (!IsA(lfirst(lc), Const))
+			return false;
+	return true;
+}
+
+/*
+ * Options of a source that say what becomes of faulty rows: in a pipeline, it says that.  *files is the path or pattern
+ * that is read, if that is constant.
+ */
 static void
-check_source_options(const FuncExpr *call)
+check_source_options(const EtlScanKind *kind, const FuncExpr *call, char **files)
 {
 	/* named arguments in their places, and what is constant as constants */
 	FuncExpr *simple = castNode(FuncExpr, eval_const_expressions(NULL, (Node *) copyObject(call)));
@@ -102,10 +151,11 @@ check_source_options(const FuncExpr *call)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("the source of a pipeline cannot have on_error or reject_limit"),
 						errhint("Give them to etl_create_pipeline.")));
+	*files = all_constant(simple->args) ? EtlFilesOfSource(kind, args) : NULL;
 }
 
 TupleDesc
-EtlCheckSource(const EtlPipeline *pipeline, const char *text)
+EtlCheckSource(const EtlPipeline *pipeline, const char *text, char **files)
 {
 	SelectStmt *select = parse_select(text, "the source of a pipeline, put behind FROM,");
 	Planned planned;
@@ -137,7 +187,7 @@ EtlCheckSource(const EtlPipeline *pipeline, const char *text)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("the source of a pipeline must be a call of %s", EtlScanSources("or")),
 				 errhint("Name the function itself, not one that calls it.")));
-	check_source_options((FuncExpr *) call);
+	check_source_options(kind, (FuncExpr *) call, files);
 	return planned.desc;
 }
 
@@ -332,6 +382,35 @@ gives_keys(const EtlStatements *s, Relation target)
 	return true;
 }
 
+static bool
+is_in_key(const EtlPipeline *pipeline, const char *column)
+{
+	ListCell *lc;
+
+	foreach (lc, pipeline->key)
+		if (strcmp(lfirst(lc), column) == 0)
+			return true;
+	return false;
+}
+
+/* Whether PostgreSQL can have a unique index on the key: in a partitioned table it has to have all of its partition key. */
+static bool
+can_be_unique(const EtlPipeline *pipeline, Relation target)
+{
+	PartitionKey by = RelationGetPartitionKey(target);
+
+	for (int i = 0; by != NULL && i < get_partition_natts(by); i++)
+	{
+		AttrNumber attnum = get_partition_col_attnum(by, i); /* 0: an expression */
+
+		if (attnum == 0 ||
+			!is_in_key(pipeline,
+					   NameStr(TupleDescAttr(RelationGetDescr(target), attnum - 1)->attname)))
+			return false;
+	}
+	return true;
+}
+
 static void
 check_index(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 {
@@ -358,7 +437,11 @@ check_index(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 				columns.data),
 		 errdetail("An upsert needs a valid, immediate, non-partial unique index on exactly the "
 				   "columns of the key."),
-		 errhint("CREATE UNIQUE INDEX ON %s (%s);", pipeline->target, columns.data)));
+		 can_be_unique(pipeline, target)
+			 ? errhint("CREATE UNIQUE INDEX ON %s (%s);", pipeline->target, columns.data)
+			 : errhint(
+				   "The table is partitioned by something else, so the key cannot be unique in it; add "
+				   "the columns of the partition key.")));
 }
 
 static void

@@ -10,8 +10,11 @@
 #include "pipeline/define/statements.h"
 #include "utils/rel.h"
 
-/* Checks a source and gives its columns; "text" is the statement that reads it. */
-extern TupleDesc EtlCheckSource(const EtlPipeline *pipeline, const char *text);
+/*
+ * Checks a source and gives its columns; "text" is the statement that reads it.  *files is the path or pattern that it
+ * reads; NULL: none, or not known before a run.
+ */
+extern TupleDesc EtlCheckSource(const EtlPipeline *pipeline, const char *text, char **files);
 
 /* Checks a query and gives its columns. */
 extern TupleDesc EtlCheckQuery(const EtlPipeline *pipeline, const char *text, Oid target);

@@ -24,6 +24,7 @@
 #include "pipeline/schedule_define.h"
 #include "pipeline/define/statements.h"
 #include "scan/args.h"
+#include "source/glob.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -231,7 +232,16 @@ EtlDoAsOwner(const EtlPipeline *pipeline, void (*work)(void *arg), void *arg)
 static void
 make_statements(void *arg)
 {
-	(void) EtlMakeStatements(arg);
+	const EtlPipeline *pipeline = arg;
+	const EtlStatements *statements = EtlMakeStatements(pipeline);
+
+	if (statements->files != NULL && has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES) &&
+		EtlGlobQuietly(statements->files) == NIL)
+		ereport(NOTICE,
+				(errmsg("no file matches \"%s\" yet", statements->files),
+				 errdetail("Pipeline \"%s\" reads files on the database server, and a relative "
+						   "path counts from its data directory.",
+						   pipeline->name)));
 }
 
 /* Checks a definition as its owner, who may be another role than the one that calls. */
@@ -348,10 +358,31 @@ take_owner(const EtlArgs *args, EtlPipeline *pipeline)
  * ---------------------------------------------------------------- */
 
 static bool
+gives_any(const EtlArgs *args, const char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (EtlArgFind(args, names[i]) != NULL)
+			return true;
+	return false;
+}
+
+static bool
 gives_any_code(const EtlArgs *args)
 {
-	return EtlArgFind(args, "source") != NULL || EtlArgFind(args, "query") != NULL ||
-		   EtlArgFind(args, "rules") != NULL || EtlArgFind(args, "target") != NULL;
+	static const char *const names[] = {"source", "query", "rules", "target"};
+
+	return gives_any(args, names, lengthof(names));
+}
+
+/* Whether something is given that is held against the source, the query or the target. */
+static bool
+gives_any_meaning(const EtlArgs *args)
+{
+	static const char *const names[] = {"key",		 "mode",		  "on_conflict",
+										"watermark", "watermark_lag", "watermark_max",
+										"redact",	 "whole"};
+
+	return gives_any_code(args) || gives_any(args, names, lengthof(names));
 }
 
 /* What is not given has to be what it is without anybody's doing. */
@@ -383,11 +414,11 @@ set_aside(const EtlArgs *args, EtlPipeline *pipeline)
 	pipeline->accepted = pipeline->enabled = false;
 }
 
-/* "redefined": its source is evaluated otherwise than before. */
+/* "redefined": what is given, or who gives it, makes it another one than before. */
 static void
 store(EtlPipeline *pipeline, const EtlArgs *args, bool redefined)
 {
-	if (pipeline->accepted)
+	if (pipeline->accepted && redefined)
 		check_as_owner(pipeline);
 	EtlCatalogUpdate(pipeline);
 	EtlTakeSchedule(args, pipeline, redefined);
@@ -443,7 +474,7 @@ etl_alter_pipeline(PG_FUNCTION_ARGS)
 		set_aside(args, pipeline);
 	else if (pipeline->enabled)
 		accept(pipeline);
-	store(pipeline, args, EtlArgFind(args, "source") != NULL || !was_accepted || taken_over);
+	store(pipeline, args, gives_any_meaning(args) || !was_accepted || taken_over);
 	if (!pipeline->accepted)
 		ereport(
 			NOTICE,

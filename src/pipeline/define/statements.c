@@ -523,7 +523,7 @@ make_all(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 {
 	s->target = RelationGetRelid(target);
 	s->open = psprintf("SELECT * FROM\n%s", pipeline->source);
-	s->batch = EtlCheckSource(pipeline, s->open);
+	s->batch = EtlCheckSource(pipeline, s->open, &s->files);
 	make_transform(s, pipeline);
 	EtlCheckTarget(pipeline, s, target);
 	s->load =

@@ -14,6 +14,7 @@ typedef struct EtlStatements
 	TupleDesc emitted; /* the query's */
 	Oid target;
 
+	char *files;	 /* the path or pattern of the source; NULL: none, or not known before a run */
 	char *open;		 /* SELECT * FROM source */
 	char *transform; /* the query over the batch, with a boolean column for each rule */
 	char *load;		 /* INSERT ... SELECT ... ON CONFLICT over what the query gave */

@@ -366,6 +366,14 @@ run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind)
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("the name of a pipeline must not be null or empty")));
+	for (int i = 1; i < PG_NARGS(); i++)
+		if (!PG_ARGISNULL(i))
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("all arguments but the name of the pipeline are results"),
+				 errdetail("Nothing can be chosen by a value for one of them."),
+				 errhint("Leave them out, or pass NULLs, in PL/pgSQL variables that are NULL.")));
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	desc = BlessTupleDesc(desc);
