@@ -103,6 +103,20 @@ SELECT etl_reset('settings');
 CALL etl_run('settings');
 SELECT * FROM seen ORDER BY batch;
 
+-- Nor does it count for what is read behind that batch.
+RESET ROLE;
+SELECT csv_file('encoding-1.csv', E'id,v\n1,a\n'), csv_file('encoding-2.csv', '\x69642c760a322ce90a'::bytea);
+SET ROLE regress_etl_owner;
+CREATE TABLE encoded (id int PRIMARY KEY, v text);
+CREATE FUNCTION change_encoding() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN SET client_encoding = 'LATIN1'; RETURN true; END $$;
+SELECT etl_create_pipeline('encoded', source => $$etl_csv('etl_tmp/encoding-*.csv') AS t(id int, v text)$$,
+	query => 'SELECT id, v FROM batch WHERE change_encoding()', target => 'encoded', key => '{id}', batch_size => 1);
+CALL etl_run('encoded');
+SELECT raw, message FROM etl_dead_letters WHERE pipeline = 'encoded';
+SELECT etl_drop_pipeline('encoded');
+DROP TABLE encoded;
+DROP FUNCTION change_encoding;
+
 -- To give source, query, rules or target is to say how they are meant, to give another option is not.
 SET datestyle = 'ISO, MDY';
 SET timezone = 'America/New_York';

@@ -4,8 +4,8 @@
  *
  *		define		the session's search_path, DateStyle, TimeZone ... are kept with the definition
  *		check		they hold while the definition is planned, with the rights of its owner
- *		run			they are the defaults of the worker's session, and so are a few that a run depends on; each
- *					transaction begins with the defaults
+ *		run			they are the defaults of the worker's session, and so are a few that a run depends on; behind
+ *					each transaction the session goes back to them
  *
  * So a value means in a run what it meant in the session that defined the pipeline, whatever ALTER DATABASE, ALTER ROLE
  * and the owner's own code say.

@@ -18,7 +18,7 @@ extern void EtlPinCanonicalForNow(void);
 extern void EtlPinForRun(void);
 extern void EtlPinDefinition(const EtlPipeline *pipeline);
 
-/* Before a transaction: takes back what the owner's code has SET in earlier ones. */
+/* Behind a transaction: takes back what the owner's code has SET in it. */
 extern void EtlResetSettings(void);
 
 /* In a transaction: the same for SET ROLE and SET SESSION AUTHORIZATION. */

@@ -14,7 +14,6 @@ void
 EtlBegin(void)
 {
 	SetCurrentStatementStartTimestamp();
-	EtlResetSettings();
 	StartTransactionCommand();
 	EtlBecomeOwner();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -25,6 +24,7 @@ EtlCommit(const EtlRun *run)
 {
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	EtlResetSettings(); /* the source is read between transactions */
 	MemoryContextSwitchTo(run->context);
 }
 
