@@ -132,9 +132,9 @@ SELECT etl_reset('taken'), etl_pause('taken'), etl_watermark('taken');
 \set VERBOSITY terse
 CALL etl_run('taken');
 CALL etl_retry_dead_letters('taken');
-SELECT etl_start('taken');
 \set VERBOSITY default
 SELECT name, owner, accepted, enabled, search_path FROM etl_pipelines ORDER BY 1;
+SELECT pipeline, reason FROM etl_status ORDER BY 1;
 -- To resume it is to say so, and its names are those of this session then, not those of the former owner's.
 SELECT etl_resume('taken');
 SET search_path = evil, public;
