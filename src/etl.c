@@ -14,9 +14,9 @@
 #include "scan/scan.h"
 #include "scheduler/scheduler.h"
 #include "source/file.h"
-#include "source/http.h"
-#include "source/origins.h"
-#include "source/target.h"
+#include "source/http/http.h"
+#include "source/http/origins.h"
+#include "source/http/target.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;

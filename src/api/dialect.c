@@ -7,7 +7,7 @@
 #include "etl.h"
 
 #include "api/dialect.h"
-#include "source/head.h"
+#include "source/http/head.h"
 
 #define DEFAULT_MAX_EMPTY 3
 #define DEFAULT_CONCURRENCY 2

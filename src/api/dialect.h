@@ -31,7 +31,7 @@
 
 #include "etl.h"
 #include "format/json_path.h"
-#include "source/retry.h"
+#include "source/http/retry.h"
 
 typedef enum EtlPagination
 {

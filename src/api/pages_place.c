@@ -16,7 +16,7 @@
 
 #include "api/pages_internal.h"
 #include "common/hashfn.h"
-#include "source/credentials.h"
+#include "source/http/credentials.h"
 #include "source/pairs.h"
 #include "utils/memutils.h"
 

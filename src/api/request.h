@@ -8,7 +8,7 @@
 #include "api/dialect.h"
 #include "etl.h"
 #include "format/json.h"
-#include "source/exchange.h"
+#include "source/http/exchange.h"
 #include "utils/jsonb.h"
 
 /* A parameter of the query. */

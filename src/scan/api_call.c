@@ -8,7 +8,7 @@
 #include "miscadmin.h"
 #include "scan/api_call.h"
 #include "source/closest.h"
-#include "source/head.h"
+#include "source/http/head.h"
 #include "source/utf8.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"

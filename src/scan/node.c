@@ -25,7 +25,7 @@
 #include "parser/parsetree.h"
 #include "scan/rescan.h"
 #include "scan/scan.h"
-#include "source/url.h"
+#include "source/http/url.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"

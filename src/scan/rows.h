@@ -30,7 +30,7 @@
 #include "scan/args.h"
 #include "scan/convert/convert.h"
 #include "scan/resume.h"
-#include "source/exchange.h"
+#include "source/http/exchange.h"
 
 typedef struct EtlRows EtlRows;
 

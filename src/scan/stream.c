@@ -11,7 +11,7 @@
 #include "source/clock.h"
 #include "source/decode.h"
 #include "source/set.h"
-#include "source/url.h"
+#include "source/http/url.h"
 #include "utils/timestamp.h"
 
 void

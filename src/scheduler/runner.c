@@ -15,7 +15,7 @@
 #include "postmaster/bgworker.h"
 #include "scheduler/places.h"
 #include "scheduler/scheduler.h"
-#include "source/retry.h"
+#include "source/http/retry.h"
 #include "storage/ipc.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"

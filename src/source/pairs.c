@@ -5,7 +5,7 @@
 #include "etl.h"
 
 #include "source/pairs.h"
-#include "source/url.h"
+#include "source/http/url.h"
 
 void
 EtlPairsAdd(StringInfo text, const char *name, const char *value)

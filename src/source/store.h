@@ -8,7 +8,7 @@
 #ifndef ETL_STORE_H
 #define ETL_STORE_H
 
-#include "source/exchange.h"
+#include "source/http/exchange.h"
 #include "source/source.h"
 
 typedef struct EtlStore EtlStore;

@@ -11,7 +11,7 @@
 #include "api/dialect.h"
 #include "api/paging.h"
 #include "format/json.h"
-#include "source/head.h"
+#include "source/http/head.h"
 
 #include <sanitizer/allocator_interface.h>
 

@@ -3,7 +3,7 @@
 #
 #	make -f test/harness/programs.mk OUT=folder PROGRAMS="unit/csv_test fuzz/json_path" [CC= COPT= LDOPT= PG_CONFIG=]
 #
-# format/, and every other file of which one of them includes the header ("source/url.h" brings source/url.c), is
+# format/, and every other file of which one of them includes the header ("source/http/url.h" brings source/http/url.c), is
 # compiled once into OUT/libetl.a.  Each set of flags has a folder OUT of its own.
 
 PG_CONFIG ?= pg_config

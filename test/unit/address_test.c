@@ -4,7 +4,7 @@
  */
 #include "etl.h"
 
-#include "source/address.h"
+#include "source/http/address.h"
 
 #include "check.h"
 

@@ -4,7 +4,7 @@
  */
 #include "etl.h"
 
-#include "source/breaker.h"
+#include "source/http/breaker.h"
 
 #include "check.h"
 

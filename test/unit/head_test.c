@@ -4,7 +4,7 @@
  */
 #include "etl.h"
 
-#include "source/head.h"
+#include "source/http/head.h"
 
 #include "check.h"
 

@@ -4,8 +4,8 @@
  */
 #include "etl.h"
 
-#include "source/hosts.h"
-#include "source/url.h"
+#include "source/http/hosts.h"
+#include "source/http/url.h"
 
 #include "check.h"
 

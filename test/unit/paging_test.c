@@ -8,8 +8,8 @@
 #include "api/dialect.h"
 #include "api/paging.h"
 #include "format/json.h"
-#include "source/head.h"
-#include "source/retry.h"
+#include "source/http/head.h"
+#include "source/http/retry.h"
 
 #include "check.h"
 

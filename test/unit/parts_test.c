@@ -11,7 +11,7 @@
 #include "format/json.h"
 #include "scan/parts.h"
 #include "source/pairs.h"
-#include "source/url.h"
+#include "source/http/url.h"
 
 #include "check.h"
 

@@ -4,7 +4,7 @@
  */
 #include "etl.h"
 
-#include "source/retry.h"
+#include "source/http/retry.h"
 
 #include "check.h"
 

@@ -5,7 +5,7 @@
 #include "etl.h"
 
 #include "lib/stringinfo.h"
-#include "source/secret.h"
+#include "source/http/secret.h"
 
 #include "check.h"
 

@@ -4,7 +4,7 @@
  */
 #include "etl.h"
 
-#include "source/url.h"
+#include "source/http/url.h"
 
 #include "check.h"
 

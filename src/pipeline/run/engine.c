@@ -26,7 +26,7 @@
 #include "pipeline/run/lock.h"
 #include "pipeline/run/report.h"
 #include "pipeline/run/transaction.h"
-#include "source/retry.h"
+#include "source/http/retry.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 

@@ -12,7 +12,7 @@
  */
 #include "etl.h"
 
-#include "source/secret.h"
+#include "source/http/secret.h"
 
 #define MIN_SECRET 4
 

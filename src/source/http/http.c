@@ -35,12 +35,12 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "source/address.h"
+#include "source/http/address.h"
 #include "source/clock.h"
-#include "source/head.h"
-#include "source/http.h"
+#include "source/http/head.h"
+#include "source/http/http.h"
 #include "source/loop.h"
-#include "source/ring.h"
+#include "source/http/ring.h"
 
 #define MAX_HEAD (64 * 1024)
 

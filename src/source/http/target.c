@@ -22,11 +22,11 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "source/address.h"
-#include "source/hosts.h"
-#include "source/secret.h"
-#include "source/server.h"
-#include "source/target.h"
+#include "source/http/address.h"
+#include "source/http/hosts.h"
+#include "source/http/secret.h"
+#include "source/http/server.h"
+#include "source/http/target.h"
 #include "source/utf8.h"
 
 static char *allowed_hosts = "";

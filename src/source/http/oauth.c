@@ -21,10 +21,10 @@
 #include "utils/uuid.h"
 
 #include "source/clock.h"
-#include "source/exchange.h"
-#include "source/jwt.h"
+#include "source/http/exchange.h"
+#include "source/http/jwt.h"
 #include "source/kept_token.h"
-#include "source/oauth.h"
+#include "source/http/oauth.h"
 
 #define MAX_TOKENS 16
 #define MAX_ANSWER (64 * 1024)

@@ -20,7 +20,7 @@
 #include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 
-#include "source/target.h"
+#include "source/http/target.h"
 
 typedef struct EtlExchange EtlExchange;
 

@@ -18,7 +18,7 @@
 #include "lib/stringinfo.h"
 #include "utils/json.h"
 
-#include "source/jwt.h"
+#include "source/http/jwt.h"
 
 #define MAX_SIGNATURE 2048 /* bytes: RSA with 16384 bits */
 #define ES256_HALF 32

@@ -15,7 +15,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "source/address.h"
+#include "source/http/address.h"
 
 typedef struct Range4
 {

@@ -26,11 +26,11 @@
 #include "utils/timestamp.h"
 
 #include "monitor/counters.h"
-#include "source/credentials.h"
-#include "source/exchange.h"
-#include "source/http.h"
+#include "source/http/credentials.h"
+#include "source/http/exchange.h"
+#include "source/http/http.h"
 #include "source/loop.h"
-#include "source/origins.h"
+#include "source/http/origins.h"
 
 #define MAX_REDIRECTS 10
 

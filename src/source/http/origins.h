@@ -10,7 +10,7 @@
 
 #include "etl.h"
 
-#include "source/breaker.h"
+#include "source/http/breaker.h"
 
 /* "https://", a host name of 253 bytes at most, and a port */
 #define ETL_MAX_ORIGIN 280

@@ -11,7 +11,7 @@
  */
 #include "etl.h"
 
-#include "source/breaker.h"
+#include "source/http/breaker.h"
 
 /* All changes of state are made here. */
 static void

@@ -6,7 +6,7 @@
 #define ETL_SERVER_H
 
 #include "etl.h"
-#include "source/target.h"
+#include "source/http/target.h"
 
 /* Fills in what the options of a server and of the current user's mapping say; an error if either lacks something. */
 extern void EtlServerRead(const char *name, EtlTarget *target);

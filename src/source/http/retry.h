@@ -9,7 +9,7 @@
 
 #include "etl.h"
 
-#include "source/http.h"
+#include "source/http/http.h"
 
 typedef struct EtlRetryPolicy
 {

@@ -13,9 +13,9 @@
 #include "etl.h"
 #include "nodes/pg_list.h"
 
-#include "source/breaker.h"
-#include "source/retry.h"
-#include "source/url.h"
+#include "source/http/breaker.h"
+#include "source/http/retry.h"
+#include "source/http/url.h"
 
 typedef enum EtlAuth
 {

@@ -23,7 +23,7 @@
 #include "common/hashfn.h"
 #include "utils/memutils.h"
 
-#include "source/http_source.h"
+#include "source/http/http_source.h"
 #include "source/store.h"
 
 typedef struct HttpSource

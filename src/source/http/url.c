@@ -11,7 +11,7 @@
 
 #include <arpa/inet.h>
 
-#include "source/url.h"
+#include "source/http/url.h"
 
 #define HTTP_PORT 80
 #define HTTPS_PORT 443

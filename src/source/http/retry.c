@@ -9,7 +9,7 @@
  */
 #include "etl.h"
 
-#include "source/retry.h"
+#include "source/http/retry.h"
 
 int64 EtlRetryRefusedWait = 0;
 

@@ -35,8 +35,8 @@
 
 #include "monitor/shmem.h"
 #include "source/clock.h"
-#include "source/origins.h"
-#include "source/url.h"
+#include "source/http/origins.h"
+#include "source/http/url.h"
 
 PG_FUNCTION_INFO_V1(etl_list_breakers);
 PG_FUNCTION_INFO_V1(etl_breaker_reset);

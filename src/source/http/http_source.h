@@ -5,7 +5,7 @@
 #ifndef ETL_HTTP_SOURCE_H
 #define ETL_HTTP_SOURCE_H
 
-#include "source/exchange.h"
+#include "source/http/exchange.h"
 #include "source/source.h"
 
 /*

@@ -4,8 +4,8 @@
  */
 #include "etl.h"
 
-#include "source/credentials.h"
-#include "source/oauth.h"
+#include "source/http/credentials.h"
+#include "source/http/oauth.h"
 
 static const char *
 apply_bearer(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request, EtlHttpStats *stats)

@@ -8,7 +8,7 @@
 
 #include "etl.h"
 
-#include "source/exchange.h"
+#include "source/http/exchange.h"
 
 /* An access token for the target: the one that this backend has, or else a new one. */
 extern const char *EtlOauthToken(const EtlTarget *target, EtlHttpStats *stats);

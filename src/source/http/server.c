@@ -32,10 +32,10 @@
 #include "utils/syscache.h"
 
 #include "source/closest.h"
-#include "source/head.h"
-#include "source/hosts.h"
-#include "source/jwt.h"
-#include "source/server.h"
+#include "source/http/head.h"
+#include "source/http/hosts.h"
+#include "source/http/jwt.h"
+#include "source/http/server.h"
 #include "source/utf8.h"
 
 PG_FUNCTION_INFO_V1(etl_server_validator);

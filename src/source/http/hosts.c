@@ -4,7 +4,7 @@
  */
 #include "etl.h"
 
-#include "source/hosts.h"
+#include "source/http/hosts.h"
 
 #define ANY_PORT (-1)
 #define DEFAULT_PORT 0

@@ -7,7 +7,7 @@
 
 #include "lib/stringinfo.h"
 
-#include "source/head.h"
+#include "source/http/head.h"
 
 const char *
 EtlHeadNext(const char *head, const char *name, const char *after, size_t *len)

@@ -12,7 +12,7 @@
 
 #include "etl.h"
 
-#include "source/url.h"
+#include "source/http/url.h"
 
 typedef enum EtlHostList
 {

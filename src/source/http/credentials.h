@@ -7,8 +7,8 @@
 #ifndef ETL_CREDENTIALS_H
 #define ETL_CREDENTIALS_H
 
-#include "source/exchange.h"
-#include "source/http.h"
+#include "source/http/exchange.h"
+#include "source/http/http.h"
 
 /*
  * Adds what the target has to a request for url, or to url.  Returns what was shown, palloc'd, if there may be other
