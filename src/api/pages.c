@@ -265,9 +265,10 @@ raise_rule(EtlPages *pages, const EtlAnswerRule *rule)
 {
 	EtlJsonValue storage;
 	const EtlJsonValue *value = EtlPagesSignal(pages, pages->reader, &rule->at, &storage);
-	const char *text = value != NULL ? EtlShowUtf8Len(value->text, value->len) : NULL;
+	const char *text =
+		value != NULL ? EtlExchangeShow(pages->current->exchange, pnstrdup(value->text, value->len))
+					  : NULL;
 
-	text = text != NULL ? EtlExchangeShow(pages->current->exchange, text) : NULL;
 	ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("the server answers with an error"),
 					text != NULL ? errdetail("What option \"answers\" asks for is at \"%s\": %s",
 											 EtlShowUtf8(rule->at.name), text)

@@ -98,6 +98,9 @@ for my $encoding ('LATIN1', 'EUC_JP')
 	is(create('lost', "etl_json('$base/files/données.json', items => 'où')"), '', 'a path that leads nowhere');
 	like(run_of('lost'), qr/^failed.*"où"/, 'is shown');
 
+	like(sql("SELECT * FROM etl_csv('$base/status/404/a%20caf%C3%A9%20%E2%82%AC') AS t(id int)"), qr/DETAIL:  The response begins: a café \?$/,
+		'what a server says is shown');
+
 	# Pages, and the next run in their midst.
 	for my $case ([ 'pages', '', $accents ], [ 'pages_csv', '/csv=1', "format => 'csv', pagination => 'cursor', next => 'header:X-Next', next_param => 'où'" ])
 	{

@@ -21,65 +21,15 @@
 #include "etl.h"
 
 #include "common/pg_prng.h"
-#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "monitor/counters.h"
 #include "source/http/credentials.h"
-#include "source/http/exchange.h"
-#include "source/http/http.h"
+#include "source/http/exchange_internal.h"
 #include "source/loop.h"
-#include "source/http/origins.h"
 
 #define MAX_REDIRECTS 10
-
-/* Of an error's body: bytes read at most, ms waited for them, and bytes shown. */
-#define EXCERPT_READ 8192
-#define EXCERPT_WAIT 1000
-#define EXCERPT_SHOWN 200
-
-typedef enum State
-{
-	IDLE,
-	DUE, /* to be sent when not_before has come */
-	SENT,
-	ANSWERED,
-} State;
-
-struct EtlExchange
-{
-	const EtlTarget *target; /* borrowed */
-	EtlHttpStats *stats;	 /* borrowed */
-	const EtlCall *call;	 /* borrowed */
-	EtlHttp *http;
-	State state;
-
-	int attempt; /* from 1 */
-	int64 first_failure_at;
-	int64 not_before;
-
-	/* the hop in hand */
-	MemoryContext hop_context; /* for what follows, emptied with each attempt */
-	EtlUrl url;
-	char origin[ETL_MAX_ORIGIN];
-	EtlHttpRequest request;
-	const char *method;
-	bool with_body;
-	bool trusted; /* credentials and headers go along */
-	bool public_only;
-	int redirects;
-	const char *shown; /* credentials, if there may be others */
-	bool renewed;	   /* those are others already */
-
-	bool entered; /* its origin, and has to leave it */
-	uint32 probe;
-	int64 waited;	 /* ms for the answer in hand, head and body */
-	uint64 received; /* bytes of the body */
-	char *said;		 /* the first of them, if the answer is an error; NULL: none was read */
-	size_t said_len; /* at most EXCERPT_READ */
-	MemoryContextCallback release;
-};
 
 static int64
 wall_clock(void)
@@ -117,260 +67,6 @@ EtlExchangeCreate(const EtlTarget *target, EtlHttpStats *stats)
 	exchange->release.arg = exchange;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &exchange->release);
 	return exchange;
-}
-
-/*
- * What goes wrong
- */
-
-/* Why there is no answer; a clause that follows "could not read ...:". */
-static const char *
-fault_clause(EtlHttpFault fault)
-{
-	switch (fault)
-	{
-		case ETL_HTTP_UNRESOLVED:
-			return "the name of the host could not be resolved";
-		case ETL_HTTP_UNREACHABLE:
-			return "the host could not be reached";
-		case ETL_HTTP_NO_TLS:
-			return "the connection could not be encrypted";
-		case ETL_HTTP_TIMED_OUT:
-			return "the server took too long";
-		case ETL_HTTP_DROPPED:
-			return "the connection was lost";
-		case ETL_HTTP_FORBIDDEN:
-			return "the address is not one of the public internet";
-		case ETL_HTTP_UNTRUSTED:
-			return "the certificate of the server is not trusted";
-		case ETL_HTTP_MALFORMED:
-			return "the response is not one of HTTP";
-		case ETL_HTTP_INTERNAL:
-		case ETL_HTTP_OK:
-			break;
-	}
-	return "the request could not be made";
-}
-
-static int
-fault_sqlstate(EtlHttpFault fault)
-{
-	if (fault == ETL_HTTP_FORBIDDEN)
-		return ERRCODE_INSUFFICIENT_PRIVILEGE;
-	if (fault == ETL_HTTP_INTERNAL)
-		return ERRCODE_FDW_ERROR;
-	return ERRCODE_CONNECTION_FAILURE;
-}
-
-/* The same SQLSTATE as for a file, where there is such a thing. */
-static int
-status_sqlstate(int status)
-{
-	switch (status)
-	{
-		case 401:
-		case 403:
-		case 407:
-			return ERRCODE_INSUFFICIENT_PRIVILEGE;
-		case 404:
-		case 410:
-			return ERRCODE_UNDEFINED_FILE;
-		case 429:
-			return ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
-		default:
-			return ERRCODE_IO_ERROR;
-	}
-}
-
-static char *
-shown_url(const EtlExchange *exchange)
-{
-	return EtlUrlDisplay(&exchange->url);
-}
-
-/* " after 123 bytes", if there was anything before. */
-static const char *
-position(const EtlExchange *exchange)
-{
-	uint64 bytes = exchange->call->offset + exchange->received;
-
-	return bytes == 0 ? "" : psprintf(" after %llu bytes", (unsigned long long) bytes);
-}
-
-/* How often it was tried, if more than once. */
-static const char *
-attempts(const EtlExchange *exchange)
-{
-	return exchange->attempt <= 1 ? "" : psprintf(", in attempt %d", exchange->attempt);
-}
-
-/* Takes everything secret that went out with the request out of a text that came back. */
-static void
-mask(const EtlExchange *exchange, char *text, bool cut)
-{
-	const EtlHttpRequest *request = &exchange->request;
-
-	EtlTargetMask(exchange->target, &exchange->url, request->headers, text, cut);
-}
-
-static void
-raise_fault(EtlExchange *exchange)
-{
-	EtlHttpFault fault = EtlHttpGetFault(exchange->http);
-	char *text = pstrdup(EtlHttpFaultText(exchange->http));
-	const char *purpose = EtlHttpPurpose(exchange->http);
-
-	mask(exchange, text, false);
-	/* It may quote what the server sent, in whatever encoding. */
-	for (char *p = text; *p; p++)
-	{
-		if (*p < ' ' || *p > '~')
-			*p = '?';
-	}
-	ereport(ERROR,
-			(errcode(fault_sqlstate(fault)),
-			 errmsg("could not read \"%s\": %s%s", shown_url(exchange), fault_clause(fault),
-					position(exchange)),
-			 fault == ETL_HTTP_FORBIDDEN
-				 ? errdetail("It is set aside for another use: %s.", purpose)
-				 : errdetail("The HTTP library says%s: %s.", attempts(exchange), text),
-			 fault == ETL_HTTP_FORBIDDEN
-				 ? errhint("Only superusers, and servers with the option \"allow_private\", may "
-						   "reach such addresses.")
-				 : 0));
-}
-
-/* A text of "len" bytes that came back, without secrets and at some length; NULL if it is none. */
-static char *
-show_text(const EtlExchange *exchange, char *text, size_t len)
-{
-	text[len] = '\0';
-	for (size_t i = 0; i < len; i++)
-	{
-		if (strchr("\t\r\n", text[i]) && text[i] != '\0')
-			text[i] = ' ';
-		if ((unsigned char) text[i] < ' ' || text[i] == 0x7f)
-			return NULL;
-	}
-	if (!pg_verify_mbstr(GetDatabaseEncoding(), text, (int) len, true))
-		return NULL;
-	mask(exchange, text, len == EXCERPT_READ);
-	text[pg_mbcliplen(text, (int) strlen(text), EXCERPT_SHOWN)] = '\0';
-	return *text ? text : NULL;
-}
-
-char *
-EtlExchangeShow(const EtlExchange *exchange, const char *text)
-{
-	size_t len = Min(strlen(text), EXCERPT_READ);
-	char *copy = palloc(EXCERPT_READ + 1);
-
-	memcpy(copy, text, len);
-	return show_text(exchange, copy, len);
-}
-
-/*
- * The beginning of an error's body, if it is text that can be shown.  It is read whole before it is masked,
- * so that a secret is not cut in two, and nobody waits long for it.
- */
-static char *
-excerpt(EtlExchange *exchange)
-{
-	char *text = palloc(EXCERPT_READ + 1);
-	size_t len = exchange->said_len;
-
-	if (len > 0)
-		memcpy(text, exchange->said, len);
-	if (len < EXCERPT_READ)
-		len += EtlHttpReadUntil(exchange->http, text + len, EXCERPT_READ - len,
-								EtlClock() + EXCERPT_WAIT);
-	return show_text(exchange, text, len);
-}
-
-/* Somebody else reads the body of an error: the message will need it. */
-static void
-keep_said(EtlExchange *exchange, const char *data, size_t len)
-{
-	if (EtlHttpStatus(exchange->http) < 300 || exchange->said_len == EXCERPT_READ)
-		return;
-	if (!exchange->said)
-		exchange->said = MemoryContextAlloc(exchange->hop_context, EXCERPT_READ);
-	len = Min(len, EXCERPT_READ - exchange->said_len);
-	memcpy(exchange->said + exchange->said_len, data, len);
-	exchange->said_len += len;
-}
-
-static void
-raise_status(EtlExchange *exchange)
-{
-	int status = EtlHttpStatus(exchange->http);
-	char *text = excerpt(exchange);
-
-	ereport(ERROR, (errcode(status_sqlstate(status)),
-					errmsg("could not read \"%s\": HTTP status %d%s%s", shown_url(exchange), status,
-						   attempts(exchange), position(exchange)),
-					text ? errdetail("The response begins: %s", text) : 0,
-					(status == 401 || status == 403) && exchange->target->server
-						? errhint("Check the options of server \"%s\" and of its user mapping.",
-								  exchange->target->server)
-						: 0));
-}
-
-static void
-raise_redirect(EtlExchange *exchange, int sqlstate, const char *why, const char *detail)
-{
-	ereport(ERROR, (errcode(sqlstate),
-					errmsg("could not follow a redirect of \"%s\": %s", shown_url(exchange), why),
-					detail ? errdetail("%s", detail) : 0));
-}
-
-static void
-raise_refused(EtlExchange *exchange, int64 wait)
-{
-	/* What the last attempt met tells more than that there is no further one. */
-	if (exchange->attempt > 1)
-		EtlExchangeRaise(exchange);
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_CONNECTION_FAILURE),
-		 errmsg("requests to \"%s\" are suspended after repeated failures", exchange->origin),
-		 wait < 0 ? errdetail("A request that finds out whether it works again is under way.")
-				  : errdetail("The next one may be sent in %.1f seconds.", wait / 1000.0),
-		 errhint("The view etl_breakers has more for members of pg_monitor; a superuser can call "
-				 "etl_breaker_reset() to let requests through at once.")));
-}
-
-static void
-raise_too_many_rates(const EtlExchange *exchange)
-{
-	ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-					errmsg("too many rate limits are in use"),
-					errdetail("There is no room for that of server \"%s\" and origin \"%s\".",
-							  exchange->target->server, exchange->origin),
-					errhint("Try again when the periods of others are over.")));
-}
-
-/* There will be no further attempt: the error is what the last one met. */
-static void
-raise_verdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked)
-{
-	if (verdict == ETL_RETRY_TOO_LONG)
-	{
-		EtlRetryRefusedWait = asked;
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("could not read \"%s\": the server asks to wait %.3f seconds%s",
-						shown_url(exchange), asked / 1000.0, position(exchange)),
-				 errdetail(
-					 "HTTP status %d. It may be asked again at %s, and the longest wait that is "
-					 "allowed is %.3f seconds.",
-					 EtlHttpStatus(exchange->http),
-					 timestamptz_to_str(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), asked)),
-					 exchange->target->retry.max_wait / 1000.0),
-				 errhint("Run it later, or raise \"%s\".",
-						 exchange->target->server ? "max_wait" : "etl.http_max_wait")));
-	}
-	EtlExchangeRaise(exchange);
 }
 
 /*
@@ -442,7 +138,7 @@ build_request(EtlExchange *exchange)
 	if (strlen(request->url) > ETL_MAX_URL)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						errmsg("the URL of the request is longer than 64 kB"),
-						errdetail("It begins \"%s\".", shown_url(exchange)),
+						errdetail("It begins \"%s\".", EtlExchangeShownUrl(exchange)),
 						errhint("Send what is long in the body of the request.")));
 }
 
@@ -454,13 +150,13 @@ check_may_go(const EtlExchange *exchange)
 	if (!refusal)
 		return;
 	if (exchange->redirects > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to follow a redirect to \"%s\"", shown_url(exchange)),
-				 errdetail("%s", refusal)));
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied to follow a redirect to \"%s\"",
+							   EtlExchangeShownUrl(exchange)),
+						errdetail("%s", refusal)));
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied to read \"%s\"", shown_url(exchange)),
+			 errmsg("permission denied to read \"%s\"", EtlExchangeShownUrl(exchange)),
 			 errdetail("%s", refusal),
 			 errhint("Only superusers may read any URL; others use a foreign server on which "
 					 "they have USAGE.")));
@@ -491,11 +187,11 @@ send_hop(EtlExchange *exchange, bool waited_for)
 	switch (enter(exchange, waited_for, &wait))
 	{
 		case ETL_TOO_MANY_RATES:
-			raise_too_many_rates(exchange);
+			EtlExchangeRaiseTooManyRates(exchange);
 			break;
 		case ETL_BREAKER_OPENED:
 			if (waited_for)
-				raise_refused(exchange, wait);
+				EtlExchangeRaiseRefused(exchange, wait);
 			break;
 		case ETL_RATE_LIMITED:
 			exchange->not_before = EtlClock() + wait;
@@ -534,7 +230,7 @@ plan_attempt(EtlExchange *exchange, int64 asked)
 							 now - exchange->first_failure_at, asked,
 							 pg_prng_double(&pg_global_prng_state), &wait);
 	if (verdict != ETL_RETRY_AGAIN)
-		raise_verdict(exchange, verdict, asked);
+		EtlExchangeRaiseVerdict(exchange, verdict, asked);
 	exchange->attempt++;
 	exchange->not_before = now + wait;
 }
@@ -570,12 +266,13 @@ leave_origin(EtlExchange *exchange, const EtlUrl *next)
 											 exchange->call->headers);
 
 	if (has_secrets && exchange->url.secure && !next->secure)
-		raise_redirect(exchange, ERRCODE_CONNECTION_FAILURE, "it leads from https to http",
-					   "Credentials were sent with the request, and what is read would not be "
-					   "protected.");
+		EtlExchangeRaiseRedirect(
+			exchange, ERRCODE_CONNECTION_FAILURE, "it leads from https to http",
+			"Credentials were sent with the request, and what is read would not be "
+			"protected.");
 	if (exchange->with_body)
-		raise_redirect(exchange, ERRCODE_CONNECTION_FAILURE,
-					   "it would send the body of the request to another host", NULL);
+		EtlExchangeRaiseRedirect(exchange, ERRCODE_CONNECTION_FAILURE,
+								 "it would send the body of the request to another host", NULL);
 	exchange->trusted = false;
 	/* What is public must not lead us into the network that we stand in. */
 	if (!(target->allow_private && EtlTargetTrusts(target, next)) && !target->proxy &&
@@ -593,10 +290,10 @@ follow_redirect(EtlExchange *exchange, const char *location)
 	const char *fault = EtlUrlResolve(&exchange->url, location, &next);
 
 	if (fault)
-		raise_redirect(exchange, ERRCODE_CONNECTION_FAILURE, "it leads nowhere", fault);
+		EtlExchangeRaiseRedirect(exchange, ERRCODE_CONNECTION_FAILURE, "it leads nowhere", fault);
 	if (++exchange->redirects > MAX_REDIRECTS)
-		raise_redirect(exchange, ERRCODE_CONNECTION_FAILURE,
-					   psprintf("it is the %dth in a row", exchange->redirects), NULL);
+		EtlExchangeRaiseRedirect(exchange, ERRCODE_CONNECTION_FAILURE,
+								 psprintf("it is the %dth in a row", exchange->redirects), NULL);
 	if (status == 303 || (status < 303 && strcmp(exchange->method, "GET") != 0 &&
 						  strcmp(exchange->method, "HEAD") != 0))
 	{
@@ -626,7 +323,7 @@ judge_fault(EtlExchange *exchange, EtlHttpFault fault)
 {
 	leave(exchange, EtlRetryFault(fault) ? ETL_FAILED : ETL_NO_OUTCOME);
 	if (!EtlRetryFault(fault) || !may_repeat(exchange))
-		raise_fault(exchange);
+		EtlExchangeRaiseFault(exchange);
 	plan_attempt(exchange, ETL_NO_WAIT_ASKED);
 	start_attempt(exchange, exchange->call);
 }
@@ -736,12 +433,7 @@ wait_for_answer(EtlExchange *exchange, bool (*arrives)(EtlHttp *http, int64 unti
 	if (!arrived && exchange->waited >= limit)
 	{
 		leave(exchange, ETL_FAILED);
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("could not read \"%s\": the answer takes too long%s", shown_url(exchange),
-						position(exchange)),
-				 errdetail("Server \"%s\" allows %.3f seconds for one (\"max_answer_time\").",
-						   exchange->target->server, limit / 1000.0)));
+		EtlExchangeRaiseTooLate(exchange);
 	}
 	return arrived;
 }
@@ -752,11 +444,7 @@ check_size(const EtlExchange *exchange)
 	int limit = exchange->target->max_body;
 
 	if (limit > 0 && exchange->received > (uint64) limit * 1024)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("could not read \"%s\": the answer is too large", shown_url(exchange)),
-				 errdetail("Server \"%s\" allows %d kB for one (\"max_body\").",
-						   exchange->target->server, limit)));
+		EtlExchangeRaiseTooLarge(exchange);
 }
 
 /* Goes on until there is an answer; false if "until" comes before. */
@@ -829,7 +517,7 @@ EtlExchangeRead(EtlExchange *exchange, char *buf, size_t len)
 	exchange->received += n;
 	exchange->stats->bytes += n;
 	EtlCount(ETL_HTTP_BYTES, n);
-	keep_said(exchange, buf, n);
+	EtlExchangeKeepSaid(exchange, buf, n);
 	check_size(exchange);
 	if (n > 0)
 		return n;
@@ -837,7 +525,7 @@ EtlExchangeRead(EtlExchange *exchange, char *buf, size_t len)
 					: EtlRetryFault(fault) ? ETL_FAILED
 										   : ETL_NO_OUTCOME);
 	if (fault != ETL_HTTP_OK && !EtlRetryFault(fault))
-		raise_fault(exchange);
+		EtlExchangeRaiseFault(exchange);
 	return 0;
 }
 
@@ -845,15 +533,6 @@ bool
 EtlExchangeBroke(const EtlExchange *exchange)
 {
 	return EtlRetryFault(EtlHttpGetFault(exchange->http));
-}
-
-void
-EtlExchangeRaise(EtlExchange *exchange)
-{
-	if (EtlHttpGetFault(exchange->http) != ETL_HTTP_OK)
-		raise_fault(exchange);
-	raise_status(exchange);
-	pg_unreachable();
 }
 
 char *

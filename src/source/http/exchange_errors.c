@@ -1,0 +1,306 @@
+/*
+ * exchange_errors.c
+ *		What is said of an exchange that brings no answer, or one that is an error.
+ *
+ * Nothing that went out with the request and is secret comes back in a message.
+ */
+#include "etl.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "source/http/exchange_internal.h"
+#include "source/utf8.h"
+
+/* Of an error's body: bytes read at most, ms waited for them, and bytes shown. */
+#define EXCERPT_READ 8192
+#define EXCERPT_WAIT 1000
+#define EXCERPT_SHOWN 200
+
+/* Why there is no answer; a clause that follows "could not read ...:". */
+static const char *
+fault_clause(EtlHttpFault fault)
+{
+	switch (fault)
+	{
+		case ETL_HTTP_UNRESOLVED:
+			return "the name of the host could not be resolved";
+		case ETL_HTTP_UNREACHABLE:
+			return "the host could not be reached";
+		case ETL_HTTP_NO_TLS:
+			return "the connection could not be encrypted";
+		case ETL_HTTP_TIMED_OUT:
+			return "the server took too long";
+		case ETL_HTTP_DROPPED:
+			return "the connection was lost";
+		case ETL_HTTP_FORBIDDEN:
+			return "the address is not one of the public internet";
+		case ETL_HTTP_UNTRUSTED:
+			return "the certificate of the server is not trusted";
+		case ETL_HTTP_MALFORMED:
+			return "the response is not one of HTTP";
+		case ETL_HTTP_INTERNAL:
+		case ETL_HTTP_OK:
+			break;
+	}
+	return "the request could not be made";
+}
+
+static int
+fault_sqlstate(EtlHttpFault fault)
+{
+	if (fault == ETL_HTTP_FORBIDDEN)
+		return ERRCODE_INSUFFICIENT_PRIVILEGE;
+	if (fault == ETL_HTTP_INTERNAL)
+		return ERRCODE_FDW_ERROR;
+	return ERRCODE_CONNECTION_FAILURE;
+}
+
+/* The same SQLSTATE as for a file, where there is such a thing. */
+static int
+status_sqlstate(int status)
+{
+	switch (status)
+	{
+		case 401:
+		case 403:
+		case 407:
+			return ERRCODE_INSUFFICIENT_PRIVILEGE;
+		case 404:
+		case 410:
+			return ERRCODE_UNDEFINED_FILE;
+		case 429:
+			return ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
+		default:
+			return ERRCODE_IO_ERROR;
+	}
+}
+
+char *
+EtlExchangeShownUrl(const EtlExchange *exchange)
+{
+	return EtlUrlDisplay(&exchange->url);
+}
+
+/* " after 123 bytes", if there was anything before. */
+static const char *
+position(const EtlExchange *exchange)
+{
+	uint64 bytes = exchange->call->offset + exchange->received;
+
+	return bytes == 0 ? "" : psprintf(" after %llu bytes", (unsigned long long) bytes);
+}
+
+/* How often it was tried, if more than once. */
+static const char *
+attempts(const EtlExchange *exchange)
+{
+	return exchange->attempt <= 1 ? "" : psprintf(", in attempt %d", exchange->attempt);
+}
+
+/* Takes everything secret that went out with the request out of a text that came back. */
+static void
+mask(const EtlExchange *exchange, char *text, bool cut)
+{
+	const EtlHttpRequest *request = &exchange->request;
+
+	EtlTargetMask(exchange->target, &exchange->url, request->headers, text, cut);
+}
+
+void
+EtlExchangeRaiseFault(EtlExchange *exchange)
+{
+	EtlHttpFault fault = EtlHttpGetFault(exchange->http);
+	char *text = pstrdup(EtlHttpFaultText(exchange->http));
+	const char *purpose = EtlHttpPurpose(exchange->http);
+
+	mask(exchange, text, false);
+	/* It may quote what the server sent, in whatever encoding. */
+	for (char *p = text; *p; p++)
+	{
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	}
+	ereport(ERROR,
+			(errcode(fault_sqlstate(fault)),
+			 errmsg("could not read \"%s\": %s%s", EtlExchangeShownUrl(exchange),
+					fault_clause(fault), position(exchange)),
+			 fault == ETL_HTTP_FORBIDDEN
+				 ? errdetail("It is set aside for another use: %s.", purpose)
+				 : errdetail("The HTTP library says%s: %s.", attempts(exchange), text),
+			 fault == ETL_HTTP_FORBIDDEN
+				 ? errhint("Only superusers, and servers with the option \"allow_private\", may "
+						   "reach such addresses.")
+				 : 0));
+}
+
+/* A text of "len" bytes that came back, without secrets and at some length; NULL if it is none. */
+static char *
+show_text(const EtlExchange *exchange, char *text, size_t len)
+{
+	bool is_utf8;
+
+	text[len] = '\0';
+	for (size_t i = 0; i < len; i++)
+	{
+		if (strchr("\t\r\n", text[i]) && text[i] != '\0')
+			text[i] = ' ';
+		if ((unsigned char) text[i] < ' ' || text[i] == 0x7f)
+			return NULL;
+	}
+	is_utf8 = pg_verify_mbstr(PG_UTF8, text, (int) len, true);
+	if (!is_utf8 && !pg_verify_mbstr(GetDatabaseEncoding(), text, (int) len, true))
+		return NULL;
+	mask(exchange, text, len == EXCERPT_READ);
+	if (is_utf8)
+		text = pstrdup(EtlShowUtf8(text));
+	text[pg_mbcliplen(text, (int) strlen(text), EXCERPT_SHOWN)] = '\0';
+	return *text ? text : NULL;
+}
+
+char *
+EtlExchangeShow(const EtlExchange *exchange, const char *text)
+{
+	size_t len = Min(strlen(text), EXCERPT_READ);
+	char *copy = palloc(EXCERPT_READ + 1);
+
+	memcpy(copy, text, len);
+	return show_text(exchange, copy, len);
+}
+
+/*
+ * The beginning of an error's body, if it is text that can be shown.  It is read whole before it is masked,
+ * so that a secret is not cut in two, and nobody waits long for it.
+ */
+static char *
+excerpt(EtlExchange *exchange)
+{
+	char *text = palloc(EXCERPT_READ + 1);
+	size_t len = exchange->said_len;
+
+	if (len > 0)
+		memcpy(text, exchange->said, len);
+	if (len < EXCERPT_READ)
+		len += EtlHttpReadUntil(exchange->http, text + len, EXCERPT_READ - len,
+								EtlClock() + EXCERPT_WAIT);
+	return show_text(exchange, text, len);
+}
+
+/* Somebody else reads the body of an error: the message will need it. */
+void
+EtlExchangeKeepSaid(EtlExchange *exchange, const char *data, size_t len)
+{
+	if (EtlHttpStatus(exchange->http) < 300 || exchange->said_len == EXCERPT_READ)
+		return;
+	if (!exchange->said)
+		exchange->said = MemoryContextAlloc(exchange->hop_context, EXCERPT_READ);
+	len = Min(len, EXCERPT_READ - exchange->said_len);
+	memcpy(exchange->said + exchange->said_len, data, len);
+	exchange->said_len += len;
+}
+
+static void
+raise_status(EtlExchange *exchange)
+{
+	int status = EtlHttpStatus(exchange->http);
+	char *text = excerpt(exchange);
+
+	ereport(ERROR,
+			(errcode(status_sqlstate(status)),
+			 errmsg("could not read \"%s\": HTTP status %d%s%s", EtlExchangeShownUrl(exchange),
+					status, attempts(exchange), position(exchange)),
+			 text ? errdetail("The response begins: %s", text) : 0,
+			 (status == 401 || status == 403) && exchange->target->server
+				 ? errhint("Check the options of server \"%s\" and of its user mapping.",
+						   exchange->target->server)
+				 : 0));
+}
+
+void
+EtlExchangeRaiseRedirect(EtlExchange *exchange, int sqlstate, const char *why, const char *detail)
+{
+	ereport(ERROR, (errcode(sqlstate),
+					errmsg("could not follow a redirect of \"%s\": %s",
+						   EtlExchangeShownUrl(exchange), why),
+					detail ? errdetail("%s", detail) : 0));
+}
+
+void
+EtlExchangeRaiseRefused(EtlExchange *exchange, int64 wait)
+{
+	/* What the last attempt met tells more than that there is no further one. */
+	if (exchange->attempt > 1)
+		EtlExchangeRaise(exchange);
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_CONNECTION_FAILURE),
+		 errmsg("requests to \"%s\" are suspended after repeated failures", exchange->origin),
+		 wait < 0 ? errdetail("A request that finds out whether it works again is under way.")
+				  : errdetail("The next one may be sent in %.1f seconds.", wait / 1000.0),
+		 errhint("The view etl_breakers has more for members of pg_monitor; a superuser can call "
+				 "etl_breaker_reset() to let requests through at once.")));
+}
+
+void
+EtlExchangeRaiseTooManyRates(const EtlExchange *exchange)
+{
+	ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					errmsg("too many rate limits are in use"),
+					errdetail("There is no room for that of server \"%s\" and origin \"%s\".",
+							  exchange->target->server, exchange->origin),
+					errhint("Try again when the periods of others are over.")));
+}
+
+void
+EtlExchangeRaiseTooLate(const EtlExchange *exchange)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("could not read \"%s\": the answer takes too long%s",
+					EtlExchangeShownUrl(exchange), position(exchange)),
+			 errdetail("Server \"%s\" allows %.3f seconds for one (\"max_answer_time\").",
+					   exchange->target->server, exchange->target->max_answer_time / 1000.0)));
+}
+
+void
+EtlExchangeRaiseTooLarge(const EtlExchange *exchange)
+{
+	ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					errmsg("could not read \"%s\": the answer is too large",
+						   EtlExchangeShownUrl(exchange)),
+					errdetail("Server \"%s\" allows %d kB for one (\"max_body\").",
+							  exchange->target->server, exchange->target->max_body)));
+}
+
+/* There will be no further attempt: the error is what the last one met. */
+void
+EtlExchangeRaiseVerdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked)
+{
+	if (verdict == ETL_RETRY_TOO_LONG)
+	{
+		EtlRetryRefusedWait = asked;
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("could not read \"%s\": the server asks to wait %.3f seconds%s",
+						EtlExchangeShownUrl(exchange), asked / 1000.0, position(exchange)),
+				 errdetail(
+					 "HTTP status %d. It may be asked again at %s, and the longest wait that is "
+					 "allowed is %.3f seconds.",
+					 EtlHttpStatus(exchange->http),
+					 timestamptz_to_str(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), asked)),
+					 exchange->target->retry.max_wait / 1000.0),
+				 errhint("Run it later, or raise \"%s\".",
+						 exchange->target->server ? "max_wait" : "etl.http_max_wait")));
+	}
+	EtlExchangeRaise(exchange);
+}
+
+void
+EtlExchangeRaise(EtlExchange *exchange)
+{
+	if (EtlHttpGetFault(exchange->http) != ETL_HTTP_OK)
+		EtlExchangeRaiseFault(exchange);
+	raise_status(exchange);
+	pg_unreachable();
+}

@@ -1,0 +1,82 @@
+/*
+ * exchange_internal.h
+ *		An exchange, for exchange.c and the wording of its errors, exchange_errors.c.
+ */
+#ifndef ETL_EXCHANGE_INTERNAL_H
+#define ETL_EXCHANGE_INTERNAL_H
+
+#include "source/clock.h"
+#include "source/http/exchange.h"
+#include "source/http/http.h"
+#include "source/http/origins.h"
+
+typedef enum EtlExchangeState
+{
+	IDLE,
+	DUE, /* to be sent when not_before has come */
+	SENT,
+	ANSWERED,
+} EtlExchangeState;
+
+struct EtlExchange
+{
+	const EtlTarget *target; /* borrowed */
+	EtlHttpStats *stats;	 /* borrowed */
+	const EtlCall *call;	 /* borrowed */
+	EtlHttp *http;
+	EtlExchangeState state;
+
+	int attempt; /* from 1 */
+	int64 first_failure_at;
+	int64 not_before;
+
+	/* the hop in hand */
+	MemoryContext hop_context; /* for what follows, emptied with each attempt */
+	EtlUrl url;
+	char origin[ETL_MAX_ORIGIN];
+	EtlHttpRequest request;
+	const char *method;
+	bool with_body;
+	bool trusted; /* credentials and headers go along */
+	bool public_only;
+	int redirects;
+	const char *shown; /* credentials, if there may be others */
+	bool renewed;	   /* those are others already */
+
+	bool entered; /* its origin, and has to leave it */
+	uint32 probe;
+	int64 waited;	 /* ms for the answer in hand, head and body */
+	uint64 received; /* bytes of the body */
+	char *said;		 /* the first of them, if the answer is an error; NULL: none was read */
+	size_t said_len; /* as much of it as a message may need */
+	MemoryContextCallback release;
+};
+
+/* The URL of the hop in hand, to show. */
+extern char *EtlExchangeShownUrl(const EtlExchange *exchange);
+
+/* Keeps the beginning of an error's body that somebody else reads: the message will need it. */
+extern void EtlExchangeKeepSaid(EtlExchange *exchange, const char *data, size_t len);
+
+/* There is no answer: what libcurl says. */
+pg_noreturn extern void EtlExchangeRaiseFault(EtlExchange *exchange);
+
+/* A redirect that is not followed. */
+pg_noreturn extern void
+EtlExchangeRaiseRedirect(EtlExchange *exchange, int sqlstate, const char *why, const char *detail);
+
+/* A breaker is open for so many ms; -1: until it is known whether a probe has an answer. */
+pg_noreturn extern void EtlExchangeRaiseRefused(EtlExchange *exchange, int64 wait);
+
+/* The answer takes longer, or is larger, than its server is allowed. */
+pg_noreturn extern void EtlExchangeRaiseTooLate(const EtlExchange *exchange);
+pg_noreturn extern void EtlExchangeRaiseTooLarge(const EtlExchange *exchange);
+
+/* There is no room for the rate limit of the server. */
+pg_noreturn extern void EtlExchangeRaiseTooManyRates(const EtlExchange *exchange);
+
+/* There will be no further attempt: the error is what the last one met. */
+pg_noreturn extern void
+EtlExchangeRaiseVerdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked);
+
+#endif /* ETL_EXCHANGE_INTERNAL_H */
