@@ -433,7 +433,7 @@ feed_body(void *arg, char *to, size_t len)
 		return (ssize_t) n;
 	}
 	if (pages->until != ETL_FOREVER &&
-		!EtlExchangeBodyArrives(pages->current->exchange, pages->until))
+		!EtlExchangeBodyReady(pages->current->exchange, pages->until))
 	{
 		pages->late = true;
 		return -1;

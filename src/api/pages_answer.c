@@ -605,7 +605,7 @@ EtlPagesOpenPage(EtlPages *pages)
 		EtlPageRequest *request = linitial(pages->ahead);
 		int64 asked;
 
-		if (pages->until != ETL_FOREVER && !EtlExchangeAnswers(request->exchange, pages->until))
+		if (pages->until != ETL_FOREVER && !EtlExchangeReady(request->exchange, pages->until))
 		{
 			pages->late = true;
 			return false;

@@ -4,7 +4,7 @@
  *
  *		inner source  ->  raw  ->  (UTF-16 to UTF-8)  ->  (to the server's encoding)  ->  out  ->  caller
  *
- * The first bytes are read when the filter is opened, because they may be a byte order mark; a file that
+ * The first bytes are looked at when the filter is opened, because they may be a byte order mark; a file that
  * needs no conversion is then read straight into the caller's buffer.  Otherwise blocks are converted by
  * PostgreSQL's conversion functions, before any record is looked for: the encodings that only a client
  * may have use ASCII bytes, commas and quotes among them, inside their characters.
@@ -134,9 +134,11 @@ is_utf16_name(const char *name, Utf16 *order)
 }
 
 static bool
-starts_with(const Buffer *b, const char *bytes, size_t n)
+starts_with(EtlSource *source, const char *bytes, size_t n)
 {
-	return left(b) >= n && memcmp(b->data + b->pos, bytes, n) == 0;
+	char head[ETL_MAX_PEEK];
+
+	return EtlSourcePeek(source, head, n) == n && memcmp(head, bytes, n) == 0;
 }
 
 /* Settles d->utf16, d->from and d->mark_len from the option and the first bytes of the file. */
@@ -158,14 +160,14 @@ settle_encoding(Decoder *d, const char *encoding)
 							errhint("Name an encoding of PostgreSQL, such as LATIN1 or WIN1252, or "
 									"UTF-16.")));
 	}
-	if (starts_with(&d->raw, "\xFF\xFE", 2))
+	if (starts_with(d->base.inner, "\xFF\xFE", 2))
 		marked = UTF16_LE;
-	else if (starts_with(&d->raw, "\xFE\xFF", 2))
+	else if (starts_with(d->base.inner, "\xFE\xFF", 2))
 		marked = UTF16_BE;
 
 	if (utf16_asked || (encoding == NULL && marked != NOT_UTF16))
 	{
-		if (encoding == NULL && starts_with(&d->raw, "\xFF\xFE\0\0", 4))
+		if (encoding == NULL && starts_with(d->base.inner, "\xFF\xFE\0\0", 4))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("\"%s\" is encoded in UTF-32, which is not supported", d->base.name),
@@ -176,7 +178,8 @@ settle_encoding(Decoder *d, const char *encoding)
 		d->mark_len = (marked == order) ? 2 : 0;
 		d->from = PG_UTF8;
 	}
-	else if (starts_with(&d->raw, "\xEF\xBB\xBF", 3) && (encoding == NULL || d->from == PG_UTF8))
+	else if (starts_with(d->base.inner, "\xEF\xBB\xBF", 3) &&
+			 (encoding == NULL || d->from == PG_UTF8))
 	{
 		d->mark_len = 3;
 		d->from = PG_UTF8;
@@ -194,8 +197,14 @@ create_decoder(EtlSource *inner)
 	d->base.inner = inner;
 	d->context = CurrentMemoryContext;
 	d->last_fault = -1;
-	d->raw.data = palloc(RAW_SIZE);
 	return d;
+}
+
+/* Whether nothing is to be done. */
+static bool
+is_plain(const Decoder *d)
+{
+	return d->utf16 == NOT_UTF16 && !d->convert;
 }
 
 /* The bytes of inner, but for a mark at their start, are what is asked for. */
@@ -212,17 +221,19 @@ EtlDecodeOpen(EtlSource *inner, const char *encoding)
 {
 	Decoder *d = create_decoder(inner);
 
-	fill_raw(d, 4);
 	settle_encoding(d, encoding);
 	/* From here on no catalog is needed to read. */
 	d->convert = EtlFindConversion(d->from, &d->conversion);
-	d->raw.pos = d->mark_len;
-	if (d->utf16 != NOT_UTF16 && d->convert)
-		d->text.data = palloc(RAW_SIZE * 2);
-	if (d->utf16 != NOT_UTF16 || d->convert)
-		d->out.data = palloc(OUT_SIZE);
-	else
+	EtlSourceSkip(inner, d->mark_len);
+	if (is_plain(d))
 		hand_on(d, inner);
+	else
+	{
+		d->raw.data = palloc(RAW_SIZE);
+		d->out.data = palloc(OUT_SIZE);
+		if (d->utf16 != NOT_UTF16 && d->convert)
+			d->text.data = palloc(RAW_SIZE * 2);
+	}
 	return &d->base;
 }
 
@@ -257,11 +268,8 @@ decode_read(EtlSource *source, char *buf, size_t len)
 	Decoder *d = (Decoder *) source;
 	size_t n;
 
-	if (d->utf16 == NOT_UTF16 && !d->convert)
-	{
-		n = left(&d->raw) > 0 ? hand_out(&d->raw, buf, len)
-							  : EtlSourceRead(source->inner, buf, len);
-	}
+	if (is_plain(d))
+		n = EtlSourceRead(source->inner, buf, len);
 	else
 	{
 		while (left(&d->out) == 0)
@@ -299,12 +307,11 @@ static uint64
 decode_skip(EtlSource *source, uint64 n)
 {
 	Decoder *d = (Decoder *) source;
-	EtlSource *inner = source->inner;
 	uint64 done;
 
-	if (d->utf16 != NOT_UTF16 || d->convert || left(&d->raw) > 0 || inner->ops->skip == NULL)
+	if (!is_plain(d))
 		return 0;
-	done = inner->ops->skip(inner, n);
+	done = EtlSourceSeek(source->inner, n);
 	source->bytes_read += done;
 	return done;
 }
@@ -320,8 +327,7 @@ decode_rewind(EtlSource *source, bool strict)
 	d->out.pos = d->out.len = 0;
 	d->last_fault = -1;
 	d->nfaults = d->asked = 0;
-	fill_raw(d, 4);
-	d->raw.pos = d->mark_len;
+	EtlSourceSkip(source->inner, d->mark_len);
 }
 
 static bool

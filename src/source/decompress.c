@@ -29,7 +29,7 @@ typedef struct Decompressor
 {
 	EtlSource base;
 	MemoryContextCallback callback;
-	const Codec *codec; /* NULL: the bytes are handed on */
+	const Codec *codec;
 	z_stream z;
 	ZSTD_DStream *zstd;
 	bool begun;		 /* the library holds something */
@@ -235,26 +235,6 @@ fill(Decompressor *d)
 	return n > 0;
 }
 
-/* Reads the first bytes, enough to know what they are. */
-static void
-fill_magic(Decompressor *d)
-{
-	while (d->len < MAGIC_LEN && fill(d))
-		;
-}
-
-static size_t
-read_plain(Decompressor *d, char *buf, size_t len)
-{
-	size_t n = Min(d->len - d->pos, len);
-
-	if (n == 0)
-		return EtlSourceRead(d->base.inner, buf, len);
-	memcpy(buf, d->input + d->pos, n);
-	d->pos += n;
-	return n;
-}
-
 /* Unpacks a piece, perhaps an empty one, or gets input for the next; false at the end. */
 static bool
 take_step(Decompressor *d, char *buf, size_t len, size_t *n)
@@ -280,8 +260,9 @@ take_step(Decompressor *d, char *buf, size_t len, size_t *n)
 }
 
 static size_t
-read_compressed(Decompressor *d, char *buf, size_t len)
+decompress_read(EtlSource *source, char *buf, size_t len)
 {
+	Decompressor *d = (Decompressor *) source;
 	size_t n = Min(d->nahead, len);
 
 	memcpy(buf, d->ahead, n);
@@ -292,6 +273,7 @@ read_compressed(Decompressor *d, char *buf, size_t len)
 		if (!take_step(d, buf, len, &n))
 			return 0;
 	}
+	source->bytes_read += n;
 	return n;
 }
 
@@ -301,8 +283,6 @@ decompress_ready(EtlSource *source, int64 until)
 {
 	Decompressor *d = (Decompressor *) source;
 
-	if (d->codec == NULL)
-		return d->pos < d->len || EtlSourceReady(source->inner, until);
 	while (d->nahead == 0)
 	{
 		if (d->pos == d->len && !d->ended && !EtlSourceReady(source->inner, until))
@@ -311,16 +291,6 @@ decompress_ready(EtlSource *source, int64 until)
 			return true;
 	}
 	return true;
-}
-
-static size_t
-decompress_read(EtlSource *source, char *buf, size_t len)
-{
-	Decompressor *d = (Decompressor *) source;
-	size_t n = d->codec != NULL ? read_compressed(d, buf, len) : read_plain(d, buf, len);
-
-	source->bytes_read += n;
-	return n;
 }
 
 static void
@@ -336,8 +306,6 @@ decompress_close(EtlSource *source)
 static void
 begin(Decompressor *d)
 {
-	if (d->codec == NULL)
-		return;
 	d->codec->begin(d);
 	d->begun = true;
 	d->at_start = true;
@@ -351,26 +319,11 @@ decompress_rewind(EtlSource *source, bool strict)
 	decompress_close(source);
 	d->pos = d->len = d->nahead = 0;
 	d->ended = false;
-	fill_magic(d);
 	begin(d);
-}
-
-static uint64
-decompress_skip(EtlSource *source, uint64 n)
-{
-	Decompressor *d = (Decompressor *) source;
-	uint64 done;
-
-	if (d->codec != NULL || d->pos < d->len || source->inner->ops->skip == NULL)
-		return 0;
-	done = source->inner->ops->skip(source->inner, n);
-	source->bytes_read += done;
-	return done;
 }
 
 static const EtlSourceOps decompress_ops = {
 	.read = decompress_read,
-	.skip = decompress_skip,
 	.ready = decompress_ready,
 	.close = decompress_close,
 	.rewind = decompress_rewind,
@@ -382,42 +335,30 @@ close_callback(void *arg)
 	decompress_close((EtlSource *) arg);
 }
 
-/* Settles d->codec from the first bytes. */
-static void
-settle_codec(Decompressor *d)
-{
-	const Magic *magic = find_magic(d->input, d->len);
-
-	if (magic == NULL)
-		return;
-	if (magic->codec == NULL)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("\"%s\" is %s, which is not supported", d->base.name, magic->what),
-						errhint("Unpack it, or compress it by gzip or zstd; save a spreadsheet as "
-								"CSV.")));
-	d->codec = magic->codec;
-}
-
 EtlSource *
 EtlDecompressOpen(EtlSource *inner)
 {
-	Decompressor *d = palloc0(sizeof(Decompressor));
+	char head[MAGIC_LEN];
+	const Magic *magic = find_magic(head, EtlSourcePeek(inner, head, sizeof(head)));
+	Decompressor *d;
 
+	if (magic == NULL)
+		return inner;
+	if (magic->codec == NULL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("\"%s\" is %s, which is not supported", inner->name, magic->what),
+						errhint("Unpack it, or compress it by gzip or zstd; save a spreadsheet as "
+								"CSV.")));
+	d = palloc0(sizeof(Decompressor));
 	d->base.ops = &decompress_ops;
 	d->base.name = inner->name;
 	d->base.inner = inner;
 	d->base.size = -1;
+	d->codec = magic->codec;
 	d->input = palloc(INPUT_SIZE);
 	d->callback.func = close_callback;
 	d->callback.arg = d;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &d->callback);
-	fill_magic(d);
-	settle_codec(d);
-	if (d->codec == NULL)
-	{
-		d->base.size = inner->size;
-		d->base.plain = inner->plain;
-	}
 	begin(d);
 	return &d->base;
 }

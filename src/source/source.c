@@ -1,6 +1,6 @@
 /*
  * source.c
- *		What all sources share: waiting for, closing and rewinding a chain of filters.
+ *		What all sources share: waiting for, closing and rewinding a chain of filters, and a look at its first bytes.
  */
 #include "etl.h"
 
@@ -17,9 +17,43 @@ EtlSourceClose(EtlSource *source)
 bool
 EtlSourceReady(EtlSource *source, int64 until)
 {
-	while (source != NULL && source->ops->ready == NULL)
+	while (source != NULL && source->nhead == 0 && source->ops->ready == NULL)
 		source = source->inner;
-	return source == NULL || source->ops->ready(source, until);
+	return source == NULL || source->nhead > 0 || source->ops->ready(source, until);
+}
+
+/* While bytes wait in the head, bytes_read does not count them; the source's own functions see that it does. */
+size_t
+EtlSourcePeek(EtlSource *source, char *buf, size_t n)
+{
+	size_t got = 1;
+
+	Assert(n <= sizeof(source->head));
+	while (source->nhead < n && got > 0)
+	{
+		source->bytes_read += source->nhead;
+		got = source->ops->read(source, source->head + source->nhead, n - source->nhead);
+		source->nhead += got;
+		source->bytes_read -= source->nhead;
+	}
+	n = Min(n, source->nhead);
+	memcpy(buf, source->head, n);
+	return n;
+}
+
+size_t
+EtlSourceReadHead(EtlSource *source, char *buf, size_t len)
+{
+	size_t n = Min(len, source->nhead);
+
+	memcpy(buf, source->head, n);
+	source->nhead -= n;
+	memmove(source->head, source->head + n, source->nhead);
+	source->bytes_read += n;
+	/* More of what never waits is to be had at once. */
+	if (n < len && source->inner == NULL && source->ops->ready == NULL)
+		n += source->ops->read(source, buf + n, len - n);
+	return n;
 }
 
 /* Whether the whole chain can start again at byte 0. */
@@ -43,7 +77,7 @@ EtlSourceRewind(EtlSource *source, bool strict)
 	if (source->inner != NULL)
 		EtlSourceRewind(source->inner, strict);
 	source->ops->rewind(source, strict);
-	source->bytes_read = 0;
+	source->bytes_read = source->nhead = 0;
 }
 
 void
@@ -53,7 +87,7 @@ EtlSourceSkip(EtlSource *source, uint64 n)
 
 	while (n > 0)
 	{
-		uint64 done = source->ops->skip != NULL ? source->ops->skip(source, n) : 0;
+		uint64 done = EtlSourceSeek(source, n);
 
 		if (done == 0)
 			done = EtlSourceRead(source, scratch, Min(n, sizeof(scratch)));

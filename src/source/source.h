@@ -19,6 +19,8 @@
 #include "etl.h"
 #include "lib/stringinfo.h"
 
+#define ETL_MAX_PEEK 16
+
 typedef struct EtlSource EtlSource;
 
 /* One file, or what one URL holds. */
@@ -108,13 +110,29 @@ struct EtlSource
 		plain; /* a byte of the stream is a byte of what is stored, so a place in it is one there */
 	bool coded;		  /* compressed for the way, on top of what it is said to hold */
 	EtlSource *inner; /* of a filter: the source it reads (owned) */
+	uint8 nhead;	  /* bytes that were looked at and are still to be read */
+	char head[ETL_MAX_PEEK];
 };
+
+extern size_t EtlSourceReadHead(EtlSource *source, char *buf, size_t len);
 
 static inline size_t
 EtlSourceRead(EtlSource *source, char *buf, size_t len)
 {
+	if (unlikely(source->nhead > 0))
+		return EtlSourceReadHead(source, buf, len);
 	return source->ops->read(source, buf, len);
 }
+
+/* Passes over up to n bytes without reading them; 0 if it cannot. */
+static inline uint64
+EtlSourceSeek(EtlSource *source, uint64 n)
+{
+	return source->nhead > 0 || source->ops->skip == NULL ? 0 : source->ops->skip(source, n);
+}
+
+/* Looks at the next n bytes (ETL_MAX_PEEK at most), which stay to be read; returns how many there are. */
+extern size_t EtlSourcePeek(EtlSource *source, char *buf, size_t n);
 
 extern bool EtlSourceReady(EtlSource *source, int64 until);
 extern void EtlSourceClose(EtlSource *source);

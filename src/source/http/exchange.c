@@ -462,7 +462,7 @@ advance(EtlExchange *exchange, int64 until)
 					return false;
 				break;
 			case SENT:
-				if (!wait_for_answer(exchange, EtlHttpArrives, until))
+				if (!wait_for_answer(exchange, EtlHttpHeadReady, until))
 					return false;
 				fault = EtlHttpAwait(exchange->http);
 				if (fault != ETL_HTTP_OK)
@@ -487,7 +487,7 @@ EtlExchangeAwait(EtlExchange *exchange)
 }
 
 bool
-EtlExchangeAnswers(EtlExchange *exchange, int64 until)
+EtlExchangeReady(EtlExchange *exchange, int64 until)
 {
 	return advance(exchange, until);
 }
@@ -499,9 +499,9 @@ EtlExchangeHasBody(const EtlExchange *exchange)
 }
 
 bool
-EtlExchangeBodyArrives(EtlExchange *exchange, int64 until)
+EtlExchangeBodyReady(EtlExchange *exchange, int64 until)
 {
-	return wait_for_answer(exchange, EtlHttpBodyArrives, until);
+	return wait_for_answer(exchange, EtlHttpBodyReady, until);
 }
 
 size_t
@@ -511,7 +511,7 @@ EtlExchangeRead(EtlExchange *exchange, char *buf, size_t len)
 	EtlHttpFault fault;
 
 	Assert(exchange->state == ANSWERED);
-	(void) wait_for_answer(exchange, EtlHttpBodyArrives, ETL_FOREVER);
+	(void) wait_for_answer(exchange, EtlHttpBodyReady, ETL_FOREVER);
 	n = EtlHttpRead(exchange->http, buf, len);
 	fault = EtlHttpGetFault(exchange->http);
 	exchange->received += n;

@@ -53,8 +53,8 @@ extern EtlExchange *EtlExchangeCreate(const EtlTarget *target, EtlHttpStats *sta
 extern void EtlExchangeSend(EtlExchange *exchange, const EtlCall *call);
 extern int EtlExchangeAwait(EtlExchange *exchange);
 /* Waits until Await (or Read, of an answer) would not have to, but not beyond "until"; false if that came first. */
-extern bool EtlExchangeAnswers(EtlExchange *exchange, int64 until);
-extern bool EtlExchangeBodyArrives(EtlExchange *exchange, int64 until);
+extern bool EtlExchangeReady(EtlExchange *exchange, int64 until);
+extern bool EtlExchangeBodyReady(EtlExchange *exchange, int64 until);
 extern bool EtlExchangeHasBody(const EtlExchange *exchange); /* bytes that a read would give */
 
 /* Between 1 and len bytes of the body; 0 at its end, or where it broke off (then EtlExchangeBroke). */

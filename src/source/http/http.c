@@ -653,7 +653,7 @@ is_late_by_us(const EtlHttp *http)
 }
 
 bool
-EtlHttpArrives(EtlHttp *http, int64 until)
+EtlHttpHeadReady(EtlHttp *http, int64 until)
 {
 	do
 	{
@@ -673,12 +673,12 @@ EtlHttpArrives(EtlHttp *http, int64 until)
 EtlHttpFault
 EtlHttpAwait(EtlHttp *http)
 {
-	(void) EtlHttpArrives(http, ETL_FOREVER);
+	(void) EtlHttpHeadReady(http, ETL_FOREVER);
 	return http->head_done ? ETL_HTTP_OK : http->fault;
 }
 
 bool
-EtlHttpBodyArrives(EtlHttp *http, int64 until)
+EtlHttpBodyReady(EtlHttp *http, int64 until)
 {
 	while (http->ring.used == 0 && !http->finished)
 	{
@@ -715,7 +715,7 @@ size_t
 EtlHttpRead(EtlHttp *http, char *buf, size_t len)
 {
 	Assert(len > 0);
-	(void) EtlHttpBodyArrives(http, ETL_FOREVER);
+	(void) EtlHttpBodyReady(http, ETL_FOREVER);
 	len = EtlRingTake(&http->ring, buf, len);
 	if (http->paused && !http->finished && http->ring.used <= http->ring.size / 2)
 		resume(http);

@@ -70,8 +70,8 @@ extern EtlHttp *EtlHttpCreate(void);
 extern void EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request);
 extern EtlHttpFault EtlHttpAwait(EtlHttp *http);
 /* Waits until Await (or Read, of the body) would not have to, but not beyond "until"; false if that came first. */
-extern bool EtlHttpArrives(EtlHttp *http, int64 until);
-extern bool EtlHttpBodyArrives(EtlHttp *http, int64 until);
+extern bool EtlHttpHeadReady(EtlHttp *http, int64 until);
+extern bool EtlHttpBodyReady(EtlHttp *http, int64 until);
 extern bool EtlHttpHasBody(const EtlHttp *http);
 extern size_t EtlHttpRead(EtlHttp *http, char *buf, size_t len);
 /* What there is of the body by "until" (on the clock), or as much as fits into len bytes. */

@@ -290,12 +290,12 @@ http_ready(EtlSource *source, int64 until)
 	{
 		if (http->asked)
 		{
-			if (!EtlExchangeAnswers(http->exchange, until))
+			if (!EtlExchangeReady(http->exchange, until))
 				return false;
 			go_on(http);
 			continue;
 		}
-		if (!EtlExchangeBodyArrives(http->exchange, until))
+		if (!EtlExchangeBodyReady(http->exchange, until))
 			return false;
 		if (!EtlExchangeBroke(http->exchange) || EtlExchangeHasBody(http->exchange))
 			break;
