@@ -11,7 +11,7 @@
 
 #include "catalog/pg_type.h"
 #include "format/header.h"
-#include "scan/convert/convert.h"
+#include "scan/infer.h"
 #include "scan/json_infer.h"
 #include "source/utf8.h"
 #include "utils/builtins.h"
@@ -52,15 +52,6 @@ EtlJsonProposalCreate(void)
  *	Values
  * ---------------------------------------------------------------- */
 
-static bool
-has_form(Oid type, const char *s, size_t len)
-{
-	EtlFastConverter fast = EtlFastConverterFor(type, -1);
-	Datum value;
-
-	return fast != NULL && fast(s, len, -1, &value);
-}
-
 static int
 form_of(const EtlJsonItem *item, const EtlJsonToken *token)
 {
@@ -75,13 +66,13 @@ form_of(const EtlJsonItem *item, const EtlJsonToken *token)
 		case ETL_JSON_TRUE:
 			return SEEN_BOOLEAN;
 		case ETL_JSON_NUMBER:
-			return has_form(INT8OID, s, len) ? SEEN_INTEGER : SEEN_NUMBER;
+			return EtlHasProposedForm(INT8OID, s, len) ? SEEN_INTEGER : SEEN_NUMBER;
 		case ETL_JSON_STRING:
-			if (has_form(DATEOID, s, len))
+			if (EtlHasProposedForm(DATEOID, s, len))
 				return SEEN_DATE;
-			if (has_form(TIMESTAMPTZOID, s, len))
+			if (EtlHasProposedForm(TIMESTAMPTZOID, s, len))
 				return SEEN_TIME;
-			return has_form(UUIDOID, s, len) ? SEEN_UUID : SEEN_TEXT;
+			return EtlHasProposedForm(UUIDOID, s, len) ? SEEN_UUID : SEEN_TEXT;
 		default:
 			return SEEN_JSON;
 	}
