@@ -633,10 +633,11 @@ CREATE TABLE etl_catalog.checkpoints (
     part text NOT NULL,                 -- of the source: a file, ...
     position text NOT NULL,             -- in it, as the reader of that source writes it
     skipped bigint NOT NULL,            -- records behind that position which are done, too
+    missing_since timestamptz,          -- when a run first did not find the file any more
     PRIMARY KEY (pipeline, part)
 );
 COMMENT ON TABLE etl_catalog.checkpoints
-    IS 'how far pipelines have come in each part of their sources; dumped: yes; purged: by etl_reset and etl_drop_pipeline; seen by: nobody';
+    IS 'how far pipelines have come in each part of their sources; dumped: yes; purged: after etl.retention once the file is gone, by etl_reset and etl_drop_pipeline; seen by: nobody';
 
 CREATE TABLE etl_catalog.watermarks (
     pipeline bigint PRIMARY KEY,
@@ -673,7 +674,8 @@ CREATE TABLE etl_catalog.runs (
     sqlstate text,
     message text
 );
-CREATE INDEX ON etl_catalog.runs (pipeline, id);
+/* The latest of a pipeline: by an order that no other index has, for the primary key would read the runs of all others. */
+CREATE INDEX ON etl_catalog.runs (pipeline, (-id));
 CREATE INDEX ON etl_catalog.runs (pipeline, started_at);               -- for etl.retention
 CREATE INDEX ON etl_catalog.runs (pipeline) WHERE state = 'running';
 COMMENT ON TABLE etl_catalog.runs
@@ -738,7 +740,8 @@ CREATE TABLE etl_catalog.dead_letters (
     resolved_by bigint                  -- run
 );
 CREATE INDEX ON etl_catalog.dead_letters (pipeline, id);
-CREATE INDEX ON etl_catalog.dead_letters (pipeline) WHERE resolved_at IS NULL; -- for @extschema@.etl_status and @extschema@.etl_metrics to count
+CREATE INDEX ON etl_catalog.dead_letters (pipeline, resolved_at) WHERE resolved_at IS NOT NULL; -- for etl.retention
+CREATE INDEX ON etl_catalog.dead_letters (pipeline, id) WHERE resolved_at IS NULL; -- for @extschema@.etl_status and @extschema@.etl_metrics to count
 COMMENT ON TABLE etl_catalog.dead_letters
     IS 'records that could not be loaded; dumped: no; purged: after etl.retention once resolved, by etl_purge and etl_drop_pipeline; seen by: owner';
 
@@ -864,7 +867,7 @@ SELECT p.name AS pipeline, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHE
     s.schedule, s.timezone, s.after, s.watch,
     CASE WHEN p.enabled AND o.obstacle IS NULL THEN least(s.next_run, s.retry_at) END AS next_run,
     CASE WHEN p.enabled AND s.not_before > pg_catalog.now() THEN s.not_before END AS not_before,
-    s.failures, s.skipped,
+    s.failures, s.retries, s.skipped,
     CASE WHEN pg_catalog.pg_has_role(p.owner, 'USAGE')
         THEN nullif(pg_catalog.concat_ws('; ', s.reason, s.blocked, o.obstacle, CASE WHEN NOT p.accepted
             THEN 'another role wrote it, and its owner has not resumed it since' END), '') END AS reason,
@@ -882,7 +885,7 @@ FROM etl_catalog.pipelines p
     LEFT JOIN etl_catalog.watermarks w ON w.pipeline = p.id
     LEFT JOIN LATERAL (SELECT l.id AS run, l.started_at, l.finished_at,
             etl_catalog.state_of(l.id, p.id, l.state) AS state
-        FROM etl_catalog.runs l WHERE l.pipeline = p.id ORDER BY l.id DESC LIMIT 1) r ON true
+        FROM etl_catalog.runs l WHERE l.pipeline = p.id ORDER BY -l.id LIMIT 1) r ON true
 WHERE pg_catalog.pg_has_role(p.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW @extschema@.etl_status IS 'a line per pipeline: what it does and how its last run ended';
 
@@ -1334,6 +1337,7 @@ BEGIN
             ('etl_status', 'next_run', 'by the schedule, or by another try after a failure; NULL: nothing will start it by time'),
             ('etl_status', 'not_before', 'until when it waits after failures'),
             ('etl_status', 'failures', 'in a row, of scheduled runs; tries between two times of the schedule count once'),
+            ('etl_status', 'retries', 'tries since the last time of the schedule, of a run that failed then'),
             ('etl_status', 'skipped', 'times of the schedule at which the run before was still under way, or waited for a worker'),
             ('etl_status', 'reason', 'of the latest failure, why it is paused, or why nothing starts it'),
             ('etl_status', 'last_run', 'number of the last run'),

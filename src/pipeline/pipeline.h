@@ -110,9 +110,6 @@ extern void EtlPipelineInit(void);
  */
 extern const char *(*EtlSchedulerObstacle)(const char **hint);
 
-/* Whether launcher and workers can be there, to run pipelines by themselves. */
-extern bool EtlIsPreloaded;
-
 /* After a run: in how many ms a last record that it held back will count; 0: none was held back. */
 extern int64 EtlSettlesIn;
 

@@ -14,7 +14,6 @@
 int EtlSettleTime = 10000;
 int EtlRetention = 30 * 24 * 60;
 int EtlMaxWorkers = 4;
-bool EtlIsPreloaded = false;
 const char *(*EtlSchedulerObstacle)(const char **hint);
 
 static int max_workers_per_role = 0;
@@ -30,7 +29,6 @@ EtlMaxRunsOf(Oid role)
 void
 EtlPipelineInit(void)
 {
-	EtlIsPreloaded = process_shared_preload_libraries_in_progress;
 	DefineCustomIntVariable(
 		"etl.drain_timeout", "Sets how long a batch in hand may take when the server shuts down.",
 		"A batch that takes longer is rolled back; the next run reads it again.", &EtlDrainTimeout,

@@ -2,8 +2,8 @@
  * triggers.c
  *		What makes a pipeline run: its times, another try, files, other pipelines.
  *
- * Each is a row of EtlTriggers.  A new one is a row there, members of EtlScheduled and EtlScheduleDefinition with their
- * columns (pipeline/catalog/schedules.c), and a column and two arguments in the SQL script.
+ * Each is a row of EtlTriggers.  A new one is a row there, a row of ETL_SCHEDULE_OPTIONS and one of ETL_TRIGGER_TIMES
+ * (pipeline/catalog/schedules.h), and columns and arguments of these names in the SQL script.
  */
 #include "etl.h"
 
@@ -80,7 +80,7 @@ retry_answer(EtlDue *due, TimestampTz now)
 static TimestampTz
 files_call_at(const EtlDue *due, TimestampTz now)
 {
-	return due->row->files_at;
+	return due->row->watch ? due->row->files_at : 0;
 }
 
 static void

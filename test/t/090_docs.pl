@@ -112,11 +112,13 @@ sub run_sql
 	return ($? >> 8, $out, $err);
 }
 
-# Without the padding and the footer, which are psql's, and blank lines.
+# Without the padding and the footer, which are psql's, and blank lines; and without what only says that etl.databases does
+# not list the database, so that no run comes between the blocks.
 sub plain
 {
 	my ($text) = @_;
 
+	$text =~ s/^WARNING:.*does not run by itself\n(?:(?:DETAIL|HINT):.*\n)*//mg;
 	$text =~ s/[ \t]+/ /g;
 	$text =~ s/\Q$root\E//g;
 	$text =~ s/-{2,}/-/g;

@@ -57,10 +57,17 @@ typedef struct EtlCheckpoint
 	char *part;
 	char *position;
 	int64 skipped;
+	TimestampTz missing_since; /* 0: it was there when it was last looked for */
+	bool asked_for;			   /* by this run; not stored */
 } EtlCheckpoint;
 
-extern List *EtlCatalogCheckpoints(int64 pipeline); /* of EtlCheckpoint * */
+extern List *
+EtlCatalogCheckpoints(int64 pipeline); /* of EtlCheckpoint *, by part in the order of strcmp() */
 extern void EtlCatalogSetCheckpoint(int64 pipeline, const EtlCheckpoint *checkpoint);
+/* Parts that are not there any more, or are there again. */
+extern void EtlCatalogSetMissing(int64 pipeline, List *parts, bool missing);
+/* Removes the checkpoints of those that have been missing for so many minutes. */
+extern void EtlCatalogForgetMissing(int64 pipeline, int minutes);
 
 /* Watermarks; NULL: none.  at: the same as a time, for etl_status; infinity: it is none. */
 extern char *EtlCatalogWatermark(int64 pipeline, bool pending);
@@ -104,7 +111,7 @@ extern void EtlCatalogResolve(int64 letter, int64 run);
 extern void EtlCatalogResolveBefore(int64 pipeline, int64 run);
 extern void EtlCatalogFailedAgain(int64 letter, EtlFailedStage stage, const char *sqlstate,
 								  const char *message, const char *detail);
-/* Removes old runs and resolved dead letters, or open ones, too. */
-extern int64 EtlCatalogPurge(int64 pipeline, const char *age, bool open);
+/* Removes old runs and resolved dead letters, or open ones, too; of each no more than "most", the oldest first; 0: all. */
+extern int64 EtlCatalogPurge(int64 pipeline, const char *age, bool open, int64 most);
 
 #endif /* ETL_CATALOG_H */

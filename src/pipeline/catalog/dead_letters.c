@@ -117,16 +117,19 @@ EtlCatalogFailedAgain(int64 letter, EtlFailedStage stage, const char *sqlstate, 
 }
 
 int64
-EtlCatalogPurge(int64 pipeline, const char *age, bool open)
+EtlCatalogPurge(int64 pipeline, const char *age, bool open, int64 most)
 {
 	static EtlSql statement = {
-		"WITH r AS (DELETE FROM etl_catalog.runs WHERE pipeline = $1 AND state <> 'running' "
-		"AND started_at < now() - $2::interval RETURNING 1), "
-		"d AS (DELETE FROM etl_catalog.dead_letters WHERE pipeline = $1 "
-		"AND (resolved_at < now() - $2::interval "
-		"OR $3 AND resolved_at IS NULL AND last_at < now() - $2::interval) RETURNING 1) "
-		"SELECT (SELECT count(*) FROM r) + (SELECT count(*) FROM d)"};
+		"WITH r AS (DELETE FROM etl_catalog.runs WHERE id IN (SELECT id FROM etl_catalog.runs "
+		"WHERE pipeline = $1 AND state <> 'running' AND started_at < now() - $2::interval "
+		"ORDER BY started_at LIMIT nullif($4, 0)) RETURNING 1), "
+		"d AS (DELETE FROM etl_catalog.dead_letters WHERE id IN (SELECT id FROM etl_catalog.dead_letters "
+		"WHERE pipeline = $1 AND resolved_at < now() - $2::interval "
+		"ORDER BY resolved_at LIMIT nullif($4, 0)) RETURNING 1), "
+		"o AS (DELETE FROM etl_catalog.dead_letters WHERE $3 AND pipeline = $1 "
+		"AND resolved_at IS NULL AND last_at < now() - $2::interval RETURNING 1) "
+		"SELECT (SELECT count(*) FROM r) + (SELECT count(*) FROM d) + (SELECT count(*) FROM o)"};
 
-	return EtlSqlRunForBigint(
-		&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(age), EtlValueBoolean(open)));
+	return EtlSqlRunForBigint(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(age),
+													 EtlValueBoolean(open), EtlValueBigint(most)));
 }

@@ -169,13 +169,14 @@ static const EtlSqlColumn checkpoint_columns[] = {
 	{"part", ETL_SQL_TEXT, offsetof(EtlCheckpoint, part)},
 	{"position", ETL_SQL_TEXT, offsetof(EtlCheckpoint, position)},
 	{"skipped", ETL_SQL_BIGINT, offsetof(EtlCheckpoint, skipped)},
+	{"missing_since", ETL_SQL_TIME, offsetof(EtlCheckpoint, missing_since), .nullable = true},
 };
 
 List *
 EtlCatalogCheckpoints(int64 pipeline)
 {
-	static EtlSql statement = {"SELECT part, position, skipped FROM etl_catalog.checkpoints "
-							   "WHERE pipeline = $1 ORDER BY part"};
+	static EtlSql statement = {"SELECT * FROM etl_catalog.checkpoints "
+							   "WHERE pipeline = $1 ORDER BY part COLLATE \"C\""};
 
 	return EtlSqlSelect(&statement, ETL_VALUES(EtlValueBigint(pipeline)), checkpoint_columns,
 						lengthof(checkpoint_columns), sizeof(EtlCheckpoint));
@@ -185,14 +186,35 @@ void
 EtlCatalogSetCheckpoint(int64 pipeline, const EtlCheckpoint *checkpoint)
 {
 	static EtlSql statement = {
-		"INSERT INTO etl_catalog.checkpoints (pipeline, part, position, skipped) "
-		"VALUES ($1, $2, $3, $4) ON CONFLICT (pipeline, part) "
-		"DO UPDATE SET position = excluded.position, skipped = excluded.skipped"};
+		"INSERT INTO etl_catalog.checkpoints (pipeline, part, position, skipped, missing_since) "
+		"VALUES ($1, $2, $3, $4, $5) ON CONFLICT (pipeline, part) "
+		"DO UPDATE SET (position, skipped, missing_since) "
+		"= (excluded.position, excluded.skipped, excluded.missing_since)"};
 
 	(void) EtlSqlRun(
 		&statement,
 		ETL_VALUES(EtlValueBigint(pipeline),
 				   EtlValueStruct(checkpoint_columns, lengthof(checkpoint_columns), checkpoint)));
+}
+
+void
+EtlCatalogSetMissing(int64 pipeline, List *parts, bool missing)
+{
+	static EtlSql statement = {"UPDATE etl_catalog.checkpoints "
+							   "SET missing_since = CASE WHEN $3 THEN now() END "
+							   "WHERE pipeline = $1 AND part = ANY ($2)"};
+
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueTexts(parts),
+											EtlValueBoolean(missing)));
+}
+
+void
+EtlCatalogForgetMissing(int64 pipeline, int minutes)
+{
+	static EtlSql statement = {"DELETE FROM etl_catalog.checkpoints WHERE pipeline = $1 "
+							   "AND missing_since < now() - make_interval(mins => $2::int)"};
+
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(minutes)));
 }
 
 char *

@@ -13,20 +13,16 @@
  *	Definitions
  * ---------------------------------------------------------------- */
 
-#define MEMBER(name, type, ...)                                         \
-	{                                                                   \
-#name, type, offsetof(EtlScheduleDefinition, name), __VA_ARGS__ \
-	}
+#define OPTION(ctype, name, type) {#name, type, offsetof(EtlScheduleDefinition, name)},
 
-#define OPTIONS                                                                                   \
-	MEMBER(schedule, ETL_SQL_TEXT), MEMBER(timezone, ETL_SQL_TEXT), MEMBER(after, ETL_SQL_TEXTS), \
-		MEMBER(watch, ETL_SQL_BOOLEAN), MEMBER(max_failures, ETL_SQL_INT)
-
-const EtlSqlColumn EtlScheduleOptions[] = {OPTIONS};
+const EtlSqlColumn EtlScheduleOptions[] = {ETL_SCHEDULE_OPTIONS(OPTION)};
 const int EtlScheduleOptionCount = lengthof(EtlScheduleOptions);
 
-static const EtlSqlColumn definition_columns[] = {MEMBER(pipeline, ETL_SQL_BIGINT), OPTIONS,
-												  MEMBER(watched, ETL_SQL_TEXT)};
+static const EtlSqlColumn definition_columns[] = {
+	ETL_SCHEDULE_OPTIONS(OPTION){"pipeline", ETL_SQL_BIGINT,
+								 offsetof(EtlScheduleDefinition, pipeline)},
+	{"watched", ETL_SQL_TEXT, offsetof(EtlScheduleDefinition, watched)},
+};
 
 EtlScheduleDefinition *
 EtlScheduleRead(int64 pipeline)
@@ -48,8 +44,7 @@ EtlScheduleStore(const EtlScheduleDefinition *definition)
 	if (statement.text == NULL)
 		statement.text = EtlSqlKeep(psprintf(
 			"INSERT INTO etl_catalog.schedules (%1$s) VALUES (%2$s) ON CONFLICT (pipeline) "
-			"DO UPDATE SET (%1$s, next_run, retry_at, not_before, files_at) = (%2$s, NULL, NULL, NULL, "
-			"CASE WHEN excluded.watch THEN schedules.files_at END)",
+			"DO UPDATE SET (%1$s, next_run, retry_at, not_before) = (%2$s, NULL, NULL, NULL)",
 			EtlSqlNames(definition_columns, n), EtlSqlParameters(definition_columns, n, 1)));
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueStruct(definition_columns, n, definition)));
 }
@@ -83,14 +78,17 @@ EtlScheduleAdopt(void)
 	{                                                          \
 #name, type, offsetof(EtlScheduled, name), __VA_ARGS__ \
 	}
-#define TIME(name) SCHEDULED(name, ETL_SQL_TIME, .nullable = true)
+#define TIME(name) SCHEDULED(name, ETL_SQL_TIME, .nullable = true),
+#define SCHEDULED_OPTION(ctype, name, type) SCHEDULED(name, type),
 
 /* What the scheduler writes. */
-#define WRITTEN                                                                                  \
-	SCHEDULED(state, ETL_SQL_WORD, &EtlScheduleStateWords), TIME(next_run), TIME(retry_at),      \
-		TIME(not_before), TIME(files_at), TIME(waiting_since), SCHEDULED(failures, ETL_SQL_INT), \
-		SCHEDULED(retries, ETL_SQL_INT), SCHEDULED(skipped, ETL_SQL_BIGINT),                     \
-		SCHEDULED(last_run, ETL_SQL_BIGINT), SCHEDULED(reason, ETL_SQL_TEXT),                    \
+#define WRITTEN                                                                               \
+	ETL_TRIGGER_TIMES(TIME)                                                                   \
+	TIME(not_before)                                                                          \
+	TIME(waiting_since)                                                                       \
+	SCHEDULED(state, ETL_SQL_WORD, &EtlScheduleStateWords), SCHEDULED(failures, ETL_SQL_INT), \
+		SCHEDULED(retries, ETL_SQL_INT), SCHEDULED(skipped, ETL_SQL_BIGINT),                  \
+		SCHEDULED(last_run, ETL_SQL_BIGINT), SCHEDULED(reason, ETL_SQL_TEXT),                 \
 		SCHEDULED(blocked, ETL_SQL_TEXT)
 
 static const EtlSqlColumn written_columns[] = {WRITTEN};
@@ -102,13 +100,7 @@ static const EtlSqlColumn scheduled_columns[] = {
 	SCHEDULED(enabled, ETL_SQL_BOOLEAN),
 	SCHEDULED(is_copy, ETL_SQL_BOOLEAN),
 	SCHEDULED(obstacle, ETL_SQL_TEXT),
-	SCHEDULED(schedule, ETL_SQL_TEXT),
-	SCHEDULED(timezone, ETL_SQL_TEXT),
-	SCHEDULED(after, ETL_SQL_TEXTS),
-	SCHEDULED(watch, ETL_SQL_BOOLEAN),
-	SCHEDULED(max_failures, ETL_SQL_INT),
-	SCHEDULED(retry, ETL_SQL_INTERVAL),
-	SCHEDULED(is_running, ETL_SQL_BOOLEAN),
+	ETL_SCHEDULE_OPTIONS(SCHEDULED_OPTION) SCHEDULED(is_running, ETL_SQL_BOOLEAN),
 	SCHEDULED(after_ready, ETL_SQL_BOOLEAN),
 	SCHEDULED(after_missing, ETL_SQL_TEXT),
 	SCHEDULED(run, ETL_SQL_BIGINT),
@@ -142,8 +134,8 @@ EtlScheduleList(void)
 		"LEFT JOIN etl_catalog.totals t ON t.pipeline = p.id "
 		"LEFT JOIN pg_catalog.pg_roles a ON a.oid = p.owner::oid "
 		"LEFT JOIN LATERAL (SELECT l.id, l.state, l.sqlstate, l.message, l.started_at "
-		"	FROM etl_catalog.runs l WHERE l.pipeline = p.id AND l.id > s.last_run AND l.kind = 'load' "
-		"	ORDER BY l.id DESC LIMIT 1) r ON true "
+		"	FROM etl_catalog.runs l WHERE l.pipeline = p.id AND -l.id < -s.last_run AND l.kind = 'load' "
+		"	ORDER BY -l.id LIMIT 1) r ON true "
 		"FOR NO KEY UPDATE OF s, p SKIP LOCKED"};
 
 	return EtlSqlSelect(&statement, ETL_NO_VALUES, scheduled_columns, lengthof(scheduled_columns),

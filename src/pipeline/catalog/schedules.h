@@ -12,27 +12,48 @@
 #include "pipeline/catalog/sql.h"
 
 /*
- * What users set.  A pipeline without schedule, "after" and "watch" has no row.  A new option is a member here, a row of
- * EtlScheduleOptions and a column and two arguments in the SQL script.
+ * What users set: arguments and columns of these names.
+ *
+ * schedule		NULL: none
+ * after		of char *, names of pipelines
+ * retry		after a failure that may pass; of no length: only by the schedule
  */
+#define ETL_SCHEDULE_OPTIONS(OPTION)       \
+	OPTION(char *, schedule, ETL_SQL_TEXT) \
+	OPTION(char *, timezone, ETL_SQL_TEXT) \
+	OPTION(List *, after, ETL_SQL_TEXTS)   \
+	OPTION(bool, watch, ETL_SQL_BOOLEAN)   \
+	OPTION(int, max_failures, ETL_SQL_INT) \
+	OPTION(EtlInterval, retry, ETL_SQL_INTERVAL)
+
+/*
+ * When triggers (scheduler/triggers.c) call for a run: columns that the scheduler writes; 0: they do not.
+ *
+ * next_run		by the schedule
+ * retry_at		a run that failed is tried again
+ * files_at		since when files call for one, or from when on they will
+ */
+#define ETL_TRIGGER_TIMES(TIME) \
+	TIME(next_run)              \
+	TIME(retry_at)              \
+	TIME(files_at)
+
+#define MEMBER(ctype, name, type) ctype name;
+#define TIME(name) TimestampTz name;
+
+/* A pipeline without schedule, "after" and "watch" has no row. */
 typedef struct EtlScheduleDefinition
 {
 	int64 pipeline;
-	char *schedule; /* NULL: none */
-	char *timezone;
-	List *after; /* of char *, names of pipelines */
-	bool watch;
-	int max_failures;
-	EtlInterval retry; /* after a failure that may pass; of no length: only by the schedule */
-	char *watched;	   /* path or pattern; NULL: it does not watch */
+	ETL_SCHEDULE_OPTIONS(MEMBER)
+	char *watched; /* path or pattern; NULL: it does not watch */
 } EtlScheduleDefinition;
 
 extern const EtlSqlColumn EtlScheduleOptions[];
 extern const int EtlScheduleOptionCount;
 
 /*
- * A pipeline with a schedule, as the scheduler sees it.  Times are 0 where there is none.  What triggers add is a member
- * here, and a row of a table in schedules.c.
+ * A pipeline with a schedule, as the scheduler sees it.  Times are 0 where there is none.
  */
 typedef struct EtlScheduled
 {
@@ -43,20 +64,12 @@ typedef struct EtlScheduled
 	bool is_copy;	/* of a pipeline of another database: it is left alone */
 	char *obstacle; /* why its owner cannot connect, or NULL */
 
-	/* what users say */
-	char *schedule;
-	char *timezone;
-	List *after;
-	bool watch;
-	int max_failures;
-	EtlInterval retry;
+	ETL_SCHEDULE_OPTIONS(MEMBER)
 
 	/* what the scheduler has made of that */
 	EtlScheduleState state;
-	TimestampTz next_run;
-	TimestampTz retry_at;	/* when a run that failed is tried again */
+	ETL_TRIGGER_TIMES(TIME)
 	TimestampTz not_before; /* nothing begins until then */
-	TimestampTz files_at;	/* since when files call for a run, or from when on they will */
 	TimestampTz waiting_since;
 	int failures; /* in a row, of runs that came at their times */
 	int retries;  /* since then */
@@ -75,6 +88,9 @@ typedef struct EtlScheduled
 	char *run_sqlstate;
 	char *run_message;
 } EtlScheduled;
+
+#undef MEMBER
+#undef TIME
 
 /* Those that nobody else is changing at this moment; they are locked. */
 extern List *EtlScheduleList(void);

@@ -579,5 +579,5 @@ etl_purge(PG_FUNCTION_ARGS)
 	if (ms > OLDEST_MS)
 		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 						errmsg("older_than must be at most 1000 years")));
-	PG_RETURN_INT64(EtlCatalogPurge(pipeline->id, age, PG_GETARG_BOOL(2)));
+	PG_RETURN_INT64(EtlCatalogPurge(pipeline->id, age, PG_GETARG_BOOL(2), 0));
 }

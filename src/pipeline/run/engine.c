@@ -23,6 +23,7 @@
 #include "pipeline/run/commit.h"
 #include "pipeline/run/ending.h"
 #include "pipeline/run/engine.h"
+#include "pipeline/run/forget.h"
 #include "pipeline/run/lock.h"
 #include "pipeline/run/report.h"
 #include "pipeline/run/transaction.h"
@@ -259,15 +260,16 @@ load_deferred(EtlBatchLoad *load)
  * ---------------------------------------------------------------- */
 
 static void
-finish_run(const EtlRun *run)
+finish_run(const EtlReading *reading)
 {
+	const EtlRun *run = reading->run;
+
 	EtlBegin();
 	if (run->kind == ETL_RUN_LOAD)
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &run->counters);
 	EtlCatalogEndRun(run->id, ETL_RUN_SUCCEEDED, NULL, NULL);
-	if (EtlRetention > 0)
-		(void) EtlCatalogPurge(run->pipeline->id, psprintf("%d minutes", EtlRetention), false);
+	EtlForget(reading);
 	EtlCommit(run);
 	EtlReportEnd(ETL_RUN_SUCCEEDED, 0);
 }
@@ -350,7 +352,7 @@ execute_run(EtlReading *reading)
 		load_source(load);
 		load_deferred(load);
 	}
-	finish_run(reading->run);
+	finish_run(reading);
 }
 
 void

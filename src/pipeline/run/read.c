@@ -41,17 +41,25 @@ int64 EtlSettlesIn = 0;
  *	Where earlier runs stopped
  * ---------------------------------------------------------------- */
 
-static const EtlCheckpoint *
+/* They are in the order of strcmp(). */
+static EtlCheckpoint *
 find_checkpoint(const EtlReading *reading, const char *part)
 {
-	ListCell *lc;
+	int low = 0;
+	int high = list_length(reading->checkpoints);
 
-	foreach (lc, reading->checkpoints)
+	while (low < high)
 	{
-		const EtlCheckpoint *checkpoint = lfirst(lc);
+		int middle = (low + high) / 2;
+		EtlCheckpoint *checkpoint = list_nth(reading->checkpoints, middle);
+		int order = strcmp(checkpoint->part, part);
 
-		if (strcmp(checkpoint->part, part) == 0)
+		if (order == 0)
 			return checkpoint;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
 	return NULL;
 }
@@ -59,8 +67,10 @@ find_checkpoint(const EtlReading *reading, const char *part)
 static const char *
 find_position(void *arg, const char *part)
 {
-	const EtlCheckpoint *checkpoint = find_checkpoint(arg, part);
+	EtlCheckpoint *checkpoint = find_checkpoint(arg, part);
 
+	if (checkpoint != NULL)
+		checkpoint->asked_for = true;
 	return checkpoint != NULL ? checkpoint->position : NULL;
 }
 
@@ -111,7 +121,8 @@ EtlReadingCheckpoints(const EtlReading *reading, int to)
 		if (next != NULL && next->record <= to && strcmp(next->part, mark->part) == 0)
 			continue;
 		checkpoint = palloc(sizeof(EtlCheckpoint));
-		*checkpoint = (EtlCheckpoint){mark->part, mark->position, mark->skipped};
+		*checkpoint = (EtlCheckpoint){
+			.part = mark->part, .position = mark->position, .skipped = mark->skipped};
 		if (next == NULL || next->record > to)
 			checkpoint->skipped += to - mark->record;
 		checkpoints = lappend(checkpoints, checkpoint);

@@ -17,6 +17,7 @@
  *		isolate		... in attempts, when a row is at fault
  *		again		dead letters as the records of a batch
  *		commit		dead letters, counters, checkpoint, watermark	in the same transaction
+ *		forget		what a run removes behind itself
  *		engine		the phases of a run
  */
 #ifndef ETL_RUN_H
