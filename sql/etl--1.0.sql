@@ -554,6 +554,9 @@ COMMENT ON FUNCTION @extschema@.etl_api_explain IS 'what one answer of a paged A
 /*
  * The second form of the functions that stream rows: row_type is a NULL of the composite type whose columns they have, as in
  * etl_csv(NULL::orders, '/data/orders.csv').  The other arguments are the same.
+ *
+ * And the twins of both forms by which sources of pipelines are looked up (pipeline/source_call.c).  Nobody may call
+ * these.
  */
 DO $do$
 DECLARE
@@ -570,6 +573,15 @@ AS 'MODULE_PATHNAME', '%1$s'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 COMMENT ON FUNCTION @extschema@.%1$I(row_type anyelement, %3$s) IS %4$L
 $f$, f.name, f.arguments, f.signature, f.comment || ', with the columns of a composite type');
+        EXECUTE format($f$
+CREATE FUNCTION etl_internal.%1$s_source(%2$s) RETURNS SETOF record
+AS 'MODULE_PATHNAME', '%1$s' LANGUAGE C STABLE PARALLEL RESTRICTED;
+CREATE FUNCTION etl_internal.%1$s_source(row_type anyelement, %2$s) RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', '%1$s' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION etl_internal.%1$s_source(%3$s) IS 'stands for %1$s in sources of pipelines';
+COMMENT ON FUNCTION etl_internal.%1$s_source(row_type anyelement, %3$s) IS 'stands for %1$s in sources of pipelines';
+REVOKE EXECUTE ON FUNCTION etl_internal.%1$s_source(%3$s), etl_internal.%1$s_source(row_type anyelement, %3$s) FROM PUBLIC
+$f$, f.name, f.arguments, f.signature);
     END LOOP;
 END $do$;
 

@@ -128,8 +128,21 @@ CREATE FUNCTION public.etl_count_new() RETURNS boolean LANGUAGE sql AS 'SELECT f
 SELECT etl_create_pipeline('beside', source => $$etl_csv('etl_tmp/security.csv') AS t(id bigint, name text)$$,
 	target => 'evil.target', key => '{id}');
 CALL etl_run('beside');
+-- So are those of what is its source, whatever calls they make ambiguous.
+CREATE TYPE evil.row AS (id bigint, name text);
+SELECT etl_alter_pipeline('beside', source => $$public.etl_csv(NULL::evil.row, source => 'etl_tmp/security.csv')$$);
+CREATE FUNCTION public.etl_csv(source text) RETURNS SETOF record LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION public.etl_csv(row_type evil.row, source text) RETURNS SETOF evil.row LANGUAGE sql AS 'SELECT row_type';
+SELECT count(*) FROM etl_csv('etl_tmp/security.csv') AS t(id bigint, name text);
+SELECT etl_reset('beside');
+CALL etl_run('beside');
+SELECT etl_alter_pipeline('beside', source => $$etl_csv('etl_tmp/security.csv', header => true) AS t(id bigint, name text)$$);
+SELECT etl_alter_pipeline('beside', source => $$etl_csv('etl_tmp/security.csv') AS t(id bigint, name text)$$), etl_reset('beside');
+CALL etl_run('beside');
+SELECT etl_alter_pipeline('beside', source => $$etl_csv('etl_tmp/security.csv', heder => true) AS t(id bigint, name text)$$);
+SELECT etl_internal.etl_csv_source('etl_tmp/security.csv');
 SELECT etl_drop_pipeline('beside');
-DROP FUNCTION public.etl_batch(int), public.etl_batch(), public.etl_emitted(), public.etl_count_new();
+DROP FUNCTION public.etl_batch(int), public.etl_batch(), public.etl_emitted(), public.etl_count_new(), public.etl_csv(text), public.etl_csv(evil.row, text);
 CREATE FUNCTION etl_internal.etl_batch(int DEFAULT 0) RETURNS SETOF record LANGUAGE sql AS 'SELECT 1';
 RESET ROLE;
 REVOKE CREATE ON SCHEMA public FROM regress_etl_mallory;

@@ -21,6 +21,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parser.h"
 #include "pipeline/define/check.h"
+#include "pipeline/source_call.h"
 #include "pipeline/watch.h"
 #include "scan/scan.h"
 #include "utils/acl.h"
@@ -158,7 +159,7 @@ TupleDesc
 EtlCheckSource(const EtlPipeline *pipeline, const char *text, char **files)
 {
 	SelectStmt *select = parse_select(text, "the source of a pipeline, put behind FROM,");
-	Planned planned;
+	Query *query;
 	RangeTblEntry *rte;
 	const EtlScanKind *kind = NULL;
 	Node *call = NULL;
@@ -172,8 +173,10 @@ EtlCheckSource(const EtlPipeline *pipeline, const char *text, char **files)
 				 errmsg("the source of a pipeline must be one function call with its columns"),
 				 errhint("As in etl_csv('orders.csv') AS t(id bigint, name text). What is "
 						 "to be done with the rows goes into the query.")));
-	planned = plan_statement(text);
-	rte = linitial_node(RangeTblEntry, planned.query->rtable);
+	query = EtlAnalyzeSource(text);
+	(void) check_functions((Node *) query, NULL);
+	EtlCheckPermissions(EtlPlanSource(query, text));
+	rte = linitial_node(RangeTblEntry, query->rtable);
 	if (rte->rtekind == RTE_FUNCTION && list_length(rte->functions) == 1)
 		call = linitial_node(RangeTblFunction, rte->functions)->funcexpr;
 	if (call != NULL && IsA(call, FuncExpr))
@@ -188,7 +191,7 @@ EtlCheckSource(const EtlPipeline *pipeline, const char *text, char **files)
 				 errmsg("the source of a pipeline must be a call of %s", EtlScanSources("or")),
 				 errhint("Name the function itself, not one that calls it.")));
 	check_source_options(kind, (FuncExpr *) call, files);
-	return planned.desc;
+	return ExecCleanTypeFromTL(query->targetList);
 }
 
 /* ----------------------------------------------------------------
