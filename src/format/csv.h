@@ -42,6 +42,9 @@ typedef struct EtlCsvDialect
 	char escape;		 /* inside quotes: takes the next quote or escape literally */
 	const char *comment; /* lines that begin with it are passed over; NULL: none */
 	int comment_len;
+	bool
+		strict_quotes; /* a quote in a bare field, or text behind a closing quote, is a defect of its line */
+	bool sets_aside;  /* a quote that is never closed is a defect of its line, and not the end */
 	int64 skip_lines; /* physical lines to pass over first, whatever is in them */
 	int encoding;	  /* of the bytes, one that a server can have: what they are checked against */
 	size_t max_field_size; /* bytes of one raw field; more is fatal (ETL_CSV_FIELD_TOO_LONG) */
@@ -64,6 +67,12 @@ typedef enum EtlCsvDefect
 	ETL_CSV_SOUND,
 	ETL_CSV_NUL_BYTE,
 	ETL_CSV_BAD_ENCODING,
+
+	/* The fields cannot be told apart: the record is one field, up to the next line end, and reading goes on there. */
+	ETL_CSV_LONE_CR,	 /* a CR without LF, where the first line ended otherwise */
+	ETL_CSV_STRAY_QUOTE, /* with strict_quotes; and with sets_aside a quote that is not closed */
+	ETL_CSV_OPEN_QUOTE,	 /* in the rest of the stream, */
+	ETL_CSV_FAR_QUOTE,	 /* or within max_field_size */
 } EtlCsvDefect;
 
 typedef struct EtlCsvRecord
@@ -79,6 +88,8 @@ typedef struct EtlCsvRecord
 	uint64 offset;		 /* byte of the stream at which it starts, from 0 */
 	EtlCsvDefect defect; /* the first one in it */
 	size_t defect_at;	 /* byte of the record where that is */
+	bool set_aside; /* its fields cannot be told apart, whatever its first defect is: it has one */
+	bool stray_quote; /* without strict_quotes: a field of it would be a defect with it */
 } EtlCsvRecord;
 
 typedef struct EtlCsvReader EtlCsvReader;
@@ -92,6 +103,9 @@ extern void EtlCsvReaderReset(EtlCsvReader *reader); /* at byte 0 of a new strea
  */
 extern void EtlCsvReaderResetAt(EtlCsvReader *reader, uint64 offset, uint64 line, bool after_cr);
 
+/* Lines end with LF, even if the first one does not show that. */
+extern void EtlCsvReaderExpectLf(EtlCsvReader *reader);
+
 /* Where the record behind the current one starts. */
 extern void EtlCsvReaderPosition(const EtlCsvReader *reader, uint64 *offset, uint64 *line);
 
@@ -104,6 +118,16 @@ extern EtlCsvStatus EtlCsvReaderNext(EtlCsvReader *reader, EtlCsvRecord *record)
 
 /* After a fatal status, which every further call repeats: the line where the quote, the field or (too long) the record began. */
 extern uint64 EtlCsvReaderFaultLine(const EtlCsvReader *reader);
+
+/* Whether the record is text, whatever else is wrong with it. */
+static inline bool
+EtlCsvIsText(const EtlCsvRecord *record)
+{
+	return record->defect != ETL_CSV_NUL_BYTE && record->defect != ETL_CSV_BAD_ENCODING;
+}
+
+/* The physical line of the defect. */
+extern uint64 EtlCsvDefectLine(const EtlCsvRecord *record);
 
 /* The raw bytes of field i, quotes and all. */
 static inline const char *

@@ -105,6 +105,19 @@ NAME(note_lines)(BlockState *state, uint64 ends, uint64 marks, uint32 nmarks, ui
 }
 
 /*
+ * Does a quote open within a field, or text follow one that closes?  Two quotes one behind the other are a closing and an
+ * opening one, which stand for a quote.
+ */
+static pg_attribute_always_inline TARGET bool
+NAME(has_stray)(const BlockState *state, uint64 opening, uint64 closing, uint64 around, int len)
+{
+	uint64 within = opening & ~((around | closing) << 1 | state->may_open);
+	uint64 behind = (closing << 1 | state->closed) & ~(around | opening);
+
+	return ((within | behind) & (~UINT64CONST(0) >> (64 - len))) != 0;
+}
+
+/*
  * Takes the 64 bytes at bytes, which are at pos in the buffer.  If only len of them count, the others are NUL:
  * that raises a suspicion, but nothing more.
  */
@@ -114,10 +127,13 @@ NAME(scan_block)(EtlCsvTokens *tokens, BlockState *state, const NEEDLES *needles
 {
 	VECTOR block[NVECTORS];
 	uint64 quotes;
+	uint64 closing;
 	uint64 cr;
 	uint64 lf;
 	uint64 inside;
+	uint64 delimiters;
 	uint64 marks;
+	uint64 around; /* what stands around fields: delimiters and line ends */
 	uint32 seen = 0;
 	int n;
 
@@ -134,8 +150,16 @@ NAME(scan_block)(EtlCsvTokens *tokens, BlockState *state, const NEEDLES *needles
 	seen |= ((cr | lf) & inside) ? ETL_CSV_SEEN_LINE_END : 0;
 
 	cr &= ~inside;
-	lf &= ~(inside | cr << 1 | state->after_cr);
-	marks = cr | lf | (NAME(find)(block, needles->delimiter) & ~inside);
+	lf &= ~inside;
+	delimiters = NAME(find)(block, needles->delimiter) & ~inside;
+	around = delimiters | cr | lf;
+	closing = quotes & ~inside;
+	if (quotes | state->closed)
+		seen |=
+			NAME(has_stray)(state, quotes & inside, closing, around, len) ? ETL_CSV_SEEN_STRAY : 0;
+
+	lf &= ~(cr << 1 | state->after_cr);
+	marks = delimiters | cr | lf;
 	n = COUNT(marks);
 	NAME(note_marks)(tokens->marks + state->nmarks, marks, n, pos);
 	NAME(note_lines)(state, cr | lf, marks, state->nmarks, seen);
@@ -143,6 +167,8 @@ NAME(scan_block)(EtlCsvTokens *tokens, BlockState *state, const NEEDLES *needles
 	state->nmarks += n;
 	state->inside = (uint64) ((int64) inside >> 63);
 	state->after_cr = (cr >> (len - 1)) & 1;
+	state->may_open = ((around | closing) >> (len - 1)) & 1;
+	state->closed = (closing >> (len - 1)) & 1;
 }
 
 static TARGET size_t

@@ -56,17 +56,29 @@ EtlCsvUnquote(const EtlCsvDialect *dialect, const char *raw, size_t len, char *o
 	return end - out;
 }
 
-size_t
-EtlCsvOpenQuote(const EtlCsvDialect *dialect, const char *raw, size_t len)
+bool
+EtlCsvFindOpenQuote(const EtlCsvDialect *dialect, const char *raw, size_t len, size_t *at)
 {
 	const char *quote;
-	size_t open = 0;
 	size_t pos = 0;
 
 	while (pos < len && (quote = memchr(raw + pos, dialect->quote, len - pos)) != NULL)
 	{
-		open = quote - raw;
-		pos = pass_quoted_run(dialect, raw, open + 1, len, NULL) + 1;
+		*at = quote - raw;
+		pos = pass_quoted_run(dialect, raw, *at + 1, len, NULL) + 1;
 	}
-	return open;
+	return pos > len;
+}
+
+bool
+EtlCsvFindStrayQuote(const EtlCsvDialect *dialect, const char *raw, size_t len, size_t *at)
+{
+	const char *quote = memchr(raw, dialect->quote, len);
+
+	if (quote == NULL)
+		return false;
+	*at = quote - raw;
+	if (*at == 0)
+		*at = pass_quoted_run(dialect, raw, 1, len, NULL) + 1;
+	return *at < len;
 }

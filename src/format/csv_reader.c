@@ -14,7 +14,10 @@
  * it, and no further than a record may.
  *
  * A record is looked at closely only where the tokenizer suspects something: NUL bytes, bytes beyond ASCII,
- * line ends inside quotes (which count as lines), or more bytes than the smallest limit.
+ * line ends inside quotes (which count as lines), stray quotes, or more bytes than the smallest limit.
+ *
+ * A line whose fields cannot be told apart is set aside: all marks from its start on are dropped, it ends at the
+ * next line end whatever quotes it holds, and the bytes behind that are tokenized once more.
  */
 #include "etl.h"
 
@@ -32,6 +35,17 @@
 
 /* Bytes before the buffer: the very first field also has one that the caller may write on. */
 #define SLACK MAXIMUM_ALIGNOF
+
+/* How the lines of the stream end. */
+typedef enum LineEnds
+{
+	BY_ANY, /* not known yet */
+	BY_LF,	/* or CRLF: a CR alone is a defect */
+	BY_CR,	/* or, since there are such files, LF or CRLF as well */
+} LineEnds;
+
+/* Beside the statuses of csv.h: a line is to be set aside. */
+#define SET_ASIDE ((EtlCsvStatus) -1)
 
 struct EtlCsvReader
 {
@@ -53,12 +67,18 @@ struct EtlCsvReader
 	uint64 line;		/* physical line of start */
 	int64 skip_left;	/* lines still to be passed over, raw */
 	bool lf_may_follow; /* start is directly behind a CR, and the next byte was not there yet */
+	LineEnds line_ends; /* as the first line has it */
 
 	uint32 next_mark; /* of the next record, in tokens.marks */
 	uint32 next_line; /* in tokens.lines */
 
 	size_t look_closer; /* a record of more bytes is measured field by field */
 	uint32 measured;	/* fields of the next record that were found short enough */
+
+	EtlCsvDefect
+		aside; /* what is set aside from start on, up to the next line end, is for this; SOUND: nothing is */
+	size_t aside_at;  /* byte of it where the defect is */
+	uint32 aside_end; /* ends[] of such a record */
 
 	uint64 record_line; /* of the record in hand; 0: there is none */
 
@@ -124,6 +144,8 @@ EtlCsvReaderReset(EtlCsvReader *reader)
 	reader->lf_may_follow = false;
 	reader->next_mark = reader->next_line = 0;
 	reader->measured = 0;
+	reader->line_ends = BY_ANY;
+	reader->aside = ETL_CSV_SOUND;
 	reader->status = ETL_CSV_RECORD;
 	reader->fault_line = reader->fault_offset = 0;
 }
@@ -136,6 +158,14 @@ EtlCsvReaderResetAt(EtlCsvReader *reader, uint64 offset, uint64 line, bool after
 	reader->line = line;
 	reader->skip_left = 0;
 	reader->lf_may_follow = reader->tokens.after_cr = after_cr;
+	if (offset > 0 && !after_cr)
+		reader->line_ends = BY_LF;
+}
+
+void
+EtlCsvReaderExpectLf(EtlCsvReader *reader)
+{
+	reader->line_ends = BY_LF;
 }
 
 void
@@ -192,7 +222,6 @@ EtlCsvReaderRoom(EtlCsvReader *reader, size_t *len)
 {
 	size_t taken = reader->start;
 
-	Assert(reader->next_line == reader->tokens.nlines);
 	Assert(taken <= reader->scanned);
 	if (taken > 0 && (taken >= reader->filled - taken || reader->filled == reader->capacity))
 		move_to_front(reader, taken);
@@ -256,10 +285,76 @@ fail(EtlCsvReader *reader, EtlCsvStatus status, size_t at)
 {
 	reader->status = status;
 	reader->next_line = reader->tokens.nlines;
+	reader->aside = ETL_CSV_SOUND;
 	reader->record_line = reader->fault_line =
 		reader->line + count_line_ends(reader->buf + reader->start, at - reader->start);
 	reader->fault_offset = reader->stream_at + at;
 	return status;
+}
+
+/*
+ * The record at start cannot be read: its line is set aside for what is wrong at buf[at], and what follows the
+ * line is tokenized again.
+ */
+static EtlCsvStatus
+set_aside(EtlCsvReader *reader, EtlCsvDefect defect, size_t at)
+{
+	EtlCsvTokensRestart(&reader->tokens, false);
+	reader->next_mark = reader->next_line = 0;
+	reader->measured = 0;
+	reader->aside = defect;
+	reader->aside_at = at - reader->start;
+	reader->scanned = at;
+	return SET_ASIDE;
+}
+
+/* Where the first stray quote of the record at start is, if that is before buf[limit]. */
+static bool
+find_stray_before(const EtlCsvReader *reader, size_t limit, size_t *at)
+{
+	const EtlCsvTokens *tokens = &reader->tokens;
+	size_t field = reader->start;
+
+	for (uint32 i = reader->next_mark; field < limit; i++)
+	{
+		size_t end = i < tokens->nmarks ? Min(tokens->marks[i], limit) : limit;
+
+		if (EtlCsvFindStrayQuote(reader->dialect, reader->buf + field, end - field, at))
+		{
+			*at += field;
+			return true;
+		}
+		field = end + reader->dialect->delimiter_len;
+	}
+	return false;
+}
+
+/*
+ * A quote that opens at buf[at] is not closed: sets its line aside, if that is wanted.  It may also be due to a quote that
+ * strayed before, or stray itself.
+ */
+static EtlCsvStatus
+end_at_open_quote(EtlCsvReader *reader, size_t at, EtlCsvDefect defect)
+{
+	size_t stray;
+
+	if (reader->dialect->strict_quotes && find_stray_before(reader, at + 1, &stray))
+		return set_aside(reader, ETL_CSV_STRAY_QUOTE, stray);
+	return reader->dialect->sets_aside ? set_aside(reader, defect, at) : ETL_CSV_RECORD;
+}
+
+/* A field is too long: is that because of a quote that does not close within the limit? */
+static EtlCsvStatus
+end_at_long_field(EtlCsvReader *reader, size_t field)
+{
+	const EtlCsvDialect *dialect = reader->dialect;
+	EtlCsvStatus status = ETL_CSV_RECORD;
+	size_t at;
+
+	if ((dialect->sets_aside || dialect->strict_quotes) && dialect->has_quote &&
+		EtlCsvFindOpenQuote(dialect, reader->buf + field, dialect->max_field_size + 1, &at))
+		status = end_at_open_quote(reader, field + at, ETL_CSV_FAR_QUOTE);
+	return status == SET_ASIDE ? status : fail(reader, ETL_CSV_FIELD_TOO_LONG, field);
 }
 
 /* Where the field behind the measured ones of the record at start begins. */
@@ -290,7 +385,7 @@ measure(EtlCsvReader *reader, uint32 last_mark, size_t end)
 		size_t field_end = mark < last_mark ? reader->tokens.marks[mark] : end;
 
 		if (field < known && Min(field_end, known) - field > reader->dialect->max_field_size)
-			return fail(reader, ETL_CSV_FIELD_TOO_LONG, field);
+			return end_at_long_field(reader, field);
 		if (mark >= last_mark || field_end >= known)
 			break;
 		if (++reader->measured == ETL_CSV_MAX_FIELDS)
@@ -329,17 +424,28 @@ find_defect(const EtlCsvReader *reader, EtlCsvRecord *record, uint32 seen)
 	}
 }
 
+/* The first line of the stream ends with a CR or LF; next is the byte behind it. */
+static inline void
+note_line_ends(EtlCsvReader *reader, char end, char next)
+{
+	if (unlikely(reader->line_ends == BY_ANY))
+		reader->line_ends = end == '\r' && next != '\n' ? BY_CR : BY_LF;
+}
+
 /* The next record starts behind the line end at buf[end]; an LF directly behind a CR belongs to the CR. */
 static inline void
 start_after(EtlCsvReader *reader, size_t end)
 {
 	reader->line++;
 	reader->start = Min(end + 1, reader->filled);
-	if (end < reader->filled && reader->buf[end] == '\r')
+	if (end == reader->filled)
+		return;
+	if (reader->buf[end] == '\r' && reader->start == reader->filled)
+		reader->lf_may_follow = true;
+	else
 	{
-		if (reader->start == reader->filled)
-			reader->lf_may_follow = true;
-		else if (reader->buf[reader->start] == '\n')
+		note_line_ends(reader, reader->buf[end], reader->buf[reader->start]);
+		if (reader->buf[end] == '\r' && reader->buf[reader->start] == '\n')
 			reader->start++;
 	}
 }
@@ -353,6 +459,86 @@ pass_comment(EtlCsvReader *reader)
 	start_after(reader, reader->tokens.marks[line->end_mark - 1]);
 }
 
+/* Does the record that ends at buf[end] end with a CR that should not be one? */
+static inline bool
+ends_with_lone_cr(const EtlCsvReader *reader, size_t end)
+{
+	return end + 1 < reader->filled && reader->buf[end] == '\r' && reader->line_ends == BY_LF &&
+		   reader->buf[end + 1] != '\n';
+}
+
+/* Can that not be told before the next byte is there? */
+static inline bool
+ends_in_doubt(const EtlCsvReader *reader)
+{
+	size_t end = reader->tokens.marks[reader->tokens.lines[reader->next_line].end_mark - 1];
+
+	return unlikely(end + 1 == reader->filled) && reader->buf[end] == '\r' && !reader->ended &&
+		   reader->line_ends == BY_LF;
+}
+
+/* Where the line that is set aside ends; filled if that is not known yet. */
+static size_t
+find_end_of_line(const EtlCsvReader *reader)
+{
+	const char *from = reader->buf + reader->scanned;
+	size_t len = reader->filled - reader->scanned;
+
+	if (reader->line_ends == BY_LF)
+	{
+		const char *lf = memchr(from, '\n', len);
+		size_t end = lf != NULL ? lf - reader->buf : reader->filled;
+
+		return end - (lf != NULL && end > reader->start + reader->aside_at && lf[-1] == '\r');
+	}
+	for (size_t i = 0; i < len; i++)
+		if (from[i] == '\r' || from[i] == '\n')
+			return reader->scanned + i;
+	return reader->filled;
+}
+
+/* Hands out the line that is set aside as one field, once its end is there. */
+static EtlCsvStatus
+take_aside(EtlCsvReader *reader, EtlCsvRecord *record)
+{
+	size_t end = find_end_of_line(reader);
+	size_t at = reader->start + reader->aside_at;
+	size_t field_limit = at + reader->dialect->max_field_size;
+	size_t record_limit = reader->start + reader->tuning.max_record;
+	bool unfinished = end == reader->filled && !reader->ended;
+	size_t known = end - (unfinished && end > at && reader->buf[end - 1] == '\r');
+
+	/* The limit that is met first is the one that counts, however much of the line is there. */
+	if (known > field_limit && field_limit <= record_limit)
+		return fail(reader, ETL_CSV_FIELD_TOO_LONG, at);
+	if (known > record_limit)
+		return fail(reader, ETL_CSV_RECORD_TOO_LONG, reader->start);
+	if (unfinished)
+	{
+		reader->scanned = end;
+		return ETL_CSV_NEED_DATA;
+	}
+	memset(record, 0, sizeof(*record));
+	record->data = reader->buf + reader->start;
+	record->len = reader->aside_end = end - reader->start;
+	record->nfields = 1;
+	record->ends = &reader->aside_end;
+	record->delimiter_len = reader->dialect->delimiter_len;
+	record->maybe_quoted = true;
+	record->set_aside = true;
+	record->line = reader->record_line = reader->line;
+	record->offset = reader->stream_at + reader->start;
+	record->defect = reader->aside;
+	record->defect_at = reader->aside_at;
+	find_defect(reader, record, ETL_CSV_SEEN_NUL | ETL_CSV_SEEN_HIGH_BIT);
+	reader->line += count_line_ends(record->data, record->len);
+	reader->aside = ETL_CSV_SOUND;
+	reader->scanned = Min(end + 1, reader->filled);
+	EtlCsvTokensRestart(&reader->tokens, end < reader->filled && reader->buf[end] == '\r');
+	start_after(reader, end);
+	return ETL_CSV_RECORD;
+}
+
 /* Takes the next record off the tokenizer's list. */
 static EtlCsvStatus
 take_record(EtlCsvReader *reader, EtlCsvRecord *record)
@@ -361,6 +547,7 @@ take_record(EtlCsvReader *reader, EtlCsvRecord *record)
 	const uint32 *ends = reader->tokens.marks + reader->next_mark;
 	uint32 nfields = line->end_mark - reader->next_mark;
 	size_t end = ends[nfields - 1];
+	size_t at;
 
 	record->data = reader->buf + reader->start;
 	record->len = end - reader->start;
@@ -373,6 +560,7 @@ take_record(EtlCsvReader *reader, EtlCsvRecord *record)
 	record->offset = reader->stream_at + reader->start;
 	record->defect = ETL_CSV_SOUND;
 	record->defect_at = 0;
+	record->set_aside = record->stray_quote = false;
 
 	if (unlikely(record->len > reader->look_closer || nfields > ETL_CSV_MAX_FIELDS))
 	{
@@ -380,6 +568,14 @@ take_record(EtlCsvReader *reader, EtlCsvRecord *record)
 
 		if (status != ETL_CSV_RECORD)
 			return status;
+	}
+	if (unlikely(ends_with_lone_cr(reader, end)))
+		return set_aside(reader, ETL_CSV_LONE_CR, end);
+	if (unlikely(line->seen & ETL_CSV_SEEN_STRAY) && find_stray_before(reader, end, &at))
+	{
+		if (reader->dialect->strict_quotes)
+			return set_aside(reader, ETL_CSV_STRAY_QUOTE, at);
+		record->stray_quote = true;
 	}
 	if (unlikely(line->seen & (ETL_CSV_SEEN_NUL | ETL_CSV_SEEN_HIGH_BIT)))
 		find_defect(reader, record, line->seen);
@@ -406,6 +602,10 @@ skip_lines(EtlCsvReader *reader)
 	{
 		char c = reader->buf[reader->scanned++];
 
+		if (tokens->after_cr)
+			note_line_ends(reader, '\r', c);
+		else if (c == '\n')
+			note_line_ends(reader, c, '\0');
 		if (c == '\r' || (c == '\n' && !tokens->after_cr))
 		{
 			reader->skip_left--;
@@ -464,12 +664,15 @@ finish(EtlCsvReader *reader)
 	if (tokens->place == ETL_CSV_QUOTED || tokens->place == ETL_CSV_ESCAPED)
 	{
 		size_t field = reader->start;
+		size_t at = 0;
 
 		if (tokens->nmarks > 0)
 			field = tokens->marks[tokens->nmarks - 1] + reader->dialect->delimiter_len;
-		return fail(
-			reader, ETL_CSV_UNCLOSED_QUOTE,
-			field + EtlCsvOpenQuote(reader->dialect, reader->buf + field, reader->filled - field));
+		(void) EtlCsvFindOpenQuote(reader->dialect, reader->buf + field, reader->filled - field,
+								   &at);
+		if (end_at_open_quote(reader, field + at, ETL_CSV_OPEN_QUOTE) == SET_ASIDE)
+			return SET_ASIDE;
+		return fail(reader, ETL_CSV_UNCLOSED_QUOTE, field + at);
 	}
 	if (reader->start == reader->filled)
 		return reader->status = ETL_CSV_END;
@@ -487,11 +690,13 @@ find_lines(EtlCsvReader *reader)
 
 	if (reader->status != ETL_CSV_RECORD)
 		return reader->status;
+	Assert(reader->aside == ETL_CSV_SOUND);
 	if (reader->skip_left > 0)
 		skip_lines(reader);
 	if (reader->lf_may_follow && reader->start < reader->filled)
 	{
 		reader->lf_may_follow = false;
+		note_line_ends(reader, '\r', reader->buf[reader->start]);
 		if (reader->buf[reader->start] == '\n')
 			reader->start++;
 	}
@@ -514,24 +719,33 @@ find_lines(EtlCsvReader *reader)
 	return reader->ended ? finish(reader) : ETL_CSV_NEED_DATA;
 }
 
+uint64
+EtlCsvDefectLine(const EtlCsvRecord *record)
+{
+	return record->line + count_line_ends(record->data, record->defect_at);
+}
+
 /* Exported functions may be called by way of the linker's table, so the format's own is static. */
 static inline EtlCsvStatus
 next_record(EtlCsvReader *reader, EtlCsvRecord *record)
 {
-	for (;;)
-	{
-		if (reader->next_line == reader->tokens.nlines)
-		{
-			EtlCsvStatus status = find_lines(reader);
+	EtlCsvStatus status;
 
-			if (status != ETL_CSV_RECORD)
-				return status;
-		}
+	do
+	{
+		status = ETL_CSV_RECORD;
+		if (unlikely(reader->aside != ETL_CSV_SOUND))
+			return take_aside(reader, record);
+		if (reader->next_line == reader->tokens.nlines)
+			status = find_lines(reader);
 		else if (reader->tokens.lines[reader->next_line].seen & ETL_CSV_IS_COMMENT)
 			pass_comment(reader);
-		else
-			return take_record(reader, record);
-	}
+		else if (ends_in_doubt(reader))
+			return ETL_CSV_NEED_DATA;
+		else if ((status = take_record(reader, record)) != SET_ASIDE)
+			return status;
+	} while (status == ETL_CSV_RECORD || status == SET_ASIDE);
+	return status;
 }
 
 EtlCsvStatus

@@ -247,22 +247,30 @@ classify_bytes(EtlCsvTokens *tokens, const EtlCsvDialect *dialect)
 	tokens->unquoted[(uint8) dialect->delimiter[0]] |= STOP;
 	if (dialect->has_quote)
 	{
-		tokens->unquoted[(uint8) dialect->quote] |= STOP | ETL_CSV_SEEN_QUOTE;
+		tokens->unquoted[(uint8) dialect->quote] |= STOP | ETL_CSV_SEEN_QUOTE | ETL_CSV_SEEN_STRAY;
 		tokens->quoted[(uint8) dialect->quote] |= STOP;
 		tokens->quoted[(uint8) dialect->escape] |= STOP;
 	}
 }
 
 void
-EtlCsvTokensReset(EtlCsvTokens *tokens, const EtlCsvDialect *dialect)
+EtlCsvTokensRestart(EtlCsvTokens *tokens, bool after_cr)
 {
-	tokens->dialect = dialect;
 	tokens->nmarks = 0;
 	tokens->nlines = 0;
 	tokens->place = ETL_CSV_AT_START;
-	tokens->after_cr = false;
+	tokens->after_cr = after_cr;
+	tokens->may_open = true;
+	tokens->closed = false;
 	tokens->seen = 0;
 	tokens->char_left = 0;
+}
+
+void
+EtlCsvTokensReset(EtlCsvTokens *tokens, const EtlCsvDialect *dialect)
+{
+	tokens->dialect = dialect;
+	EtlCsvTokensRestart(tokens, false);
 	tokens->whole_chars = IS_HIGHBIT_SET(dialect->delimiter[0]) && dialect->encoding != PG_UTF8 &&
 						  pg_encoding_max_length(dialect->encoding) > 1;
 	classify_bytes(tokens, dialect);

@@ -19,6 +19,8 @@ typedef struct BlockState
 {
 	uint64 inside;	 /* all ones inside quotes */
 	uint64 after_cr; /* 1 directly behind an unquoted CR */
+	uint64 may_open; /* 1 directly behind a delimiter, a line end or a closing quote */
+	uint64 closed;	 /* 1 directly behind a closing quote */
 	uint32 nmarks;
 	uint32 seen;
 	EtlCsvLine *line; /* the next one to be noted */
@@ -30,6 +32,8 @@ begin_blocks(const EtlCsvTokens *tokens)
 	BlockState state = {
 		.inside = tokens->place == ETL_CSV_QUOTED ? ~UINT64CONST(0) : 0,
 		.after_cr = tokens->after_cr ? 1 : 0,
+		.may_open = tokens->may_open ? 1 : 0,
+		.closed = tokens->closed ? 1 : 0,
 		.nmarks = tokens->nmarks,
 		.seen = tokens->seen,
 		.line = tokens->lines + tokens->nlines,
@@ -43,6 +47,8 @@ end_blocks(EtlCsvTokens *tokens, const BlockState *state)
 {
 	tokens->place = state->inside ? ETL_CSV_QUOTED : ETL_CSV_UNQUOTED;
 	tokens->after_cr = state->after_cr != 0;
+	tokens->may_open = state->may_open != 0;
+	tokens->closed = state->closed != 0;
 	tokens->nmarks = state->nmarks;
 	tokens->seen = state->seen;
 	tokens->nlines = state->line - tokens->lines;

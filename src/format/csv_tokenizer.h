@@ -28,6 +28,7 @@
 #define ETL_CSV_SEEN_NUL 0x04
 #define ETL_CSV_SEEN_LINE_END 0x08 /* inside quotes */
 #define ETL_CSV_IS_COMMENT 0x10	   /* not a record, pass it over */
+#define ETL_CSV_SEEN_STRAY 0x20	   /* a quote elsewhere than around a field */
 
 typedef struct EtlCsvLine
 {
@@ -60,7 +61,10 @@ typedef struct EtlCsvTokens
 	/* Where the tokenizer is; it survives from one call to the next. */
 	EtlCsvPlace place;
 	bool after_cr; /* the last byte was an unquoted CR */
-	uint8 seen;	   /* suspicions about the line under way */
+	bool
+		may_open; /* SIMD only: a quote may open here, for the last byte was a delimiter, line end or closing quote */
+	bool closed; /* SIMD only: the last byte was a closing quote */
+	uint8 seen;	 /* suspicions about the line under way */
 
 	/* Scalar only: what each byte means outside and inside quotes, see csv_scalar.c. */
 	uint8 unquoted[256];
@@ -92,6 +96,9 @@ extern const EtlCsvTokenizer *EtlCsvChooseTokenizer(const EtlCsvDialect *dialect
 
 /* At the beginning of a stream. */
 extern void EtlCsvTokensReset(EtlCsvTokens *tokens, const EtlCsvDialect *dialect);
+
+/* At the beginning of a line of the same stream; what was noted is dropped. */
+extern void EtlCsvTokensRestart(EtlCsvTokens *tokens, bool after_cr);
 
 /* The line under way ends at pos. */
 static inline void
@@ -128,7 +135,12 @@ extern void EtlCsvReaderFree(EtlCsvReader *reader);
 /* The byte of the stream that belongs to EtlCsvReaderFaultLine. */
 extern uint64 EtlCsvReaderFaultOffset(const EtlCsvReader *reader);
 
-/* Where in a raw field that is not complete the quote opened that is still open. */
-extern size_t EtlCsvOpenQuote(const EtlCsvDialect *dialect, const char *raw, size_t len);
+/* Is a quote open at the end of a raw field that is not complete?  *at is where it opened. */
+extern bool
+EtlCsvFindOpenQuote(const EtlCsvDialect *dialect, const char *raw, size_t len, size_t *at);
+
+/* Finds a quote in a raw field that does not begin with one, or text behind its closing quote. */
+extern bool
+EtlCsvFindStrayQuote(const EtlCsvDialect *dialect, const char *raw, size_t len, size_t *at);
 
 #endif /* ETL_CSV_TOKENIZER_H */

@@ -69,10 +69,14 @@ dump_field(StringInfo out, const char *raw, size_t len, const char *value, size_
 static inline void
 dump_defect(StringInfo out, EtlCsvDefect defect, size_t at)
 {
-	if (defect == ETL_CSV_NUL_BYTE)
-		appendStringInfo(out, " NUL byte at %zu", at);
-	else if (defect == ETL_CSV_BAD_ENCODING)
-		appendStringInfo(out, " bad encoding at %zu", at);
+	static const char *const names[] = {
+		[ETL_CSV_NUL_BYTE] = "NUL byte",	 [ETL_CSV_BAD_ENCODING] = "bad encoding",
+		[ETL_CSV_LONE_CR] = "lone CR",		 [ETL_CSV_STRAY_QUOTE] = "stray quote",
+		[ETL_CSV_OPEN_QUOTE] = "open quote", [ETL_CSV_FAR_QUOTE] = "far quote",
+	};
+
+	if (defect != ETL_CSV_SOUND)
+		appendStringInfo(out, " %s at %zu", names[defect], at);
 	appendStringInfoChar(out, '\n');
 }
 
@@ -113,8 +117,13 @@ dump_record(StringInfo out, const EtlCsvDialect *dialect, const EtlCsvRecord *re
 		size_t len;
 		const char *raw = EtlCsvFieldRaw(record, i, &len);
 
-		dump_field(out, raw, len, value, EtlCsvUnquote(dialect, raw, len, value));
+		if (record->set_aside)
+			dump_field(out, raw, len, raw, len);
+		else
+			dump_field(out, raw, len, value, EtlCsvUnquote(dialect, raw, len, value));
 	}
+	if (record->stray_quote)
+		appendStringInfoString(out, " with a stray quote");
 	dump_defect(out, record->defect, record->defect_at);
 	if (dialect->has_quote && !record->maybe_quoted &&
 		memchr(record->data, dialect->quote, record->len))

@@ -20,6 +20,7 @@ typedef struct Reference
 	const char *data;
 	size_t len;
 	size_t pos;
+	char line_ends; /* '\n' or '\r', by the first line end; 0: there was none yet */
 } Reference;
 
 static inline bool
@@ -53,14 +54,20 @@ ref_looking_at(const Reference *ref, const char *what, int len)
 static inline void
 ref_pass_line_end(Reference *ref)
 {
-	if (ref->pos < ref->len && ref->data[ref->pos] == '\r')
+	char first = ref->line_ends;
+
+	if (ref->pos == ref->len || !ref_is_line_end(ref->data[ref->pos]))
+		return;
+	ref->line_ends = '\n';
+	if (ref->data[ref->pos++] == '\r')
 	{
-		ref->pos++;
 		if (ref->pos < ref->len && ref->data[ref->pos] == '\n')
 			ref->pos++;
+		else
+			ref->line_ends = '\r';
 	}
-	else if (ref->pos < ref->len && ref->data[ref->pos] == '\n')
-		ref->pos++;
+	if (first)
+		ref->line_ends = first;
 }
 
 static inline void
@@ -128,6 +135,64 @@ ref_check_limits(const Reference *ref, size_t start, size_t field, size_t *fault
 	return ETL_CSV_RECORD;
 }
 
+/*
+ * The line with the byte at is the end of what begins at start and cannot be read.
+ */
+static inline EtlCsvStatus
+ref_set_aside(Reference *ref, StringInfo record, size_t start, EtlCsvDefect defect, size_t at,
+			  size_t *fault)
+{
+	StringInfoData defects;
+
+	ref->pos = at;
+	while (ref->pos < ref->len && ref->data[ref->pos] != '\n' &&
+		   (ref->line_ends == '\n' || ref->data[ref->pos] != '\r'))
+		ref->pos++;
+	if (ref->pos < ref->len && ref->line_ends == '\n' && ref->pos > at &&
+		ref->data[ref->pos - 1] == '\r')
+		ref->pos--;
+	if (ref->pos - at > ref->dialect->max_field_size &&
+		at + ref->dialect->max_field_size <= start + ref->max_record)
+	{
+		*fault = at;
+		return ETL_CSV_FIELD_TOO_LONG;
+	}
+	if (ref->pos - start > ref->max_record)
+	{
+		*fault = start;
+		return ETL_CSV_RECORD_TOO_LONG;
+	}
+	resetStringInfo(record);
+	dump_position(record, "", ref_line_of(ref, start), start);
+	appendStringInfoChar(record, ':');
+	dump_field(record, ref->data + start, ref->pos - start, ref->data + start, ref->pos - start);
+	initStringInfo(&defects);
+	ref_dump_defect(ref, &defects, start);
+	if (strcmp(defects.data, "\n") == 0)
+		dump_defect(record, defect, at - start);
+	else
+		appendStringInfoString(record, defects.data);
+	pfree(defects.data);
+	ref_pass_line_end(ref);
+	return ETL_CSV_RECORD;
+}
+
+/* A quote that opened there is not closed in time; at is the place to blame if that is the end. */
+static inline EtlCsvStatus
+ref_end_at_open_quote(Reference *ref, StringInfo record, size_t start, size_t open_quote,
+					  size_t stray, EtlCsvStatus status, size_t at, size_t *fault)
+{
+	if (ref->dialect->strict_quotes && stray <= open_quote)
+		return ref_set_aside(ref, record, start, ETL_CSV_STRAY_QUOTE, stray, fault);
+	if (ref->dialect->sets_aside)
+		return ref_set_aside(ref, record, start,
+							 status == ETL_CSV_UNCLOSED_QUOTE ? ETL_CSV_OPEN_QUOTE
+															  : ETL_CSV_FAR_QUOTE,
+							 open_quote, fault);
+	*fault = at;
+	return status;
+}
+
 /* Does the byte at pos, inside quotes, take the next one literally? */
 static inline bool
 ref_at_escape(const Reference *ref)
@@ -148,6 +213,8 @@ ref_read_record(Reference *ref, StringInfo record, StringInfo value, size_t *fau
 	size_t field = start;
 	size_t open_quote = 0;
 	size_t char_end = 0;
+	size_t stray = SIZE_MAX;		/* where the first stray quote is */
+	size_t behind_quote = SIZE_MAX; /* the byte behind one that closed */
 	bool in_quotes = false;
 
 	dump_position(record, "", ref_line_of(ref, start), start);
@@ -157,13 +224,17 @@ ref_read_record(Reference *ref, StringInfo record, StringInfo value, size_t *fau
 		char c = ref->pos < ref->len ? ref->data[ref->pos] : '\n';
 		EtlCsvStatus status = ref_check_limits(ref, start, field, fault);
 
+		if (status == ETL_CSV_FIELD_TOO_LONG && in_quotes)
+			return ref_end_at_open_quote(ref, record, start, open_quote, stray, status, field,
+										 fault);
 		if (status != ETL_CSV_RECORD)
 			return status;
 		if (in_quotes && ref->pos == ref->len)
-		{
-			*fault = open_quote;
-			return ETL_CSV_UNCLOSED_QUOTE;
-		}
+			return ref_end_at_open_quote(ref, record, start, open_quote, stray,
+										 ETL_CSV_UNCLOSED_QUOTE, open_quote, fault);
+		if (!in_quotes && c == '\r' && ref->line_ends == '\n' && ref->pos + 1 < ref->len &&
+			ref->data[ref->pos + 1] != '\n')
+			return ref_set_aside(ref, record, start, ETL_CSV_LONE_CR, ref->pos, fault);
 		if (!in_quotes && ref_is_line_end(c))
 			break;
 
@@ -172,6 +243,10 @@ ref_read_record(Reference *ref, StringInfo record, StringInfo value, size_t *fau
 			/* The limits are met byte by byte. */
 			ref->pos++;
 			status = ref_check_limits(ref, start, field, fault);
+			/* A quote that may be doubled behind the limit counts as one that closes. */
+			if (status == ETL_CSV_FIELD_TOO_LONG && dialect->escape != dialect->quote)
+				return ref_end_at_open_quote(ref, record, start, open_quote, stray, status, field,
+											 fault);
 			if (status != ETL_CSV_RECORD)
 				return status;
 			appendStringInfoChar(value, ref->data[ref->pos++]);
@@ -180,9 +255,13 @@ ref_read_record(Reference *ref, StringInfo record, StringInfo value, size_t *fau
 		{
 			if (!in_quotes)
 				open_quote = ref->pos;
+			if (!in_quotes && ref->pos != field)
+				stray = Min(stray, ref->pos);
 			in_quotes = !in_quotes;
 			char_end = 0;
 			ref->pos++;
+			if (!in_quotes)
+				behind_quote = ref->pos;
 		}
 		else if (!in_quotes && !ref_within_char(ref, &char_end) &&
 				 ref_looking_at(ref, dialect->delimiter, dialect->delimiter_len))
@@ -194,11 +273,17 @@ ref_read_record(Reference *ref, StringInfo record, StringInfo value, size_t *fau
 		}
 		else
 		{
+			if (ref->pos == behind_quote)
+				stray = Min(stray, ref->pos);
 			appendStringInfoChar(value, c);
 			ref->pos++;
 		}
 	}
+	if (stray != SIZE_MAX && dialect->strict_quotes)
+		return ref_set_aside(ref, record, start, ETL_CSV_STRAY_QUOTE, stray, fault);
 	ref_dump_value(ref, record, value, field);
+	if (stray != SIZE_MAX)
+		appendStringInfoString(record, " with a stray quote");
 	ref_dump_defect(ref, record, start);
 	ref_pass_line_end(ref);
 	return ETL_CSV_RECORD;
