@@ -92,6 +92,8 @@ COMMENT ON FUNCTION etl_internal.arguments_of IS 'arguments of a function, as in
  *               value only if the query reads its column, or _etl_error
  * reject_limit  more rows with a fault than this are an error
  * union_by_name of several files, a column that is missing in some is NULL there; missing in all is an error
+ * stray_quotes  a quote within a field that does not begin with one, and text behind a closing quote, are: 'copy' read as
+ *               COPY reads them, and counted in a NOTICE; 'error' a fault of the row
  * path          what to read below the URL of the server that is the source; '' is that URL itself
  *
  * Further columns that may be declared: _etl_source text, _etl_line bigint (the physical line on which the
@@ -120,6 +122,7 @@ CREATE FUNCTION @extschema@.etl_csv(
     on_error text DEFAULT 'fail',
     reject_limit bigint DEFAULT NULL,
     union_by_name boolean DEFAULT false,
+    stray_quotes text DEFAULT 'copy',
     path text DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_csv'
@@ -144,7 +147,7 @@ CREATE FUNCTION @extschema@.etl_peek(source text, rows int DEFAULT 10, %s)
 RETURNS TABLE(line bigint, record jsonb)
 AS 'MODULE_PATHNAME', 'etl_peek'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10
-$f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,ragged,on_error,reject_limit,union_by_name}')); END $do$;
+$f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,ragged,on_error,reject_limit,union_by_name,stray_quotes}')); END $do$;
 
 COMMENT ON FUNCTION @extschema@.etl_peek IS 'the first records of a source, without naming a column';
 
@@ -163,7 +166,7 @@ CREATE FUNCTION @extschema@.etl_csv_columns(source text, sample_rows bigint DEFA
 RETURNS TABLE("position" int, header_name text, name text, data_type text, declaration text)
 AS 'MODULE_PATHNAME', 'etl_csv_columns'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20
-$f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,ragged,on_error,reject_limit,union_by_name}')); END $do$;
+$f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,ragged,on_error,reject_limit,union_by_name,stray_quotes}')); END $do$;
 
 COMMENT ON FUNCTION @extschema@.etl_csv_columns IS 'names and types to declare for the columns of a CSV file';
 

@@ -65,6 +65,11 @@ raise_broken_csv(EtlPages *pages)
 								: errmsg("the CSV page is not encoded in UTF-8"),
 							errdetail("It is in the record on line %llu of the page.", line)));
 			break;
+		case ETL_CSV_ITEMS_LONE_CR:
+			ereport(ERROR, (errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+							errmsg("unquoted carriage return found in data"),
+							errdetail("It is in the record on line %llu of the page.", line)));
+			break;
 		case ETL_CSV_ITEMS_TOO_FEW:
 		case ETL_CSV_ITEMS_TOO_MANY:
 			raise_ragged(fault);

@@ -126,8 +126,9 @@ check_record(EtlCsvItems *items, const EtlCsvRecord *record)
 	items->fault.nfields = record->nfields;
 	if (record->defect != ETL_CSV_SOUND)
 		return fail(items,
-					record->defect == ETL_CSV_NUL_BYTE ? ETL_CSV_ITEMS_NUL_BYTE
-													   : ETL_CSV_ITEMS_BAD_ENCODING,
+					record->defect == ETL_CSV_NUL_BYTE	? ETL_CSV_ITEMS_NUL_BYTE
+					: record->defect == ETL_CSV_LONE_CR ? ETL_CSV_ITEMS_LONE_CR
+														: ETL_CSV_ITEMS_BAD_ENCODING,
 					record->line);
 	if (record->len > items->options->max_item_size)
 		return fail(items, ETL_CSV_ITEMS_TOO_LARGE, record->line);

@@ -827,7 +827,8 @@ static bool
 csv_cut_off(const EtlReader *reader, int step, const void *record)
 {
 	if (step == ETL_CSV_RECORD)
-		return EtlCsvReaderCutOff((const EtlCsvReader *) reader, record);
+		return EtlCsvReaderCutOff((const EtlCsvReader *) reader, record) ||
+			   ((const EtlCsvRecord *) record)->defect == ETL_CSV_OPEN_QUOTE;
 	return step == ETL_CSV_UNCLOSED_QUOTE;
 }
 

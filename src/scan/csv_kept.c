@@ -79,7 +79,7 @@ EtlCsvKeep(EtlRows *rows, EtlKept *kept)
 	kept->offset = record->offset;
 	kept->data = data;
 	kept->len = record->len;
-	kept->is_text = record->defect == ETL_CSV_SOUND;
+	kept->is_text = EtlCsvIsText(record);
 	kept->fields = fields;
 }
 

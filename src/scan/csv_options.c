@@ -107,6 +107,17 @@ read_null_string(const EtlArgs *args, EtlCsvOptions *options)
 	options->null_len = strlen(null_string);
 }
 
+/* Quotes that stand where COPY would take them and others would not, and those that are never closed. */
+static void
+read_tolerance(const EtlArgs *args, EtlCsvDialect *dialect)
+{
+	static const char *const stray[] = {"copy", "error"};
+	char *on_error = EtlArgText(args, "on_error");
+
+	dialect->strict_quotes = EtlArgChoice(args, "stray_quotes", stray, lengthof(stray)) == 1;
+	dialect->sets_aside = on_error != NULL && strcmp(on_error, "fail") != 0;
+}
+
 void
 EtlCsvReadOptions(const EtlArgs *args, EtlCsvOptions *options)
 {
@@ -117,6 +128,7 @@ EtlCsvReadOptions(const EtlArgs *args, EtlCsvOptions *options)
 	read_delimiter(args, &options->dialect);
 	read_quoting(args, &options->dialect);
 	read_comment(args, &options->dialect);
+	read_tolerance(args, &options->dialect);
 	read_null_string(args, options);
 	options->dialect.encoding = GetDatabaseEncoding();
 	options->dialect.skip_lines = EtlArgInt(args, "skip_lines", 0);

@@ -80,15 +80,59 @@ EtlCsvRecordsNext(EtlCsvRecords *records)
 	return step == ETL_FORMAT_RECORD;
 }
 
+/* A record that was set aside. */
+static void
+structure_fault(const EtlCsvRecords *records, EtlFault *fault)
+{
+	const EtlCsvRecord *record = &records->record;
+	const char *at = record->data + record->defect_at;
+	unsigned long long line = EtlCsvDefectLine(record);
+
+	fault->sqlstate = ERRCODE_BAD_COPY_FILE_FORMAT;
+	switch (record->defect)
+	{
+		case ETL_CSV_LONE_CR:
+			fault->message = pstrdup("unquoted carriage return found in data");
+			fault->detail =
+				pstrdup("The first line of the file ends with a line feed, so that a carriage "
+						"return alone ends no line.");
+			break;
+		case ETL_CSV_OPEN_QUOTE:
+			fault->message = pstrdup("unterminated CSV quoted field");
+			fault->detail = psprintf("The quote that opens on line %llu is never closed.", line);
+			break;
+		case ETL_CSV_FAR_QUOTE:
+			fault->message = pstrdup("unterminated CSV quoted field");
+			fault->detail =
+				psprintf("The quote that opens on line %llu is not closed within %d kB, the "
+						 "limit set by \"etl.max_field_size\".",
+						 line, max_field_size_kb);
+			break;
+		default:
+			fault->message = *at == records->options.dialect.quote
+								 ? pstrdup("an unquoted CSV field holds a quote")
+								 : pstrdup("text follows a closing CSV quote");
+			fault->detail = psprintf("It is on line %llu.", line);
+			fault->hint = "To read it as COPY does, set stray_quotes => 'copy'.";
+			break;
+	}
+}
+
 void
 EtlCsvDefectFault(EtlCsvRecords *records, EtlFault *fault)
 {
 	const EtlCsvRecord *record = &records->record;
 	const unsigned char *s = (const unsigned char *) record->data + record->defect_at;
-	const EtlDecodeFault *decoding = EtlDecodeFaultBetween(records->stream.source, record->offset,
-														   record->offset + record->len + 1);
+	const EtlDecodeFault *decoding;
 
 	fault->detail = fault->hint = NULL;
+	if (EtlCsvIsText(record))
+	{
+		structure_fault(records, fault);
+		return;
+	}
+	decoding = EtlDecodeFaultBetween(records->stream.source, record->offset,
+									 record->offset + record->len + 1);
 	if (decoding != NULL)
 	{
 		fault->sqlstate = decoding->sqlstate;
@@ -196,6 +240,7 @@ bool
 EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source)
 {
 	EtlStreamUse(&records->stream, source);
+	EtlCsvReaderExpectLf((EtlCsvReader *) records->stream.reader);
 	return !records->options.header || read_header(records) == ETL_FORMAT_RECORD;
 }
 

@@ -133,10 +133,23 @@ mark_in_place(EtlRows *rows)
 	}
 }
 
+/* union_by_name is for files that lack a column, and not for those that are written in another way. */
+static void
+raise_nothing_found(const EtlCsvRows *csv)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("none of the columns exists in \"%s\"", csv->records.stream.source->name),
+			 errdetail("The columns of the file are %s.", list_names(csv)),
+			 errhint("Check argument \"delimiter\", and whether the file has a header.")));
+}
+
 static void
 map_columns(EtlCsvRows *csv)
 {
 	EtlRows *rows = &csv->base;
+	bool wanted = false;
+	bool found = false;
 	int n = 0;
 
 	for (int i = 0; i < rows->desc->natts; i++)
@@ -148,7 +161,11 @@ map_columns(EtlCsvRows *csv)
 		column->field = csv->records.options.by_position ? n++ : match_column(csv, column);
 		if (column->field >= 0 && !bms_is_member(i, csv->found))
 			csv->found = bms_add_member(csv->found, i);
+		wanted = true;
+		found |= column->field >= 0;
 	}
+	if (wanted && !found)
+		raise_nothing_found(csv);
 	if (!csv->records.options.by_position)
 		csv->nfields = csv->records.nnames;
 	else
@@ -171,6 +188,28 @@ check_all_found(const EtlCsvRows *csv)
 								   csv->base.columns[i].name)));
 }
 
+/*
+ * At the end of all files.  Where no rows would mean that there are none, a header is due that says so; a pipeline that goes
+ * on where it stopped may well find nothing.
+ */
+static void
+check_files(const EtlCsvRows *csv)
+{
+	const EtlResume *resume = csv->base.resume;
+	const EtlStream *stream = &csv->records.stream;
+
+	if (resume != NULL && !resume->complete)
+		return;
+	if (csv->found != NULL)
+		check_all_found(csv);
+	if (csv->records.options.header && !csv->has_header)
+		ereport(ERROR, (errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+						EtlSourceSetCount(stream->set) > 1 ? errmsg("no file has a header")
+														   : errmsg("the file has no header"),
+						errdetail("Nothing was found where the names of the columns should be."),
+						errhint("Among the files of a pattern, an empty one is passed over.")));
+}
+
 /* Of the rest of a file its header is known from before. */
 static int
 read_header(void *arg)
@@ -180,6 +219,7 @@ read_header(void *arg)
 	int step = EtlCsvRecordsBegin(&csv->records, csv->parts.here ? known : NULL);
 
 	csv->parts.header = csv->records.header;
+	csv->has_header |= step == ETL_FORMAT_RECORD;
 	return step;
 }
 
@@ -219,6 +259,7 @@ csv_open(EtlRows *rows)
 	if (rows->resume != NULL && rows->resume->no_source)
 	{
 		EtlCsvRecordsPrepare(&csv->records, rows->args);
+		csv->records.options.dialect.sets_aside = true;
 		return;
 	}
 	EtlCsvRecordsOpen(&csv->records, rows->args, rows->rewindable);
@@ -235,7 +276,10 @@ csv_open(EtlRows *rows)
 	if (rows->resume == NULL)
 		(void) EtlPartsOpenNext(&csv->parts);
 	else
+	{
+		csv->records.options.dialect.sets_aside = true;
 		csv->records.options.dialect.hashes = csv->parts.remote;
+	}
 }
 
 static void
@@ -243,6 +287,8 @@ csv_rewind(EtlRows *rows)
 {
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
 
+	csv->most_stray = Max(csv->most_stray, csv->nstray);
+	csv->nstray = 0;
 	EtlStreamRewind(&csv->records.stream);
 	(void) EtlPartsOpenNext(&csv->parts);
 }
@@ -253,12 +299,45 @@ csv_tell(EtlRows *rows)
 	EtlPartsTell(&((EtlCsvRows *) rows)->parts);
 }
 
+static void
+note_stray_quote(EtlCsvRows *csv)
+{
+	StringInfoData where;
+
+	if (csv->nstray++ > 0 || csv->first_stray != NULL)
+		return;
+	initStringInfo(&where);
+	EtlStreamWhere(&csv->records.stream, &where);
+	csv->first_stray = MemoryContextStrdup(csv->base.context, where.data);
+	pfree(where.data);
+}
+
+static void
+csv_report(EtlRows *rows)
+{
+	const EtlCsvRows *csv = (const EtlCsvRows *) rows;
+	unsigned long long n = Max(csv->nstray, csv->most_stray);
+
+	if (n == 0 || rows->resume != NULL)
+		return;
+	ereport(
+		NOTICE,
+		(errmsg_plural("%llu record has quotes elsewhere than around a field",
+					   "%llu records have quotes elsewhere than around a field", n, n),
+		 errdetail("The first is in %s.", csv->first_stray),
+		 errhint(
+			 "It is read as COPY reads it, which may join lines.  With stray_quotes => 'error' such "
+			 "a record is a fault of its row.")));
+}
+
 /* What the current record is good for. */
 static EtlAdvance
 judge_record(EtlCsvRows *csv)
 {
 	EtlRows *rows = &csv->base;
 
+	if (unlikely(csv->records.record.stray_quote))
+		note_stray_quote(csv);
 	if (unlikely(csv->records.record.defect != ETL_CSV_SOUND))
 	{
 		rows->faulty = true;
@@ -286,8 +365,7 @@ csv_advance(EtlRows *rows)
 		return judge_record(csv);
 	if (step == ETL_PARTS_LATE)
 		return ETL_NOTHING_YET;
-	if (csv->found != NULL && rows->resume == NULL)
-		check_all_found(csv);
+	check_files(csv);
 	return ETL_NO_MORE_ROWS;
 }
 
@@ -366,7 +444,7 @@ fetch_provenance(EtlCsvRows *csv, const EtlColumn *column, Datum *value, bool *i
 			*value = Int64GetDatum((int64) record->line);
 			break;
 		case ETL_FROM_RAW:
-			*isnull = record->defect != ETL_CSV_SOUND; /* it is no text */
+			*isnull = !EtlCsvIsText(record);
 			if (!*isnull)
 				*value = PointerGetDatum(cstring_to_text_with_len(record->data, record->len));
 			break;
@@ -476,7 +554,11 @@ csv_where(const EtlRows *rows, StringInfo buf)
 static void
 csv_explain(const EtlRows *rows, ExplainState *es)
 {
-	EtlStreamExplain(&((const EtlCsvRows *) rows)->records.stream, es);
+	const EtlCsvRows *csv = (const EtlCsvRows *) rows;
+
+	EtlStreamExplain(&csv->records.stream, es);
+	if (csv->nstray > 0)
+		ExplainPropertyUInteger("Records with Stray Quotes", NULL, csv->nstray, es);
 }
 
 #define LINE_GUESS 100 /* bytes, where nothing can be seen */
@@ -516,6 +598,7 @@ const EtlScanKind EtlCsvKind = {
 	.fetch = csv_fetch,
 	.rewind = csv_rewind,
 	.where = csv_where,
+	.report = csv_report,
 	.explain = csv_explain,
 	.estimate = csv_estimate,
 	.watches = EtlStreamWatches,

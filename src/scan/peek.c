@@ -191,6 +191,7 @@ open_peek(const EtlArgs *args)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("rows must not be negative")));
 	peek->context = AllocSetContextCreate(CurrentMemoryContext, "etl peek", ALLOCSET_SMALL_SIZES);
 	EtlCsvRecordsOpen(&peek->records, args, true);
+	peek->records.options.dialect.sets_aside = true; /* what is wrong is shown */
 	if (is_json(&peek->records))
 		peek->items = open_items(args);
 	return peek;

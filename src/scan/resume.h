@@ -19,6 +19,7 @@ typedef struct EtlResume
 	void (*forget)(void *arg);
 	void *arg;
 	bool no_source; /* records are only revived */
+	bool complete;	/* all of the source is read, and what is not there counts as well */
 	bool once;		/* a record that comes a second time is loaded a second time */
 	int settle_ms; /* for how long a file must be still before its unterminated last record counts */
 } EtlResume;

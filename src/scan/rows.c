@@ -483,6 +483,8 @@ EtlRowsClose(EtlRows *rows)
 		ereport(NOTICE, (errmsg_plural("%llu row was skipped due to errors",
 									   "%llu rows were skipped due to errors", nskipped, nskipped),
 						 errdetail("The first was %s", rows->first_skipped.data)));
+	if (rows->kind->report != NULL)
+		rows->kind->report(rows);
 	MemoryContextDelete(rows->context);
 }
 

@@ -142,6 +142,8 @@ typedef struct EtlScanKind
 	void (*rewind)(EtlRows *rows);
 	/* Where the reader is, for CONTEXT: file "a.csv", line 3 */
 	void (*where)(const EtlRows *rows, StringInfo buf);
+	/* Says in a NOTICE what was odd about the rows that were read; or NULL. */
+	void (*report)(EtlRows *rows);
 	/* What EXPLAIN ANALYZE shows besides the counters; or NULL. */
 	void (*explain)(const EtlRows *rows, ExplainState *es);
 	/* For the planner; false if nothing is known.  Never an error. */

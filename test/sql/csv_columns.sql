@@ -66,7 +66,7 @@ SELECT * FROM etl_csv(NULL::target, :'c', match => 'position');
 SELECT * FROM etl_csv(NULL::target, :'c', header => false);
 
 -- Provenance.
-SELECT csv_file('p.csv', E'\uFEFFa,b\r\n1,"x\ny"\r2,\n\r\n"",""""\n') AS p \gset
+SELECT csv_file('p.csv', E'\uFEFFa,b\r\n1,"x\ny"\n2,\n\r\n"",""""\n') AS p \gset
 SELECT _etl_source, _etl_line, _etl_raw, _etl_error, a
 FROM etl_csv(:'p', ragged => 'pad') AS t(_etl_raw text, a text, _etl_source text, _etl_line bigint, _etl_error text);
 SELECT _etl_line, b, _etl_raw FROM etl_csv(:'p', ragged => 'pad') AS t(b text, _etl_line bigint, _etl_raw text) WHERE _etl_line > 3;

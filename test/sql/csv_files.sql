@@ -192,3 +192,31 @@ SELECT descriptors() - :before < 10 AS none_left;
 DROP PROCEDURE all_endings, fail, sh;
 DROP FUNCTION descriptors, alter_file, big;
 DROP TYPE one_text;
+
+-- No rows are not the same as no file: where a header is due, it has to be there.
+SELECT csv_file('void.csv', ''), csv_file('void-1.csv', E'a\n1\n'), csv_file('void-2.csv', ''), csv_file('blank-1.csv', ''), csv_file('blank-2.csv', '');
+SELECT * FROM etl_csv('etl_tmp/void.csv') AS t(a int);
+SELECT count(*) FROM etl_csv('etl_tmp/void.csv') AS t(a int);
+SELECT * FROM etl_csv('etl_tmp/void.csv', header => false) AS t(a int);
+SELECT * FROM etl_csv('etl_tmp/void-?.csv') AS t(a int);
+SELECT * FROM etl_csv('etl_tmp/blank-?.csv') AS t(a int);
+SELECT * FROM etl_csv(csv_file('void.csv', E'title\n'), skip_lines => 1) AS t(a int);
+SELECT etl_import('void', 'etl_tmp/blank-1.csv');
+-- A pipeline passes an empty file over, but where what is not there counts, too.
+CREATE TABLE void (a int PRIMARY KEY);
+SELECT etl_create_pipeline('void', source => $$ etl_csv('etl_tmp/blank-?.csv') AS t(a int) $$, target => 'void', key => '{a}');
+CALL etl_run('void') \gset
+SELECT :'state' AS state, :read AS read;
+SELECT etl_alter_pipeline('void', whole => true);
+\set VERBOSITY sqlstate
+CALL etl_run('void');
+\set VERBOSITY default
+SELECT message FROM etl_runs WHERE pipeline = 'void' ORDER BY run DESC LIMIT 1;
+SELECT etl_drop_pipeline('void');
+DROP TABLE void;
+
+-- union_by_name is for a file that lacks some of the columns, not all.
+SELECT csv_file('u-1.csv', E'id,name\n1,Ann\n'), csv_file('u-2.csv', E'id;name\n2;Bob\n');
+SELECT * FROM etl_csv('etl_tmp/u-?.csv', union_by_name => true) AS t(id int, name text);
+SELECT etl_import('u', 'etl_tmp/u-?.csv');
+SELECT count(*) FROM etl_csv('etl_tmp/u-?.csv', union_by_name => true) AS t(_etl_line bigint);

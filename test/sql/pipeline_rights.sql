@@ -161,7 +161,7 @@ SELECT name, owner, accepted, enabled, search_path FROM etl_pipelines WHERE name
 CREATE ROLE regress_etl_gone;
 GRANT ALL ON SCHEMA evil TO regress_etl_gone;
 GRANT ALL ON evil.trap TO regress_etl_gone;
-GRANT EXECUTE ON FUNCTION etl_create_pipeline, etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text)
+GRANT EXECUTE ON FUNCTION etl_create_pipeline, etl_csv(text, boolean, text, text, text, text, text, text, int, text, text, text, bigint, boolean, text, text)
 	TO regress_etl_gone;
 SET ROLE regress_etl_gone;
 SET client_min_messages = warning;
