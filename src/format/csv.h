@@ -3,7 +3,7 @@
  *		From bytes to records of a CSV file (RFC 4180, and what real files do besides).
  *
  * EtlCsvFormat (see format.h) takes an EtlCsvDialect and gives EtlCsvRecord.  What is declared here besides is the same
- * reader by its own name.
+ * reader by its own name, for tests.
  *
  * A tokenizer marks the unquoted delimiters and line ends of the buffer, block by block; a record is a
  * range of those marks, and a field the bytes between two of them.  Nothing is copied: a record, and all
@@ -97,20 +97,8 @@ typedef struct EtlCsvReader EtlCsvReader;
 extern EtlCsvReader *EtlCsvReaderCreate(const EtlCsvDialect *dialect);
 extern void EtlCsvReaderReset(EtlCsvReader *reader); /* at byte 0 of a new stream */
 
-/*
- * The same in the middle of a stream, where a record starts: at this byte and physical line.  after_cr: the byte
- * before is a CR, so an LF that follows belongs to it.
- */
-extern void EtlCsvReaderResetAt(EtlCsvReader *reader, uint64 offset, uint64 line, bool after_cr);
-
 /* Lines end with LF, even if the first one does not show that. */
 extern void EtlCsvReaderExpectLf(EtlCsvReader *reader);
-
-/* Where the record behind the current one starts. */
-extern void EtlCsvReaderPosition(const EtlCsvReader *reader, uint64 *offset, uint64 *line);
-
-/* Whether the current record ends with the stream, and not with a line end. */
-extern bool EtlCsvReaderCutOff(const EtlCsvReader *reader, const EtlCsvRecord *record);
 
 extern char *EtlCsvReaderRoom(EtlCsvReader *reader, size_t *len);
 extern void EtlCsvReaderFed(EtlCsvReader *reader, size_t n);

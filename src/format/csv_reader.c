@@ -150,8 +150,12 @@ EtlCsvReaderReset(EtlCsvReader *reader)
 	reader->fault_line = reader->fault_offset = 0;
 }
 
-void
-EtlCsvReaderResetAt(EtlCsvReader *reader, uint64 offset, uint64 line, bool after_cr)
+/*
+ * As EtlCsvReaderReset, in the middle of a stream, where a record starts: at this byte and physical line.  after_cr: the byte
+ * before is a CR, so an LF that follows belongs to it.
+ */
+static void
+reset_at(EtlCsvReader *reader, uint64 offset, uint64 line, bool after_cr)
 {
 	EtlCsvReaderReset(reader);
 	reader->stream_at = offset;
@@ -168,15 +172,17 @@ EtlCsvReaderExpectLf(EtlCsvReader *reader)
 	reader->line_ends = BY_LF;
 }
 
-void
-EtlCsvReaderPosition(const EtlCsvReader *reader, uint64 *offset, uint64 *line)
+/* Where the record behind the current one starts. */
+static void
+next_place(const EtlCsvReader *reader, uint64 *offset, uint64 *line)
 {
 	*offset = reader->stream_at + reader->start;
 	*line = reader->line;
 }
 
-bool
-EtlCsvReaderCutOff(const EtlCsvReader *reader, const EtlCsvRecord *record)
+/* Whether the current record ends with the stream, and not with a line end. */
+static bool
+is_cut_off(const EtlCsvReader *reader, const EtlCsvRecord *record)
 {
 	return record->data + record->len == reader->buf + reader->filled;
 }
@@ -774,7 +780,7 @@ csv_reset(EtlReader *reader, const EtlRecordPlace *at)
 		EtlCsvReaderReset(csv);
 		return;
 	}
-	EtlCsvReaderResetAt(csv, at->offset, at->line, at->after_cr);
+	reset_at(csv, at->offset, at->line, at->after_cr);
 	csv->nrecords = at->records;
 	csv->hash = at->hash;
 }
@@ -802,7 +808,7 @@ csv_position(const EtlReader *reader, EtlRecordPlace *place)
 {
 	const EtlCsvReader *csv = (const EtlCsvReader *) reader;
 
-	EtlCsvReaderPosition(csv, &place->offset, &place->line);
+	next_place(csv, &place->offset, &place->line);
 	place->records = csv->nrecords;
 	place->hash = csv->hash;
 	place->open = true;
@@ -827,7 +833,7 @@ static bool
 csv_cut_off(const EtlReader *reader, int step, const void *record)
 {
 	if (step == ETL_CSV_RECORD)
-		return EtlCsvReaderCutOff((const EtlCsvReader *) reader, record) ||
+		return is_cut_off((const EtlCsvReader *) reader, record) ||
 			   ((const EtlCsvRecord *) record)->defect == ETL_CSV_OPEN_QUOTE;
 	return step == ETL_CSV_UNCLOSED_QUOTE;
 }

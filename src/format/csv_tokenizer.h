@@ -110,7 +110,7 @@ EtlCsvTokensEndLine(EtlCsvTokens *tokens, size_t pos, uint32 seen)
 	tokens->nlines++;
 }
 
-/* What csv_reader.c offers beyond csv.h, so that tests can reach every path with small inputs. */
+/* What csv_reader.c offers beyond csv.h for tests, so that they reach every path with small inputs. */
 typedef struct EtlCsvReaderTuning
 {
 	const EtlCsvTokenizer *tokenizer;

@@ -3,7 +3,8 @@
  *		From the bytes of a JSON body to its items, one at a time, while the body arrives.
  *
  * EtlJsonFormat (see format.h) takes EtlJsonOptions and gives EtlJsonItem.  What is declared here besides is the same
- * reader by its own name.  Room is asked for only when bytes are wished for, or memory is no longer that of one item.
+ * reader by its own name, for tests.  Room is asked for only when bytes are wished for, or memory is no longer that of
+ * one item.
  *
  * Items are what the items path leads to.  A path that ends in a name ("data", "$") and leads to an array
  * means the elements of that array; one that ends in "[]" or "*" means just what it says.  A null where a
@@ -155,11 +156,6 @@ typedef struct EtlJsonReader EtlJsonReader;
 
 extern EtlJsonReader *EtlJsonReaderCreate(const EtlJsonOptions *options);
 extern void EtlJsonReaderReset(EtlJsonReader *reader); /* at byte 0 of a new body */
-/*
- * At a byte of a body of values one after another, of which those before it have given so many items with that hash: as
- * if it had been read from its start.
- */
-extern void EtlJsonReaderResetAt(EtlJsonReader *reader, uint64 offset, int64 nitems, uint64 hash);
 extern void EtlJsonReaderFree(EtlJsonReader *reader);
 extern char *EtlJsonReaderRoom(EtlJsonReader *reader, size_t *len);
 extern void EtlJsonReaderFed(EtlJsonReader *reader, size_t n);
@@ -173,9 +169,6 @@ extern const EtlJsonValue *EtlJsonReaderCaptured(const EtlJsonReader *reader, in
 
 /* Has the items path led anywhere yet, be it to an empty array (also one on the way) or a null? */
 extern bool EtlJsonReaderFoundItems(const EtlJsonReader *reader);
-
-/* Is the body, as far as it is known, values one after another, each of them an item? */
-extern bool EtlJsonReaderIsSequence(const EtlJsonReader *reader);
 
 /* A hash of the bytes of the items handed out so far, in their order. */
 extern uint64 EtlJsonReaderHash(const EtlJsonReader *reader);

@@ -127,8 +127,12 @@ EtlJsonReaderReset(EtlJsonReader *reader)
 	start_body(reader);
 }
 
-void
-EtlJsonReaderResetAt(EtlJsonReader *reader, uint64 offset, int64 nitems, uint64 hash)
+/*
+ * At a byte of a body of values one after another, of which those before it have given so many items with that hash: as
+ * if it had been read from its start.
+ */
+static void
+reset_at(EtlJsonReader *reader, uint64 offset, int64 nitems, uint64 hash)
 {
 	EtlJsonReaderReset(reader);
 	reader->base = reader->filled = reader->scanned = reader->cut = reader->fed = offset;
@@ -606,8 +610,9 @@ EtlJsonReaderFoundItems(const EtlJsonReader *reader)
 	return reader->found_items;
 }
 
-bool
-EtlJsonReaderIsSequence(const EtlJsonReader *reader)
+/* Is the body, as far as it is known, values one after another, each of them an item? */
+static bool
+is_sequence(const EtlJsonReader *reader)
 {
 	return reader->options.items == NULL && reader->many;
 }
@@ -675,7 +680,7 @@ json_reset(EtlReader *reader, const EtlRecordPlace *at)
 	if (at == NULL)
 		EtlJsonReaderReset(json);
 	else
-		EtlJsonReaderResetAt(json, at->offset, (int64) at->records, at->hash);
+		reset_at(json, at->offset, (int64) at->records, at->hash);
 }
 
 static char *
@@ -704,7 +709,7 @@ json_position(const EtlReader *reader, EtlRecordPlace *place)
 	place->offset = json->handed_end;
 	place->records = (uint64) json->nitems;
 	place->hash = json->hash;
-	place->open = EtlJsonReaderIsSequence(json);
+	place->open = is_sequence(json);
 }
 
 static void
@@ -740,7 +745,7 @@ json_cut_off(const EtlReader *reader, int step, const void *record)
 
 	if (step == ETL_JSON_EMPTY)
 		return true;
-	if (!EtlJsonReaderIsSequence(json))
+	if (!is_sequence(json))
 		return false;
 	if (step == ETL_JSON_TRUNCATED)
 		return true;

@@ -555,8 +555,8 @@ static const CustomExecMethods exec_methods = {
 	.ExplainCustomScan = explain_scan,
 };
 
-Node *
-EtlScanCreateState(CustomScan *scan)
+static Node *
+create_state(CustomScan *scan)
 {
 	EtlScanState *state = (EtlScanState *) newNode(sizeof(EtlScanState), T_CustomScanState);
 
@@ -590,7 +590,7 @@ EtlScanDetach(PlanState *node, const EtlScanKind **kind, EtlArgs **args, TupleDe
 
 const CustomScanMethods EtlScanMethods = {
 	.CustomName = "EtlScan",
-	.CreateCustomScanState = EtlScanCreateState,
+	.CreateCustomScanState = create_state,
 };
 
 void

@@ -87,7 +87,7 @@ extern EtlPartsStep EtlPartsNext(EtlParts *parts);
 /* Marks how far the part in hand was handed out, if there is one. */
 extern void EtlPartsTell(EtlParts *parts);
 
-/* A position as text (palloc'd), and back. */
+/* A position as text (palloc'd), and back; here for tests. */
 extern char *EtlPositionText(const EtlPosition *position);
 extern void EtlPositionRead(const char *text, EtlPosition *position);
 

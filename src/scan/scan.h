@@ -42,7 +42,6 @@ typedef enum EtlScanPrivate
 	ETL_SCAN_ENOUGH			/* Integer: as in EtlRows */
 } EtlScanPrivate;
 
-extern Node *EtlScanCreateState(CustomScan *scan);
 extern const CustomScanMethods EtlScanMethods;
 
 /*

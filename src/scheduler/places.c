@@ -39,16 +39,16 @@ count_before(const char *name, TimestampTz waiting_since)
 }
 
 /* A free place, and how many there are beyond it. */
-static EtlPlace *
+static EtlWorkerPlace *
 find_place(int max_workers, int *nfree)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	EtlPlace *place = NULL;
+	EtlWorkerPlace *place = NULL;
 	int used = 0;
 
 	for (int i = 0; i < ETL_MAX_WORKERS; i++)
 	{
-		EtlPlace *p = &EtlSharedMemory->places[i];
+		EtlWorkerPlace *p = &EtlSharedMemory->places[i];
 
 		if (p->number != 0 && p->pid == 0 &&
 			TimestampDifferenceExceeds(p->since, now, BEGIN_WITHIN_MS))
@@ -82,7 +82,7 @@ count_runs(Oid owner, List *processes)
 
 	for (int i = 0; i < ETL_MAX_WORKERS; i++)
 	{
-		const EtlPlace *place = &EtlSharedMemory->places[i];
+		const EtlWorkerPlace *place = &EtlSharedMemory->places[i];
 
 		n += place->number != 0 && place->owner == owner;
 	}
@@ -96,7 +96,7 @@ count_runs(Oid owner, List *processes)
 }
 
 static void
-take_place(EtlPlace *place, EtlTicket *ticket)
+take_place(EtlWorkerPlace *place, EtlTicket *ticket)
 {
 	if (++EtlSharedMemory->last_number == 0)
 		EtlSharedMemory->last_number = 1;
@@ -115,7 +115,7 @@ EtlClaimPlace(const char *database, TimestampTz waiting_since, List *processes, 
 {
 	int most = EtlMaxRunsOf(ticket->owner); /* reads catalogs */
 	EtlClaim claim = ETL_CLAIM_FULL;
-	EtlPlace *place;
+	EtlWorkerPlace *place;
 	int nfree;
 
 	LWLockAcquire(EtlSharedLock, LW_EXCLUSIVE);
@@ -148,7 +148,7 @@ EtlHasWorker(Oid database, int64 pipeline)
 	LWLockAcquire(EtlSharedLock, LW_SHARED);
 	for (int i = 0; i < ETL_MAX_WORKERS && !has; i++)
 	{
-		const EtlPlace *place = &EtlSharedMemory->places[i];
+		const EtlWorkerPlace *place = &EtlSharedMemory->places[i];
 
 		has = place->number != 0 && place->database == database && place->pipeline == pipeline;
 	}
@@ -159,7 +159,7 @@ EtlHasWorker(Oid database, int64 pipeline)
 bool
 EtlBeginWork(const EtlTicket *ticket)
 {
-	EtlPlace *place = &EtlSharedMemory->places[ticket->place];
+	EtlWorkerPlace *place = &EtlSharedMemory->places[ticket->place];
 	bool mine;
 
 	LWLockAcquire(EtlSharedLock, LW_EXCLUSIVE);
@@ -173,7 +173,7 @@ EtlBeginWork(const EtlTicket *ticket)
 void
 EtlEndWork(const EtlTicket *ticket)
 {
-	EtlPlace *place = &EtlSharedMemory->places[ticket->place];
+	EtlWorkerPlace *place = &EtlSharedMemory->places[ticket->place];
 
 	LWLockAcquire(EtlSharedLock, LW_EXCLUSIVE);
 	if (place->number == ticket->number)
@@ -194,7 +194,7 @@ EtlStopExcessWorkers(int max_workers)
 	LWLockAcquire(EtlSharedLock, LW_SHARED);
 	for (int i = 0; i < ETL_MAX_WORKERS; i++)
 	{
-		const EtlPlace *place = &EtlSharedMemory->places[i];
+		const EtlWorkerPlace *place = &EtlSharedMemory->places[i];
 
 		if (place->number != 0 && place->pid != 0)
 		{

@@ -23,7 +23,7 @@ typedef struct EtlDatabase
 	bool taken;			  /* the one under way has taken those before */
 } EtlDatabase;
 
-typedef struct EtlPlace
+typedef struct EtlWorkerPlace
 {
 	uint32 number; /* of the ticket; 0: free */
 	pid_t pid;	   /* 0: not begun */
@@ -31,7 +31,7 @@ typedef struct EtlPlace
 	Oid database;
 	Oid owner;
 	int64 pipeline;
-} EtlPlace;
+} EtlWorkerPlace;
 
 typedef struct EtlShared
 {
@@ -40,7 +40,7 @@ typedef struct EtlShared
 	uint32 last_number;
 	int ndatabases;
 	EtlDatabase databases[ETL_MAX_DATABASES];
-	EtlPlace places[ETL_MAX_WORKERS];
+	EtlWorkerPlace places[ETL_MAX_WORKERS];
 
 	Latch *watcher;
 	bool watcher_left;

@@ -232,13 +232,7 @@ open_descriptor(FileSource *file)
 }
 
 EtlSource *
-EtlFileOpen(const char *path)
-{
-	return EtlFileOpenFound(path, strlen(path));
-}
-
-EtlSource *
-EtlFileOpenFound(const char *path, size_t found)
+EtlFileOpen(const char *path, size_t found)
 {
 	FileSource *file = palloc0(sizeof(FileSource));
 

@@ -19,14 +19,11 @@
  * The current user needs the privileges of pg_read_server_files (42501).  A directory, FIFO, socket or
  * device is refused (42809); whatever else keeps the file from being opened has the SQLSTATE that COPY
  * gives it.
+ *
+ * Of a file that a pattern has found, the path from byte "found" on was chosen by whoever may write to the folders of the
+ * pattern, so a link there is an error (42809), unless etl.follow_links says otherwise.
  */
-extern EtlSource *EtlFileOpen(const char *path);
-
-/*
- * The same for a file that a pattern has found.  Its path from byte "found" on was chosen by whoever may write to the
- * folders of the pattern, so a link there is an error (42809), unless etl.follow_links says otherwise.
- */
-extern EtlSource *EtlFileOpenFound(const char *path, size_t found);
+extern EtlSource *EtlFileOpen(const char *path, size_t found);
 
 extern void EtlFileInit(void);
 

@@ -86,7 +86,7 @@ files_open(EtlListing *listing, const EtlSourcePast *past)
 {
 	Files *files = (Files *) listing;
 	const char *path = listing->part.name;
-	EtlSource *file = EtlFileOpenFound(path, Min(files->prefix, strlen(path)));
+	EtlSource *file = EtlFileOpen(path, Min(files->prefix, strlen(path)));
 	EtlFileIdentity *identity = &files->identities[files->next - 1];
 
 	if (!files->rewound)

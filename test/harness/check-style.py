@@ -159,6 +159,23 @@ def check_sizes():
 # -- src: what is there once ----------------------------------------------------------------------
 
 
+def check_types():
+    """The name of a type in a header is no other's, also where the two do not meet: a reader and a debugger do."""
+    definition = r"\b(?:struct|union|enum)\s+(\w+)\s*\{|^typedef\b[^;{}]*?\b(\w+);|^\}\s*(\w+);"
+    found = {}
+    for path in sources():
+        text = without_strings(without_comments(read(path)))
+        for match in re.finditer(definition, text, flags=re.M):
+            name = next(filter(None, match.groups()))
+            if not re.match(r"typedef\s+(struct|union|enum)\s+(\w+)\s+\2;", match.group()):  # announces it
+                found.setdefault(name, {}).setdefault(path, line_of(text, match.start()))
+    for name, places in found.items():
+        for path, line in places.items():
+            others = [other for other in places if other != path]
+            if path.suffix == ".h" and others:
+                breach(path, line, f"{name} is also the name of a type in {others[0]}")
+
+
 def check_includes_once():
     """But for headers without a guard: those are templates."""
     for path in sources():
@@ -208,6 +225,28 @@ def check_circles():
     for circle in circles:
         if len(circle) > LARGEST_CIRCLE:
             breach("src", 1, f"{len(circle)} files need each other: {', '.join(sorted(circle))}")
+
+
+def check_exports():
+    """What a header declares is used by other files than the one that defines it.  A header that is for tests says so."""
+    bodies = {path: without_comments(read(path)) for path in sources()}
+    tests = {path: without_comments(read(path)) for path in files("test/**/*.[ch]")}
+    words = {path: set(re.findall(r"\w+", text)) for path, text in {**bodies, **tests}.items()}
+    for header, text in bodies.items():
+        if header.suffix != ".h":
+            continue
+        users = dict(bodies)
+        if re.search(r"\bfor tests\b", read(header), flags=re.I):
+            users.update(tests)
+        for match in re.finditer(r"^extern\s[^;()]*?(\w+)\s*(?:\(|\[|;)", text, flags=re.M):
+            name = match.group(1)
+            if "PGDLLEXPORT" in match.group() or len(re.findall(rf"\b{name}\b", text)) > 1:
+                continue  # the server calls it by its name, or an inline function of the header does
+            definition = re.compile(rf"^(?:\w[\w\s*]*[\s*])?{name}\s*(?:\([^;]*?\)\s*\{{|\[|=|;)", flags=re.M)
+            used = [path for path in users if path != header and name in words[path]]
+            homes = [path for path in used if path.suffix == ".c" and definition.search(users[path])]
+            if not set(used) - set(homes[:1]):
+                breach(header, line_of(text, match.start()), f"nobody but its own file uses {name}")
 
 
 # -- formatting ----------------------------------------------------------------------------------
@@ -381,8 +420,10 @@ def main():
     check_errors()
     check_settings()
     check_sizes()
+    check_types()
     check_includes_once()
     check_circles()
+    check_exports()
     check_formatting()
     check_expected("test/sql", ".sql", "expected")
     check_expected("test/isolation/specs", ".spec", "test/isolation/expected")

@@ -49,8 +49,9 @@ EtlLockPipeline(int64 pipeline, bool session)
 	return true;
 }
 
-bool
-EtlPipelineRuns(int64 pipeline)
+/* Whether some session has it. */
+static bool
+is_locked(int64 pipeline)
 {
 	LOCKTAG runs = tag_of(pipeline, RUNS);
 
@@ -71,7 +72,7 @@ etl_is_running(PG_FUNCTION_ARGS)
 {
 	if (RecoveryInProgress())
 		PG_RETURN_BOOL(EtlCatalogHasOpenRun(PG_GETARG_INT64(0)));
-	PG_RETURN_BOOL(EtlPipelineRuns(PG_GETARG_INT64(0)));
+	PG_RETURN_BOOL(is_locked(PG_GETARG_INT64(0)));
 }
 
 /*
@@ -84,8 +85,8 @@ etl_state_of(PG_FUNCTION_ARGS)
 {
 	char *state = text_to_cstring(PG_GETARG_TEXT_PP(2));
 
-	if (strcmp(state, "running") != 0 || RecoveryInProgress() ||
-		EtlPipelineRuns(PG_GETARG_INT64(1)) || !EtlCatalogRunIsOpen(PG_GETARG_INT64(0)))
+	if (strcmp(state, "running") != 0 || RecoveryInProgress() || is_locked(PG_GETARG_INT64(1)) ||
+		!EtlCatalogRunIsOpen(PG_GETARG_INT64(0)))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(2));
 	PG_RETURN_TEXT_P(cstring_to_text("crashed"));
 }

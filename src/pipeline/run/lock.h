@@ -10,9 +10,6 @@
 /* Takes the lock for the session or the transaction, without waiting; false if another session has it. */
 extern bool EtlLockPipeline(int64 pipeline, bool session);
 
-/* Whether some session has it. */
-extern bool EtlPipelineRuns(int64 pipeline);
-
 /* A pipeline that the current user may change; an error if there is none, or not for this user. */
 extern EtlPipeline *EtlFindOwnPipeline(const char *name);
 extern void EtlCheckOwnerExists(const EtlPipeline *pipeline);

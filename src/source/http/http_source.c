@@ -23,7 +23,8 @@
 #include "common/hashfn.h"
 #include "utils/memutils.h"
 
-#include "source/http/http_source.h"
+#include "source/http/exchange.h"
+#include "source/source.h"
 #include "source/store.h"
 
 typedef struct HttpSource
@@ -375,9 +376,19 @@ begin_unless_unchanged(HttpSource *http, const EtlSourcePast *past)
 	end(http);
 }
 
-EtlSource *
-EtlHttpOpen(const EtlTarget *target, const EtlUrl *url, const EtlSourcePast *past,
-			EtlHttpStats *stats)
+/*
+ * Sends a GET for a URL of the target and waits for the answer; anything but a success is
+ * an error.  A body that breaks off is asked for again from the byte that was reached, if the server gave
+ * something to tell that it is still the same; if it is not, or the server cannot do that, that is an error.
+ *
+ * The source cannot be rewound.  It gives the bytes as they are sent: with a content coding (source->coded) they
+ * are still to be decoded.
+ *
+ * With "past" (NULL: it is not known) what was read before need not come again, if the server goes along: all of it,
+ * or the bytes before past->begin.
+ */
+static EtlSource *
+open_url(const EtlTarget *target, const EtlUrl *url, const EtlSourcePast *past, EtlHttpStats *stats)
 {
 	bool knows = past && past->state.validator;
 	bool rest = knows && !past->whole && past->begin > 0 && is_strong(past->state.validator);
@@ -484,7 +495,7 @@ url_open(EtlListing *listing, const EtlSourcePast *past)
 {
 	UrlListing *urls = (UrlListing *) listing;
 
-	return EtlHttpOpen(urls->target, &urls->url, past, &urls->stats);
+	return open_url(urls->target, &urls->url, past, &urls->stats);
 }
 
 const EtlStore EtlUrlStore = {
