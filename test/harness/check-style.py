@@ -276,14 +276,13 @@ def check_formatting():
     program = clang_format()
     if program is None:
         return
-    for path in sources() + files("test/**/*.[ch]"):
-        answer = subprocess.run([program, "--style=file", str(path)],
-                                capture_output=True, text=True, check=True)
-        ours, theirs = read(path).splitlines(), answer.stdout.splitlines()
-        if ours != theirs:
-            line = next((n for n, (a, b) in enumerate(zip(ours, theirs), 1) if a != b),
-                        min(len(ours), len(theirs)) + 1)
-            breach(path, line, f"not as {program} would have it")
+    paths = [str(path) for path in sources() + files("test/**/*.[ch]")]
+    answer = subprocess.run([program, "--style=file", "--dry-run", *paths], capture_output=True, text=True, check=True)
+    first = {}
+    for path, line in re.findall(r"^(\S+):(\d+):\d+: warning:", answer.stderr, flags=re.M):
+        first.setdefault(path, int(line))
+    for path, line in first.items():
+        breach(path, line, f"not as {program} would have it")
 
 
 # -- tests: every file is run and compared -------------------------------------------------------
