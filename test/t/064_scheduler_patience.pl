@@ -58,6 +58,18 @@ sub planned
 	return;
 }
 
+# Removes pipelines, none of which is run meanwhile.
+sub drop_pipelines
+{
+	my ($condition) = @_;
+	setting('etl.enabled', 'off');
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type IN ('etl pipeline', 'etl scheduler')")
+	  or die 'pipelines do not end';
+	value('SELECT etl_drop_pipeline(name) FROM etl_pipelines WHERE ' . ($condition // 'true'));
+	setting('etl.enabled', 'on');
+	return;
+}
+
 sub at_the_gate
 {
 	my ($lock, $n, $name) = @_;
@@ -98,7 +110,7 @@ foreach my $case ([ 1, 44, 61 ], [ 2, 89, 121 ], [ 3, 179, 241 ])
 becomes(status('api', 'last_result, failures, reason'), 'succeeded|0|', 'it goes on by itself when the server is back');
 cmp_ok(seconds_to_next('api'), '>', 80000, 'and comes at its time again');
 is(value('SELECT count(*) FROM target'), 3, 'with its rows');
-value("SELECT etl_drop_pipeline('api')");
+drop_pipelines();
 
 # At the time that the server names; not at all if that is not wanted; not for what does not pass
 $url = fixture_url('/rows/3?status=429&retry_after=7200&times=1');
@@ -114,7 +126,7 @@ cmp_ok(abs(seconds_to_next('named') - 7200), '<', 60, 'that is when it does');
 becomes(status($_, 'failures'), 1, "$_ has failed"), cmp_ok(seconds_to_next($_), '>', 80000, "and waits for its time") for qw(unwanted lasting);
 shift_clock(7201);
 becomes(status('named', 'last_result'), 'succeeded', 'it was tried again then');
-value("SELECT etl_drop_pipeline(name) FROM etl_pipelines");
+drop_pipelines();
 
 # A run that crashes, with its server
 $gate->query_safe('SELECT pg_advisory_lock(1)');
@@ -130,7 +142,7 @@ becomes(status('crash', 'last_result, failures, reason'), 'crashed|1|the worker 
 cmp_ok(seconds_to_next('crash'), '<=', 61, 'it comes again soon');
 shift_clock(61);
 becomes(status('crash', 'last_result'), 'succeeded', 'and goes on');
-value("SELECT etl_drop_pipeline('crash')");
+drop_pipelines();
 
 # Times that pass while it waits for a worker are counted, and one run is made for all of them.
 setting('etl.max_workers', 0);
@@ -146,7 +158,7 @@ becomes("SELECT skipped FROM etl_catalog.schedules", 5, 'five times pass');
 setting('etl.max_workers', 2);
 becomes(status('late', 'last_result, skipped'), 'succeeded|5', 'and one run is made');
 is(value("SELECT count(*) FROM etl_runs WHERE pipeline = 'late'"), 1, 'for all');
-value("SELECT etl_drop_pipeline('late')");
+drop_pipelines();
 
 # One role does not take all workers.
 value(<<'SQL');
@@ -181,7 +193,7 @@ is(value(<<'SQL'), 3, 'never more than three at a time');
 SELECT max(n) FROM (SELECT (SELECT count(*) FROM etl_runs o WHERE o.started_at <= r.started_at AND coalesce(o.finished_at, 'infinity') > r.started_at
 	AND o.pipeline LIKE 'crowd%') AS n FROM etl_runs r WHERE pipeline LIKE 'crowd%') x
 SQL
-value("SELECT etl_drop_pipeline(name) FROM etl_pipelines");
+drop_pipelines();
 value("ALTER SYSTEM RESET etl.max_workers_per_role");
 
 # The server's bound on how long a run takes
@@ -193,7 +205,7 @@ fails_with("SET ROLE crowd; ALTER ROLE crowd SET etl.max_runtime = 0", qr/permis
 $gate->query_safe('SELECT pg_advisory_unlock(3)');
 value("ALTER ROLE crowd RESET etl.max_runtime");
 value("SET ROLE crowd; CALL etl_run('slower')");
-value("SELECT etl_drop_pipeline(name) FROM etl_pipelines");
+drop_pipelines();
 
 # Who waits for a worker holds no lock of ours, and no circle goes by the wait.
 value("SELECT make('p', gate => 4)");
@@ -207,12 +219,13 @@ $locker->query_safe('COMMIT');
 $starter->finish;
 like($started, qr/^\d+$/, 'and gets its number');
 becomes(status('p', 'last_result'), 'succeeded', 'the run ends');
+becomes("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'etl pipeline'", 0, 'and its worker');
 value("SELECT etl_reset('p')");
 fails_with("SET deadlock_timeout = '10ms'; SELECT pg_advisory_lock(4); CALL etl_run('p')", qr/deadlock detected.*waits for a lock that waits for this session/s,
 	'a run that waits for who waits for it');
 becomes(status('p', 'last_result'), 'cancelled', 'is ended');
 $locker->quit;
-value("SELECT etl_drop_pipeline('p')");
+drop_pipelines();
 
 # "after" what is dropped, and in circles that nobody could see
 value("SELECT make('b'), make('c'), make('d', after => '{b,c}')");
@@ -231,7 +244,7 @@ becomes("SELECT string_agg(pipeline, ' ' ORDER BY pipeline) FROM etl_status WHER
 	'two halves of a circle that passed each other are found');
 value("SELECT etl_alter_pipeline('b', after => '{}')");
 becomes("SELECT count(*) FROM etl_status WHERE reason IS NOT NULL", 0, 'and gone when it is cut');
-value("SELECT etl_drop_pipeline(name) FROM etl_pipelines");
+drop_pipelines();
 
 # A worker that is told to end says so, in the words of etl.
 $gate->query_safe('SELECT pg_advisory_lock(5)');
@@ -269,7 +282,7 @@ becomes("SELECT last_result FROM etl_status WHERE pipeline = 'busy'", 'succeeded
 is(value("SELECT count(*) FROM etl_status WHERE failures > 0", 'copy'), 0, 'and is not judged for what became of it elsewhere');
 is(value("SELECT min(run) > $last FROM etl_runs", 'copy'), 't', 'numbers of runs go on');
 setting('etl.databases', 'postgres');
-value("SELECT etl_drop_pipeline(name) FROM etl_pipelines WHERE name <> 'told'");
+drop_pipelines("name <> 'told'");
 
 # A standby shows a run of its primary as what it is there.
 $node->backup('base');
