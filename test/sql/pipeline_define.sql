@@ -173,7 +173,9 @@ CREATE FUNCTION secret_function(int) RETURNS int LANGUAGE sql AS 'SELECT $1';
 REVOKE EXECUTE ON FUNCTION secret_function FROM PUBLIC;
 SET ROLE regress_etl_loader;
 \set create 'SELECT etl_create_pipeline(''loader'', source => $$etl_csv(''etl_tmp/define.csv'') AS t(id int, name text, at date)$$, target => ''goods'', key => ''{id}'''
+\set VERBOSITY terse
 :create);
+\set VERBOSITY default
 RESET ROLE;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO regress_etl_loader;
 REVOKE EXECUTE ON FUNCTION secret_function FROM regress_etl_loader;
