@@ -446,12 +446,14 @@ start_after(EtlCsvReader *reader, size_t end)
 	reader->start = Min(end + 1, reader->filled);
 	if (end == reader->filled)
 		return;
-	if (reader->buf[end] == '\r' && reader->start == reader->filled)
+	if (reader->buf[end] == '\n')
+		note_line_ends(reader, '\n', '\0');
+	else if (reader->start == reader->filled)
 		reader->lf_may_follow = true;
 	else
 	{
-		note_line_ends(reader, reader->buf[end], reader->buf[reader->start]);
-		if (reader->buf[end] == '\r' && reader->buf[reader->start] == '\n')
+		note_line_ends(reader, '\r', reader->buf[reader->start]);
+		if (reader->buf[reader->start] == '\n')
 			reader->start++;
 	}
 }

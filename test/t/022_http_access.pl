@@ -195,7 +195,7 @@ is($requests[0]{headers}{authorization}, 'Basic bWU6c2UlMjBjcmV0', 'that says wh
 is($requests[1]{headers}{authorization}, 'Bearer token-1', 'and goes along');
 
 with_server($oauth, "client_id 'me', client_secret 'secret'");
-is( query($node, as_role('reader', join('; ', read_server('shop', '/guarded'), 'RESET ROLE', read_url(fixture_url('/revoke')) =~ s/count\(\*\)/1/r,
+is( query($node, as_role('reader', join('; ', read_server('shop', '/guarded'), 'RESET ROLE', 'SELECT 1 FROM etl_csv(' . sql_quote(fixture_url('/revoke')) . ", header => false) $columns",
 			'SET ROLE reader', read_server('shop', '/guarded')))),
 	"3\n3", 'a token that is refused is fetched anew');
 is(join(' ', map { $_->{path} } fixture_requests()), '/token /guarded /revoke /guarded /token /guarded', 'once');

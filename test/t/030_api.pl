@@ -26,7 +26,8 @@ sub api
 
 sub number_of_requests { return scalar(my @requests = fixture_requests()); }
 
-# All items come, once each, in order, from so many pages, with so many requests.
+# All items come, once each, in order, from so many pages, with so many requests; or with up to so many, [N], where some are
+# dropped that may not have been sent yet.
 sub check_all
 {
 	my ($path, $options, $pages, $requests, $name, $items) = @_;
@@ -40,7 +41,10 @@ sub check_all
 			  . api($path, $options)
 			  . ' AS t(id text, _etl_page int)) AS s'),
 		"$items|$items|$items|$pages|t", $name // $path);
-	is(number_of_requests(), $requests, 'by as many requests as it takes: ' . ($name // $path));
+	my $sent = number_of_requests();
+	my $most = ref $requests ? $requests->[0] : $requests;
+	ok($sent <= $most && $sent >= (ref $requests ? $pages : $most), 'by as many requests as it takes: ' . ($name // $path))
+	  or diag("$sent requests, not $most");
 }
 
 sub check_fails
@@ -297,7 +301,7 @@ check_fails("slack/$knobs/broken=1", "pagination => 'slack', items => 'members'"
 check_fails("github/$knobs", "pagination => 'stripe'", 'P0002', qr/there is nothing at "data"/, 'items that are not there');
 check_fails("broken_link/$knobs", "pagination => 'link'", '08P01', qr/Link header cannot be read/, 'a broken Link header');
 check_fails("nul/$knobs", $cursor, '22P05', qr/page 2 of.*item 3, byte 95/s, '\u0000, with page, item and byte');
-check_all('offsets/n=45/short=20', "pagination => 'offset', $items, stop => 'total=total', concurrency => 4", 6, 9,
+check_all('offsets/n=45/short=20', "pagination => 'offset', $items, stop => 'total=total', concurrency => 4", 6, [9],
 	'a page that is shorter than the others', 45);
 
 # A list that changes while its pages are counted.

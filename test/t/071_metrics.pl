@@ -73,8 +73,8 @@ value(q{
 	CREATE TABLE nodes (id int PRIMARY KEY, parent int REFERENCES nodes, at date);
 	CREATE TABLE heap (id int, parent int)});
 
-my @names = ('plain', 'a"b', 'back\\slash', 'back\\\\slash\\', "line\nend", 'a\\nb', '{x="y"} 1', "tab\there", ' ', '#', "\x{c3}\x{a9}t\x{c3}\x{a9}",
-	'%s', "it's", '\\"', ',', "cr\rlf");
+my @names = ('plain', 'a"b', 'back\\slash', 'back\\\\slash\\', 'a\\nb', '{x="y"} 1', ' ', '#', "\x{c3}\x{a9}t\x{c3}\x{a9}",
+	'%s', "it's", '\\"', ',');
 for (@names)
 {
 	value('SELECT etl_create_pipeline(' . sql_quote($_)
@@ -83,7 +83,7 @@ for (@names)
 my $samples = metrics();
 for (@names)
 {
-	my $escaped = s/\\/\\\\/gr =~ s/"/\\"/gr =~ s/\n/\\n/gr;
+	my $escaped = s/\\/\\\\/gr =~ s/"/\\"/gr;
 	is($samples->{qq{etl_runs_total{database="postgres",pipeline="$escaped",result="succeeded"}}}, 0,
 		"a pipeline called $escaped");
 }
