@@ -624,6 +624,7 @@ CREATE TABLE etl_catalog.pipelines (
     mode text NOT NULL,
     on_conflict text NOT NULL,
     watermark text,                     -- a column
+    watermark_as text NOT NULL,         -- value, or text: letter by letter
     watermark_lag text,
     watermark_max text,
     rules jsonb NOT NULL,               -- name: boolean expression
@@ -842,7 +843,7 @@ CREATE VIEW @extschema@.etl_pipelines WITH (security_barrier) AS
 SELECT p.id, p.name, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHERE a.oid = p.owner) AS owner,
     CASE WHEN is_mine THEN p.source END AS source,
     CASE WHEN is_mine THEN p.query END AS query,
-    p.target, p.key, p.mode, p.on_conflict, p.watermark, p.watermark_lag, p.watermark_max,
+    p.target, p.key, p.mode, p.on_conflict, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
     CASE WHEN is_mine THEN p.rules END AS rules,
     p.redact, p.whole, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_shutdown, p.max_runtime,
     p.enabled, NOT etl_catalog.is_at_home(p.system_identifier, p.database) AS is_copy, p.accepted, p.search_path,
@@ -939,6 +940,7 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * on_conflict      of an upsert, for a key that is there: 'update', 'ignore', or 'error', a fault of the row
  * watermark        column of the query that grows: an older row never overwrites a newer one, and
  *                  etl_watermark tells how far the data goes
+ * watermark_as     'value' (default): a text is refused as the watermark; 'text': it is one, and compared letter by letter
  * watermark_lag    how much etl_watermark with a default stays behind: an interval, or a number
  * watermark_max    rows beyond this are dead letters; NULL: now + 1 day if it is a date or timestamp
  * rules            boolean expressions over the columns of the query, by name; a row that does not fulfil one is
@@ -971,6 +973,7 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     mode text DEFAULT NULL,
     on_conflict text DEFAULT NULL,
     watermark text DEFAULT NULL,
+    watermark_as text DEFAULT NULL,
     watermark_lag text DEFAULT NULL,
     watermark_max text DEFAULT NULL,
     rules jsonb DEFAULT NULL,
@@ -1307,6 +1310,7 @@ BEGIN
             ('etl_pipelines', 'mode', 'upsert or append'),
             ('etl_pipelines', 'on_conflict', 'what an upsert does with a key that is there: update, ignore or error'),
             ('etl_pipelines', 'watermark', 'column of the query that grows'),
+            ('etl_pipelines', 'watermark_as', 'as what it is compared: value or text'),
             ('etl_pipelines', 'watermark_lag', 'how much etl_watermark with a default stays behind'),
             ('etl_pipelines', 'watermark_max', 'rows beyond this are dead letters'),
             ('etl_pipelines', 'rules', 'boolean expressions over the columns of the query, by name'),

@@ -55,7 +55,8 @@ typedef struct EtlPipeline
 	List *key;	  /* of char *; NIL: none */
 	EtlMode mode;
 	EtlOnConflict on_conflict;
-	char *watermark; /* or NULL, as the next two */
+	char *watermark; /* or NULL, as lag and max */
+	EtlWatermarkAs watermark_as;
 	char *watermark_lag;
 	char *watermark_max;
 	char *rules;	  /* as JSON, and */

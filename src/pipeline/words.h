@@ -55,6 +55,13 @@ typedef enum EtlOnConflict
 	ETL_CONFLICT_ERROR
 } EtlOnConflict;
 
+/* As what watermarks are compared. */
+typedef enum EtlWatermarkAs
+{
+	ETL_WATERMARK_VALUE,
+	ETL_WATERMARK_TEXT /* letter by letter, in the order of the collation */
+} EtlWatermarkAs;
+
 /* What becomes of a record that cannot be loaded; EtlOnError (rows.h) is what a scan does with it. */
 typedef enum EtlOnFault
 {
@@ -82,6 +89,7 @@ extern const EtlWords EtlRunStateWords;
 extern const EtlWords EtlScheduleStateWords;
 extern const EtlWords EtlModeWords;
 extern const EtlWords EtlOnConflictWords;
+extern const EtlWords EtlWatermarkAsWords;
 extern const EtlWords EtlOnFaultWords;
 extern const EtlWords EtlOnShutdownWords;
 extern const EtlWords EtlFailedStageWords;

@@ -10,14 +10,14 @@ CREATE FUNCTION try(source text DEFAULT $$etl_csv('etl_tmp/define.csv') AS t(id 
 	query text DEFAULT NULL, target text DEFAULT 'goods', key text[] DEFAULT '{id}', mode text DEFAULT NULL,
 	watermark text DEFAULT NULL, watermark_max text DEFAULT NULL, rules jsonb DEFAULT NULL,
 	batch_size int DEFAULT NULL, redact text[] DEFAULT NULL, on_conflict text DEFAULT NULL,
-	watermark_lag text DEFAULT NULL) RETURNS text
+	watermark_lag text DEFAULT NULL, watermark_as text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
 	state text; message text; detail text; hint text;
 BEGIN
 	PERFORM etl_create_pipeline('tried', source => source, query => query, target => target, key => key, mode => mode,
 		watermark => watermark, watermark_max => watermark_max, rules => rules, batch_size => batch_size,
-		redact => redact, on_conflict => on_conflict, watermark_lag => watermark_lag);
+		redact => redact, on_conflict => on_conflict, watermark_lag => watermark_lag, watermark_as => watermark_as);
 	PERFORM etl_drop_pipeline('tried');
 	RETURN 'accepted';
 EXCEPTION WHEN OTHERS THEN
@@ -80,6 +80,18 @@ SELECT try(target => 'heap', query => $$SELECT id, name, '{}'::json AS doc, poin
 -- watermark, rules, redact
 SELECT try(watermark => 'nope');
 SELECT try(target => 'heap', query => 'SELECT id, point(1, 2) AS p FROM batch', watermark => 'p');
+CREATE DOMAIN word AS text;
+SELECT try(watermark => 'name');
+SELECT try(query => 'SELECT id, name::name FROM batch', watermark => 'name');
+SELECT try(query => 'SELECT id, name::word FROM batch', watermark => 'name');
+SELECT try(query => 'SELECT id, at AS name FROM batch', watermark => 'name');
+SELECT try(target => 'heap', key => NULL, query => 'SELECT id, at AS name FROM batch', watermark => 'name');
+SELECT try(query => 'SELECT id, at AS name FROM batch', watermark => 'name', watermark_as => 'text');
+SELECT try(watermark => 'name', watermark_as => 'text');
+SELECT try(watermark => 'name', watermark_as => 'word');
+SELECT try(watermark => 'at', watermark_as => 'text');
+SELECT try(watermark => 'at', watermark_as => 'value');
+SELECT try(watermark_as => 'text');
 SELECT try(watermark => 'at', watermark_max => 'some day');
 SELECT try(watermark_lag => '1 day');
 SELECT try(watermark => 'at', watermark_max => 'tomorrow', watermark_lag => '1 day');
@@ -260,7 +272,8 @@ CALL etl_run('tried');
 SELECT etl_purge('tried', '178000000 years');
 SELECT etl_drop_pipeline('tried');
 DROP FUNCTION lasting;
-DROP FUNCTION try(text, text, text, text[], text, text, text, jsonb, int, text[], text, text);
+DROP FUNCTION try(text, text, text, text[], text, text, text, jsonb, int, text[], text, text, text);
+DROP DOMAIN word;
 DROP VIEW goods_view;
 DROP TABLE goods, heap;
 DROP OWNED BY regress_etl_owner, regress_etl_monitor, regress_etl_other;

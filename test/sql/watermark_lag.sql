@@ -60,7 +60,8 @@ BEGIN
 END $$;
 SELECT count(etl_create_pipeline('ends ' || id,
 	format('etl_csv(%L) AS t(id int, w %s)', csv_file(format('ends%s.csv', id), format(E'id,w\n1,"%s"\n', value)), type),
-	target => 'ends.t' || id, key => '{id}', watermark => 'w', watermark_max => max)::text) AS created
+	target => 'ends.t' || id, key => '{id}', watermark => 'w', watermark_max => max,
+	watermark_as => CASE WHEN type IN ('text', 'varchar') THEN 'text' END)::text) AS created
 FROM ends.values;
 \o /dev/null
 SELECT format('CALL etl_run(%L)', 'ends ' || id) FROM ends.values ORDER BY id \gexec

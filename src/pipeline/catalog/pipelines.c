@@ -21,6 +21,7 @@
 		MEMBER(target, ETL_SQL_TEXT), MEMBER(key, ETL_SQL_TEXTS, .nullable = true),              \
 		MEMBER(mode, ETL_SQL_WORD, &EtlModeWords),                                               \
 		MEMBER(on_conflict, ETL_SQL_WORD, &EtlOnConflictWords), MEMBER(watermark, ETL_SQL_TEXT), \
+		MEMBER(watermark_as, ETL_SQL_WORD, &EtlWatermarkAsWords),                                \
 		MEMBER(watermark_lag, ETL_SQL_TEXT), MEMBER(watermark_max, ETL_SQL_TEXT),                \
 		MEMBER(rules, ETL_SQL_JSON), MEMBER(redact, ETL_SQL_TEXTS),                              \
 		MEMBER(whole, ETL_SQL_BOOLEAN), MEMBER(batch_size, ETL_SQL_INT),                         \

@@ -459,8 +459,56 @@ check_key(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 		check_index(pipeline, s, target);
 }
 
+static bool
+is_text(Oid type)
+{
+	char category;
+	bool preferred;
+
+	get_type_category_preferred(getBaseType(type), &category, &preferred);
+	return category == TYPCATEGORY_STRING;
+}
+
+/* The query's values are compared with each other, and an upsert compares them with those of the target, as its type. */
 static void
-check_watermark(const EtlPipeline *pipeline, EtlStatements *s)
+check_watermark_as(const EtlPipeline *pipeline, const EtlStatements *s, Relation target)
+{
+	Form_pg_attribute emitted = TupleDescAttr(s->emitted, s->watermark);
+	Form_pg_attribute kept = EtlTargetAttribute(target, NameStr(emitted->attname));
+	bool kept_as_text = pipeline->mode == ETL_MODE_UPSERT && is_text(kept->atttypid);
+	const char *name = quote_identifier(pipeline->watermark);
+
+	if (!is_text(emitted->atttypid) && !kept_as_text)
+	{
+		if (pipeline->watermark_as == ETL_WATERMARK_TEXT)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("watermark \"%s\" is of type %s, which is not compared as text",
+							pipeline->watermark, format_type_be(emitted->atttypid)),
+					 errhint("Give watermark_as => 'value', or cast it to text in the query.")));
+		return;
+	}
+	if (pipeline->watermark_as == ETL_WATERMARK_VALUE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 is_text(emitted->atttypid)
+					 ? errmsg("watermark \"%s\" is of type %s", pipeline->watermark,
+							  format_type_be(emitted->atttypid))
+					 : errmsg("watermark \"%s\" is of type %s in the target", pipeline->watermark,
+							  format_type_be(kept->atttypid)),
+				 errdetail("Text is compared letter by letter: '9' is more than '10', and times "
+						   "with different offsets are not compared as times."),
+				 is_text(emitted->atttypid)
+					 ? errhint("Cast it in the query, as in %s::timestamptz AS %s; or give "
+							   "watermark_as => 'text' if the order of the letters is meant.",
+							   name, name)
+					 : errhint("Give the column the type of the query's, %s; or watermark_as => "
+							   "'text' if the order of the letters is meant.",
+							   format_type_be(emitted->atttypid))));
+}
+
+static void
+check_watermark(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 {
 	Oid type;
 
@@ -473,6 +521,7 @@ check_watermark(const EtlPipeline *pipeline, EtlStatements *s)
 						errmsg("watermark \"%s\" is of type %s, which has no order",
 							   pipeline->watermark, format_type_be(type)),
 						errhint("Take a column that grows, such as the time of the last change.")));
+	check_watermark_as(pipeline, s, target);
 	if (pipeline->watermark_max != NULL)
 	{
 		Oid input, ioparam;
@@ -507,6 +556,6 @@ EtlCheckTarget(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 	check_kind(pipeline, target);
 	check_columns(s, target);
 	check_key(pipeline, s, target);
-	check_watermark(pipeline, s);
+	check_watermark(pipeline, s, target);
 	check_redact(pipeline, s);
 }

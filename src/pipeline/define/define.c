@@ -161,9 +161,10 @@ check_options(const EtlPipeline *p)
 				 errdetail("Each run reads all of the source, so it would append all of the "
 						   "rows once more."),
 				 errhint("Give the key of the rows that the query gives.")));
-	if (p->watermark == NULL && (p->watermark_lag != NULL || p->watermark_max != NULL))
+	if (p->watermark == NULL && (p->watermark_as != ETL_WATERMARK_VALUE ||
+								 p->watermark_lag != NULL || p->watermark_max != NULL))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("watermark_lag and watermark_max need a watermark")));
+						errmsg("watermark_as, watermark_lag and watermark_max need a watermark")));
 }
 
 bool
@@ -378,9 +379,9 @@ gives_any_code(const EtlArgs *args)
 static bool
 gives_any_meaning(const EtlArgs *args)
 {
-	static const char *const names[] = {"key",		 "mode",		  "on_conflict",
-										"watermark", "watermark_lag", "watermark_max",
-										"redact",	 "whole"};
+	static const char *const names[] = {"key",			 "mode",		 "on_conflict",
+										"watermark",	 "watermark_as", "watermark_lag",
+										"watermark_max", "redact",		 "whole"};
 
 	return gives_any_code(args) || gives_any(args, names, lengthof(names));
 }
