@@ -2,7 +2,7 @@
  * pages_internal.h
  *		What the parts of the page loop share.
  *
- *		pages.c			items out: bodies -> reader -> items; the end of a page
+ *		pages_loop.c	items out: bodies -> reader -> items; the end of a page
  *		pages_ahead.c	requests out: what may be sent before its turn, and what is sent at the latest
  *		pages_answer.c	answers in: a page, "later", "begin again", or an error; detection
  *		pages_format.c	what a page may be written in, and how one of them is broken
@@ -127,7 +127,7 @@ extern void EtlPagesRelease(EtlPages *pages, EtlPageRequest *request);
 extern void EtlPagesDiscardAhead(EtlPages *pages);
 extern EtlReference *EtlPagesFindNext(EtlPages *pages); /* palloc'd, NULL: there is none */
 
-/* pages.c */
+/* pages_loop.c */
 extern void EtlPagesEndEmpty(EtlPages *pages);
 extern EtlPages *EtlPagesCreate(const EtlApiBase *base, EtlDialect *dialect);
 

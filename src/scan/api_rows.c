@@ -2,7 +2,7 @@
  * api_rows.c
  *		Rows of paged APIs: the kind behind etl_api.
  *
- *		pages (api/pages.c) -> items -> columns (json_columns.c)
+ *		pages (api/pages_loop.c) -> items -> columns (json_columns.c)
  *							-> spool	if the scan may be read again: items as they are, with their places
  *
  * A pipeline's scan that was not finished is gone on with by the next run, at the page and item where it stopped (see

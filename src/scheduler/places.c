@@ -14,6 +14,7 @@
 
 #include "miscadmin.h"
 #include "pipeline/catalog/schedules.h"
+#include "scheduler/places.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/shared_internal.h"
 #include "utils/timestamp.h"

@@ -3,7 +3,7 @@
  *		Pipelines run on time.
  *
  *		launcher.c		starts a scheduler for a database when something may be due there
- *		scheduler.c		the process of a scheduler: one look at its database
+ *		look.c			the process of a scheduler: one look at its database
  *		due.c			... that look: what is due, and workers for it
  *		transitions.c	what becomes of a pipeline: the one place where its state changes
  *		triggers.c		what makes it run: times, another try, files, other pipelines

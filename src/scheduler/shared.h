@@ -9,7 +9,6 @@
 
 #include "etl.h"
 #include "datatype/timestamp.h"
-#include "scheduler/places.h"
 #include "storage/latch.h"
 
 #define ETL_MAX_DATABASES 64

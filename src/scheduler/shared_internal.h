@@ -5,7 +5,7 @@
 #ifndef ETL_SHARED_INTERNAL_H
 #define ETL_SHARED_INTERNAL_H
 
-#include "scheduler/places.h"
+#include "pipeline/pipeline.h"
 #include "scheduler/shared.h"
 #include "scheduler/watches.h"
 #include "storage/lwlock.h"

@@ -7,6 +7,7 @@
 
 #include "pipeline/catalog/schedules.h"
 #include "pipeline/schedule.h"
+#include "scheduler/places.h"
 #include "scheduler/shared.h"
 
 /* A pipeline in one look of a scheduler. */

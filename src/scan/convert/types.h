@@ -1,6 +1,6 @@
 /*
  * types.h
- *		The fast converters one by one, for the table in convert.c (and nobody else).
+ *		The fast converters one by one, for the table in converters.c (and nobody else).
  *
  * Each does what EtlFastConverter in convert.h promises.  The two families whose canonical form
  * hangs on more than the type hand out a converter by a function of their own.

@@ -1,6 +1,6 @@
 /*
  * exchange_internal.h
- *		An exchange, for exchange.c and the wording of its errors, exchange_errors.c.
+ *		An exchange, for exchange_hops.c and the wording of its errors, exchange_errors.c.
  */
 #ifndef ETL_EXCHANGE_INTERNAL_H
 #define ETL_EXCHANGE_INTERNAL_H

@@ -16,7 +16,7 @@
  * ends, which is nothing beside the request itself.
  *
  * A probe that is under way keeps the others out.  So it is sent by who waits for its answer, never ahead
- * by a cursor that may not be read on, and it is given back whatever happens to its query (exchange.c
+ * by a cursor that may not be read on, and it is given back whatever happens to its query (exchange_hops.c
  * leaves for it), and when its backend exits.
  */
 #include "etl.h"

@@ -1,5 +1,5 @@
 /*
- * exchange.c
+ * exchange_hops.c
  *		A request to a target, and the response that counts.
  *
  *		             not yet: rate limit, back-off, a breaker that is open (an error when it is waited for)

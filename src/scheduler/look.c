@@ -1,5 +1,5 @@
 /*
- * scheduler.c
+ * look.c
  *		The process of a scheduler: one look at its database.
  *
  * It lives for some milliseconds, so it keeps nobody from dropping or copying the database.  Without a

@@ -1,5 +1,5 @@
 /*
- * pages.c
+ * pages_loop.c
  *		Many requests as one stream of items: the loop.
  *
  *		 +--> answer -> body -> item, item, ...  -> end of page -> facts -> decision --> end of scan

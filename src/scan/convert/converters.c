@@ -1,5 +1,5 @@
 /*
- * convert.c
+ * converters.c
  *		Which types have a fast converter.
  *
  * The scan asks once per column and then calls what it got for each field; a field that the
