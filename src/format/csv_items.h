@@ -21,10 +21,10 @@ typedef enum EtlCsvItemsStatus
 	ETL_CSV_ITEMS_TOO_LARGE, /* a record, or its item, beyond max_item_size */
 	ETL_CSV_ITEMS_NUL_BYTE,
 	ETL_CSV_ITEMS_BAD_ENCODING,
-	ETL_CSV_ITEMS_LONE_CR, /* where the first line ended otherwise */
 	ETL_CSV_ITEMS_TOO_FEW, /* fields */
 	ETL_CSV_ITEMS_TOO_MANY,
 	ETL_CSV_ITEMS_SAME_NAMES, /* two names of the header are the same */
+	ETL_CSV_ITEMS_LONE_CR,	  /* a CR without LF, where the first line ended otherwise */
 } EtlCsvItemsStatus;
 
 typedef struct EtlCsvItemsFault

@@ -446,7 +446,7 @@ start_after(EtlCsvReader *reader, size_t end)
 	reader->start = Min(end + 1, reader->filled);
 	if (end == reader->filled)
 		return;
-	if (reader->buf[end] == '\n')
+	if (likely(reader->buf[end] == '\n'))
 		note_line_ends(reader, '\n', '\0');
 	else if (reader->start == reader->filled)
 		reader->lf_may_follow = true;
@@ -467,22 +467,25 @@ pass_comment(EtlCsvReader *reader)
 	start_after(reader, reader->tokens.marks[line->end_mark - 1]);
 }
 
-/* Does the record that ends at buf[end] end with a CR that should not be one? */
-static inline bool
-ends_with_lone_cr(const EtlCsvReader *reader, size_t end)
+/* The record ends with the CR at buf[end]: is that a defect?  NEED_DATA: that is for the next byte to tell. */
+static EtlCsvStatus
+check_cr(EtlCsvReader *reader, size_t end)
 {
-	return end + 1 < reader->filled && reader->buf[end] == '\r' && reader->line_ends == BY_LF &&
-		   reader->buf[end + 1] != '\n';
+	if (reader->line_ends != BY_LF)
+		return ETL_CSV_RECORD;
+	if (end + 1 == reader->filled)
+		return reader->ended ? ETL_CSV_RECORD : ETL_CSV_NEED_DATA;
+	return reader->buf[end + 1] == '\n' ? ETL_CSV_RECORD : SET_ASIDE;
 }
 
-/* Can that not be told before the next byte is there? */
-static inline bool
-ends_in_doubt(const EtlCsvReader *reader)
+/* Counts a record that is handed out. */
+static inline void
+count_record(EtlCsvReader *reader, const EtlCsvRecord *record)
 {
-	size_t end = reader->tokens.marks[reader->tokens.lines[reader->next_line].end_mark - 1];
-
-	return unlikely(end + 1 == reader->filled) && reader->buf[end] == '\r' && !reader->ended &&
-		   reader->line_ends == BY_LF;
+	reader->nrecords++;
+	if (reader->dialect->hashes)
+		reader->hash = hash_bytes_extended((const unsigned char *) record->data, (int) record->len,
+										   reader->hash);
 }
 
 /* Where the line that is set aside ends; filled if that is not known yet. */
@@ -540,6 +543,7 @@ take_aside(EtlCsvReader *reader, EtlCsvRecord *record)
 	record->defect_at = reader->aside_at;
 	find_defect(reader, record, ETL_CSV_SEEN_NUL | ETL_CSV_SEEN_HIGH_BIT);
 	reader->line += count_line_ends(record->data, record->len);
+	count_record(reader, record);
 	reader->aside = ETL_CSV_SOUND;
 	reader->scanned = Min(end + 1, reader->filled);
 	EtlCsvTokensRestart(&reader->tokens, end < reader->filled && reader->buf[end] == '\r');
@@ -551,12 +555,17 @@ take_aside(EtlCsvReader *reader, EtlCsvRecord *record)
 static EtlCsvStatus
 take_record(EtlCsvReader *reader, EtlCsvRecord *record)
 {
-	const EtlCsvLine *line = &reader->tokens.lines[reader->next_line++];
+	const EtlCsvLine *line = &reader->tokens.lines[reader->next_line];
 	const uint32 *ends = reader->tokens.marks + reader->next_mark;
 	uint32 nfields = line->end_mark - reader->next_mark;
 	size_t end = ends[nfields - 1];
+	EtlCsvStatus cr = ETL_CSV_RECORD;
 	size_t at;
 
+	if (end < reader->filled && reader->buf[end] == '\r' &&
+		(cr = check_cr(reader, end)) == ETL_CSV_NEED_DATA)
+		return cr;
+	reader->next_line++;
 	record->data = reader->buf + reader->start;
 	record->len = end - reader->start;
 	record->nfields = nfields;
@@ -577,7 +586,7 @@ take_record(EtlCsvReader *reader, EtlCsvRecord *record)
 		if (status != ETL_CSV_RECORD)
 			return status;
 	}
-	if (unlikely(ends_with_lone_cr(reader, end)))
+	if (unlikely(cr == SET_ASIDE))
 		return set_aside(reader, ETL_CSV_LONE_CR, end);
 	if (unlikely(line->seen & ETL_CSV_SEEN_STRAY) && find_stray_before(reader, end, &at))
 	{
@@ -592,10 +601,7 @@ take_record(EtlCsvReader *reader, EtlCsvRecord *record)
 		reader->line += count_line_ends(record->data, record->len);
 	reader->next_mark = line->end_mark;
 	reader->measured = 0;
-	reader->nrecords++;
-	if (reader->dialect->hashes)
-		reader->hash = hash_bytes_extended((const unsigned char *) record->data, (int) record->len,
-										   reader->hash);
+	count_record(reader, record);
 	start_after(reader, end);
 	return ETL_CSV_RECORD;
 }
@@ -748,8 +754,6 @@ next_record(EtlCsvReader *reader, EtlCsvRecord *record)
 			status = find_lines(reader);
 		else if (reader->tokens.lines[reader->next_line].seen & ETL_CSV_IS_COMMENT)
 			pass_comment(reader);
-		else if (ends_in_doubt(reader))
-			return ETL_CSV_NEED_DATA;
 		else if ((status = take_record(reader, record)) != SET_ASIDE)
 			return status;
 	} while (status == ETL_CSV_RECORD || status == SET_ASIDE);
