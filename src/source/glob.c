@@ -222,6 +222,16 @@ EtlGlobQuietly(const char *path)
 							: list_make1(pstrdup(path));
 }
 
+bool
+EtlGlobIsEmpty(const char *path)
+{
+	int status;
+
+	/* that a directory is missing is an error, if its name is no pattern */
+	return is_pattern(path) && find_matches(path, GLOB_ERR | GLOB_MARK, &status) == NIL &&
+		   (status == 0 || status == GLOB_NOMATCH);
+}
+
 List *
 EtlGlobDirectories(const char *path)
 {

@@ -23,6 +23,12 @@ extern size_t EtlGlobPrefix(const char *pattern);
 /* For the planner: the same without any error; NIL if there is one, or no match. */
 extern List *EtlGlobQuietly(const char *path);
 
+/*
+ * Whether a path is a pattern that no file matches, in a directory that is there: files may come to match it.  A
+ * directory within it that cannot be read, or a path that names one file, is no such thing.
+ */
+extern bool EtlGlobIsEmpty(const char *path);
+
 /* For those who watch: the directories that a path names, and perhaps files; those that cannot be read are left out. */
 extern List *EtlGlobDirectories(const char *path);
 

@@ -47,6 +47,26 @@ CALL etl_run('log');
 SELECT count(*), count(DISTINCT n) FROM log;
 SELECT etl_drop_pipeline('log');
 
+CREATE TABLE per_t (n int, t text PRIMARY KEY);
+-- an empty directory is no failure; a file or a directory that is not there is one, as is a source of which nothing is seen
+SELECT etl_create_pipeline('inbox', source => $$etl_csv('etl_tmp/inbox-*.csv') AS t(n int, t text)$$, target => 'log');
+CALL etl_run('inbox');
+SELECT state, sqlstate, read, message FROM etl_runs WHERE pipeline = 'inbox';
+SELECT csv_file('inbox-1.csv', E'n,t\n1,came\n');
+CALL etl_run('inbox');
+SELECT etl_alter_pipeline('inbox', source => $$etl_csv('etl_tmp/nowhere/*.csv') AS t(n int, t text)$$);
+CALL etl_run('inbox');
+SELECT etl_alter_pipeline('inbox', source => $$etl_csv('etl_tmp/inbox-2.csv') AS t(n int, t text)$$);
+CALL etl_run('inbox');
+SELECT etl_alter_pipeline('inbox', source => $$etl_csv('etl_tmp/inbox-[2-9].csv') AS t(n int, t text)$$);
+CALL etl_run('inbox');
+SELECT etl_drop_pipeline('inbox');
+SELECT etl_create_pipeline('inbox', source => $$etl_csv('etl_tmp/inbox-[2-9].csv') AS t(n int, t text)$$,
+	query => 'SELECT count(*)::int AS n, t FROM batch GROUP BY t', target => 'per_t', key => '{t}', whole => true);
+CALL etl_run('inbox');
+SELECT etl_drop_pipeline('inbox');
+DROP TABLE per_t;
+
 -- compressed: not read again unless it changed
 COPY (SELECT WHERE false) TO PROGRAM 'printf "n,t\n1,a\n2,b\n" | gzip > etl_tmp/packed.csv.gz';
 TRUNCATE log;

@@ -27,6 +27,7 @@
 #include "pipeline/run/lock.h"
 #include "pipeline/run/report.h"
 #include "pipeline/run/transaction.h"
+#include "source/glob.h"
 #include "source/http/retry.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -100,19 +101,28 @@ open_run(EtlReading *reading)
 	if (run->statements->updates && !run->statements->tells_inserted)
 		run->counters.inserted = run->counters.updated = -1;
 	load = EtlBatchLoadCreate(reading);
+	run->in_source = true;
 	EtlReadingOpen(reading);
+	run->in_source = false;
 	if (reading->watching && reading->watched != NULL)
 		EtlScheduleSetWatched(run->pipeline->id, reading->watched);
 	EtlCommit(run);
 	return load;
 }
 
-/* A run that was started by the arrival of files may find that they are gone: it has nothing to do. */
+/*
+ * An empty directory is no failure, and a run that was started by the arrival of files may find that they are gone: it has
+ * nothing to do.  But a query over the whole source, of which there is none, would have no result.
+ */
 static bool
 found_no_file(const EtlReading *reading, const ErrorData *error)
 {
-	return reading->watching && reading->watched != NULL && reading->part == NULL &&
-		   error->sqlerrcode == ERRCODE_UNDEFINED_FILE;
+	if (error->sqlerrcode != ERRCODE_UNDEFINED_FILE || reading->watched == NULL ||
+		reading->part != NULL)
+		return false;
+	return reading->watching ||
+		   (reading->run->kind == ETL_RUN_LOAD && reading->run->read_mode == ETL_READ_BATCHES &&
+			EtlGlobIsEmpty(reading->watched));
 }
 
 static void
@@ -121,7 +131,8 @@ finish_without_file(const EtlReading *reading)
 	const EtlRun *run = reading->run;
 
 	EtlBegin();
-	EtlScheduleSetWatched(run->pipeline->id, reading->watched);
+	if (reading->watching)
+		EtlScheduleSetWatched(run->pipeline->id, reading->watched);
 	EtlCatalogEndRun(run->id, ETL_RUN_SUCCEEDED, NULL, NULL);
 	EtlCommit(run);
 	EtlReportEnd(ETL_RUN_SUCCEEDED, 0);
@@ -146,6 +157,14 @@ mark_position(EtlReading *reading)
 	PG_END_TRY();
 }
 
+/* An error of the source says, in its context, which place of it is meant. */
+pg_noreturn static void
+fail_in_source(EtlRun *run, ErrorData *error)
+{
+	run->in_source = true;
+	ReThrowError(error);
+}
+
 /*
  * Fills a batch.  If the source fails, that is the result: what it gave before is loaded first, so that the next run goes
  * on there.
@@ -166,7 +185,7 @@ try_fill(EtlReading *reading)
 	PG_END_TRY();
 	if (error != NULL && (reading->batch.n == 0 ||
 						  ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION))
-		ReThrowError(error);
+		fail_in_source(reading->run, error);
 	if (error != NULL)
 		mark_position(reading);
 	return error;
@@ -193,7 +212,7 @@ load_whole_source(EtlBatchLoad *load)
 		ErrorData *error = read_batch(load);
 
 		if (error != NULL)
-			ReThrowError(error);
+			fail_in_source(load->run, error);
 		load->run->in_rows = true;
 		EtlBegin();
 		EtlConvertBatch(&load->converted);
@@ -216,7 +235,7 @@ load_source(EtlBatchLoad *load)
 
 		EtlLoadBatch(load);
 		if (error != NULL)
-			ReThrowError(error);
+			fail_in_source(load->run, error);
 		EtlCheckShutdown();
 	}
 }
@@ -286,17 +305,18 @@ state_after(const ErrorData *error)
 
 /*
  * What is reported of the error that ended a run.  If values are to be kept secret, there is no detail, and nothing of what
- * the owner's code says but the form of its message.
+ * the owner's code says but the form of its message.  The place in the source is no value.
  */
 static char *
 reason_of(const EtlRun *run, const ErrorData *error)
 {
 	bool redact = run->pipeline->redact != NIL;
+	bool cancelled = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
 	const char *to_end = EtlReasonToEnd();
 	StringInfoData reason;
 
 	initStringInfo(&reason);
-	if (to_end != NULL && (EtlRuntimeExceeded() || error->sqlerrcode == ERRCODE_QUERY_CANCELED))
+	if (to_end != NULL && (EtlRuntimeExceeded() || cancelled))
 		appendStringInfoString(&reason, to_end);
 	else if (redact && run->in_rows && !run->fatal)
 		appendStringInfoString(&reason, EtlSafeMessage(error));
@@ -306,7 +326,7 @@ reason_of(const EtlRun *run, const ErrorData *error)
 		appendStringInfo(&reason, "\n%s", error->detail);
 	if (error->hint != NULL && !(redact && run->in_rows))
 		appendStringInfo(&reason, "\n%s", error->hint);
-	if (run->fatal && error->context != NULL)
+	if ((run->fatal || (run->in_source && !cancelled)) && error->context != NULL)
 		appendStringInfo(&reason, "\n%s", error->context);
 	return reason.data;
 }

@@ -44,7 +44,8 @@ typedef struct EtlRun
 	int64 taken_in;			 /* records, those of the current batch included */
 	EtlRunCounters counters; /* committed */
 	bool in_rows; /* an error would be one of a row or of the owner's code, so it may hold values */
-	bool fatal;	  /* the error under way ends the run, whatever it is */
+	bool in_source; /* the error that ends the run is one of opening or reading the source */
+	bool fatal;		/* the error under way ends the run, whatever it is */
 } EtlRun;
 
 #endif /* ETL_RUN_H */
