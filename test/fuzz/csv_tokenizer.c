@@ -4,7 +4,7 @@
  *
  * The first eight bytes of the input choose dialect, sizes and chunks; the rest is the CSV:
  *
- *		0 delimiter   1 quote   2 escape   3 comment   4 encoding and lines to skip
+ *		0 delimiter   1 quote, and what becomes of those that stray or stay open   2 escape   3 comment   4 encoding and lines to skip
  *		5 chunk size   6 sizes of buffer and slice   7 limits of field and record
  *
  * so that "00000000" and a CSV is the usual dialect, and seeds can be written by hand.
@@ -39,6 +39,8 @@ choose_dialect(const uint8 *options)
 	dialect.delimiter_len = strlen(dialect.delimiter);
 	dialect.has_quote = option(options, 1) % 4 != 3;
 	dialect.quote = quotes[option(options, 1) % lengthof(quotes)];
+	dialect.strict_quotes = option(options, 1) / 20 % 2 == 1;
+	dialect.sets_aside = option(options, 1) / 20 >= 2;
 	dialect.escape =
 		option(options, 2) == 0 ? dialect.quote : escapes[option(options, 2) % lengthof(escapes)];
 	dialect.comment = comments[option(options, 3) % lengthof(comments)];
