@@ -274,8 +274,10 @@ COMMENT ON FUNCTION @extschema@.etl_breaker_reset IS 'closes the circuit breaker
  * (number of the item in it; both from 1), _etl_raw text (the item as it is written), _etl_item jsonb (the same),
  * _etl_error text.
  *
+ * Among the files of a pattern, one that is empty, or only white space, is passed over, unless all of them are.
+ *
  * Errors: 42501 without pg_read_server_files; 58P01 and kin if the file cannot be opened; 22032 for a file that is
- * not JSON, or ends early; 22021, 22P05, 22P02 for text that is no text; 22003 for numbers beyond numeric; 54000 beyond
+ * not JSON, or has no value, or ends early; 22021, 22P05, 22P02 for text that is no text; 22003 for numbers beyond numeric; 54000 beyond
  * etl.max_item_size and etl.max_json_depth; 22030 if a name on the way to the items stands twice; P0002 if the way
  * leads nowhere; 42702 for a column that two members match; 2203C for an item that is no object; and what the type
  * of a column makes of its text; over http those of etl_csv.

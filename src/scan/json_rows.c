@@ -25,6 +25,8 @@ typedef struct JsonFileRows
 	EtlStream stream;
 	EtlParts parts;
 	EtlJsonItem next; /* what the parts have handed out */
+	bool empty;		  /* the part in hand has no value, and is passed over */
+	bool has_value;	  /* some part has one */
 } JsonFileRows;
 
 /* ----------------------------------------------------------------
@@ -53,15 +55,17 @@ start_file(void *arg)
 
 	scan->json.source = scan->stream.source->name;
 	scan->json.page = scan->stream.number;
+	scan->empty = false;
 }
 
-/* A path that leads nowhere is a mistake, not an empty file. */
+/* A path that leads nowhere is a mistake; a file of a pattern that has no value is none. */
 static void
-check_found_items(void *arg)
+end_file(void *arg)
 {
 	JsonFileRows *scan = arg;
 
-	if (scan->options.items == NULL ||
+	scan->has_value |= !scan->empty;
+	if (scan->empty || scan->options.items == NULL ||
 		EtlJsonReaderFoundItems((EtlJsonReader *) scan->stream.reader))
 		return;
 	ereport(ERROR,
@@ -75,12 +79,32 @@ raise_broken(void *arg, int step)
 {
 	JsonFileRows *scan = arg;
 
+	scan->empty = step == ETL_FORMAT_EMPTY && EtlSourceSetIsPattern(scan->stream.set);
+	if (scan->empty)
+		return;
 	EtlJsonRaiseFault(EtlJsonReaderFault((EtlJsonReader *) scan->stream.reader), "file");
+}
+
+/*
+ * At the end of all files.  Where no rows would mean that there are none, a value is due that says so; a pipeline that
+ * goes on where it stopped may well find nothing.
+ */
+static void
+check_files(const JsonFileRows *scan)
+{
+	const EtlResume *resume = scan->json.base.resume;
+
+	if (scan->has_value || !EtlSourceSetIsPattern(scan->stream.set) ||
+		(resume != NULL && !resume->complete))
+		return;
+	ereport(ERROR, (errcode(ERRCODE_INVALID_JSON_TEXT), errmsg("no file has a JSON value"),
+					errdetail("Each is empty, or only white space."),
+					errhint("Among the files of a pattern, an empty one is passed over.")));
 }
 
 static const EtlPartKind part_kind = {
 	.ready = start_file,
-	.end = check_found_items,
+	.end = end_file,
 	.broken = raise_broken,
 };
 
@@ -125,14 +149,23 @@ json_advance(EtlRows *rows)
 	MemoryContextSwitchTo(old);
 	rows->counters.bytes = scan->stream.nbytes;
 	if (likely(step == ETL_PARTS_RECORD))
+	{
+		scan->has_value = true;
 		return EtlJsonRowsTake(&scan->json, &scan->next);
-	return step == ETL_PARTS_LATE ? ETL_NOTHING_YET : ETL_NO_MORE_ROWS;
+	}
+	if (step == ETL_PARTS_LATE)
+		return ETL_NOTHING_YET;
+	check_files(scan);
+	return ETL_NO_MORE_ROWS;
 }
 
 static void
 json_rewind(EtlRows *rows)
 {
-	EtlStreamRewind(&((JsonFileRows *) rows)->stream);
+	JsonFileRows *scan = (JsonFileRows *) rows;
+
+	scan->has_value = false;
+	EtlStreamRewind(&scan->stream);
 }
 
 static void

@@ -35,7 +35,10 @@ typedef struct EtlPartKind
 	void (*ready)(void *arg);
 	/* It has no more of them. */
 	void (*end)(void *arg);
-	/* Raises what broke it: a step of the format from ETL_FORMAT_EMPTY on. */
+	/*
+	 * Raises what broke it: a step of the format from ETL_FORMAT_EMPTY on.  It may return for ETL_FORMAT_EMPTY, and the
+	 * part is passed over.
+	 */
 	void (*broken)(void *arg, int step);
 } EtlPartKind;
 

@@ -56,6 +56,7 @@ files_list(const char *source, const char *path)
 
 	files->prefix = EtlGlobPrefix(source);
 	files->names = EtlGlob(source);
+	files->base.by_pattern = files->prefix < strlen(source);
 	files->base.count = list_length(files->names);
 	files->base.size = size_of_all(files->names);
 	files->identities = palloc_extended(sizeof(EtlFileIdentity) * files->base.count,

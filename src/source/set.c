@@ -177,6 +177,12 @@ EtlSourceSetIsRemote(const EtlSourceSet *set)
 	return set->listing->store->remote;
 }
 
+bool
+EtlSourceSetIsPattern(const EtlSourceSet *set)
+{
+	return set->listing->by_pattern;
+}
+
 int
 EtlSourceSetCount(const EtlSourceSet *set)
 {

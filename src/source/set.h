@@ -44,7 +44,8 @@ extern EtlSourcePlan EtlSourceSetPlan(const EtlSourceSet *set, const EtlSourcePa
 extern void EtlSourceSetRewind(EtlSourceSet *set);
 
 extern bool EtlSourceSetIsRemote(const EtlSourceSet *set);
-extern int EtlSourceSetCount(const EtlSourceSet *set); /* of parts; -1: not known */
+extern bool EtlSourceSetIsPattern(const EtlSourceSet *set); /* its parts are those that match one */
+extern int EtlSourceSetCount(const EtlSourceSet *set);		/* of parts; -1: not known */
 /* As stored, perhaps compressed; all readings taken together. */
 extern uint64 EtlSourceSetBytesRead(const EtlSourceSet *set);
 extern int64 EtlSourceSetSize(const EtlSourceSet *set); /* the same; -1: not known */

@@ -19,6 +19,7 @@ typedef struct EtlListing
 	const EtlStore *store;
 	EtlPart part;			   /* the one in hand */
 	int count;				   /* of parts; -1: not known */
+	bool by_pattern;		   /* they are those that match, however many that are now */
 	int64 size;				   /* of all of them, as they are stored; -1: not known */
 	const EtlHttpStats *stats; /* NULL: no requests are sent */
 } EtlListing;

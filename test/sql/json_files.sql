@@ -33,6 +33,21 @@ SELECT id, _etl_source, _etl_page, _etl_index FROM etl_json('etl_tmp/j_*.json') 
 SELECT csv_file('z.json.gz', decode('H4sIAAAAAAACA4uuVspMUbIyrNWBMIxqYwHq0Uf6EwAAAA==', 'base64')) AS path;
 SELECT * FROM etl_json('etl_tmp/z.json.gz') AS t(id int);
 
+-- an empty one is passed over, but not a file that is named, nor all of them
+SELECT csv_file('e_1.ndjson', ''), csv_file('e_2.ndjson', E' \n\t\n'), csv_file('e_3.ndjson', '\xefbbbf'::bytea);
+SELECT * FROM etl_json('etl_tmp/e_*.ndjson', format => 'ndjson') AS t(id int);
+SELECT * FROM etl_json('etl_tmp/e_*.ndjson', items => 'd', on_error => 'skip') AS t(id int);
+SELECT * FROM etl_json('etl_tmp/e_[1].ndjson') AS t(id int);
+SELECT * FROM etl_json('etl_tmp/e_1.ndjson', format => 'ndjson') AS t(id int);
+SELECT csv_file('e_2a.ndjson', '{"id":2}'), csv_file('e_4.ndjson', '{"id":4}');
+SELECT id, _etl_page FROM etl_json('etl_tmp/e_*.ndjson', format => 'ndjson') AS t(id int, _etl_page int);
+SELECT id FROM etl_json('etl_tmp/e_*.ndjson') AS t(id int) LIMIT 1;
+SELECT * FROM etl_json('etl_tmp/e_*.ndjson', items => '$') AS t(id int);
+SELECT csv_file('e_4.ndjson', '[]');
+SELECT count(*) FROM etl_json('etl_tmp/e_[14].ndjson') AS t(id int);
+SELECT csv_file('e_4.ndjson', '{"id":');
+SELECT count(*) FROM etl_json('etl_tmp/e_[14].ndjson') AS t(id int);
+
 -- a row type
 CREATE TYPE json_order AS (id int, "customer.name" text, tags text[]);
 SELECT * FROM etl_json(NULL::json_order, csv_file('a.json', '[{"id":1,"customer":{"name":"Ann"},"tags":["a","b c"]}]'));

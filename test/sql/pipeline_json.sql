@@ -141,6 +141,22 @@ SELECT v FROM log WHERE v >= 100 ORDER BY v;
 SELECT etl_drop_pipeline(p) FROM unnest('{cut,numbers}'::text[]) AS p;
 \set VERBOSITY default
 
+-- an empty file of a pattern stops nothing: not those behind it, and not itself when values come
+TRUNCATE log;
+SELECT csv_file('void_1.ndjson', '{"v": 1}'), csv_file('void_2.ndjson', ''), csv_file('void_3.ndjson', E'\n \n'), csv_file('void_4.ndjson', '{"v": 4}');
+SELECT etl_create_pipeline('void', source => $$etl_json('etl_tmp/void_*.ndjson', format => 'ndjson') AS t(v int)$$, target => 'log');
+CALL etl_run('void');
+CALL etl_run('void');
+SELECT csv_file('void_2.ndjson', E'{"v": 2}\n'), csv_file('void_3.ndjson', E'\n \n{"v": 3}\n');
+CALL etl_run('void');
+CALL etl_run('void');
+SELECT v FROM log ORDER BY v;
+SELECT etl_drop_pipeline('void');
+SELECT etl_create_pipeline('void', source => $$etl_json('etl_tmp/void_[5].ndjson') AS t(v int)$$, target => 'log');
+SELECT csv_file('void_5.ndjson', ''::text);
+CALL etl_run('void');
+SELECT etl_drop_pipeline('void');
+
 -- what is secret is in no dead letter, whatever the member is called and wherever it stands
 CREATE TABLE person (id int PRIMARY KEY, email text, pin int, card text CHECK (card <> 'c-secret'));
 SELECT csv_file('people.json', $$[
