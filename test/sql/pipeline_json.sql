@@ -156,6 +156,11 @@ SELECT etl_create_pipeline('void', source => $$etl_json('etl_tmp/void_[5].ndjson
 SELECT csv_file('void_5.ndjson', ''::text);
 CALL etl_run('void');
 SELECT etl_drop_pipeline('void');
+-- unless all of the source is read, and what is not there would be deleted
+ALTER TABLE log ADD UNIQUE (v);
+SELECT etl_create_pipeline('void', source => $$etl_json('etl_tmp/void_[5].ndjson') AS t(v int)$$, target => 'log', key => '{v}', whole => true);
+CALL etl_run('void');
+SELECT etl_drop_pipeline('void');
 
 -- what is secret is in no dead letter, whatever the member is called and wherever it stands
 CREATE TABLE person (id int PRIMARY KEY, email text, pin int, card text CHECK (card <> 'c-secret'));
