@@ -160,6 +160,7 @@ SELECT etl_drop_pipeline('void');
 ALTER TABLE log ADD UNIQUE (v);
 SELECT etl_create_pipeline('void', source => $$etl_json('etl_tmp/void_[5].ndjson') AS t(v int)$$, target => 'log', key => '{v}', whole => true);
 CALL etl_run('void');
+SELECT count(*) FROM log;
 SELECT etl_drop_pipeline('void');
 
 -- what is secret is in no dead letter, whatever the member is called and wherever it stands
