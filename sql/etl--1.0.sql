@@ -760,6 +760,7 @@ CREATE TABLE etl_catalog.dead_letters (
 CREATE INDEX ON etl_catalog.dead_letters (pipeline, id);
 CREATE INDEX ON etl_catalog.dead_letters (pipeline, resolved_at) WHERE resolved_at IS NOT NULL; -- for etl.retention
 CREATE INDEX ON etl_catalog.dead_letters (pipeline, id) WHERE resolved_at IS NULL; -- for @extschema@.etl_status and @extschema@.etl_metrics to count
+CREATE INDEX ON etl_catalog.dead_letters (pipeline, hashtextextended(raw, 0), id) WHERE resolved_at IS NULL; -- for a record that fails again
 COMMENT ON TABLE etl_catalog.dead_letters
     IS 'records that could not be loaded; dumped: no; purged: after etl.retention once resolved, by etl_purge and etl_drop_pipeline; seen by: owner';
 
@@ -1331,7 +1332,7 @@ BEGIN
             ('etl_pipelines', 'created_at', 'when it was created'),
             ('etl_runs', 'state', 'running, succeeded, failed, cancelled, stopped or crashed'),
             ('etl_dead_letters', 'id', 'number of the dead letter'),
-            ('etl_dead_letters', 'run', 'run that could not load the record'),
+            ('etl_dead_letters', 'run', 'run that could not load the record, the last one that read it'),
             ('etl_dead_letters', 'stage', 'where it failed: parse, convert, rule or load'),
             ('etl_dead_letters', 'source', 'file or URL'),
             ('etl_dead_letters', 'line', 'line on which a record of CSV begins'),

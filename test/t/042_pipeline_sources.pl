@@ -107,6 +107,16 @@ is(run_of('log'), 'succeeded|13|13', 'what is new');
 is(join(' ', asked()), 'since=20 since=20&cursor=6 since=20&cursor=12', 'behind it, too');
 is(sql('SELECT count(*), count(DISTINCT id), max(id) FROM log'), '33|33|33', 'appended once');
 
+# A last item that cannot be loaded is asked for again by each run, and is one dead letter.
+fixture_do('/_stream?n=20');
+create('stuck', 'etl_api(' . sql_quote("$base/api/stream/size=6") . ", items => 'items'" . ($since =~ s/'log'/'stuck'/r) . ')', watermark => 'id',
+	rules => '{"good": "id <> 20"}');
+is(run_of('stuck'), 'succeeded|20|19', 'all but the last');
+is(run_of('stuck'), 'succeeded|1|0', 'the last one again') for 1 .. 3;
+is(sql("SELECT count(*), max(attempts) FROM etl_dead_letters WHERE pipeline = 'stuck'"), '1|4', 'has one dead letter');
+sql("SELECT etl_alter_pipeline('stuck', rules => '{}'); CALL etl_retry_dead_letters('stuck')");
+is(sql("SELECT count(*), count(DISTINCT id) FROM stuck"), '20|20', 'which loads it once');
+
 # In the midst of a scan the watermark stays: the call is the same for the run that goes on with it.
 fixture_do('/_stream?n=70');
 sql("SELECT etl_alter_pipeline('log', on_error => 'fail', batch_size => 5); ALTER TABLE log ADD CONSTRAINT stop CHECK (id <= 50)");

@@ -100,7 +100,12 @@ typedef struct EtlDeadLetter
 extern const EtlSqlColumn EtlDeadLetterColumns[];
 extern const int EtlDeadLetterColumnCount;
 
-extern int64 EtlCatalogAddDeadLetter(int64 pipeline, int64 run, const EtlDeadLetter *letter);
+/*
+ * In the place of the open one that an earlier run wrote for the same record, if there is one, as one attempt more.
+ * Returns its number.
+ */
+extern int64
+EtlCatalogAddDeadLetter(const EtlPipeline *pipeline, int64 run, const EtlDeadLetter *letter);
 /* The open, replayable ones behind "after". */
 extern List *EtlCatalogDeadLetters(int64 pipeline, int64 after, int n);
 /* Those of a run that have failed with an SQLSTATE; backwards: those before "after", the last one first. */

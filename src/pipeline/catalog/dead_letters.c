@@ -30,20 +30,48 @@ const int EtlDeadLetterColumnCount = lengthof(EtlDeadLetterColumns);
 
 static const EtlSqlColumn again_columns[] = {MEMBER(id, ETL_SQL_BIGINT), RECORD};
 
+/*
+ * $4 to $10 are RECORD.  By its text alone a record is known where it has the same key then, or comes with a watermark:
+ * there the watermark may be told in the URL.  Else ($3) it is the one at the same place; what is before an item in a
+ * response may change.  The run is an earlier one: within a run, records with the same text are several.
+ */
+#define SAME_RECORD                                                        \
+	"pipeline = $1 AND run < $2 AND resolved_at IS NULL "                  \
+	"AND hashtextextended(raw, 0) = hashtextextended($9, 0) AND raw = $9 " \
+	"AND header IS NOT DISTINCT FROM $10 AND CASE WHEN $3 THEN "           \
+	"(source, line, page, index) IS NOT DISTINCT FROM ($4, $5, $6, $7) "   \
+	"AND (byte_offset IS NOT DISTINCT FROM $8 OR source ~ '^https?://') "  \
+	"ELSE split_part(source, '?', 1) IS NOT DISTINCT FROM split_part($4, '?', 1) END"
+
+static bool
+is_known_by_text(const EtlPipeline *pipeline, const EtlDeadLetter *letter)
+{
+	bool of_api = letter->source != NULL && (strncmp(letter->source, "http://", 7) == 0 ||
+											 strncmp(letter->source, "https://", 8) == 0);
+
+	return pipeline->mode == ETL_MODE_UPSERT || (of_api && pipeline->watermark != NULL);
+}
+
+/* Letters are tried again in the order of their numbers, which is to be that of the source: so it gets a new one. */
 int64
-EtlCatalogAddDeadLetter(int64 pipeline, int64 run, const EtlDeadLetter *letter)
+EtlCatalogAddDeadLetter(const EtlPipeline *pipeline, int64 run, const EtlDeadLetter *letter)
 {
 	static EtlSql statement;
+	bool by_place = !letter->replayable || !is_known_by_text(pipeline, letter);
 
 	if (statement.text == NULL)
-		statement.text = EtlSqlKeep(
-			psprintf("INSERT INTO etl_catalog.dead_letters (pipeline, run, %s) "
-					 "VALUES ($1, $2, %s) RETURNING id",
-					 EtlSqlNames(EtlDeadLetterColumns, EtlDeadLetterColumnCount),
-					 EtlSqlParameters(EtlDeadLetterColumns, EtlDeadLetterColumnCount, 3)));
+		statement.text = EtlSqlKeep(psprintf(
+			"WITH open AS (DELETE FROM etl_catalog.dead_letters WHERE id = "
+			"(SELECT id FROM etl_catalog.dead_letters WHERE " SAME_RECORD
+			" ORDER BY id LIMIT 1) RETURNING attempts, first_at) "
+			"INSERT INTO etl_catalog.dead_letters (pipeline, run, attempts, first_at, %s) "
+			"SELECT $1, $2, coalesce(max(attempts), 0) + 1, coalesce(max(first_at), now()), "
+			"%s FROM open RETURNING id",
+			EtlSqlNames(EtlDeadLetterColumns, EtlDeadLetterColumnCount),
+			EtlSqlParameters(EtlDeadLetterColumns, EtlDeadLetterColumnCount, 4)));
 	return EtlSqlRunForBigint(
 		&statement,
-		ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(run),
+		ETL_VALUES(EtlValueBigint(pipeline->id), EtlValueBigint(run), EtlValueBoolean(by_place),
 				   EtlValueStruct(EtlDeadLetterColumns, EtlDeadLetterColumnCount, letter)));
 }
 

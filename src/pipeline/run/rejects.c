@@ -85,7 +85,7 @@ EtlRejectsAdd(EtlRejects *rejects, EtlReject *reject)
 		EtlDeadLetter letter = {0};
 
 		EtlRejectsMakeLetter(rejects, reject, &letter);
-		(void) EtlCatalogAddDeadLetter(run->pipeline->id, run->id, &letter);
+		(void) EtlCatalogAddDeadLetter(run->pipeline, run->id, &letter);
 	}
 	else
 		rejects->list = lappend(rejects->list, reject);
@@ -318,7 +318,7 @@ write_letter(const EtlRejects *rejects, const EtlReject *reject)
 							  letter.message, letter.detail);
 		return;
 	}
-	id = EtlCatalogAddDeadLetter(run->pipeline->id, run->id, &letter);
+	id = EtlCatalogAddDeadLetter(run->pipeline, run->id, &letter);
 	if (letter.replayable && reject->sqlstate == ERRCODE_FOREIGN_KEY_VIOLATION)
 		EtlDeferredAs(rejects->deferred, reject->record, id);
 }

@@ -197,7 +197,7 @@ write_letters(EtlWhole *whole)
 
 		CHECK_FOR_INTERRUPTS();
 		get_letter(slot, &letter);
-		(void) EtlCatalogAddDeadLetter(run->pipeline->id, run->id, &letter);
+		(void) EtlCatalogAddDeadLetter(run->pipeline, run->id, &letter);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
@@ -207,7 +207,7 @@ write_letters(EtlWhole *whole)
 
 /*
  * This run has read all there is, so it has the last word on each record: what is still wrong is a dead letter
- * of its own.
+ * of this run.
  */
 void
 EtlWholeSettle(EtlWhole *whole)
@@ -215,8 +215,8 @@ EtlWholeSettle(EtlWhole *whole)
 	const EtlRun *run = whole->converted->reading->run;
 	ListCell *lc;
 
-	EtlCatalogResolveBefore(run->pipeline->id, run->id);
 	write_letters(whole);
+	EtlCatalogResolveBefore(run->pipeline->id, run->id);
 	foreach (lc, whole->checkpoints)
 		EtlCatalogSetCheckpoint(run->pipeline->id, lfirst(lc));
 }
