@@ -82,11 +82,33 @@ list_names(const EtlCsvRows *csv)
 	return list.data;
 }
 
+/* A single name that holds what often stands between fields: how to say so; NULL: it is no such name. */
+static const char *
+delimiter_hint(const EtlCsvRows *csv)
+{
+	static const struct
+	{
+		char delimiter;
+		const char *hint;
+	} others[] = {
+		{'\t', "There are tabs in it: is it delimiter => E'\\t'?"},
+		{';', "There are semicolons in it: is it delimiter => ';'?"},
+		{'|', "There are bars in it: is it delimiter => '|'?"},
+		{',', "There are commas in it: is it delimiter => ','?"},
+	};
+
+	for (int i = 0; csv->records.nnames == 1 && i < lengthof(others); i++)
+		if (memchr(csv->records.names[0].name, others[i].delimiter, csv->records.names[0].len))
+			return others[i].hint;
+	return NULL;
+}
+
 /* Finds a declared column in the header; -1 if it is not there and need not be. */
 static int
 match_column(const EtlCsvRows *csv, const EtlColumn *column)
 {
 	EtlNameMatch match = EtlMatchName(column->name, csv->records.names, csv->records.nnames);
+	const char *hint;
 
 	if (match.other >= 0)
 		ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
@@ -97,18 +119,19 @@ match_column(const EtlCsvRows *csv, const EtlColumn *column)
 								  EtlCsvFieldName(&csv->records, match.other)),
 						errhint("Declare the column by its exact name, or use match => "
 								"'position'.")));
-	if (match.index < 0 && !csv->records.options.union_by_name)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" does not exist in \"%s\"", column->name,
-						csv->records.stream.source->name),
-				 errdetail("The columns of the file are %s.", list_names(csv)),
-				 csv->records.stream.set != NULL && EtlSourceSetCount(csv->records.stream.set) > 1
-					 ? errhint("With union_by_name => true a column that some of the files "
-							   "lack is NULL there.")
-					 : errhint("Declare columns by these names, or use match => "
-							   "'position'.")));
-	return match.index;
+	if (match.index >= 0 || csv->records.options.union_by_name)
+		return match.index;
+	hint = delimiter_hint(csv);
+	if (hint == NULL)
+		hint =
+			csv->records.stream.set != NULL && EtlSourceSetCount(csv->records.stream.set) > 1
+				? "With union_by_name => true a column that some of the files lack is NULL there."
+				: "Declare columns by these names, or use match => 'position'.";
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("column \"%s\" does not exist in \"%s\"", column->name,
+					csv->records.stream.source->name),
+			 errdetail("The columns of the file are %s.", list_names(csv)), errhint("%s", hint)));
 }
 
 /*

@@ -133,6 +133,18 @@ is_utf16_name(const char *name, Utf16 *order)
 	return false;
 }
 
+/* As PostgreSQL knows it, or as Windows, Python and Content-Type write it; -1: none. */
+static int
+find_encoding(const char *name)
+{
+	if (pg_strcasecmp(name, "ascii") == 0 || pg_strcasecmp(name, "us-ascii") == 0 ||
+		pg_strcasecmp(name, "utf-8-sig") == 0)
+		return PG_UTF8;
+	if (pg_strncasecmp(name, "cp", 2) == 0)
+		name = psprintf("windows%s", name + 2);
+	return pg_char_to_encoding(name);
+}
+
 static bool
 starts_with(EtlSource *source, const char *bytes, size_t n)
 {
@@ -153,7 +165,7 @@ settle_encoding(Decoder *d, const char *encoding)
 	if (encoding != NULL)
 	{
 		utf16_asked = is_utf16_name(encoding, &order);
-		d->from = utf16_asked ? PG_UTF8 : pg_char_to_encoding(encoding);
+		d->from = utf16_asked ? PG_UTF8 : find_encoding(encoding);
 		if (!PG_VALID_FE_ENCODING(d->from))
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("\"%s\" is not a valid encoding name", encoding),

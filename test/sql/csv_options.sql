@@ -68,6 +68,16 @@ SELECT * FROM etl_csv('etl_tmp/o.csv', null_string => E'N\n') AS t(a text, b tex
 -- encoding: see csv_encodings
 SELECT * FROM etl_csv('etl_tmp/o.csv', encoding => 'KLINGON') AS t(a text, b text);
 SELECT * FROM etl_csv('etl_tmp/o.csv', encoding => '') AS t(a text, b text);
+-- as others call them
+SELECT name, x FROM (VALUES ('cp1252'), ('windows-1252'), ('CP932'), ('latin-1'), ('iso-8859-15'), ('ascii'), ('US-ASCII'), ('utf-8-sig'), ('utf8')) AS n(name),
+	LATERAL etl_csv(csv_file('sig.csv', E'\uFEFFx\n1\n'), encoding => name, header => false, skip_lines => 1) AS t(x int);
+SELECT * FROM etl_csv(csv_file('euro.csv', '\x780a800a'::bytea), encoding => 'cp1252') AS t(x text);
+SELECT * FROM etl_csv('etl_tmp/euro.csv', encoding => 'cp0') AS t(x text);
+-- one name that holds what stands between names
+SELECT * FROM etl_csv(csv_file('o.tsv', E'a\tb\n1\t2\n')) AS t(a text, b text);
+SELECT * FROM etl_csv(csv_file('o.tsv', E'a;b\n1;2\n')) AS t(a text, b text);
+SELECT * FROM etl_csv(csv_file('o.tsv', E'a|b\n1|2\n')) AS t(a text, b text);
+SELECT * FROM etl_csv(csv_file('o.tsv', E'a,b\n1,2\n'), delimiter => ';') AS t(a text, b text);
 
 -- skip_lines: physical lines before the header, whatever is in them
 SELECT csv_file('o.csv', E'Report "of\n\n# the\r\nmonth,\ra,b\n3,4\n') AS o \gset

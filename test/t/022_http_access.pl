@@ -285,6 +285,7 @@ my @options = (
 	[ 'files', "url 'http://x', allow_private 'true'", $denied, qr/permission denied to set option "allow_private"/ ],
 	[ 'owner', "ulr 'http://x'", 'HV00D', qr/invalid option "ulr"\nHINT:  Perhaps you meant the option "url"/ ],
 	[ 'owner', "rate_limits '1/s'", 'HV00D', qr/Perhaps you meant the option "rate_limit"/ ],
+	[ 'owner', "base_url 'http://x'", 'HV00D', qr/Perhaps you meant the option "url"/ ],
 	[ 'owner', "token 'x'", 'HV00D', qr/It is an option of user mappings/ ],
 	[ 'owner', "xyzzy 'x'", 'HV00D', qr/invalid option "xyzzy"\nLOCATION/ ],
 	[ 'owner', "url 'ftp://x'", 'HV024', qr/Only http/ ],

@@ -7,6 +7,8 @@
  */
 #include "etl.h"
 
+#include <ctype.h>
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -155,24 +157,49 @@ check_source_options(const EtlScanKind *kind, const FuncExpr *call, char **files
 	*files = all_constant(simple->args) ? EtlFilesOfSource(kind, args) : NULL;
 }
 
+/* Whether a source is written as a query: with what the word FROM would follow, it may be a syntax error. */
+static bool
+begins_query(const char *source)
+{
+	static const char *const words[] = {"select", "with", "values", "table"};
+
+	source += strspn(source, " \t\r\n");
+	for (int i = 0; i < lengthof(words); i++)
+	{
+		size_t len = strlen(words[i]);
+
+		if (pg_strncasecmp(source, words[i], len) == 0 && isspace((unsigned char) source[len]))
+			return true;
+	}
+	return *source == '(';
+}
+
+static void
+raise_no_call(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
+					errmsg("the source of a pipeline must be one function call with its columns"),
+					errhint("As in etl_csv('orders.csv') AS t(id bigint, name text). What is "
+							"to be done with the rows goes into the query.")));
+}
+
 TupleDesc
 EtlCheckSource(const EtlPipeline *pipeline, const char *text, char **files)
 {
-	SelectStmt *select = parse_select(text, "the source of a pipeline, put behind FROM,");
+	SelectStmt *select;
 	Query *query;
 	RangeTblEntry *rte;
 	const EtlScanKind *kind = NULL;
 	Node *call = NULL;
 
+	if (begins_query(pipeline->source))
+		raise_no_call();
+	select = parse_select(text, "the source of a pipeline, put behind FROM,");
 	if (list_length(select->fromClause) != 1 || !IsA(linitial(select->fromClause), RangeFunction) ||
 		select->whereClause != NULL || select->groupClause != NIL || select->sortClause != NIL ||
 		select->limitCount != NULL || select->limitOffset != NULL || select->op != SETOP_NONE ||
 		select->lockingClause != NIL || select->windowClause != NIL || select->havingClause != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("the source of a pipeline must be one function call with its columns"),
-				 errhint("As in etl_csv('orders.csv') AS t(id bigint, name text). What is "
-						 "to be done with the rows goes into the query.")));
+		raise_no_call();
 	query = EtlAnalyzeSource(text);
 	(void) check_functions((Node *) query, NULL);
 	EtlCheckPermissions(EtlPlanSource(query, text));

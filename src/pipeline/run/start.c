@@ -362,7 +362,9 @@ run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind)
 	if (context == NULL || !IsA(context, CallContext) || context->atomic)
 		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 						errmsg("a pipeline cannot be run inside a transaction block"),
-						errdetail("The run would not see what the transaction has done so far.")));
+						errdetail("The run would not see what the transaction has done so far."),
+						errhint("Commit first; a client library that opens transactions by itself "
+								"needs autocommit for this call.")));
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("the name of a pipeline must not be null or empty")));

@@ -354,12 +354,37 @@ find_option(const char *name, Oid catalog, bool *is_file)
 	return NULL;
 }
 
+/* What others call an option of ours; NULL: nothing that we have. */
+static const char *
+option_by_meaning(const char *written, Oid catalog)
+{
+	static const struct
+	{
+		const char *written;
+		Oid catalog;
+		const char *name;
+	} meanings[] = {
+		{"base_url", SERVER, "url"},		{"baseurl", SERVER, "url"},
+		{"endpoint", SERVER, "url"},		{"host", SERVER, "url"},
+		{"bearer", MAPPING, "token"},		{"api_key", MAPPING, "key"},
+		{"apikey", MAPPING, "key"},			{"username", MAPPING, "user"},
+		{"access_token", MAPPING, "token"},
+	};
+
+	for (int i = 0; i < lengthof(meanings); i++)
+		if (meanings[i].catalog == catalog && strcmp(written, meanings[i].written) == 0)
+			return meanings[i].name;
+	return NULL;
+}
+
 /* What somebody may have meant who wrote a name that is no option; NULL: nothing like it. */
 static const char *
 closest_option(const char *written, Oid catalog)
 {
 	EtlClosest closest = {written};
 
+	if (option_by_meaning(written, catalog) != NULL)
+		return option_by_meaning(written, catalog);
 	for (int i = 0; i < lengthof(options); i++)
 	{
 		if (options[i].catalog != catalog)
