@@ -267,7 +267,8 @@ COMMENT ON FUNCTION @extschema@.etl_breaker_reset IS 'closes the circuit breaker
  * path          what to read below the URL of the server that is the source; '' is that URL itself
  *
  * A column is the member of its name, exactly or when both are folded to snake case; "address.city" reaches
- * into objects.  What is missing is NULL, and so is null.  Arrays and objects go into json, jsonb and text as
+ * into objects.  What is missing is NULL, and so is null; an item that has none of the declared columns is faulty, if
+ * the query reads any.  Arrays and objects go into json, jsonb and text as
  * they are written, and into arrays and composite types as json_populate_record has it.
  *
  * Further columns that may be declared: _etl_source text, _etl_page int (number of the file), _etl_index int
@@ -279,8 +280,8 @@ COMMENT ON FUNCTION @extschema@.etl_breaker_reset IS 'closes the circuit breaker
  * Errors: 42501 without pg_read_server_files; 58P01 and kin if the file cannot be opened; 22032 for a file that is
  * not JSON, or has no value, or ends early; 22021, 22P05, 22P02 for text that is no text; 22003 for numbers beyond numeric; 54000 beyond
  * etl.max_item_size and etl.max_json_depth; 22030 if a name on the way to the items stands twice; P0002 if the way
- * leads nowhere; 42702 for a column that two members match; 2203C for an item that is no object; and what the type
- * of a column makes of its text; over http those of etl_csv.
+ * leads nowhere; 42702 for a column that two members match; 2203C for an item that is no object; 2203A for one that has
+ * none of the declared columns; and what the type of a column makes of its text; over http those of etl_csv.
  */
 CREATE FUNCTION @extschema@.etl_json(
     source text,

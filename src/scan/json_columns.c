@@ -16,8 +16,8 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
+#include "scan/json_absent.h"
 #include "scan/json_columns.h"
-#include "scan/json_names.h"
 #include "source/utf8.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -166,21 +166,31 @@ form_of(EtlRows *rows, EtlColumn *column)
 	return AS_JSON;
 }
 
-/* Takes the name as a path, if it is one of names alone. */
-static int
-add_path(EtlJsonColumns *columns, const char *name, size_t len, bool *initials)
+EtlJsonPath *
+EtlJsonColumnPath(const char *name, size_t len)
 {
 	EtlJsonPathFault fault;
 	EtlJsonPath *path;
 
 	if (memchr(name, '.', len) == NULL)
-		return -1;
+		return NULL;
 	path = EtlJsonPathParse(name, len, &fault);
 	if (path == NULL || path->nsteps < 2)
-		return -1;
+		return NULL;
 	for (int i = 0; i < path->nsteps; i++)
 		if (path->steps[i].kind != ETL_JSON_STEP_MEMBER)
-			return -1;
+			return NULL;
+	return path;
+}
+
+/* Takes the name as a path, if it is one. */
+static int
+add_path(EtlJsonColumns *columns, const char *name, size_t len, bool *initials)
+{
+	EtlJsonPath *path = EtlJsonColumnPath(name, len);
+
+	if (path == NULL)
+		return -1;
 	for (int i = 0; i < path->nsteps; i++)
 		EtlAddInitials(path->steps[i].name.text, path->steps[i].name.len, initials);
 	return EtlJsonNamesAddPath(columns->names, path);
@@ -450,6 +460,18 @@ fetch_provenance(EtlJsonRows *json, int number, Datum *value, bool *isnull)
 	}
 }
 
+/* Looks for the columns in the current item; false if it has none of the declared ones, which is a fault. */
+static bool
+locate(EtlJsonRows *json)
+{
+	json->located = true;
+	if (likely(EtlJsonNamesLocate(json->columns->names, &json->item)) || json->from_csv ||
+		EtlJsonHasOther(json))
+		return true;
+	report_fault(&json->base);
+	return false;
+}
+
 void
 EtlJsonRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *isnull)
 {
@@ -466,11 +488,8 @@ EtlJsonRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, 
 			fetch_provenance(json, number, value, null);
 			continue;
 		}
-		if (!json->located)
-		{
-			EtlJsonNamesLocate(json->columns->names, &json->item);
-			json->located = true;
-		}
+		if (!json->located && !locate(json))
+			break;
 		fetch_field(json, number, value, null);
 		if (unlikely(rows->faulty))
 			break;

@@ -5,7 +5,7 @@
  * A column means the member of the item that is called exactly so; else, if its name is a path
  * ("address.city"), what the path leads to; else the member whose name is the same when both are folded to
  * snake case.  Each step of a path is matched in the same way.  A member that is missing is NULL, and so is
- * null.
+ * null; but an item that has none of the declared columns is faulty (json_absent.c).
  *
  *		item.tokens -> fields that any column is for -> texts -> values
  */
@@ -13,6 +13,7 @@
 #define ETL_JSON_COLUMNS_H
 
 #include "format/json.h"
+#include "scan/json_names.h"
 #include "scan/rows.h"
 
 typedef struct EtlJsonColumns EtlJsonColumns;
@@ -26,13 +27,14 @@ typedef struct EtlJsonRows
 	bool located;	  /* its fields have been looked for */
 	bool
 		from_csv; /* items are records: a value is text, and no column is missing; set before Init */
-	const bool *initials; /* for the reader; NULL: it cannot be told what will be looked for */
-	const char *source;	  /* for _etl_source; NULL before the first is open */
-	int page;			  /* for _etl_page; 0 before the first */
+	const bool *initials;	/* for the reader; NULL: it cannot be told what will be looked for */
+	const char *source;		/* for _etl_source; NULL before the first is open */
+	int page;				/* for _etl_page; 0 before the first */
+	EtlJsonNames *declared; /* names of all columns (json_absent.c); NULL: not needed yet */
+	EtlReader *again;		/* of single items, with all their members */
 
 	/* for pipelines (json_kept.c) */
 	char *kept_source; /* a copy of source that lasts as long as the scan */
-	EtlReader *revive; /* of single items */
 } EtlJsonRows;
 
 /* The provenance columns that JSON items have. */
@@ -43,6 +45,9 @@ typedef struct EtlJsonRows
 
 /* Learns the columns of json->base; in the scan's context. */
 extern void EtlJsonColumnsInit(EtlJsonRows *json);
+
+/* What a column's name (UTF-8) leads through if it is a path of names, palloc'd; NULL: it is none. */
+extern EtlJsonPath *EtlJsonColumnPath(const char *name, size_t len);
 
 /* Takes an item as the current row; it may be faulty. */
 extern EtlAdvance EtlJsonRowsTake(EtlJsonRows *json, const EtlJsonItem *item);

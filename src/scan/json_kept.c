@@ -117,22 +117,21 @@ EtlJsonUse(EtlRows *rows, const EtlKept *kept)
  *	Reviving
  * ---------------------------------------------------------------- */
 
-/* Reads the one item that a text is; false if it is none (any more, the limits being settings). */
-static bool
-read_item(EtlJsonRows *json, const char *text, EtlJsonItem *item)
+bool
+EtlJsonReadItem(EtlJsonRows *json, const char *text, size_t len, EtlJsonItem *item)
 {
 	EtlJsonOptions options = {.many = true};
-	EtlBytes bytes = {text, strlen(text)};
+	EtlBytes bytes = {text, len};
 	MemoryContext old = MemoryContextSwitchTo(json->base.context);
 	int step;
 
-	if (json->revive == NULL)
+	if (json->again == NULL)
 	{
 		EtlJsonSetLimits(&options);
-		json->revive = EtlJsonFormat.create(&options);
+		json->again = EtlJsonFormat.create(&options);
 	}
-	EtlReaderReset(json->revive, NULL);
-	step = EtlReaderNext(json->revive, item, EtlFeedBytes, &bytes);
+	EtlReaderReset(json->again, NULL);
+	step = EtlReaderNext(json->again, item, EtlFeedBytes, &bytes);
 	MemoryContextSwitchTo(old);
 	return step == ETL_FORMAT_RECORD;
 }
@@ -145,7 +144,7 @@ EtlJsonRevive(EtlRows *rows, EtlKept *kept)
 	EtlJsonItem item;
 
 	rows->faulty = false;
-	if (!read_item(json, text, &item))
+	if (!EtlJsonReadItem(json, text, strlen(text), &item))
 	{
 		kept->advance = ETL_ROW_FAULTY;
 		EtlRowsSetFault(rows, ERRCODE_INVALID_JSON_TEXT, "the item cannot be read any more", NULL,

@@ -7,6 +7,12 @@
 
 #include "scan/json_columns.h"
 
+/*
+ * Reads the one item that a text is, with all its members; valid until the next call.  False if it is none (any more, the
+ * limits being settings).
+ */
+extern bool EtlJsonReadItem(EtlJsonRows *json, const char *text, size_t len, EtlJsonItem *item);
+
 extern void EtlJsonKeep(EtlRows *rows, EtlKept *kept);
 extern void EtlJsonUse(EtlRows *rows, const EtlKept *kept);
 extern void EtlJsonRevive(EtlRows *rows, EtlKept *kept);

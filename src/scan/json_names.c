@@ -254,16 +254,19 @@ forget(Level *level)
 	}
 }
 
-static void
+/* False: no member of the object matches a name. */
+static bool
 locate(Level *level, const EtlJsonItem *item, const EtlJsonToken *object)
 {
 	int place = 0;
+	int nmatches = 0;
 
 	for (const EtlJsonToken *token = EtlJsonFirstIn(item, object); token != NULL;
 		 token = EtlJsonNextIn(item, object, token))
 	{
 		const Key *key = key_at(level, place++, EtlJsonTokenKey(item, token), token->key_len);
 
+		nmatches += key->nmatches;
 		for (int i = 0; i < key->nmatches; i++)
 		{
 			int match = key->matches[i];
@@ -277,13 +280,14 @@ locate(Level *level, const EtlJsonItem *item, const EtlJsonToken *object)
 
 		if (name->inside != NULL && name->found.token != NULL && name->found.other == NULL &&
 			name->found.token->type == ETL_JSON_OBJECT)
-			locate(name->inside, item, name->found.token);
+			(void) locate(name->inside, item, name->found.token);
 	}
+	return nmatches > 0;
 }
 
-void
+bool
 EtlJsonNamesLocate(EtlJsonNames *names, const EtlJsonItem *item)
 {
 	forget(names->root);
-	locate(names->root, item, item->tokens);
+	return locate(names->root, item, item->tokens);
 }

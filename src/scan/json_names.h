@@ -27,8 +27,8 @@ extern EtlJsonNames *EtlJsonNamesCreate(void);
 extern int EtlJsonNamesAdd(EtlJsonNames *names, const char *name, size_t len);
 extern int EtlJsonNamesAddPath(EtlJsonNames *names, const EtlJsonPath *path);
 
-/* Looks for all names in an item that is an object. */
-extern void EtlJsonNamesLocate(EtlJsonNames *names, const EtlJsonItem *item);
+/* Looks for all names in an item that is an object; false if none of its own members matches any. */
+extern bool EtlJsonNamesLocate(EtlJsonNames *names, const EtlJsonItem *item);
 
 /* What was found for the name of this number. */
 extern const EtlJsonFound *EtlJsonNamesFound(const EtlJsonNames *names, int number);

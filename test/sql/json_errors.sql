@@ -8,7 +8,7 @@ SELECT * FROM etl_json('etl_tmp/e.json', on_error => 'skip') AS t(a int);
 SELECT * FROM etl_json('etl_tmp/e.json', on_error => 'skip', reject_limit => 2) AS t(a int);
 SELECT * FROM etl_json('etl_tmp/e.json', on_error => 'return') AS t(a int, _etl_index int, _etl_raw text, _etl_item jsonb, _etl_error text);
 SELECT * FROM etl_json('etl_tmp/e.json', on_error => 'return') AS t(a int);
-SELECT * FROM etl_json('etl_tmp/e.json') AS t(b int);
+SELECT * FROM etl_json('etl_tmp/e.json') AS t(a text);
 
 -- structure: an error whatever the policy, and behind the items too
 SELECT a FROM etl_json(csv_file('e.json', '[{"a":1},{"a":2'), on_error => 'skip') AS t(a int);
