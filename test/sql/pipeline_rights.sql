@@ -113,7 +113,11 @@ BEGIN
 	RAISE NOTICE '% is planned as %', what, current_user;
 	RETURN true;
 END $$;
-CREATE FUNCTION evil.file() RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'etl_tmp/rights.csv' WHERE evil.told('the source') $$;
+CREATE FUNCTION evil.file() RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE NOTICE 'the source is planned as %', current_user;
+	RETURN 'etl_tmp/rights.csv';
+END $$;
 CREATE TABLE evil.trap (id bigint PRIMARY KEY, name text, more boolean DEFAULT evil.told('the target'));
 SET search_path = evil, public;
 SET client_min_messages = warning;
