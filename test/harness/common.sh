@@ -21,12 +21,11 @@ export LC_ALL=C
 say() { printf '\n== %s [%d s]\n' "$*" "$SECONDS"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
-# PostgreSQL refuses to run as root.
-if [ "$(id -u)" = 0 ]; then
-	worker=$(id -un postgres 2>/dev/null || echo nobody)
-else
+# PostgreSQL refuses to run as root; its packages bring a user.
+choose_worker() {
 	worker=$(id -un)
-fi
+	[ "$(id -u)" != 0 ] || worker=$(id -un postgres 2>/dev/null || echo nobody)
+}
 
 as_worker() {
 	if [ "$(id -u)" = 0 ]; then
@@ -48,6 +47,7 @@ as_root() {
 
 # The name is short because a socket's path must be, and /tmp because every user may go there.
 make_scratch() {
+	choose_worker
 	scratch=$(mktemp -d /tmp/etl.XXXXXX)
 	[ "$(id -u)" != 0 ] || chown "$worker:" "$scratch"
 	trap leave EXIT

@@ -52,8 +52,8 @@ done
 
 need_packages check
 kept=${KEPT:-/tmp/etl-test.$(id -u).$(cksum <<<"$project" | cut -d' ' -f1)}
-as_worker mkdir -p "$kept"
 make_scratch
+as_worker mkdir -p "$kept"
 use_promtool
 
 say "Build in $kept"

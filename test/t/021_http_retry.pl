@@ -206,7 +206,7 @@ is(query($shared, "SELECT count(*) FROM etl_breakers WHERE role = 'third'::regro
 is(query($shared, $breaker . ' ORDER BY role'), "open|5\nclosed|0", 'and others keep theirs');
 is(query($shared, 'SELECT etl_breaker_reset(' . sql_quote($origin) . ')'), 't', 'etl_breaker_reset');
 is(query($shared, $breaker . ' ORDER BY role'), "closed|0\nclosed|0", 'closes those of all roles');
-$breaker .= " AND role = 'postgres'::regrole";
+$breaker .= " AND role = CURRENT_USER::regrole";
 session($shared, $once, ($fail) x 5);
 
 # A probe that hangs keeps everybody else out, until its query is cancelled or its backend is gone.

@@ -296,8 +296,8 @@ my @options = (
 	[ 'owner', "read_timeout '0'", 'HV024', qr/It must be a time/ ],
 	[ 'owner', "max_attempts '0'", 'HV024', qr/from 1 to 1000/ ],
 	[ 'owner', "allow_private 'maybe'", $denied, qr/allow_private/ ],
-	[ 'postgres', "allow_private 'maybe'", 'HV024', qr/true or false/ ],
-	[ 'postgres', "ca_file 'x'", 'HV024', qr/absolute path/ ],
+	[ scalar getpwuid($<), "allow_private 'maybe'", 'HV024', qr/true or false/ ],
+	[ scalar getpwuid($<), "ca_file 'x'", 'HV024', qr/absolute path/ ],
 	[ 'owner', "allowed_origins 'example.com'", 'HV024', qr/"example.com" is not an origin/ ],
 	[ 'owner', "headers 'X: y'", '22P02', qr/json/ ],
 	[ 'owner', "headers '[]'", 'HV024', qr/JSON object/ ],
@@ -319,8 +319,8 @@ my @mappings = (
 	[ 'owner', "url 'x'", 'HV00D', qr/It is an option of the server/ ],
 	[ 'owner', "token E'a\\nb'", 'HV024', qr/control characters/ ],
 	[ 'owner', "token ''", 'HV024', qr/must not be empty/ ],
-	[ 'postgres', "token_file 'x'", 'HV024', qr/absolute path/ ],
-	[ 'postgres', "token 'x', token_file '/x'", 'HV024', qr/exclude each other/ ],
+	[ scalar getpwuid($<), "token_file 'x'", 'HV024', qr/absolute path/ ],
+	[ scalar getpwuid($<), "token 'x', token_file '/x'", 'HV024', qr/exclude each other/ ],
 );
 for my $mapping (@mappings)
 {

@@ -146,12 +146,12 @@ for my $coding (qw(gzip zstd br twice))
 # Who owns a server gets the secrets of its mappings, but none out of files that he may not read.
 append_to_file(fixture_dir() . '/token', "token-of-file\n");
 $node->safe_psql('postgres', "CREATE ROLE seller; GRANT USAGE ON FOREIGN DATA WRAPPER etl TO seller; ALTER SERVER shop OWNER TO seller;"
-	  . " ALTER SERVER shop OPTIONS (ADD allow_private 'true'); CREATE USER MAPPING FOR postgres SERVER shop OPTIONS (token_file '"
+	  . " ALTER SERVER shop OPTIONS (ADD allow_private 'true'); CREATE USER MAPPING FOR @{[ scalar getpwuid $< ]} SERVER shop OPTIONS (token_file '"
 	  . fixture_dir() . "/token')");
 my $other = fixture_port('other');
 fixture_reset();
 query_fails($node, read_server('/rows/3'), '42501', qr/permission denied to send a secret of a file to server "shop"/, 'a file, to a server of a role that reads none');
-sub for_origins { $node->safe_psql('postgres', "ALTER USER MAPPING FOR postgres SERVER shop OPTIONS ($_[0] allowed_origins '$_[1]')"); return; }
+sub for_origins { $node->safe_psql('postgres', "ALTER USER MAPPING FOR @{[ scalar getpwuid $< ]} SERVER shop OPTIONS ($_[0] allowed_origins '$_[1]')"); return; }
 for_origins('ADD', "http://127.0.0.1:$port");
 is(query($node, 'SELECT count(*) FROM (' . read_server('/rows/3') . ') r'), '3', 'unless the mapping says for which origin it is');
 is((fixture_requests())[-1]{headers}{authorization}, 'Bearer token-of-file', 'which gets it');
@@ -159,11 +159,11 @@ $node->safe_psql('postgres', "ALTER SERVER shop OPTIONS (SET url 'http://127.0.0
 query_fails($node, read_server('/rows/3'), '42501', qr/the secrets of the user mapping are not for origin "http:..127.0.0.1:$other"/, 'another URL of the server');
 for my $option ('DROP allowed_origins', "SET allowed_origins 'http://127.0.0.1:$other'")
 {
-	query_fails($node, "SET ROLE seller; ALTER USER MAPPING FOR postgres SERVER shop OPTIONS ($option)", '42501',
+	query_fails($node, "SET ROLE seller; ALTER USER MAPPING FOR @{[ scalar getpwuid $< ]} SERVER shop OPTIONS ($option)", '42501',
 		qr/permission denied to set option "token_file"/, "its owner: $option");
 }
 $node->safe_psql('postgres', "ALTER SERVER shop OPTIONS (SET url 'http://127.0.0.1:$port', ADD token_url 'http://127.0.0.1:$other/token', SET auth 'oauth2');"
-	  . " ALTER USER MAPPING FOR postgres SERVER shop OPTIONS (ADD client_id 'x', ADD client_secret_file '" . fixture_dir() . "/token')");
+	  . " ALTER USER MAPPING FOR @{[ scalar getpwuid $< ]} SERVER shop OPTIONS (ADD client_id 'x', ADD client_secret_file '" . fixture_dir() . "/token')");
 query_fails($node, read_server('/rows/3'), '42501', qr/are not for origin "http:..127.0.0.1:$other"/, 'another URL of the token service');
 $node->safe_psql('postgres', "ALTER SERVER shop OPTIONS (DROP token_url, SET auth 'bearer', ADD allowed_origins 'http://127.0.0.1:$other')");
 fixture_reset();

@@ -185,11 +185,11 @@ is($samples->{etl_http_retries_total} - $was->{etl_http_retries_total}, 1, 'retr
 cmp_ok($samples->{etl_http_received_bytes_total}, '>', $was->{etl_http_received_bytes_total}, 'bytes');
 cmp_ok($samples->{etl_http_wait_seconds_total}, '>=', $was->{etl_http_wait_seconds_total}, 'waits');
 my $origin = fixture_url('');
-is($samples->{qq{etl_breaker_status{origin="$origin",role="postgres",state="closed"}}}, 1, 'a breaker is closed');
+is($samples->{qq{etl_breaker_status{origin="$origin",role="@{[ scalar getpwuid $< ]}",state="closed"}}}, 1, 'a breaker is closed');
 read_url('/rows/3?status=500&token=sekrit');
 $samples = metrics();
-is($samples->{qq{etl_breaker_status{origin="$origin",role="postgres",state="open"}}}, 1, 'and opens');
-is($samples->{qq{etl_breaker_status{origin="$origin",role="postgres",state="closed"}}}, 0, 'and then is not closed');
+is($samples->{qq{etl_breaker_status{origin="$origin",role="@{[ scalar getpwuid $< ]}",state="open"}}}, 1, 'and opens');
+is($samples->{qq{etl_breaker_status{origin="$origin",role="@{[ scalar getpwuid $< ]}",state="closed"}}}, 0, 'and then is not closed');
 unlike(metrics_text(), qr/sekrit|nodes\.csv/, 'no more of URLs and sources than the origin');
 
 is($samples->{'etl_scheduler_up{database="postgres"}'}, 1, 'the scheduler is up');

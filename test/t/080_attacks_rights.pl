@@ -148,8 +148,8 @@ attacks($node, 'owner', [
 # -- an owner's code, planned by a superuser ----------------------------------------------------------
 
 my %planned = (
-	'SET ROLE' => 'SET ROLE postgres',
-	'SESSION AUTHORIZATION' => 'SET SESSION AUTHORIZATION postgres',
+	'SET ROLE' => 'SET ROLE ' . getpwuid($<),
+	'SESSION AUTHORIZATION' => 'SET SESSION AUTHORIZATION ' . getpwuid($<),
 	'a temporary table' => 'CREATE TEMPORARY TABLE pg_class (a int)',
 	'LISTEN' => 'LISTEN etl_alert',
 	'a deferred trigger' => 'INSERT INTO owner.deferred VALUES (1)',
@@ -199,7 +199,7 @@ BEGIN
 	RETURN 0;
 END $$;
 SQL
-my @tries = ('SET ROLE postgres', 'SET SESSION AUTHORIZATION postgres', 'ALTER ROLE owner SUPERUSER', "SET session_replication_role = 'replica'",
+my @tries = ('SET ROLE ' . getpwuid($<), 'SET SESSION AUTHORIZATION ' . getpwuid($<), 'ALTER ROLE owner SUPERUSER', "SET session_replication_role = 'replica'",
 	"SET etl.allowed_hosts = '*:*'", "SET etl.log_interval = '1s'", 'SET etl.breaker_failures = 1', "SET log_min_messages = 'panic'",
 	'INSERT INTO etl_catalog.runs DEFAULT VALUES', 'UPDATE etl_catalog.pipelines SET owner = 10', 'SELECT * FROM etl_catalog.pipelines');
 my $tries = join ', ', map { s/'/''/gr } map { "\$t\$$_\$t\$" } @tries;
@@ -290,7 +290,7 @@ sub beats_on
 	my $before = value(q(SELECT count(*) FROM etl_runs WHERE pipeline = 'beat'));
 	return becomes(qq(SELECT count(*) > $before + 1 FROM etl_runs WHERE pipeline = 'beat' AND state = 'succeeded'), 't', $_[0]);
 }
-for my $setting ('role = postgres', 'role = creator', q(statement_timeout = '1ms'))
+for my $setting ('role = ' . getpwuid($<), 'role = creator', q(statement_timeout = '1ms'))
 {
 	value("SET SESSION AUTHORIZATION creator; ALTER DATABASE theirs SET $setting", 'postgres');
 	beats_on("$setting: other databases go on");
