@@ -115,7 +115,9 @@ BEGIN
 END $$;
 CREATE FUNCTION evil.file() RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
 BEGIN
-	RAISE NOTICE 'the source is planned as %', current_user;
+	IF current_setting('evil.planned', true) IS DISTINCT FROM current_user THEN     -- once for each time that somebody plans it
+		RAISE NOTICE 'the source is planned as %', set_config('evil.planned', current_user, true);
+	END IF;
 	RETURN 'etl_tmp/rights.csv';
 END $$;
 CREATE TABLE evil.trap (id bigint PRIMARY KEY, name text, more boolean DEFAULT evil.told('the target'));
