@@ -273,19 +273,19 @@ EtlCheckRule(const EtlRule *rule, const char *text)
  *	Target
  * ---------------------------------------------------------------- */
 
-Form_pg_attribute
-EtlTargetAttribute(Relation target, const char *name)
+/* The attribute of the target that has this name; NULL: there is none. */
+static Form_pg_attribute
+find_attribute(Relation target, const char *name)
 {
-	TupleDesc desc = RelationGetDescr(target);
+	AttrNumber attnum = get_attnum(RelationGetRelid(target), name);
 
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attr = TupleDescAttr(desc, i);
+	return attnum > 0 ? TupleDescAttr(RelationGetDescr(target), attnum - 1) : NULL;
+}
 
-		if (!attr->attisdropped && strcmp(NameStr(attr->attname), name) == 0)
-			return attr;
-	}
-	return NULL;
+Form_pg_attribute
+EtlTargetAttribute(const EtlStatements *s, Relation target, int column)
+{
+	return TupleDescAttr(RelationGetDescr(target), s->attnums[column] - 1);
 }
 
 static void
@@ -306,12 +306,13 @@ check_kind(const EtlPipeline *pipeline, Relation target)
 }
 
 static void
-check_columns(const EtlStatements *s, Relation target)
+check_columns(EtlStatements *s, Relation target)
 {
+	s->attnums = palloc(sizeof(AttrNumber) * s->emitted->natts);
 	for (int i = 0; i < s->emitted->natts; i++)
 	{
 		const char *name = NameStr(TupleDescAttr(s->emitted, i)->attname);
-		Form_pg_attribute attr = EtlTargetAttribute(target, name);
+		Form_pg_attribute attr = find_attribute(target, name);
 
 		if (attr == NULL)
 			ereport(ERROR,
@@ -324,6 +325,8 @@ check_columns(const EtlStatements *s, Relation target)
 							errmsg("column \"%s\" of \"%s\" is a generated column", name,
 								   RelationGetRelationName(target)),
 							errhint("Leave the column out of the query.")));
+		s->attnums[i] = attr->attnum;
+		s->given = bms_add_member(s->given, attr->attnum);
 	}
 }
 
@@ -403,7 +406,7 @@ gives_keys(const EtlStatements *s, Relation target)
 	for (int i = 0; i < s->nkeys; i++)
 	{
 		Form_pg_attribute from = TupleDescAttr(s->emitted, s->keys[i]);
-		Form_pg_attribute to = EtlTargetAttribute(target, NameStr(from->attname));
+		Form_pg_attribute to = EtlTargetAttribute(s, target, s->keys[i]);
 
 		if (from->atttypid != to->atttypid ||
 			(to->atttypmod != -1 && from->atttypmod != to->atttypmod))
@@ -501,7 +504,7 @@ static void
 check_watermark_as(const EtlPipeline *pipeline, const EtlStatements *s, Relation target)
 {
 	Form_pg_attribute emitted = TupleDescAttr(s->emitted, s->watermark);
-	Form_pg_attribute kept = EtlTargetAttribute(target, NameStr(emitted->attname));
+	Form_pg_attribute kept = EtlTargetAttribute(s, target, s->watermark);
 	bool kept_as_text = pipeline->mode == ETL_MODE_UPSERT && is_text(kept->atttypid);
 	const char *name = quote_identifier(pipeline->watermark);
 

@@ -30,7 +30,7 @@ extern void EtlCheckTarget(const EtlPipeline *pipeline, EtlStatements *s, Relati
 /* Parses and plans a statement that is ours but for names and types. */
 extern void EtlCheckLoad(const char *text);
 
-/* The column of the target of that name; NULL: there is none. */
-extern Form_pg_attribute EtlTargetAttribute(Relation target, const char *name);
+/* The column of the target that a column of the query goes to; after EtlCheckTarget. */
+extern Form_pg_attribute EtlTargetAttribute(const EtlStatements *s, Relation target, int column);
 
 #endif /* ETL_CHECK_H */

@@ -73,13 +73,6 @@ definition_list(TupleDesc desc, bool generic)
 	return list.data;
 }
 
-/* The attribute of the target that a column of the query goes to. */
-static Form_pg_attribute
-target_attribute(Relation target, TupleDesc emitted, int i)
-{
-	return EtlTargetAttribute(target, NameStr(TupleDescAttr(emitted, i)->attname));
-}
-
 static bool
 is_key(const EtlStatements *s, int column)
 {
@@ -95,16 +88,16 @@ next_updated(const EtlStatements *s, Relation target, int i)
 {
 	for (; i < s->emitted->natts; i++)
 		if (!is_key(s, i) &&
-			target_attribute(target, s->emitted, i)->attidentity != ATTRIBUTE_IDENTITY_ALWAYS)
+			EtlTargetAttribute(s, target, i)->attidentity != ATTRIBUTE_IDENTITY_ALWAYS)
 			return i;
 	return -1;
 }
 
 /* A column in a comparison of rows; of a type that has no equality, as text. */
 static char *
-comparable(Relation target, TupleDesc emitted, int i, const char *value)
+comparable(const EtlStatements *s, Relation target, int i, const char *value)
 {
-	Form_pg_attribute attr = target_attribute(target, emitted, i);
+	Form_pg_attribute attr = EtlTargetAttribute(s, target, i);
 
 	if (OidIsValid(lookup_type_cache(attr->atttypid, TYPECACHE_EQ_OPR)->eq_opr))
 		return pstrdup(value);
@@ -184,10 +177,10 @@ assigned(Oid from, int32 from_typmod, Form_pg_attribute attr, int i)
 
 /* The same with the target's collation. */
 static char *
-as_in_target(Relation target, TupleDesc emitted, int i)
+as_in_target(const EtlStatements *s, Relation target, int i)
 {
-	Form_pg_attribute attr = target_attribute(target, emitted, i);
-	Form_pg_attribute from = TupleDescAttr(emitted, i);
+	Form_pg_attribute attr = EtlTargetAttribute(s, target, i);
+	Form_pg_attribute from = TupleDescAttr(s->emitted, i);
 	char *value = assigned(from->atttypid, from->atttypmod, attr, i);
 
 	if (!OidIsValid(attr->attcollation))
@@ -206,13 +199,12 @@ rows_differ(const EtlStatements *s, Relation target, const char *alias, bool exc
 	for (int i = next_updated(s, target, 0); i >= 0; i = next_updated(s, target, i + 1))
 	{
 		const char *name = column_name(s->emitted, i);
-		char *other =
-			excluded ? psprintf("excluded.%s", name) : as_in_target(target, s->emitted, i);
+		char *other = excluded ? psprintf("excluded.%s", name) : as_in_target(s, target, i);
 
 		appendStringInfo(&ours, "%s%s", ours.len > 0 ? ", " : "",
-						 comparable(target, s->emitted, i, psprintf("%s.%s", alias, name)));
+						 comparable(s, target, i, psprintf("%s.%s", alias, name)));
 		appendStringInfo(&theirs, "%s%s", theirs.len > 0 ? ", " : "",
-						 comparable(target, s->emitted, i, other));
+						 comparable(s, target, i, other));
 	}
 	if (ours.len == 0)
 		return NULL;
@@ -244,10 +236,9 @@ add_condition(StringInfo text, const EtlStatements *s, Relation target, bool exc
 	if (s->watermark < 0)
 		return;
 	name = column_name(s->emitted, s->watermark);
-	appendStringInfo(text, " AND (target.%s IS NULL OR %s >= target.%s)", name,
-					 excluded ? psprintf("excluded.%s", name)
-							  : as_in_target(target, s->emitted, s->watermark),
-					 name);
+	appendStringInfo(
+		text, " AND (target.%s IS NULL OR %s >= target.%s)", name,
+		excluded ? psprintf("excluded.%s", name) : as_in_target(s, target, s->watermark), name);
 }
 
 static void
@@ -281,8 +272,7 @@ add_same_key(StringInfo text, const EtlStatements *s, Relation target, const cha
 {
 	for (int i = 0; i < s->nkeys; i++)
 		appendStringInfo(text, "%s%s.%s = %s", i > 0 ? " AND " : "", alias,
-						 column_name(s->emitted, s->keys[i]),
-						 as_in_target(target, s->emitted, s->keys[i]));
+						 column_name(s->emitted, s->keys[i]), as_in_target(s, target, s->keys[i]));
 }
 
 /* Leaves out rows that are in the target as they are: ON CONFLICT would lock, and so write, each of them. */
@@ -311,7 +301,7 @@ add_columns(StringInfo text, const EtlStatements *s, Relation target)
 	for (int i = 0; i < s->emitted->natts; i++)
 	{
 		appendStringInfo(text, "%s%s", i > 0 ? ", " : "(", column_name(s->emitted, i));
-		if (target_attribute(target, s->emitted, i)->attidentity == ATTRIBUTE_IDENTITY_ALWAYS)
+		if (EtlTargetAttribute(s, target, i)->attidentity == ATTRIBUTE_IDENTITY_ALWAYS)
 			overriding = " OVERRIDING SYSTEM VALUE";
 	}
 	appendStringInfo(text, ")%s", overriding);
@@ -360,16 +350,6 @@ triggers_tell(const TriggerDesc *triggers)
 			triggers->trig_update_after_statement);
 }
 
-/* Whether the query gives a column of the target. */
-static bool
-is_given(const EtlStatements *s, Relation target, AttrNumber attnum)
-{
-	for (int i = 0; i < s->emitted->natts; i++)
-		if (target_attribute(target, s->emitted, i)->attnum == attnum)
-			return true;
-	return false;
-}
-
 /*
  * Whether an expression over the target's columns is the same for the row to be inserted and for the one that it
  * updates: it looks at nothing that the query does not give, directly or by way of generated columns.
@@ -387,7 +367,7 @@ is_of_given(const EtlStatements *s, Relation target, const char *expression)
 
 		if (attnum <= 0 ||
 			(TupleDescAttr(RelationGetDescr(target), attnum - 1)->attgenerated == '\0' &&
-			 !is_given(s, target, attnum)))
+			 !bms_is_member(attnum, s->given)))
 			return false;
 	}
 	return true;
@@ -428,7 +408,7 @@ gives_all_needed(const EtlStatements *s, Relation target)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 
-		if (attr->attisdropped || attr->attidentity || is_given(s, target, attr->attnum))
+		if (attr->attisdropped || attr->attidentity || bms_is_member(attr->attnum, s->given))
 			continue;
 		if (DomainHasConstraints(attr->atttypid) || (attr->attnotnull && !attr->atthasdef))
 			return false;
@@ -478,7 +458,7 @@ make_winners(const EtlStatements *s, Relation target)
 	initStringInfo(&keys);
 	for (int i = 0; i < s->nkeys; i++)
 	{
-		Form_pg_attribute attr = target_attribute(target, s->emitted, s->keys[i]);
+		Form_pg_attribute attr = EtlTargetAttribute(s, target, s->keys[i]);
 
 		appendStringInfo(&keys, "%s(e.c%d::%s)", i > 0 ? ", " : "", s->keys[i] + 1,
 						 type_name(attr->atttypid, attr->atttypmod));

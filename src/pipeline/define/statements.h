@@ -6,6 +6,7 @@
 #define ETL_STATEMENTS_H
 
 #include "access/tupdesc.h"
+#include "nodes/bitmapset.h"
 #include "pipeline/pipeline.h"
 
 typedef struct EtlStatements
@@ -13,6 +14,8 @@ typedef struct EtlStatements
 	TupleDesc batch;   /* the source's columns */
 	TupleDesc emitted; /* the query's */
 	Oid target;
+	AttrNumber *attnums; /* [natts of emitted] the column of the target that each goes to, and */
+	Bitmapset *given;	 /* all of these */
 
 	char *files;	 /* the path or pattern of the source; NULL: none, or not known before a run */
 	char *open;		 /* SELECT * FROM source */
