@@ -137,7 +137,8 @@ COMMENT ON FUNCTION @extschema@.etl_csv IS 'rows of a CSV file';
  *
  * line is the physical line on which a record starts.  record is an object by the names of the header, in which
  * a name that comes again has a number, and fields beyond the header are in "_etl_extra"; without a header
- * it is an array.  A record that is no text has its reason in "_etl_error".  Of a source that begins as JSON does, record
+ * it is an array.  A record, or header, that is no text has its reason in "_etl_error", and "_etl_detail" and "_etl_hint" if there
+ * is more to say.  Of a source that begins as JSON does, record
  * is an item and line its number: the elements of an array, or each value.
  *
  * Errors: those of etl_csv for opening, and for a source whose records cannot be told apart.

@@ -216,7 +216,10 @@ read_header(EtlCsvRecords *records)
 	step = EtlStreamNext(&records->stream, &records->record);
 	if (step != ETL_FORMAT_RECORD)
 		return step;
-	if (records->record.defect != ETL_CSV_SOUND)
+	records->bad_header = records->record.defect != ETL_CSV_SOUND;
+	if (records->bad_header && records->shows_header)
+		return step;
+	if (records->bad_header)
 	{
 		EtlCsvDefectFault(records, &fault);
 		EtlRaiseFault(&fault);

@@ -26,6 +26,8 @@ typedef struct EtlCsvRecords
 	int nnames;				/* of the header in hand */
 	EtlName *names;			/* [nnames] */
 	char *header;			/* for pipelines: it, as it is written; NULL: there is none */
+	bool shows_header;		/* one that has a defect is shown by its owner, as the current record */
+	bool bad_header;		/* so it is of the file in hand */
 	StringInfoData scratch; /* a field whose quotes had to be taken out */
 } EtlCsvRecords;
 

@@ -13,10 +13,13 @@
  */
 #include "etl.h"
 
+#include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "scan/csv_kept.h"
 #include "scan/csv_rows.h"
+#include "scan/doubts.h"
 #include "scan/scan.h"
+#include "source/closest.h"
 #include "source/set.h"
 #include "source/text.h"
 #include "utils/builtins.h"
@@ -82,25 +85,59 @@ list_names(const EtlCsvRows *csv)
 	return list.data;
 }
 
-/* A single name that holds what often stands between fields: how to say so; NULL: it is no such name. */
+/* A name of the header that is like the one declared, as it could be declared; NULL: none is. */
 static const char *
-delimiter_hint(const EtlCsvRows *csv)
+closest_name(const EtlCsvRows *csv, const char *declared)
 {
-	static const struct
-	{
-		char delimiter;
-		const char *hint;
-	} others[] = {
-		{'\t', "There are tabs in it: is it delimiter => E'\\t'?"},
-		{';', "There are semicolons in it: is it delimiter => ';'?"},
-		{'|', "There are bars in it: is it delimiter => '|'?"},
-		{',', "There are commas in it: is it delimiter => ','?"},
-	};
+	EtlClosest closest = {declared};
 
-	for (int i = 0; csv->records.nnames == 1 && i < lengthof(others); i++)
-		if (memchr(csv->records.names[0].name, others[i].delimiter, csv->records.names[0].len))
-			return others[i].hint;
-	return NULL;
+	for (int i = 0; i < csv->records.nnames; i++)
+	{
+		EtlName name = csv->records.names[i];
+		char folded[NAMEDATALEN * 2];
+
+		CHECK_FOR_INTERRUPTS();
+		if (name.len >= NAMEDATALEN)
+			continue;
+		if (EtlFoldName(name.name, name.len, folded) > 0)
+			EtlClosestSee(&closest, pstrdup(folded));
+	}
+	return closest.name;
+}
+
+/* What to do about a declared column that is not in the header. */
+static const char *
+missing_hint(const EtlCsvRows *csv, const char *declared)
+{
+	const char *hint = EtlDoubtsHint(&csv->records);
+	const char *closest = hint == NULL ? closest_name(csv, declared) : NULL;
+
+	if (closest != NULL)
+		hint = psprintf("Perhaps you meant the column \"%s\".", closest);
+	if (hint != NULL)
+		return hint;
+	return csv->records.stream.set != NULL && EtlSourceSetCount(csv->records.stream.set) > 1
+			   ? "With union_by_name => true a column that some of the files lack is NULL there."
+			   : "Declare columns by these names, or use match => 'position'.";
+}
+
+static void
+raise_ambiguous(const EtlCsvRows *csv, const EtlColumn *column, const EtlNameMatch *match)
+{
+	const char *name = EtlCsvFieldName(&csv->records, match->index);
+	const char *other = EtlCsvFieldName(&csv->records, match->other);
+	bool same = strcmp(name, other) == 0;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_AMBIGUOUS_COLUMN),
+			 errmsg("column \"%s\" is ambiguous in \"%s\"", column->name,
+					csv->records.stream.source->name),
+			 same ? errdetail("Columns %d and %d of the file are called \"%s\".", match->index + 1,
+							  match->other + 1, name)
+				  : errdetail("Both \"%s\" and \"%s\" match it.", name, other),
+			 same ? errhint("Declare all columns in the order of the file, and set match => "
+							"'position'.")
+				  : errhint("Declare the column by its exact name, or use match => 'position'.")));
 }
 
 /* Finds a declared column in the header; -1 if it is not there and need not be. */
@@ -108,30 +145,16 @@ static int
 match_column(const EtlCsvRows *csv, const EtlColumn *column)
 {
 	EtlNameMatch match = EtlMatchName(column->name, csv->records.names, csv->records.nnames);
-	const char *hint;
 
 	if (match.other >= 0)
-		ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
-						errmsg("column \"%s\" is ambiguous in \"%s\"", column->name,
-							   csv->records.stream.source->name),
-						errdetail("Both \"%s\" and \"%s\" match it.",
-								  EtlCsvFieldName(&csv->records, match.index),
-								  EtlCsvFieldName(&csv->records, match.other)),
-						errhint("Declare the column by its exact name, or use match => "
-								"'position'.")));
+		raise_ambiguous(csv, column, &match);
 	if (match.index >= 0 || csv->records.options.union_by_name)
 		return match.index;
-	hint = delimiter_hint(csv);
-	if (hint == NULL)
-		hint =
-			csv->records.stream.set != NULL && EtlSourceSetCount(csv->records.stream.set) > 1
-				? "With union_by_name => true a column that some of the files lack is NULL there."
-				: "Declare columns by these names, or use match => 'position'.";
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_COLUMN),
-			 errmsg("column \"%s\" does not exist in \"%s\"", column->name,
-					csv->records.stream.source->name),
-			 errdetail("The columns of the file are %s.", list_names(csv)), errhint("%s", hint)));
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+					errmsg("column \"%s\" does not exist in \"%s\"", column->name,
+						   csv->records.stream.source->name),
+					errdetail("The columns of the file are %s.", list_names(csv)),
+					errhint("%s", missing_hint(csv, column->name))));
 }
 
 /*
@@ -160,11 +183,16 @@ mark_in_place(EtlRows *rows)
 static void
 raise_nothing_found(const EtlCsvRows *csv)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_COLUMN),
-			 errmsg("none of the columns exists in \"%s\"", csv->records.stream.source->name),
-			 errdetail("The columns of the file are %s.", list_names(csv)),
-			 errhint("Check argument \"delimiter\", and whether the file has a header.")));
+	const char *hint = EtlDoubtsHint(&csv->records);
+
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_UNDEFINED_COLUMN),
+		 errmsg("none of the columns exists in \"%s\"", csv->records.stream.source->name),
+		 errdetail("The columns of the file are %s.", list_names(csv)),
+		 errhint("%s", hint != NULL ? hint
+									: "Check argument \"delimiter\", and whether the file has a "
+									  "header.")));
 }
 
 static void

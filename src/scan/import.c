@@ -24,6 +24,7 @@
 #include "scan/csv_records.h"
 #include "scan/infer.h"
 #include "scan/input.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -148,12 +149,16 @@ plan_by_name(Import *import, Relation rel)
 						errhint("Use INSERT with SELECT from etl_csv and match => 'position'.")));
 	match_to_table(import, rel, taken);
 	for (int i = 0; i < proposal->ncolumns; i++)
-		if (!taken[i])
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-							errmsg("column \"%s\" of the file is not a column of table \"%s\"",
-								   proposal->columns[i].header, RelationGetRelationName(rel)),
-							errhint("Add the column, or use INSERT with SELECT from etl_csv for "
-									"some of the file's columns.")));
+	{
+		if (taken[i])
+			continue;
+		EtlDoubtsTell(&proposal->doubts, true);
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+						errmsg("column \"%s\" of the file is not a column of table \"%s\"",
+							   proposal->columns[i].header, RelationGetRelationName(rel)),
+						errhint("Add the column, or use INSERT with SELECT from etl_csv for "
+								"some of the file's columns.")));
+	}
 }
 
 /* Without a header the file has the columns of the table in their order, as COPY would have it. */
@@ -237,6 +242,40 @@ create_table(const Import *import)
 	execute_create_table(import, sql.data);
 }
 
+/* Throws the error again without the statement, which nobody wrote and which names each column. */
+pg_noreturn static void
+rethrow_without(const char *sql, MemoryContext context)
+{
+	ErrorData *error;
+	char *at;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	at = error->context != NULL ? strstr(error->context, sql) : NULL;
+	if (at != NULL)
+	{
+		char *behind = at + strlen(sql);
+
+		behind += strcspn(behind, "\n");
+		while (at > error->context && at[-1] != '\n')
+			at--;
+		if (*behind == '\n')
+			behind++;
+		else if (at > error->context)
+			at--;
+		memmove(at, behind, strlen(behind) + 1);
+		if (error->context[0] == '\0')
+			error->context = NULL;
+	}
+	if (error->internalquery != NULL && strcmp(error->internalquery, sql) == 0)
+	{
+		error->internalquery = NULL;
+		error->internalpos = 0;
+	}
+	ReThrowError(error);
+}
+
 /* INSERT ... SELECT, with the arguments of this call handed on as parameters. */
 static uint64
 insert_rows(const Import *import)
@@ -245,6 +284,7 @@ insert_rows(const Import *import)
 	Oid *types = palloc(sizeof(Oid) * args->n);
 	Datum *values = palloc(sizeof(Datum) * args->n);
 	char *nulls = palloc(args->n);
+	MemoryContext context = CurrentMemoryContext;
 	StringInfoData sql;
 	int n = 0;
 
@@ -264,8 +304,16 @@ insert_rows(const Import *import)
 					 import->proposal->by_name ? "name" : "position",
 					 import->proposal->by_name && import->proposal->nfiles > 1 ? "true" : "false",
 					 import->columns.data);
-	if (SPI_execute_with_args(sql.data, n, types, values, nulls, false, 0) < 0)
-		elog(ERROR, "could not execute \"%s\"", sql.data);
+	PG_TRY();
+	{
+		if (SPI_execute_with_args(sql.data, n, types, values, nulls, false, 0) < 0)
+			elog(ERROR, "could not execute \"%s\"", sql.data);
+	}
+	PG_CATCH();
+	{
+		rethrow_without(sql.data, context);
+	}
+	PG_END_TRY();
 	return SPI_processed; /* as INSERT would say; a rule may have made anything of it */
 }
 
@@ -302,11 +350,11 @@ load(const Import *import, bool guesses)
 	}
 	PG_FINALLY();
 	{
-		error_context_stack = callback.previous;
 		EtlRowsCurrentLoad = outer;
 		EtlProgressEnd();
 	}
 	PG_END_TRY();
+	error_context_stack = callback.previous; /* PG_END_TRY has set it to what it was in there */
 	return n;
 }
 
@@ -397,6 +445,7 @@ check_columns(const Import *import)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot match the columns of the files by name"), errdetail(UNFIT_HEADER),
 				 errhint("Import files with the same header together, or use etl_csv.")));
+	EtlTellDoubts(import->proposal, true);
 }
 
 static uint64
@@ -418,6 +467,36 @@ load_new_table(Import *import)
 	}
 	create_table(import);
 	return load(import, false);
+}
+
+/* Whether there are rows in the target that the user may see. */
+static bool
+has_rows(const Import *import, Oid relid)
+{
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		return false;
+	if (SPI_execute(psprintf("SELECT FROM %s", import->target), true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not look into %s", import->target);
+	return SPI_processed > 0;
+}
+
+/* Once more is once too often, if nobody says what becomes of the rows before. */
+static uint64
+load_existing_table(Import *import, Oid relid)
+{
+	bool had_rows;
+	uint64 n;
+
+	plan_existing_table(import, relid);
+	had_rows = has_rows(import, relid);
+	n = load(import, false);
+	if (had_rows && n > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%llu row was appended to table %s, which had rows before",
+							   "%llu rows were appended to table %s, which had rows before", n,
+							   (unsigned long long) n, import->target),
+				 errhint("To replace the rows, empty the table first, in the same transaction.")));
+	return n;
 }
 
 /*
@@ -469,10 +548,7 @@ etl_import(PG_FUNCTION_ARGS)
 	else if (import.proposal->nfiles == 0)
 		n = 0; /* nothing, not even a header */
 	else
-	{
-		plan_existing_table(&import, relid);
-		n = load(&import, false);
-	}
+		n = load_existing_table(&import, relid);
 	SPI_finish();
 	PG_RETURN_INT64((int64) n);
 }

@@ -291,6 +291,19 @@ merge_columns(EtlProposal *proposal, const EtlCsvRecords *records, int *column_o
 		}
 }
 
+/* Whether the file in hand is CSV at all: the first one that is not is told. */
+static void
+see_doubts(EtlProposal *proposal, const EtlCsvRecords *records)
+{
+	MemoryContext old = MemoryContextSwitchTo(proposal->context);
+
+	if (proposal->source == NULL)
+		proposal->source = pstrdup(records->stream.source->name);
+	proposal->doubting = records->options.header && proposal->doubts.source == NULL &&
+						 EtlDoubtsOfHeader(&proposal->doubts, records);
+	MemoryContextSwitchTo(old);
+}
+
 /* Takes the columns of a file over.  Gives each of its fields its column. */
 static int *
 see_header(EtlProposal *proposal, const EtlCsvRecords *records)
@@ -299,6 +312,7 @@ see_header(EtlProposal *proposal, const EtlCsvRecords *records)
 
 	if (proposal->nfiles == 1)
 		add_columns(proposal, records);
+	see_doubts(proposal, records);
 	for (int i = 0; i < records->nnames; i++)
 	{
 		EtlName name = records->names[i];
@@ -338,6 +352,8 @@ see_record(EtlProposal *proposal, EtlCsvRecords *records, const int *column_of)
 {
 	if (records->record.defect != ETL_CSV_SOUND || !has_right_length(proposal, records))
 		return;
+	if (proposal->doubting)
+		EtlDoubtsSee(&proposal->doubts, records);
 	for (int i = 0; i < records->record.nfields; i++)
 	{
 		bool quoted;
@@ -360,13 +376,16 @@ set_names(EtlProposal *proposal)
 	{
 		EtlProposedColumn *column = &proposal->columns[i];
 		char *folded = palloc(2 * strlen(column->header) + 1);
+		size_t nfolded = EtlFoldName(column->header, strlen(column->header), folded);
 
 		CHECK_FOR_INTERRUPTS();
-		if (EtlFoldName(column->header, strlen(column->header), folded) == 0)
+		if (nfolded == 0)
 			folded = psprintf("column_%d", i + 1);
 		else if (!EtlNamesAdd(folds, folded) && !proposal->alike)
 			proposal->by_name = false;
 		column->name = EtlNamesAddUnique(taken, folded, NAMEDATALEN - 1);
+		if (proposal->unfindable == 0 && (nfolded == 0 || strcmp(column->name, folded) != 0))
+			proposal->unfindable = i + 1;
 	}
 }
 
@@ -397,6 +416,38 @@ see_files(EtlProposal *proposal, EtlCsvRecords *records, int64 sample)
 		MemoryContextSwitchTo(old);
 	}
 	proposal->complete = sample != 0;
+}
+
+/* The column whose name looks like its values, as if the first line were a record; NULL: none does. */
+static const EtlProposedColumn *
+find_value_as_name(const EtlProposal *proposal)
+{
+	static const Oid types[] = {INT8OID, NUMERICOID, DATEOID, TIMESTAMPTZOID, UUIDOID};
+
+	for (int i = 0; i < proposal->ncolumns; i++)
+	{
+		const EtlProposedColumn *column = &proposal->columns[i];
+		Oid type = EtlProposedType(column);
+
+		for (int j = 0; j < lengthof(types); j++)
+			if (type == types[j] &&
+				EtlHasProposedForm(type, column->header, strlen(column->header)))
+				return column;
+	}
+	return NULL;
+}
+
+void
+EtlTellDoubts(const EtlProposal *proposal, bool refuse)
+{
+	const EtlProposedColumn *column = find_value_as_name(proposal);
+
+	EtlDoubtsTell(&proposal->doubts, refuse);
+	if (column != NULL)
+		ereport(NOTICE,
+				(errmsg("the first line of \"%s\" looks like a record", proposal->source),
+				 errdetail("Column \"%s\" has values that look like its name.", column->header),
+				 errhint("If the file has no header, set header => false.")));
 }
 
 int64
@@ -443,6 +494,19 @@ EtlPropose(const EtlArgs *args, int64 sample)
  *	etl_csv_columns
  * ---------------------------------------------------------------- */
 
+static void
+tell_unfindable(const EtlProposal *proposal)
+{
+	const EtlProposedColumn *column = &proposal->columns[proposal->unfindable - 1];
+
+	ereport(NOTICE, (errmsg("the columns can be declared by position only"),
+					 column->header[0] == '\0'
+						 ? errdetail("The name of column %d is empty.", proposal->unfindable)
+						 : errdetail("Column %d, \"%s\", is not found by the name \"%s\".",
+									 proposal->unfindable, column->header, column->name),
+					 errhint("Declare all of them, in this order, and set match => 'position'.")));
+}
+
 PG_FUNCTION_INFO_V1(etl_csv_columns);
 
 /*
@@ -460,6 +524,9 @@ etl_csv_columns(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	proposal = EtlPropose(args, EtlSampleRows(args));
+	EtlTellDoubts(proposal, false);
+	if (proposal->unfindable > 0 && EtlArgBool(args, "header", true))
+		tell_unfindable(proposal);
 	for (int i = 0; i < proposal->ncolumns; i++)
 	{
 		const EtlProposedColumn *column = &proposal->columns[i];

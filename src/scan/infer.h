@@ -12,6 +12,7 @@
 #include "etl.h"
 #include "scan/args.h"
 #include "scan/convert/convert.h"
+#include "scan/doubts.h"
 
 typedef struct EtlProposedColumn
 {
@@ -29,9 +30,13 @@ typedef struct EtlProposal
 	EtlProposedColumn *columns; /* [max_columns] */
 	bool
 		by_name; /* headers tell the columns apart: each is there, unique, and fits a name of SQL */
-	bool alike;	 /* all files have the same header, or none */
+	int unfindable; /* the first column that etl_csv does not find by the name proposed, from 1; 0: none */
+	bool alike;	   /* all files have the same header, or none */
 	bool complete; /* all records were looked at */
 	int nfiles;
+	const char *source; /* the first file's name */
+	bool doubting;		/* the file in hand is the first about which there are doubts */
+	EtlDoubts doubts;	/* of that file */
 } EtlProposal;
 
 /*
@@ -42,6 +47,9 @@ extern EtlProposal *EtlPropose(const EtlArgs *args, int64 sample);
 
 /* The argument sample_rows: -1 if it is null, for all; 22023 if it is negative. */
 extern int64 EtlSampleRows(const EtlArgs *args);
+
+/* Tells what makes the proposal doubtful (doubts.h), and a header that looks like a record. */
+extern void EtlTellDoubts(const EtlProposal *proposal, bool refuse);
 
 /* The type proposed: bigint, numeric, boolean, date, timestamptz, uuid, jsonb or text. */
 extern Oid EtlProposedType(const EtlProposedColumn *column);

@@ -5,8 +5,8 @@
  * A source that begins as JSON does is shown item by item, as etl_json reads it without being told where the
  * items are.
  *
- * Whatever is wrong with a record of CSV is shown rather than raised: fields without a name come as "_etl_extra", and
- * a record that is no text as "_etl_error".
+ * Whatever is wrong with a record of CSV, or with the header, is shown rather than raised: fields without a name come as
+ * "_etl_extra", and a record that is no text as "_etl_error".
  */
 #include "etl.h"
 
@@ -120,6 +120,16 @@ push_object(JsonbParseState **state, Peek *peek)
 	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }
 
+/* Pushes a member about what is wrong, if there is anything to say. */
+static void
+push_remark(JsonbParseState **state, const char *key, const char *text)
+{
+	if (text == NULL)
+		return;
+	push_string(state, WJB_KEY, key, strlen(key));
+	push_string(state, WJB_VALUE, text, strlen(text));
+}
+
 static JsonbValue *
 push_defect(JsonbParseState **state, Peek *peek)
 {
@@ -127,8 +137,9 @@ push_defect(JsonbParseState **state, Peek *peek)
 
 	EtlCsvDefectFault(&peek->records, &fault);
 	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
-	push_string(state, WJB_KEY, "_etl_error", strlen("_etl_error"));
-	push_string(state, WJB_VALUE, fault.message, strlen(fault.message));
+	push_remark(state, "_etl_error", fault.message);
+	push_remark(state, "_etl_detail", fault.detail);
+	push_remark(state, "_etl_hint", fault.hint);
 	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }
 
@@ -192,6 +203,7 @@ open_peek(const EtlArgs *args)
 	peek->context = AllocSetContextCreate(CurrentMemoryContext, "etl peek", ALLOCSET_SMALL_SIZES);
 	EtlCsvRecordsOpen(&peek->records, args, true);
 	peek->records.options.dialect.sets_aside = true; /* what is wrong is shown */
+	peek->records.shows_header = true;
 	if (is_json(&peek->records))
 		peek->items = open_items(args);
 	return peek;
@@ -219,6 +231,8 @@ next_record(Peek *peek)
 		if (!EtlCsvRecordsNextFile(&peek->records))
 			return false;
 		set_keys(peek);
+		if (peek->records.bad_header)
+			break;
 	}
 	return true;
 }

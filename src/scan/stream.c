@@ -39,6 +39,7 @@ EtlStreamUse(EtlStream *stream, EtlSource *source)
 	static const EtlRecordPlace start = {.line = 1};
 
 	stream->source = source;
+	stream->nstart = 0;
 	EtlReaderReset(stream->reader, &start);
 }
 
@@ -58,6 +59,7 @@ EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark)
 	EtlSource *source;
 
 	stream->source = NULL;
+	stream->nstart = 0;
 	source = EtlSourceSetOpenPart(stream->set, past);
 	MemoryContextSwitchTo(EtlSourceSetContext(stream->set));
 	if (stream->decodes)
@@ -90,11 +92,18 @@ ssize_t
 EtlStreamFeed(void *arg, char *buf, size_t len)
 {
 	EtlStream *stream = arg;
+	bool at_start;
 	size_t n;
 
 	if (stream->until != ETL_FOREVER && !EtlSourceReady(stream->source, stream->until))
 		return -1;
+	at_start = stream->source->bytes_read == 0;
 	n = EtlSourceRead(stream->source, buf, len);
+	if (at_start)
+	{
+		stream->nstart = Min(n, sizeof(stream->start));
+		memcpy(stream->start, buf, stream->nstart);
+	}
 	if (stream->set != NULL)
 	{
 		stream->nbytes = EtlSourceSetBytesRead(stream->set);

@@ -23,6 +23,8 @@ struct EtlSourceSet;
 struct ExplainState;
 struct MemoryContextData;
 
+#define ETL_STREAM_START 128
+
 typedef struct EtlStream
 {
 	EtlReader *reader;
@@ -36,6 +38,9 @@ typedef struct EtlStream
 	int64 until;			  /* Next waits no longer than this (clock.h); or ETL_FOREVER */
 	uint64 nrecords;		  /* of all sources, for progress; its owner counts */
 	uint64 nbytes;			  /* read of the sources, as they are stored */
+	size_t nstart;
+	char start
+		[ETL_STREAM_START]; /* what the source in hand begins with, as it was read; for messages */
 } EtlStream;
 
 /* A stream of no source yet, in the current memory context; the reader is for the caller to make. */

@@ -17,11 +17,11 @@ EtlClosestSee(EtlClosest *closest, const char *name)
 	int best = closest->name != NULL ? closest->distance : FAR;
 	int distance;
 
-	if (length >= NAMEDATALEN)
+	if (length >= NAMEDATALEN || strlen(name) >= NAMEDATALEN)
 		return;
 	distance = varstr_levenshtein_less_equal(closest->written, length, name, (int) strlen(name), 1,
 											 1, 1, best, true);
-	if (distance >= best || distance > (length + 1) / 2)
+	if (distance >= best || distance > (length + 1) / 2 || distance >= length)
 		return;
 	closest->name = name;
 	closest->distance = distance;

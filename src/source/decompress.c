@@ -21,7 +21,7 @@
 #include "utils/memutils.h"
 
 #define INPUT_SIZE 65536
-#define MAGIC_LEN 10 /* the longest of those below */
+#define MAGIC_LEN ETL_MAX_PEEK /* none of those below is longer */
 
 typedef struct Codec Codec;
 
@@ -191,15 +191,28 @@ typedef struct Magic
 	unsigned char mask; /* of the bits of the first byte that count */
 	const Codec *codec; /* NULL: it is known only to be refused */
 	const char *what;
+	const char *hint; /* what to do with what is refused */
 } Magic;
+
+#define UNPACK "Unpack it, or compress it by gzip or zstd; save a spreadsheet as CSV."
+#define CONVERT "Convert it to CSV or NDJSON."
 
 static const Magic magics[] = {
 	{"\x1f\x8b", 2, 0xff, &gzip, "compressed by gzip"},
 	{"\x28\xb5\x2f\xfd", 4, 0xff, &zstd, "compressed by zstd"},
 	{"\x50\x2a\x4d\x18", 4, 0xf0, &zstd, "compressed by zstd"}, /* a skippable frame, as of pzstd */
-	{"PK\x03\x04", 4, 0xff, NULL, "a zip archive"},
-	{"\xfd\x37zXZ", 5, 0xff, NULL, "compressed by xz"},
-	{"BZh91AY&SY", 10, 0xff, NULL, "compressed by bzip2"},
+	{"PK\x03\x04", 4, 0xff, NULL, "a zip archive", UNPACK},
+	{"\xfd\x37zXZ", 5, 0xff, NULL, "compressed by xz", UNPACK},
+	{"BZh91AY&SY", 10, 0xff, NULL, "compressed by bzip2", UNPACK},
+	{"7z\xbc\xaf\x27\x1c", 6, 0xff, NULL, "a 7z archive", UNPACK},
+	{"\x04\x22\x4d\x18", 4, 0xff, NULL, "compressed by lz4", UNPACK},
+	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 8, 0xff, NULL, "a document of Microsoft Office", UNPACK},
+	{"PAR1\x15", 5, 0xff, NULL, "a Parquet file", CONVERT},
+	{"ORC\x08", 4, 0xff, NULL, "an ORC file", CONVERT},
+	{"Obj\x01", 4, 0xff, NULL, "an Avro file", CONVERT},
+	{"ARROW1\0\0", 8, 0xff, NULL, "an Arrow file", CONVERT},
+	{"SQLite format 3", 16, 0xff, NULL, "a database of SQLite", CONVERT},
+	{"%PDF-", 5, 0xff, NULL, "a PDF document", CONVERT},
 };
 
 static const Magic *
@@ -347,8 +360,7 @@ EtlDecompressOpen(EtlSource *inner)
 	if (magic->codec == NULL)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("\"%s\" is %s, which is not supported", inner->name, magic->what),
-						errhint("Unpack it, or compress it by gzip or zstd; save a spreadsheet as "
-								"CSV.")));
+						errhint("%s", magic->hint)));
 	d = palloc0(sizeof(Decompressor));
 	d->base.ops = &decompress_ops;
 	d->base.name = inner->name;
