@@ -59,16 +59,8 @@ EtlJsonPathOfArg(const char *name, const char *text)
  *	Faults
  * ---------------------------------------------------------------- */
 
-typedef struct FaultText
-{
-	int sqlstate;
-	const char *message; /* one %s: what the body is */
-	const char *detail;	 /* or NULL */
-	const char *hint;	 /* or NULL */
-} FaultText;
-
-/* In the order of EtlJsonStatus, from the first that is a fault. */
-static const FaultText fault_texts[] = {
+/* In the order of EtlJsonStatus, from the first that is a fault; one %s: what the body is. */
+static const EtlJsonError fault_texts[] = {
 	{ERRCODE_INVALID_JSON_TEXT, "the %s has no JSON value", "It is empty, or only white space.",
 	 NULL},
 	{ERRCODE_INVALID_JSON_TEXT, "the JSON %s ends inside a value", NULL,
@@ -90,27 +82,31 @@ static const FaultText fault_texts[] = {
 	 "a name on the way to the items stands twice in one object of the JSON %s", NULL, NULL},
 };
 
-static const FaultText *
-fault_text(const EtlJsonFault *fault)
+EtlJsonError
+EtlJsonErrorOf(const EtlJsonFault *fault, const char *kind)
 {
 	int i = (int) fault->status - ETL_JSON_EMPTY;
+	EtlJsonError error;
 
 	StaticAssertStmt(lengthof(fault_texts) == ETL_JSON_DUPLICATE_KEY - ETL_JSON_EMPTY + 1,
 					 "each fatal status has its text");
 	Assert(i >= 0 && i < lengthof(fault_texts));
-	return &fault_texts[i];
+	error = fault_texts[i];
+	error.message = psprintf(error.message, kind);
+	if (fault->detail != NULL)
+		error.detail = fault->detail;
+	return error;
 }
 
 /* Where in the body is CONTEXT, with item and byte, which the caller's callback gives. */
 void
 EtlJsonRaiseFault(const EtlJsonFault *fault, const char *kind)
 {
-	const FaultText *text = fault_text(fault);
-	const char *detail = fault->detail != NULL ? fault->detail : text->detail;
+	EtlJsonError error = EtlJsonErrorOf(fault, kind);
 
-	ereport(ERROR, (errcode(text->sqlstate), errmsg_internal(text->message, kind),
-					detail != NULL ? errdetail_internal("%s", detail) : 0,
-					text->hint != NULL ? errhint("%s", text->hint) : 0));
+	ereport(ERROR, (errcode(error.sqlstate), errmsg_internal("%s", error.message),
+					error.detail != NULL ? errdetail_internal("%s", error.detail) : 0,
+					error.hint != NULL ? errhint("%s", error.hint) : 0));
 }
 
 const char *

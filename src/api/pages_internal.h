@@ -73,7 +73,7 @@ struct EtlPages
 	int held_at;		 /* and how many of them the reader has got */
 	int64 nitems;
 	EtlPageSeen expected; /* items that are passed over, if they are the same */
-	int64 broken_at;	  /* byte + 1 where the body is broken; 0: it is not */
+	int64 broken_at; /* byte + 1 where the body, or the current item, is broken; 0: it is not */
 
 	/* the pages before */
 	int64 nread;   /* items of all of them */

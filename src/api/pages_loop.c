@@ -480,6 +480,7 @@ read_page(EtlPages *pages, EtlJsonItem *item)
 		case ETL_FORMAT_RECORD:
 			if (++pages->nitems == 1)
 				EtlPagesLookAhead(pages);
+			pages->broken_at = item->fault != NULL ? (int64) item->fault->offset + 1 : 0;
 			return is_new(pages, item);
 		case ETL_FORMAT_NEED_DATA:
 			return false;

@@ -26,6 +26,9 @@
  * is passed over, and strings are never too long.  Of members with one name the last one counts, as in
  * jsonb; it is an error only where items were handed out before it could be known.
  *
+ * Where such an escape or number stands inside an item, the item alone is faulty, and the next one follows: the
+ * structure is whole.  Outside of items, and where it is captured, it breaks the body.
+ *
  * Nothing here raises an error but for lack of memory: what is wrong is a status.  So these files also
  * build without a server.
  */
@@ -123,6 +126,14 @@ typedef struct EtlJsonToken
 	bool key_decoded;
 } EtlJsonToken;
 
+typedef struct EtlJsonFault
+{
+	EtlJsonStatus status;
+	uint64 offset; /* byte of the body where it shows; what is too large starts there */
+	bool in_item;  /* it lies inside the item that would have been next, or is that item's own */
+	const char *detail; /* of ETL_JSON_SYNTAX: a sentence that says why */
+} EtlJsonFault;
+
 typedef struct EtlJsonItem
 {
 	const char *data; /* exactly as it stands in the body */
@@ -134,6 +145,8 @@ typedef struct EtlJsonItem
 	size_t key_len;
 	int64 index;   /* how many items of this body were handed out before */
 	uint64 offset; /* byte of the body at which data starts */
+	const EtlJsonFault
+		*fault; /* of this item alone; NULL: it is sound, and what tokens say can be used */
 } EtlJsonItem;
 
 /* What was captured. */
@@ -143,14 +156,6 @@ typedef struct EtlJsonValue
 	const char *text; /* a string's text, escapes resolved; anything else as it stands */
 	size_t len;
 } EtlJsonValue;
-
-typedef struct EtlJsonFault
-{
-	EtlJsonStatus status;
-	uint64 offset;		/* byte of the body where it shows; what is too large starts there */
-	bool in_item;		/* it lies inside the item that would have been next */
-	const char *detail; /* of ETL_JSON_SYNTAX: a sentence that says why */
-} EtlJsonFault;
 
 typedef struct EtlJsonReader EtlJsonReader;
 

@@ -115,6 +115,7 @@ typedef struct EtlJsonQueued
 	uint32 key_len;
 	bool has_key; /* key_len bytes of decoded are the name that it stood under */
 	EtlJsonVerdict verdict;
+	EtlJsonFault fault; /* its status is ETL_JSON_ITEM if there is none */
 } EtlJsonQueued;
 
 /* A value that was met on a capture's path: first a span of the slice, then a copy of its own. */
@@ -122,6 +123,7 @@ typedef struct EtlJsonHeld
 {
 	bool present;
 	bool copied;
+	EtlJsonFault fault; /* as above; of the item that it was captured from, if that made it wrong */
 	EtlJsonSpan span;
 	EtlJsonValue value; /* text points to copy */
 	char *copy;
@@ -197,6 +199,7 @@ struct EtlJsonReader
 	bool has_item_key; /* the name of the next item is in decoded, from item_key on */
 	uint32 item_key;
 	uint32 item_key_len;
+	EtlJsonFault item_fault; /* the first one in it, or in its name; status ETL_JSON_ITEM: none */
 
 	/* Items that are complete, and the tokens and decoded text of these and of the one being read */
 	EtlJsonQueued *queue;
@@ -213,7 +216,8 @@ struct EtlJsonReader
 
 	int64 nitems; /* handed out */
 	uint64 hash;
-	uint64 handed_end; /* the byte behind the last of them */
+	uint64 handed_end;	 /* the byte behind the last of them */
+	uint64 handed_fault; /* where the last of them is faulty, or nowhere */
 };
 
 static inline const char *
@@ -291,6 +295,9 @@ typedef struct EtlJsonEvent
 	const char *text; /* a string's text, anything else as it stands */
 	uint32 len;
 	bool decoded; /* text is not a part of the body */
+	EtlJsonStatus
+		wrong; /* jsonb would not take this token, at that byte; ETL_JSON_ITEM: it would */
+	uint64 wrong_at;
 } EtlJsonEvent;
 
 /* Adds the token of a value that begins now, inside the item; its text is to be set. */

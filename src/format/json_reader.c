@@ -55,12 +55,14 @@ start_body(EtlJsonReader *reader)
 	reader->found_items = false;
 
 	reader->in_item = reader->has_item_key = false;
+	reader->item_fault.status = ETL_JSON_ITEM;
 	reader->item_start = reader->undecided_start = ETL_JSON_NOWHERE;
 	reader->queue_first = reader->queue_end = 0;
 	reader->ntokens = reader->decoded_len = 0;
 	reader->nitems = 0;
 	reader->hash = 0;
 	reader->handed_end = 0;
+	reader->handed_fault = ETL_JSON_NOWHERE;
 }
 
 static void
@@ -438,9 +440,24 @@ parse_slice(EtlJsonReader *reader)
 	return check_size(reader);
 }
 
+/* What was captured of the last item decides what is read next, so it must be right. */
+static void
+check_captured(EtlJsonReader *reader)
+{
+	for (int i = 0; i < reader->options.ncaptures; i++)
+	{
+		const EtlJsonHeld *held = &reader->captured[i].value;
+
+		if (reader->options.captures[i].of_last_item && held->present &&
+			held->fault.status != ETL_JSON_ITEM)
+			EtlJsonFail(reader, held->fault.status, held->fault.offset, NULL);
+	}
+}
+
 static void
 finish(EtlJsonReader *reader)
 {
+	check_captured(reader);
 	if (reader->fed < reader->filled)
 		EtlJsonFail(reader, ETL_JSON_TRUNCATED, reader->end, NULL);
 	else if (reader->nvalues == 0 && reader->nitems > 0)
@@ -452,6 +469,14 @@ finish(EtlJsonReader *reader)
 /*
  * Items out
  */
+
+/* The text of a string that cannot be said otherwise than with escapes. */
+static bool
+is_wrong_string(const EtlJsonToken *token, const char *text, size_t len)
+{
+	return token->type == ETL_JSON_STRING && !token->text_decoded &&
+		   memchr(text, '\\', len) != NULL;
+}
 
 /* The item may be the last one: picks up what is captured of that. */
 static void
@@ -473,6 +498,9 @@ capture_from_item(EtlJsonReader *reader, const EtlJsonItem *item)
 			continue;
 		text = EtlJsonTokenText(item, token, &len);
 		held->value.type = token->type;
+		held->fault.status = ETL_JSON_ITEM;
+		if (item->fault != NULL && is_wrong_string(token, text, len))
+			held->fault = *item->fault;
 		copy_captured(reader, held, text, len);
 	}
 }
@@ -539,6 +567,8 @@ hand_out(EtlJsonReader *reader, const EtlJsonQueued *queued, EtlJsonItem *item)
 	item->key_len = queued->has_key ? queued->key_len : 0;
 	item->index = reader->nitems++;
 	item->offset = queued->start;
+	item->fault = queued->fault.status != ETL_JSON_ITEM ? &queued->fault : NULL;
+	reader->handed_fault = item->fault != NULL ? queued->fault.offset : ETL_JSON_NOWHERE;
 	reader->handed_end = queued->start + queued->len;
 	reader->hash = hash_bytes_onto(reader->hash, item->data, item->len);
 }
@@ -718,11 +748,12 @@ json_where(const EtlReader *reader, StringInfo buf)
 	const EtlJsonReader *json = (const EtlJsonReader *) reader;
 	bool broken = json->fault.status != ETL_JSON_ITEM;
 	int64 item = !broken ? json->nitems : json->fault.in_item ? json->nitems + 1 : 0;
+	uint64 at = broken ? json->fault.offset : json->handed_fault;
 
 	if (item > 0)
 		appendStringInfo(buf, ", item " INT64_FORMAT, item);
-	if (broken)
-		appendStringInfo(buf, ", byte " UINT64_FORMAT, json->fault.offset + 1);
+	if (at != ETL_JSON_NOWHERE)
+		appendStringInfo(buf, ", byte " UINT64_FORMAT, at + 1);
 }
 
 static void

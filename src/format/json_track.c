@@ -342,6 +342,19 @@ is_item(EtlJsonReader *reader, EtlJsonType type, EtlJsonSet ends, bool *holds_it
 	return true;
 }
 
+/* A token that jsonb would not take: the fault of the item it stands in, or else of the body. */
+static bool
+blame(EtlJsonReader *reader, const EtlJsonEvent *event)
+{
+	EtlJsonFault *fault = &reader->item_fault;
+
+	if (!reader->in_item && !reader->has_item_key)
+		return EtlJsonFail(reader, event->wrong, event->wrong_at, NULL);
+	if (fault->status == ETL_JSON_ITEM)
+		*fault = (EtlJsonFault){event->wrong, event->wrong_at, true, NULL};
+	return true;
+}
+
 static void
 begin_item(EtlJsonReader *reader, uint64 start)
 {
@@ -365,6 +378,8 @@ end_item(EtlJsonReader *reader, uint64 end)
 	item->has_key = reader->has_item_key;
 	item->key_len = reader->item_key_len;
 	item->verdict = reader->tracks[0].verdict;
+	item->fault = reader->item_fault;
+	reader->item_fault.status = ETL_JSON_ITEM;
 	if (item->verdict == ETL_JSON_UNDECIDED)
 		reader->undecided_start = Min(reader->undecided_start, item->start);
 	reader->in_item = false;
@@ -460,7 +475,9 @@ EtlJsonTrackKey(EtlJsonReader *reader, const EtlJsonEvent *event)
 		reader->unwanted = false;
 	}
 	reader->on_key = 0;
-	return frame->inside == 0 || begin_member(reader, frame, event);
+	if (frame->inside != 0 && !begin_member(reader, frame, event))
+		return false;
+	return likely(event->wrong == ETL_JSON_ITEM) || blame(reader, event);
 }
 
 static void
@@ -490,6 +507,13 @@ EtlJsonTrackScalar(EtlJsonReader *reader, const EtlJsonEvent *event)
 	item = is_item(reader, event->type, ends, &holds_items);
 	if (item)
 		begin_item(reader, event->start);
+	if (unlikely(event->wrong != ETL_JSON_ITEM))
+	{
+		if (captures != 0)
+			return EtlJsonFail(reader, event->wrong, event->wrong_at, NULL);
+		if (!blame(reader, event))
+			return false;
+	}
 	token = wants_token(reader);
 	if (token || captures != 0)
 		span = keep_text(reader, event);

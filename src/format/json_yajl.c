@@ -9,8 +9,9 @@
  * yajl asked how far it is.
  *
  * What yajl lets pass and jsonb does not is checked here, on these bytes: escapes that are half a surrogate
- * pair or NUL, and numbers that numeric cannot hold.  (UTF-8 is checked by the slice, and yajl's own check
- * of it, which knows neither overlong forms nor surrogates, is turned off.)
+ * pair or NUL, and numbers that numeric cannot hold.  The event says so; the text of such a string is then what
+ * stands in the body, so that no NUL and no broken UTF-8 goes any further.  (UTF-8 is checked by the slice, and
+ * yajl's own check of it, which knows neither overlong forms nor surrogates, is turned off.)
  *
  * Memory.  yajl does not look at what its allocator returns, so a NULL would be a crash; and an error must
  * not jump over its frames.  So whatever it may ask for is allocated before it is called, where an error
@@ -261,7 +262,10 @@ track_word(EtlJsonYajl *yajl, EtlJsonType type, const char *start, size_t len)
 	if (!place(yajl, &event, start, start + len, ','))
 		return false;
 	if (type == ETL_JSON_NUMBER && !EtlJsonNumberInRange(event.text, event.len))
-		return EtlJsonFail(yajl->reader, ETL_JSON_NUMBER_RANGE, event.start, NULL);
+	{
+		event.wrong = ETL_JSON_NUMBER_RANGE;
+		event.wrong_at = event.start;
+	}
 	return EtlJsonTrackScalar(yajl->reader, &event);
 }
 
@@ -304,14 +308,18 @@ place_decoded(EtlJsonYajl *yajl, EtlJsonEvent *event, char separator, const char
 {
 	EtlJsonReader *reader = yajl->reader;
 	uint64 end = yajl->slice + yajl_get_bytes_consumed(yajl->handle);
-	EtlJsonStatus status;
 	uint32 at;
 
 	if (!place(yajl, event, next_token(reader), EtlJsonBytes(reader, end), separator))
 		return false;
-	status = EtlJsonCheckEscapes(event->text + 1, event->len - 2, &at);
-	if (status != ETL_JSON_ITEM)
-		return EtlJsonFail(reader, status, event->start + 1 + at, NULL);
+	event->text++;
+	event->len -= 2;
+	event->wrong = EtlJsonCheckEscapes(event->text, event->len, &at);
+	if (unlikely(event->wrong != ETL_JSON_ITEM))
+	{
+		event->wrong_at = event->start + 1 + at;
+		return true;
+	}
 	event->text = decoded;
 	event->len = len;
 	event->decoded = true;

@@ -235,11 +235,27 @@ EtlJsonColumnsInit(EtlJsonRows *json)
  *	Values
  * ---------------------------------------------------------------- */
 
+/* The row is faulty as its item is, which the reader keeps only until the next one. */
+static void
+set_item_fault(EtlRows *rows, const EtlJsonFault *fault)
+{
+	EtlJsonError error = EtlJsonErrorOf(fault, "item");
+
+	EtlRowsSetFault(rows, error.sqlstate, pstrdup(error.message),
+					error.detail != NULL ? pstrdup(error.detail) : NULL,
+					error.hint != NULL ? pstrdup(error.hint) : NULL);
+}
+
 EtlAdvance
 EtlJsonRowsTake(EtlJsonRows *json, const EtlJsonItem *item)
 {
 	json->item = *item;
 	json->located = false;
+	if (unlikely(item->fault != NULL))
+	{
+		set_item_fault(&json->base, item->fault);
+		return ETL_ROW_FAULTY;
+	}
 	if (!json->columns->any || item->tokens[0].type == ETL_JSON_OBJECT)
 		return ETL_ROW;
 	EtlRowsSetFault(
@@ -449,6 +465,9 @@ fetch_provenance(EtlJsonRows *json, int number, Datum *value, bool *isnull)
 				*value = PointerGetDatum(cstring_to_text_with_len(s, len));
 			break;
 		case ETL_FROM_ITEM:
+			*isnull = json->item.fault != NULL; /* not even jsonb takes it */
+			if (*isnull)
+				break;
 			s = server_text(json, s, &len);
 			*isnull = s == NULL;
 			if (s != NULL)

@@ -29,6 +29,18 @@ SELECT count(*) FROM etl_json(csv_file('e.json', '[NaN]')) AS t(_etl_item jsonb)
 SELECT count(*) FROM etl_json(csv_file('e.json', '{"d":[1],"d":[2]}'), items => 'd') AS t(_etl_item jsonb);
 SELECT count(*) FROM etl_json(csv_file('e.json', 'a,b')) AS t(a int);
 
+-- where the structure is whole, what jsonb does not take is a fault of its item, in columns that are read or not
+SELECT csv_file('e.json', '[{"a":1,"b":"x"}, {"a":2,"b":"\u0000"}, {"a":3,"c":["\udc00"]}, {"a":4,"b":1e999999}, {"a":5,"\ud800":1}, {"a":6,"b":"\u0041"}]');
+SELECT * FROM etl_json('etl_tmp/e.json', on_error => 'skip') AS t(a int, b text);
+SELECT a FROM etl_json('etl_tmp/e.json', on_error => 'skip') AS t(a int, b text) WHERE a > 1;
+SELECT * FROM etl_json('etl_tmp/e.json', on_error => 'return') AS t(a int, b text, _etl_index int, _etl_raw text, _etl_item jsonb, _etl_error text);
+SELECT * FROM etl_json('etl_tmp/e.json', on_error => 'skip', reject_limit => 3) AS t(a int);
+SELECT * FROM etl_json('etl_tmp/e.json') AS t(a int);
+SELECT count(*) FROM etl_json('etl_tmp/e.json', items => '[]', on_error => 'skip') AS t(a int);
+SELECT * FROM etl_json(csv_file('e.json', '["\u0000", "a", 1e999999]'), on_error => 'return') AS t(_etl_index int, _etl_item jsonb, _etl_error text);
+-- outside of items it is one of the file
+SELECT a FROM etl_json(csv_file('e.json', '{"d":[{"a":1}],"z":"\u0000"}'), items => 'd', on_error => 'skip') AS t(a int);
+
 -- limits
 SET etl.max_json_depth = 3;
 SELECT * FROM etl_json(csv_file('e.json', '[[[1]]]')) AS t(_etl_item jsonb);

@@ -192,6 +192,19 @@ CALL etl_run('long');
 SELECT length(raw), length(value), replayable FROM etl_dead_letters WHERE pipeline = 'long';
 SELECT etl_drop_pipeline('long');
 
+-- an item that jsonb does not take is set aside, and the file goes on; its letter is read again
+TRUNCATE log;
+SELECT csv_file('wrong.json', '[{"v": 1}, {"v": 2, "t": "\ud800"}, {"v": 3, "t": "\u0000"}, {"v": 4, "t": 1e999999}, {"v": 5}]');
+SELECT etl_create_pipeline('wrong', source => $$etl_json('etl_tmp/wrong.json') AS t(v int)$$, target => 'log', batch_size => 2);
+CALL etl_run('wrong');
+SELECT v FROM log ORDER BY v;
+SELECT stage, index, byte_offset, raw, sqlstate, message, detail, replayable FROM etl_dead_letters WHERE pipeline = 'wrong' ORDER BY index;
+CALL etl_retry_dead_letters('wrong');
+SELECT index, attempts, resolved FROM etl_dead_letters WHERE pipeline = 'wrong' ORDER BY index;
+SELECT etl_alter_pipeline('wrong', on_error => 'fail'), etl_reset('wrong');
+CALL etl_run('wrong');
+SELECT etl_drop_pipeline('wrong');
+
 SELECT * FROM counters_that_do_not_add_up;
 DROP VIEW counters_that_do_not_add_up;
 DROP FUNCTION not_broken;

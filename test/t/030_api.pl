@@ -301,6 +301,8 @@ check_fails("slack/$knobs/broken=1", "pagination => 'slack', items => 'members'"
 check_fails("github/$knobs", "pagination => 'stripe'", 'P0002', qr/there is nothing at "data"/, 'items that are not there');
 check_fails("broken_link/$knobs", "pagination => 'link'", '08P01', qr/Link header cannot be read/, 'a broken Link header');
 check_fails("nul/$knobs", $cursor, '22P05', qr/page 2 of.*item 3, byte 95/s, '\u0000, with page, item and byte');
+is(query($node, "SELECT count(*), count(_etl_error) FROM " . api("nul/$knobs", "$cursor, on_error => 'return'") . ' AS t(id int, _etl_error text)'),
+	'25|1', '\u0000 in an item is a fault of that item');
 check_all('offsets/n=45/short=20', "pagination => 'offset', $items, stop => 'total=total', concurrency => 4", 6, [9],
 	'a page that is shorter than the others', 45);
 

@@ -5,7 +5,9 @@
  * An item is one line, its key first if it has one, and arrays in it as they stand in the body:
  *
  *		0 @13: {id: 1, address: {city: "Bonn"}, tags: [1, 2]}
+ *		1 @70: {id: "\\x5cu0000"} NUL character @77
  *
+ * where a string that is no text is shown as it stands, and what is wrong with the item behind it;
  * then comes how the body ended, whether the items path led anywhere, and what was captured:
  *
  *		truncated @70 in item
@@ -123,30 +125,8 @@ dump_token(StringInfo out, const EtlJsonItem *item, const EtlJsonToken *token, c
 	appendStringInfoChar(out, object ? '}' : ']');
 }
 
-/* Dumps an item that was found in the len bytes of body. */
 static inline void
-dump_item(StringInfo out, const EtlJsonItem *item, int64 index, const char *body, size_t len,
-		  const bool *initials)
-{
-	appendStringInfo(out, INT64_FORMAT " @" UINT64_FORMAT ": ", item->index, item->offset);
-	if (item->key != NULL)
-	{
-		dump_text(out, item->key, item->key_len);
-		appendStringInfoString(out, " -> ");
-	}
-	dump_token(out, item, item->tokens, initials);
-	if (item->index != index)
-		appendStringInfoString(out, WRONG " INDEX");
-	if (item->offset + item->len > len || memcmp(item->data, body + item->offset, item->len) != 0)
-		appendStringInfoString(out, WRONG " DATA");
-	if (item->tokens[0].start != 0 || item->tokens[0].len != item->len ||
-		item->tokens[0].next != item->ntokens)
-		appendStringInfoString(out, WRONG " ROOT");
-	appendStringInfoChar(out, '\n');
-}
-
-static inline void
-dump_end(StringInfo out, EtlJsonStatus status, const EtlJsonFault *fault)
+dump_fault(StringInfo out, EtlJsonStatus status, uint64 offset)
 {
 	static const char *const names[] = {
 		[ETL_JSON_EMPTY] = "empty",
@@ -162,13 +142,47 @@ dump_end(StringInfo out, EtlJsonStatus status, const EtlJsonFault *fault)
 		[ETL_JSON_DUPLICATE_KEY] = "duplicate key",
 	};
 
+	appendStringInfo(out, "%s @" UINT64_FORMAT, names[status], offset);
+}
+
+/* Dumps an item that was found in the len bytes of body. */
+static inline void
+dump_item(StringInfo out, const EtlJsonItem *item, int64 index, const char *body, size_t len,
+		  const bool *initials)
+{
+	appendStringInfo(out, INT64_FORMAT " @" UINT64_FORMAT ": ", item->index, item->offset);
+	if (item->key != NULL)
+	{
+		dump_text(out, item->key, item->key_len);
+		appendStringInfoString(out, " -> ");
+	}
+	dump_token(out, item, item->tokens, initials);
+	if (item->fault != NULL)
+	{
+		appendStringInfoChar(out, ' ');
+		dump_fault(out, item->fault->status, item->fault->offset);
+	}
+	if (item->index != index)
+		appendStringInfoString(out, WRONG " INDEX");
+	if (item->offset + item->len > len || memcmp(item->data, body + item->offset, item->len) != 0)
+		appendStringInfoString(out, WRONG " DATA");
+	if (item->tokens[0].start != 0 || item->tokens[0].len != item->len ||
+		item->tokens[0].next != item->ntokens)
+		appendStringInfoString(out, WRONG " ROOT");
+	appendStringInfoChar(out, '\n');
+}
+
+static inline void
+dump_end(StringInfo out, EtlJsonStatus status, const EtlJsonFault *fault)
+{
 	if (status == ETL_JSON_END)
 	{
 		appendStringInfoString(out, "end\n");
 		return;
 	}
-	appendStringInfo(out, "%s @" UINT64_FORMAT "%s", names[status], fault->offset,
-					 fault->in_item ? " in item" : "");
+	dump_fault(out, status, fault->offset);
+	if (fault->in_item)
+		appendStringInfoString(out, " in item");
 	if (fault->detail != NULL)
 		appendStringInfo(out, ": %s", fault->detail);
 	appendStringInfoChar(out, '\n');

@@ -3,7 +3,8 @@
  *		A JSON parser without any cleverness, to compare the reader with.
  *
  * It takes what jsonb takes, from a whole text in memory, by recursive descent.  The result is a dump as in
- * json_dump.h of a body in which every value at the top is an item; or nothing, if the text is not JSON.
+ * json_dump.h of a body in which every value at the top is an item; or nothing, if the text is not JSON.  An escape that
+ * is no text is the fault of its item, whose string is then dumped as it stands.
  */
 #ifndef JSON_REFERENCE_H
 #define JSON_REFERENCE_H
@@ -19,7 +20,9 @@ typedef struct Reference
 	const unsigned char *start;
 	const unsigned char *p;
 	const unsigned char *end;
-	StringInfo out; /* NULL: do not dump */
+	StringInfo out;		 /* NULL: do not dump */
+	EtlJsonStatus wrong; /* the first fault of the item that is being read, or ETL_JSON_ITEM */
+	size_t wrong_at;
 } Reference;
 
 static bool reference_value(Reference *in, bool top);
@@ -105,9 +108,22 @@ reference_put(StringInfo text, uint32 c)
 	}
 }
 
-static bool
-reference_escape(Reference *in, StringInfo text)
+/* The escape that begins at a byte is no text. */
+static void
+reference_blame(Reference *in, EtlJsonStatus wrong, const unsigned char *at)
 {
+	if (in->wrong == ETL_JSON_ITEM)
+	{
+		in->wrong = wrong;
+		in->wrong_at = at - in->start;
+	}
+}
+
+/* in->p is behind the backslash; *sound becomes false if the escape is no text. */
+static bool
+reference_escape(Reference *in, StringInfo text, bool *sound)
+{
+	const unsigned char *start = in->p - 1;
 	static const char names[] = "\"\\/bfnrt";
 	static const char values[] = "\"\\/\b\f\n\r\t";
 	uint32 unit;
@@ -126,18 +142,30 @@ reference_escape(Reference *in, StringInfo text)
 		return true;
 	}
 	in->p++;
-	if (!reference_hex(in, &unit) || unit == 0 || (unit >= 0xdc00 && unit < 0xe000))
+	if (!reference_hex(in, &unit))
 		return false;
 	if (unit >= 0xd800 && unit < 0xdc00)
 	{
-		if (in->end - in->p < 2 || in->p[0] != '\\' || in->p[1] != 'u')
-			return false;
-		in->p += 2;
-		if (!reference_hex(in, &low) || low < 0xdc00 || low >= 0xe000)
-			return false;
-		unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+		Reference ahead = *in;
+
+		if (in->end - in->p >= 2 && in->p[0] == '\\' && in->p[1] == 'u')
+		{
+			ahead.p += 2;
+			if (reference_hex(&ahead, &low) && low >= 0xdc00 && low < 0xe000)
+			{
+				in->p = ahead.p;
+				reference_put(text, 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
+				return true;
+			}
+		}
 	}
-	reference_put(text, unit);
+	if (unit == 0 || (unit >= 0xd800 && unit < 0xe000))
+	{
+		reference_blame(in, unit == 0 ? ETL_JSON_NUL_CHARACTER : ETL_JSON_BAD_SURROGATE, start);
+		*sound = false;
+	}
+	else
+		reference_put(text, unit);
 	return true;
 }
 
@@ -169,7 +197,9 @@ reference_character(Reference *in, StringInfo text)
 static bool
 reference_string(Reference *in, StringInfo text)
 {
-	in->p++;
+	const unsigned char *first = ++in->p;
+	bool sound = true;
+
 	for (;;)
 	{
 		int c = reference_peek(in);
@@ -184,12 +214,18 @@ reference_string(Reference *in, StringInfo text)
 		}
 		in->p++;
 		if (c == '"')
-			return true;
+			break;
 		if (c != '\\')
 			appendStringInfoChar(text, c);
-		else if (!reference_escape(in, text))
+		else if (!reference_escape(in, text, &sound))
 			return false;
 	}
+	if (!sound)
+	{
+		resetStringInfo(text);
+		appendBinaryStringInfo(text, (const char *) first, in->p - 1 - first);
+	}
+	return true;
 }
 
 static bool
@@ -345,8 +381,14 @@ reference_body(StringInfo out, const char *text, size_t len)
 		if (nitems > 0 && in.p == before)
 			return false;
 		appendStringInfo(out, INT64_FORMAT " @%d: ", nitems++, (int) (in.p - in.start));
+		in.wrong = ETL_JSON_ITEM;
 		if (!reference_value(&in, true))
 			return false;
+		if (in.wrong != ETL_JSON_ITEM)
+		{
+			appendStringInfoChar(out, ' ');
+			dump_fault(out, in.wrong, in.wrong_at);
+		}
 		appendStringInfoChar(out, '\n');
 	}
 	appendStringInfoString(out, "end\n");

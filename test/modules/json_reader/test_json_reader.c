@@ -3,7 +3,7 @@
  *		The JSON reader as an SQL function.
  *
  * etl_test_read_json(body bytea, chunk int) reads a body in pieces of chunk bytes and returns its only value,
- * put together again from the tokens; NULL if the reader refuses the body, or finds not one value in it.
+ * put together again from the tokens; NULL if the reader refuses the body or the value, or finds not one in it.
  */
 #include "etl.h"
 
@@ -66,6 +66,7 @@ read_body(EtlJsonReader *reader, const char *body, size_t len, size_t chunk, Str
 		AllocSetContextCreate(CurrentMemoryContext, "etl test scratch", ALLOCSET_SMALL_SIZES);
 	size_t at = 0;
 	int nitems = 0;
+	bool refused = false;
 
 	for (;;)
 	{
@@ -87,10 +88,11 @@ read_body(EtlJsonReader *reader, const char *body, size_t len, size_t chunk, Str
 		MemoryContextReset(scratch);
 		if (status == ETL_JSON_ITEM && nitems++ == 0)
 			append_token(out, &item, item.tokens);
+		refused |= status == ETL_JSON_ITEM && item.fault != NULL;
 		if (status > ETL_JSON_NEED_DATA)
 		{
 			MemoryContextDelete(scratch);
-			return status == ETL_JSON_END && nitems == 1;
+			return status == ETL_JSON_END && nitems == 1 && !refused;
 		}
 	}
 }
