@@ -638,6 +638,7 @@ CREATE TABLE etl_catalog.pipelines (
     flush_interval interval NOT NULL,
     on_error text NOT NULL,
     reject_limit bigint,
+    on_bad_part text NOT NULL,
     on_shutdown text NOT NULL,
     max_runtime interval,
     enabled boolean NOT NULL,
@@ -651,13 +652,22 @@ COMMENT ON TABLE etl_catalog.pipelines
 CREATE TABLE etl_catalog.checkpoints (
     pipeline bigint NOT NULL,
     part text NOT NULL,                 -- of the source: a file, ...
-    position text NOT NULL,             -- in it, as the reader of that source writes it
+    position text NOT NULL,             -- in it, as the reader of that source writes it; empty: none is known
     skipped bigint NOT NULL,            -- records behind that position which are done, too
+    rows bigint NOT NULL,               -- all records of it that are done
+    state text NOT NULL,                -- reading, done, set_aside
+    version text,                       -- what tells this content of the part from others; one that is set aside is read again when it has another, or none
+    attempts int NOT NULL,              -- that have failed since it was last read to its end
+    sqlstate text,                      -- of the last of these
+    message text,
+    first_at timestamptz NOT NULL DEFAULT now(),
+    last_at timestamptz NOT NULL DEFAULT now(),
     missing_since timestamptz,          -- when a run first did not find the file any more
     PRIMARY KEY (pipeline, part)
 );
+CREATE INDEX ON etl_catalog.checkpoints (pipeline) WHERE state = 'set_aside'; -- for @extschema@.etl_status to count
 COMMENT ON TABLE etl_catalog.checkpoints
-    IS 'how far pipelines have come in each part of their sources; dumped: yes; purged: after etl.retention once the file is gone, by etl_reset and etl_drop_pipeline; seen by: nobody';
+    IS 'how far pipelines have come in each part of their sources; dumped: yes; purged: after etl.retention once the file is gone, by etl_reset and etl_drop_pipeline; seen by: owner but for positions, pg_monitor but for parts and messages';
 
 CREATE TABLE etl_catalog.watermarks (
     pipeline bigint PRIMARY KEY,
@@ -691,6 +701,7 @@ CREATE TABLE etl_catalog.runs (
     inserted bigint DEFAULT 0,          -- NULL: only "loaded", the sum of both, is known
     updated bigint DEFAULT 0,
     skipped bigint NOT NULL DEFAULT 0,
+    parts_set_aside bigint NOT NULL DEFAULT 0,
     sqlstate text,
     message text
 );
@@ -729,7 +740,8 @@ CREATE TABLE etl_catalog.totals (
     loaded bigint NOT NULL,
     inserted bigint NOT NULL,
     updated bigint NOT NULL,
-    skipped bigint NOT NULL
+    skipped bigint NOT NULL,
+    parts_set_aside bigint NOT NULL
 );
 COMMENT ON TABLE etl_catalog.totals
     IS 'what the runs of each pipeline add up to; dumped: no; purged: by etl_drop_pipeline; seen by: owner, pg_monitor';
@@ -850,7 +862,8 @@ SELECT p.id, p.name, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHERE a.o
     CASE WHEN is_mine THEN p.query END AS query,
     p.target, p.key, p.mode, p.on_conflict, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
     CASE WHEN is_mine THEN p.rules END AS rules,
-    p.redact, p.whole, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_shutdown, p.max_runtime,
+    p.redact, p.whole, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_bad_part, p.on_shutdown,
+    p.max_runtime,
     p.enabled, NOT etl_catalog.is_at_home(p.system_identifier, p.database) AS is_copy, p.accepted, p.search_path,
     p.settings,
     p.created_at
@@ -862,7 +875,7 @@ CREATE VIEW @extschema@.etl_runs WITH (security_barrier) AS
 SELECT r.id AS run, p.name AS pipeline, r.kind,
     etl_catalog.state_of(r.id, p.id, r.state) AS state,
     r.pid, r.started_at, r.finished_at, r.batches, r.read, r.malformed, r.convert_failed, r.converted,
-    r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped,
+    r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped, r.parts_set_aside,
     r.sqlstate,
     CASE WHEN is_mine THEN r.message END AS message
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline,
@@ -877,6 +890,19 @@ SELECT d.id, p.name AS pipeline, d.run, d.stage, d.source, d.line, d.page, d.ind
 FROM etl_catalog.dead_letters d JOIN etl_catalog.pipelines p ON p.id = d.pipeline
 WHERE pg_catalog.pg_has_role(p.owner, 'USAGE');
 COMMENT ON VIEW @extschema@.etl_dead_letters IS 'records that pipelines could not load, and why';
+
+CREATE VIEW @extschema@.etl_parts WITH (security_barrier) AS
+SELECT p.name AS pipeline,
+    CASE WHEN is_mine THEN c.part END AS part,
+    c.state, c.rows,
+    CASE WHEN is_mine THEN c.version END AS version,
+    c.attempts, c.sqlstate,
+    CASE WHEN is_mine THEN c.message END AS message,
+    c.first_at, c.last_at, c.missing_since
+FROM etl_catalog.checkpoints c JOIN etl_catalog.pipelines p ON p.id = c.pipeline,
+    LATERAL (SELECT pg_catalog.pg_has_role(p.owner, 'USAGE') AS is_mine) m
+WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW @extschema@.etl_parts IS 'files, URLs and the like that pipelines have read, how far, and what could not be read';
 
 CREATE VIEW @extschema@.etl_status WITH (security_barrier) AS
 SELECT p.name AS pipeline, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHERE a.oid = p.owner) AS owner, p.enabled,
@@ -898,7 +924,9 @@ SELECT p.name AS pipeline, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHE
         THEN w.value END AS watermark,
     pg_catalog.now() - w.value_at AS lag,
     (SELECT pg_catalog.count(*) FROM etl_catalog.dead_letters d
-        WHERE d.pipeline = p.id AND d.resolved_at IS NULL) AS open_dead_letters
+        WHERE d.pipeline = p.id AND d.resolved_at IS NULL) AS open_dead_letters,
+    (SELECT pg_catalog.count(*) FROM etl_catalog.checkpoints c
+        WHERE c.pipeline = p.id AND c.state = 'set_aside' AND c.missing_since IS NULL) AS parts_set_aside
 FROM etl_catalog.pipelines p
     LEFT JOIN etl_catalog.schedules s ON s.pipeline = p.id
     LEFT JOIN LATERAL (SELECT etl_catalog.scheduler_obstacle() AS obstacle
@@ -919,7 +947,7 @@ SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     CASE WHEN s.bytes_total >= s.bytes AND s.seconds_left < 31557600
         THEN pg_catalog.make_interval(secs => s.seconds_left) END AS time_left,
     r.batches, r.read, r.malformed, r.convert_failed, r.converted, r.emitted, r.invalid, r.superseded, r.load_failed,
-    r.loaded, r.inserted, r.updated, r.skipped
+    r.loaded, r.inserted, r.updated, r.skipped, r.parts_set_aside
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
     LEFT JOIN LATERAL (SELECT i.*, (i.bytes_total - i.bytes) * i.seconds::float8 / i.bytes AS seconds_left
         FROM (SELECT i.param16 AS stage, i.param17 AS records, i.param18 AS batch_rows, i.param19 AS batch_done,
@@ -931,7 +959,8 @@ WHERE r.state = 'running' AND etl_catalog.is_running(p.id)
     AND (pg_catalog.pg_has_role(p.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW @extschema@.etl_progress IS 'runs under way, and how far they are';
 
-GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@.etl_runs, @extschema@.etl_dead_letters, @extschema@.etl_status TO PUBLIC;
+GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@.etl_runs, @extschema@.etl_parts,
+    @extschema@.etl_dead_letters, @extschema@.etl_status TO PUBLIC;
 
 /*
  * etl_create_pipeline: defines a pipeline, which is run by etl_run or etl_start.
@@ -957,6 +986,10 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * flush_interval   a batch waits no longer than this for more records
  * on_error         a record that cannot be loaded: 'dead_letter' keeps it aside, 'fail' fails the run
  * reject_limit     more dead letters than this fail the run
+ * on_bad_part      a part of the source (a file, what a URL holds, the pages of an API) that cannot be read, or not to its
+ *                  end: 'fail' (default) fails the run; 'set_aside' loads what comes before the fault, notes the reason in
+ *                  etl_parts, and goes on with the next part. It is read on when it has changed, or after etl_retry_parts.
+ *                  Not with whole (22023)
  * on_shutdown      'drain' finishes the batch in hand, within etl.drain_timeout; 'drop' stops at once
  * max_runtime      a run that lasts longer fails
  * enabled          whether it may run
@@ -988,6 +1021,7 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     flush_interval interval DEFAULT NULL,
     on_error text DEFAULT NULL,
     reject_limit bigint DEFAULT NULL,
+    on_bad_part text DEFAULT NULL,
     on_shutdown text DEFAULT NULL,
     max_runtime interval DEFAULT NULL,
     enabled boolean DEFAULT NULL,
@@ -1097,6 +1131,15 @@ CREATE FUNCTION @extschema@.etl_purge(name text, older_than interval, open boole
 COMMENT ON FUNCTION @extschema@.etl_purge IS 'removes old runs and dead letters of a pipeline';
 
 /*
+ * etl_retry_parts: has the next run read on in parts of the source that are set aside, also if they have not changed; in one
+ * of them, or in all.  Returns how many those are.  Errors: 42704 if there is no such pipeline, 42501 for those who are not
+ * its owner.
+ */
+CREATE FUNCTION @extschema@.etl_retry_parts(name text, part text DEFAULT NULL) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.etl_retry_parts IS 'has the next run try parts of a source that are set aside';
+
+/*
  * etl_cancel: ends the run of a pipeline that is under way; false if there is none.  The batch in hand is rolled
  * back, and the next run goes on behind the one before.  A scheduled pipeline runs again at its next time.
  */
@@ -1140,7 +1183,8 @@ SELECT * FROM (VALUES
     (19, 'etl_http_wait_seconds_total', 'counter', 'Time waited before requests, for another try or a rate limit.'),
     (20, 'etl_workers_running', 'gauge', 'Scheduled runs under way in all databases.'),
     (21, 'etl_workers_max', 'gauge', 'How many there may be: etl.max_workers.'),
-    (22, 'etl_scheduler_up', 'gauge', 'Whether the pipelines of this database are started at their times.')
+    (22, 'etl_scheduler_up', 'gauge', 'Whether the pipelines of this database are started at their times.'),
+    (23, 'etl_parts_set_aside', 'gauge', 'Parts of the source that could not be read and are set aside.')
 ) AS f(position, family, type, help);
 COMMENT ON VIEW etl_catalog.metric_families IS 'what etl_metrics() may show';
 
@@ -1174,6 +1218,7 @@ FROM @extschema@.etl_status s JOIN etl_catalog.pipelines p ON p.name = s.pipelin
             ('etl_batches_total', '', NULL, coalesce(t.batches, 0) + coalesce(r.batches, 0)),
             ('etl_watermark_lag_seconds', '', NULL, extract(epoch FROM s.lag)),
             ('etl_dead_letters_open', '', NULL, s.open_dead_letters),
+            ('etl_parts_set_aside', '', NULL, s.parts_set_aside),
             ('etl_pipeline_enabled', '', NULL, s.enabled::int),
             ('etl_pipeline_failures', '', NULL, s.failures),
             ('etl_pipeline_next_run_timestamp_seconds', '', NULL, extract(epoch FROM s.next_run))
@@ -1285,6 +1330,7 @@ BEGIN
             (NULL, 'inserted', 'rows that are new; NULL: only loaded is known'),
             (NULL, 'updated', 'rows that replace one; NULL: only loaded is known'),
             (NULL, 'skipped', 'rows that are unchanged, older than what is there, or suppressed by a trigger'),
+            (NULL, 'parts_set_aside', 'parts of the source that could not be read and were set aside'),
             (NULL, 'sqlstate', 'SQLSTATE of the error'),
             (NULL, 'message', 'message of the error'),
             (NULL, 'name', 'name'),
@@ -1325,6 +1371,7 @@ BEGIN
             ('etl_pipelines', 'flush_interval', 'a batch waits no longer than this for more records'),
             ('etl_pipelines', 'on_error', 'what becomes of a record that cannot be loaded: dead_letter or fail'),
             ('etl_pipelines', 'reject_limit', 'more dead letters than this fail the run'),
+            ('etl_pipelines', 'on_bad_part', 'what becomes of a part of the source that cannot be read: fail or set_aside'),
             ('etl_pipelines', 'on_shutdown', 'drain finishes the batch in hand, drop stops at once'),
             ('etl_pipelines', 'max_runtime', 'a run that lasts longer fails'),
             ('etl_pipelines', 'is_copy', 'whether it came with a copy of its database, and waits for etl_adopt'),
@@ -1333,6 +1380,16 @@ BEGIN
             ('etl_pipelines', 'search_path', 'schemas in which names of its texts are looked up'),
             ('etl_pipelines', 'created_at', 'when it was created'),
             ('etl_runs', 'state', 'running, succeeded, failed, cancelled, stopped or crashed'),
+            ('etl_parts', 'part', 'file, URL, or the pages of an API'),
+            ('etl_parts', 'state', 'reading: to be read on; done: read to its end; set_aside: could not be read on'),
+            ('etl_parts', 'rows', 'records of it that are loaded or dead letters'),
+            ('etl_parts', 'version', 'size and time, or validator, of what was read; NULL: not known'),
+            ('etl_parts', 'attempts', 'tries that have failed since it was last read to its end'),
+            ('etl_parts', 'sqlstate', 'SQLSTATE of the last of these'),
+            ('etl_parts', 'message', 'its message and place'),
+            ('etl_parts', 'first_at', 'when it was read first'),
+            ('etl_parts', 'last_at', 'when it was read last, or was tried'),
+            ('etl_parts', 'missing_since', 'when a run first did not find it any more'),
             ('etl_dead_letters', 'id', 'number of the dead letter'),
             ('etl_dead_letters', 'run', 'run that could not load the record, the last one that read it'),
             ('etl_dead_letters', 'stage', 'where it failed: parse, convert, rule or load'),
@@ -1371,6 +1428,7 @@ BEGIN
             ('etl_status', 'watermark', 'highest value of complete scans; for pg_monitor only numbers, dates and timestamps'),
             ('etl_status', 'lag', 'from the watermark to now, if it is a date or timestamp'),
             ('etl_status', 'open_dead_letters', 'dead letters that are not resolved'),
+            ('etl_status', 'parts_set_aside', 'parts of its source that are set aside now, and are there'),
             ('etl_progress', 'stage', 'starting, reading, converting, querying or loading'),
             ('etl_progress', 'records', 'records taken in, those of the batch in hand included'),
             ('etl_progress', 'pages', 'pages of an API; NULL: the source has none'),

@@ -67,6 +67,7 @@ typedef struct EtlPipeline
 	EtlInterval flush_interval;
 	EtlOnFault on_error;
 	int64 reject_limit; /* -1: none */
+	EtlOnBadPart on_bad_part;
 	EtlOnShutdown on_shutdown;
 	EtlInterval max_runtime;
 	bool enabled;
@@ -78,10 +79,10 @@ typedef struct EtlPipeline
 extern List *EtlRulesOf(const char *json);
 
 /*
- * The counters of a run, as columns of etl_catalog.runs and .totals, as results of etl_run, and as a line of the log
- * shows them; -1: not known.  A new one is a row here, and columns in the SQL script.
+ * The counters of a run, as columns of etl_catalog.runs and .totals, and as a line of the log shows them; -1: not known.
+ * A new one is a row here, and columns in the SQL script.  Those of batches, records and rows are results of etl_run, too.
  */
-#define ETL_RUN_COUNTERS(COUNTER)                    \
+#define ETL_ROW_COUNTERS(COUNTER)                    \
 	COUNTER(batches, "%lld batches")                 \
 	COUNTER(read, ", read %lld")                     \
 	COUNTER(malformed, ", malformed %lld")           \
@@ -95,6 +96,10 @@ extern List *EtlRulesOf(const char *json);
 	COUNTER(inserted, " (inserted %lld")             \
 	COUNTER(updated, ", updated %lld)")              \
 	COUNTER(skipped, ", skipped %lld")
+
+#define ETL_RUN_COUNTERS(COUNTER) \
+	ETL_ROW_COUNTERS(COUNTER)     \
+	COUNTER(parts_set_aside, ", parts set aside %lld")
 
 typedef struct EtlRunCounters
 {

@@ -19,6 +19,8 @@ WORDS(EtlModeWords, "mode", "upsert", "append");
 WORDS(EtlOnConflictWords, "on_conflict", "update", "ignore", "error");
 WORDS(EtlWatermarkAsWords, "watermark_as", "value", "text");
 WORDS(EtlOnFaultWords, "on_error", "dead_letter", "fail");
+WORDS(EtlOnBadPartWords, "on_bad_part", "fail", "set_aside");
+WORDS(EtlPartStateWords, "state", "reading", "done", "set_aside");
 WORDS(EtlOnShutdownWords, "on_shutdown", "drain", "drop");
 WORDS(EtlFailedStageWords, "stage", "parse", "convert", "rule", "load");
 

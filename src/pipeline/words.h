@@ -69,6 +69,13 @@ typedef enum EtlOnFault
 	ETL_FAULT_FAIL
 } EtlOnFault;
 
+/* What becomes of a part of the source that cannot be read. */
+typedef enum EtlOnBadPart
+{
+	ETL_BAD_PART_FAIL,
+	ETL_BAD_PART_SET_ASIDE
+} EtlOnBadPart;
+
 typedef enum EtlOnShutdown
 {
 	ETL_SHUTDOWN_DRAIN,
@@ -91,6 +98,8 @@ extern const EtlWords EtlModeWords;
 extern const EtlWords EtlOnConflictWords;
 extern const EtlWords EtlWatermarkAsWords;
 extern const EtlWords EtlOnFaultWords;
+extern const EtlWords EtlOnBadPartWords;
+extern const EtlWords EtlPartStateWords; /* of EtlPartState (scan/resume.h) */
 extern const EtlWords EtlOnShutdownWords;
 extern const EtlWords EtlFailedStageWords;
 

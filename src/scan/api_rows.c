@@ -46,6 +46,7 @@ typedef struct ApiRows
 	uint64 hash;		/* of the call */
 	int64 marked;		/* the page whose start was marked last; 0: none */
 	uint64 reported;	/* bytes */
+	bool left;			/* the pages cannot be read on */
 
 	EtlTempFile *spool; /* NULL: the scan is read once */
 	int64 nspooled;
@@ -163,20 +164,46 @@ api_open(EtlRows *rows)
 #define CALL_FORMAT "call=%016" PRIx64
 
 static void
-mark(ApiRows *api, const char *place)
+mark(ApiRows *api, const char *place, EtlPartState state)
 {
 	const EtlResume *resume = api->json.base.resume;
+	EtlPartMark mark = {.part = PART, .state = state};
 
-	resume->mark(resume->arg, PART, psprintf(CALL_FORMAT "%s", api->hash, place));
+	if (place != NULL)
+		mark.position = psprintf(CALL_FORMAT "%s", api->hash, place);
+	resume->mark(resume->arg, &mark);
+}
+
+/* The place of the next item; NULL: there is none. */
+static const char *
+place_of_next(const ApiRows *api)
+{
+	return api->pages != NULL && EtlPagesEnded(api->pages) == ETL_NOT_ENDED
+			   ? EtlPagesPosition(api->pages, false)
+			   : NULL;
 }
 
 static void
 api_tell(EtlRows *rows)
 {
 	ApiRows *api = (ApiRows *) rows;
+	const char *place = place_of_next(api);
 
-	if (api->pages != NULL && EtlPagesEnded(api->pages) == ETL_NOT_ENDED)
-		mark(api, EtlPagesPosition(api->pages, false));
+	if (place != NULL && !api->left)
+		mark(api, place, ETL_PART_READING);
+}
+
+/* All pages are one part.  Before the first item there is no place to go on at. */
+static bool
+api_leave(EtlRows *rows)
+{
+	ApiRows *api = (ApiRows *) rows;
+
+	if (api->left)
+		return false;
+	mark(api, api->marked > 0 ? place_of_next(api) : NULL, ETL_PART_SET_ASIDE);
+	api->left = true;
+	return true;
 }
 
 /* The scan of the run before cannot be gone on with. */
@@ -222,7 +249,7 @@ open_pages(ApiRows *api)
 	else
 	{
 		api->pages = EtlPagesOpenAt(&api->call->base, &api->call->dialect, place);
-		resume->mark(resume->arg, PART, position);
+		resume->mark(resume->arg, &(EtlPartMark){.part = PART, .position = position});
 		api->marked = strtoi64(place + strlen("page="), NULL, 10);
 	}
 	if (!resume->once)
@@ -245,7 +272,7 @@ note_progress(ApiRows *api)
 		return;
 	if (page != api->marked)
 	{
-		mark(api, EtlPagesPosition(api->pages, true));
+		mark(api, EtlPagesPosition(api->pages, true), ETL_PART_READING);
 		api->marked = page;
 		EtlProgressPage(page);
 	}
@@ -285,6 +312,8 @@ api_advance(EtlRows *rows)
 		replay_item(api, &item);
 		return EtlJsonRowsTake(&api->json, &item);
 	}
+	if (api->left)
+		return ETL_NO_MORE_ROWS;
 	if (api->pages == NULL)
 		open_pages(api);
 	step = next_item(api, &item);
@@ -294,7 +323,7 @@ api_advance(EtlRows *rows)
 	if (step == ETL_PAGES_END)
 	{
 		if (rows->resume != NULL)
-			mark(api, " finished");
+			mark(api, " finished", ETL_PART_DONE);
 		return ETL_NO_MORE_ROWS;
 	}
 	api->json.page = (int) EtlPagesNumber(api->pages);
@@ -364,6 +393,7 @@ const EtlScanKind EtlApiKind = {
 	.redact = EtlJsonRedact,
 	.text = EtlJsonKeptText,
 	.tell = api_tell,
+	.leave = api_leave,
 };
 
 /*

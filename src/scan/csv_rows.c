@@ -350,6 +350,12 @@ csv_tell(EtlRows *rows)
 	EtlPartsTell(&((EtlCsvRows *) rows)->parts);
 }
 
+static bool
+csv_leave(EtlRows *rows)
+{
+	return EtlPartsLeave(&((EtlCsvRows *) rows)->parts);
+}
+
 static void
 note_stray_quote(EtlCsvRows *csv)
 {
@@ -658,6 +664,7 @@ const EtlScanKind EtlCsvKind = {
 	.revive = csv_revive,
 	.redact = EtlCsvRedact,
 	.tell = csv_tell,
+	.leave = csv_leave,
 };
 
 /*

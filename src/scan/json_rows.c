@@ -174,6 +174,12 @@ json_tell(EtlRows *rows)
 	EtlPartsTell(&((JsonFileRows *) rows)->parts);
 }
 
+static bool
+json_leave(EtlRows *rows)
+{
+	return EtlPartsLeave(&((JsonFileRows *) rows)->parts);
+}
+
 /* ----------------------------------------------------------------
  *	For people and for the planner
  * ---------------------------------------------------------------- */
@@ -252,6 +258,7 @@ const EtlScanKind EtlJsonKind = {
 	.redact = EtlJsonRedact,
 	.text = EtlJsonKeptText,
 	.tell = json_tell,
+	.leave = json_leave,
 };
 
 /*

@@ -322,6 +322,12 @@ lines_tell(EtlRows *rows)
 	EtlPartsTell(&((LinesRows *) rows)->parts);
 }
 
+static bool
+lines_leave(EtlRows *rows)
+{
+	return EtlPartsLeave(&((LinesRows *) rows)->parts);
+}
+
 /* ----------------------------------------------------------------
  *	Records
  * ---------------------------------------------------------------- */
@@ -656,7 +662,7 @@ PG_FUNCTION_INFO_V1(etl_fixed);
 	.advance = lines_advance, .fetch = lines_fetch, .rewind = lines_rewind, .where = lines_where, \
 	.explain = lines_explain, .estimate = lines_estimate, .watches = EtlStreamWatches,            \
 	.keep = lines_keep, .use = lines_use, .revive = lines_revive, .redact = lines_redact,         \
-	.tell = lines_tell
+	.tell = lines_tell, .leave = lines_leave
 
 const EtlScanKind EtlLinesKind = {
 	.function = "etl_lines",

@@ -3,13 +3,15 @@
  *		From part to part of a source, each from where an earlier run of a pipeline stopped.
  *
  *		open -> find the position -> decide -> go there, pass over, or begin at the start -> mark
- *			 -> record, record, ...  (mark when asked)  -> the end, or held back -> mark
+ *			 -> record, record, ...  (mark when asked)  -> the end, or held back, or left -> mark
  *
  * That each record is loaded exactly once rests on the marks being true: what is before a mark was handed out, and what
  * is behind it was not.  All of that is in this file, for every format; it knows neither files nor URLs (stream.h does)
  * and raises no error of its own.
  */
 #include "etl.h"
+
+#include <time.h>
 
 #include "scan/parts.h"
 #include "source/clock.h"
@@ -78,24 +80,73 @@ EtlPositionRead(const char *text, EtlPosition *position)
 }
 
 /* ----------------------------------------------------------------
+ *	Versions
+ * ---------------------------------------------------------------- */
+
+static void
+append_time(StringInfo text, int64 ns)
+{
+	time_t seconds = (time_t) (ns / 1000000000);
+	struct tm tm;
+	char buf[64];
+
+	if (gmtime_r(&seconds, &tm) == NULL ||
+		strftime(buf, sizeof(buf), "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		return;
+	appendStringInfo(text, "%s.%09d UTC", buf, (int) (ns % 1000000000));
+}
+
+/* A validator is whatever a server sends. */
+static void
+append_printable(StringInfo text, const char *s)
+{
+	for (; *s != '\0'; s++)
+		appendStringInfoChar(text, *s >= ' ' && *s <= '~' ? *s : '?');
+}
+
+char *
+EtlPartVersion(const EtlSourceState *state)
+{
+	StringInfoData text;
+
+	if (state->mtime == 0 && state->validator == NULL)
+		return NULL;
+	initStringInfo(&text);
+	if (state->mtime != 0)
+	{
+		appendStringInfo(&text, "%lld bytes, ", (long long) state->size);
+		append_time(&text, state->mtime);
+	}
+	if (state->validator != NULL)
+		append_printable(&text, state->validator);
+	return text.data;
+}
+
+/* ----------------------------------------------------------------
  *	Marking
  * ---------------------------------------------------------------- */
 
 static void
-mark_position(EtlParts *parts, const EtlPosition *position)
+mark_position(EtlParts *parts, const EtlPosition *position, EtlPartState state)
 {
+	EtlPartMark mark = {
+		.part = EtlStreamPart(parts->stream)->name,
+		.position = EtlPositionText(position),
+		.version = EtlPartVersion(&position->state),
+		.state = state,
+	};
+
 	parts->unmarked = false;
-	parts->resume->mark(parts->resume->arg, EtlStreamPart(parts->stream)->name,
-						EtlPositionText(position));
+	parts->resume->mark(parts->resume->arg, &mark);
 }
 
 /* Marks a place in the part in hand, with what tells this part from others. */
 static void
-mark(EtlParts *parts, const EtlRecordPlace *place, bool finished)
+mark(EtlParts *parts, const EtlRecordPlace *place, EtlPartState state)
 {
 	EtlPosition position = {
 		.place = *place,
-		.finished = finished,
+		.finished = state == ETL_PART_DONE,
 		.open = EtlReaderPlace(parts->stream->reader).open,
 		.plain = parts->stream->source->plain,
 		.mark = EtlStreamMark(parts->stream),
@@ -104,7 +155,7 @@ mark(EtlParts *parts, const EtlRecordPlace *place, bool finished)
 	EtlStreamState(parts->stream, place, &position.state);
 	if (parts->remote)
 		position.header = parts->header;
-	mark_position(parts, &position);
+	mark_position(parts, &position, state);
 }
 
 void
@@ -112,10 +163,56 @@ EtlPartsTell(EtlParts *parts)
 {
 	EtlRecordPlace place;
 
-	if (parts->stream->source == NULL)
+	if (!parts->placed)
 		return;
 	place = EtlReaderPlace(parts->stream->reader);
-	mark(parts, &place, false);
+	mark(parts, &place, ETL_PART_READING);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/*
+ * Marks the part in hand, none of whose records can be handed out: where an earlier run stopped stays, if what is before
+ * that is still the same.  One that could not be opened is not known.
+ */
+static void
+mark_unread(EtlParts *parts)
+{
+	EtlPartMark mark = {.part = EtlStreamPart(parts->stream)->name, .state = ETL_PART_SET_ASIDE};
+	EtlPosition start = {0};
+
+	if (EtlStreamIsOpen(parts->stream))
+	{
+		EtlStreamState(parts->stream, NULL, &start.state);
+		mark.version = EtlPartVersion(&start.state);
+		if (parts->plan == ETL_READ_ALL &&
+			!same_text(mark.version, EtlPartVersion(&parts->found.state)))
+			mark.position = EtlPositionText(&start);
+	}
+	parts->resume->mark(parts->resume->arg, &mark);
+}
+
+bool
+EtlPartsLeave(EtlParts *parts)
+{
+	EtlRecordPlace place;
+
+	if (!parts->in_hand)
+		return false;
+	if (parts->placed)
+	{
+		place = EtlReaderPlace(parts->stream->reader);
+		mark(parts, &place, ETL_PART_SET_ASIDE);
+	}
+	else
+		mark_unread(parts);
+	parts->stream->source = NULL;
+	parts->in_hand = parts->placed = false;
+	return true;
 }
 
 /* For how long the part in hand has to be still from now on, for its last record to count; <= 0: it does. */
@@ -254,29 +351,44 @@ go_on(EtlParts *parts, EtlSourcePlan plan)
 		return;
 	}
 	parts->end = EtlReaderPlace(parts->stream->reader);
-	mark_position(parts, &parts->found);
+	mark_position(parts, &parts->found, ETL_PART_READING);
+}
+
+/* Whether the part in hand is one that was set aside, and still what it was then. */
+static bool
+is_refused(const EtlParts *parts, const char *version)
+{
+	EtlSourceState state;
+
+	if (version == NULL)
+		return false;
+	EtlStreamState(parts->stream, NULL, &state);
+	return parts->plan == ETL_READ_NOTHING || same_text(EtlPartVersion(&state), version);
 }
 
 /* The next part is in hand: opens it and goes to where the last run stopped; false if there is nothing behind it. */
 static bool
 resume_part(EtlParts *parts, const EtlPart *part)
 {
+	const EtlResume *resume = parts->resume;
 	bool known = find_position(parts, part);
+	const char *refused = resume->refused != NULL ? resume->refused(resume->arg, part->name) : NULL;
 	EtlSourcePast past = past_of(parts);
-	EtlSourcePlan plan;
 
+	past.whole |= refused != NULL;
 	EtlStreamOpenPart(parts->stream, known ? &past : NULL, (int) parts->found.mark);
-	plan = decide(parts, past);
-	if (plan == ETL_READ_NOTHING)
+	parts->plan = decide(parts, past);
+	if (parts->plan == ETL_READ_NOTHING || is_refused(parts, refused))
 		return false;
-	parts->here = plan == ETL_READ_HERE;
+	parts->here = parts->plan == ETL_READ_HERE;
 	parts->growing = time_to_settle(parts) > 0;
 	if (!begin(parts))
 		return false;
-	if (plan == ETL_READ_ALL)
+	if (parts->plan == ETL_READ_ALL)
 		begin_at_start(parts);
 	else
-		go_on(parts, plan);
+		go_on(parts, parts->plan);
+	parts->placed = true;
 	return true;
 }
 
@@ -287,7 +399,8 @@ resume_part(EtlParts *parts, const EtlPart *part)
 static bool
 open_part(EtlParts *parts, const EtlPart *part)
 {
-	parts->growing = parts->held = parts->unmarked = parts->here = false;
+	parts->growing = parts->held = parts->unmarked = parts->here = parts->placed = false;
+	parts->plan = ETL_READ_ALL;
 	if (parts->resume != NULL)
 		return resume_part(parts, part);
 	EtlStreamOpenPart(parts->stream, NULL, 0);
@@ -299,15 +412,19 @@ EtlPartsOpenNext(EtlParts *parts)
 {
 	const EtlPart *part;
 
-	while ((part = EtlStreamNextPart(parts->stream)) != NULL)
+	for (;;)
 	{
+		parts->in_hand = false;
+		part = EtlStreamNextPart(parts->stream);
+		if (part == NULL)
+			return false;
+		parts->in_hand = true;
 		if (!open_part(parts, part))
 			continue;
 		if (parts->kind->ready != NULL)
 			parts->kind->ready(parts->arg);
 		return true;
 	}
-	return false;
 }
 
 /* The part in hand has no more records, or the last one is held back. */
@@ -319,10 +436,12 @@ finish(EtlParts *parts)
 	if (!parts->held && parts->kind->end != NULL)
 		parts->kind->end(parts->arg);
 	if (parts->resume != NULL)
-		mark(parts, parts->held ? &parts->end : &place, !parts->held);
+		mark(parts, parts->held ? &parts->end : &place,
+			 parts->held ? ETL_PART_READING : ETL_PART_DONE);
 	if (parts->held)
 		parts->resume->held(parts->resume->arg, time_to_settle(parts));
 	parts->stream->source = NULL;
+	parts->in_hand = parts->placed = false;
 }
 
 /* A record is about to be handed out: marks the start of the part if it is the first. */
@@ -330,7 +449,7 @@ static void
 look_after(EtlParts *parts)
 {
 	if (parts->unmarked)
-		mark(parts, &parts->end, false);
+		mark(parts, &parts->end, ETL_PART_READING);
 	parts->end = EtlReaderPlace(parts->stream->reader);
 }
 

@@ -14,6 +14,9 @@
  *
  * The last record of a file that somebody may still be writing is held back, unless its end is there.
  *
+ * A part that cannot be read, or not on, can be left: what was handed out of it stays marked, and a later run opens it
+ * only to see whether it has another version, or is told to try it again.
+ *
  * An ordinary scan (no EtlResume) only goes from part to part.
  */
 #ifndef ETL_PARTS_H
@@ -64,6 +67,9 @@ typedef struct EtlParts
 	bool remote;			 /* parts come over the network */
 
 	/* the part in hand */
+	bool in_hand;
+	bool placed; /* its next record is the one that is to be handed out next */
+	EtlSourcePlan plan;
 	EtlPosition found; /* where an earlier run stopped; zero: none has read it */
 	EtlRecordPlace
 		end;   /* behind the last record that was handed out; only kept while it is looked after: */
@@ -89,6 +95,15 @@ extern EtlPartsStep EtlPartsNext(EtlParts *parts);
 
 /* Marks how far the part in hand was handed out, if there is one. */
 extern void EtlPartsTell(EtlParts *parts);
+
+/*
+ * After an error: marks the part in hand as one that is set aside, and leaves it, so that Next goes on with the one behind
+ * it.  False: no part was in hand.
+ */
+extern bool EtlPartsLeave(EtlParts *parts);
+
+/* The version of a part, for people and to be compared (palloc'd); NULL: nothing is known that would tell it. */
+extern char *EtlPartVersion(const EtlSourceState *state);
 
 /* A position as text (palloc'd), and back; here for tests. */
 extern char *EtlPositionText(const EtlPosition *position);

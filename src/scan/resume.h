@@ -7,12 +7,30 @@
 
 #include "etl.h"
 
+/* What has become of a part of a source. */
+typedef enum EtlPartState
+{
+	ETL_PART_READING,  /* it is read to some record, and there may be more */
+	ETL_PART_DONE,	   /* it is read to its end */
+	ETL_PART_SET_ASIDE /* it cannot be read on */
+} EtlPartState;
+
+typedef struct EtlPartMark
+{
+	const char *part;
+	const char *position; /* the records before it are handed out; NULL: it is where it was */
+	const char *version;  /* tells this content of the part from others; NULL: nothing does */
+	EtlPartState state;
+} EtlPartMark;
+
 typedef struct EtlResume
 {
 	/* The position that was marked for a part; NULL: none was */
 	const char *(*find)(void *arg, const char *part);
+	/* The version of a part that was set aside, and is not read again while it has it; NULL: it is to be read */
+	const char *(*refused)(void *arg, const char *part);
 	/* Reading of a part starts at this position, or has come this far: the records before it are handed out. */
-	void (*mark)(void *arg, const char *part, const char *position);
+	void (*mark)(void *arg, const EtlPartMark *mark);
 	/* The last record of a part was held back: it counts after so many ms if nobody goes on writing. */
 	void (*held)(void *arg, int64 ms);
 	/* Reading of the part in hand begins anew: nothing behind a mark is done already. */

@@ -510,6 +510,12 @@ EtlRowsTell(EtlRows *rows)
 	rows->kind->tell(rows);
 }
 
+bool
+EtlRowsLeave(EtlRows *rows)
+{
+	return rows->kind->leave(rows);
+}
+
 const char *
 EtlRowsText(EtlRows *rows, const EtlKept *kept)
 {

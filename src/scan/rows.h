@@ -167,6 +167,8 @@ typedef struct EtlScanKind
 	char *(*text)(EtlRows *rows, const EtlKept *kept);
 	/* Marks how far the part in hand is handed out. */
 	void (*tell)(EtlRows *rows);
+	/* After an error: marks the part in hand as set aside, and leaves it; false: none was in hand. */
+	bool (*leave)(EtlRows *rows);
 } EtlScanKind;
 
 /*
@@ -238,6 +240,7 @@ extern bool EtlRowsNext(EtlRows *rows);
 extern void EtlRowsKeep(EtlRows *rows, EtlKept *kept);
 extern void EtlRowsRevive(EtlRows *rows, EtlKept *kept);
 extern void EtlRowsTell(EtlRows *rows);
+extern bool EtlRowsLeave(EtlRows *rows);
 /* The text of a kept record in the server's encoding; NULL if it cannot be that. */
 extern const char *EtlRowsText(EtlRows *rows, const EtlKept *kept);
 extern char *EtlRowsRedacted(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);

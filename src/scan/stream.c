@@ -122,6 +122,12 @@ EtlStreamPart(const EtlStream *stream)
 	return EtlSourceSetPart(stream->set);
 }
 
+bool
+EtlStreamIsOpen(const EtlStream *stream)
+{
+	return EtlSourceSetIsOpen(stream->set);
+}
+
 int
 EtlStreamMark(const EtlStream *stream)
 {

@@ -66,6 +66,8 @@ extern void EtlStreamRewind(EtlStream *stream);
 extern const EtlPart *EtlStreamNextPart(EtlStream *stream);
 extern void EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark);
 extern const EtlPart *EtlStreamPart(const EtlStream *stream);
+extern bool
+EtlStreamIsOpen(const EtlStream *stream); /* else nothing is known of the part in hand */
 extern void
 EtlStreamState(const EtlStream *stream, const EtlRecordPlace *place, EtlSourceState *state);
 extern EtlSourcePlan EtlStreamPlan(const EtlStream *stream, const EtlSourcePast *past);

@@ -135,6 +135,12 @@ EtlSourceSetOpenPart(EtlSourceSet *set, const EtlSourcePast *past)
 	return source;
 }
 
+bool
+EtlSourceSetIsOpen(const EtlSourceSet *set)
+{
+	return set->raw != NULL;
+}
+
 EtlSource *
 EtlSourceSetNext(EtlSourceSet *set)
 {

@@ -33,6 +33,9 @@ extern EtlSource *EtlSourceSetOpenPart(EtlSourceSet *set, const EtlSourcePast *p
 /* Both; NULL when there is no further part. */
 extern EtlSource *EtlSourceSetNext(EtlSourceSet *set);
 
+/* Whether the part in hand could be opened, as it is stored. */
+extern bool EtlSourceSetIsOpen(const EtlSourceSet *set);
+
 /* A memory context for what belongs to the part in hand; it is reset with the next. */
 extern MemoryContext EtlSourceSetContext(EtlSourceSet *set);
 

@@ -7,6 +7,8 @@
  */
 #include "etl.h"
 
+#include <setjmp.h>
+
 #include "format/csv.h"
 #include "format/json.h"
 #include "scan/parts.h"
@@ -34,6 +36,7 @@ static int nstored;
 
 /* What a pipeline would keep. */
 static char *kept[MAX_PARTS];
+static char *refused_versions[MAX_PARTS];
 static int nheld;
 
 /* What was handed out, of all runs. */
@@ -42,6 +45,18 @@ static int nhanded;
 
 static EtlSource in_hand;
 static int chunk = 1000; /* bytes that a feed gives at a time */
+
+static int nbroken;
+static jmp_buf raised;
+static bool raises; /* what is broken is an error */
+
+static void
+broken(void *arg, int step)
+{
+	nbroken++;
+	if (raises)
+		longjmp(raised, 1);
+}
 
 /* ----------------------------------------------------------------
  *	The stream
@@ -80,6 +95,8 @@ EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark)
 {
 	const Stored *part = stored_of(stream);
 
+	if (raises && part->len == 0)
+		broken(NULL, ETL_FORMAT_BROKEN);
 	in_hand = (EtlSource){.name = part->part.name, .plain = part->plain, .size = part->len};
 	if (is_rest(part, past))
 		in_hand.bytes_read = past->begin;
@@ -121,6 +138,13 @@ int64
 EtlStreamStill(const EtlStream *stream)
 {
 	return stored_of(stream)->remote ? -1 : 10;
+}
+
+/* One with nothing in it cannot be opened. */
+bool
+EtlStreamIsOpen(const EtlStream *stream)
+{
+	return stored_of(stream)->len > 0;
 }
 
 int
@@ -172,10 +196,22 @@ find(void *arg, const char *part)
 	return kept[number_of(part)];
 }
 
-static void
-mark(void *arg, const char *part, const char *position)
+static const char *
+refused(void *arg, const char *part)
 {
-	kept[number_of(part)] = pstrdup(position);
+	return refused_versions[number_of(part)];
+}
+
+static void
+mark(void *arg, const EtlPartMark *mark)
+{
+	int i = number_of(mark->part);
+
+	if (mark->position != NULL)
+		kept[i] = pstrdup(mark->position);
+	refused_versions[i] = NULL;
+	if (mark->state == ETL_PART_SET_ASIDE && mark->version != NULL)
+		refused_versions[i] = pstrdup(mark->version);
 }
 
 static void
@@ -210,19 +246,12 @@ static EtlJsonOptions json_options = {.max_depth = 10, .max_item_size = 1000};
 static EtlCsvRecord csv_record;
 static EtlJsonItem json_item;
 static EtlParts *walking;
-static int nbroken;
 
 /* A header, which the rest of a part does not have. */
 static int
 begin_csv(void *arg)
 {
 	return walking->here ? ETL_FORMAT_RECORD : EtlStreamNext(walking->stream, walking->record);
-}
-
-static void
-broken(void *arg, int step)
-{
-	nbroken++;
 }
 
 static const EtlPartKind csv_parts = {.begin = begin_csv, .broken = broken};
@@ -232,9 +261,10 @@ static const Kind json = {&EtlJsonFormat, &json_options, &json_parts, &json_item
 
 /* A run that ends after so many records, as a crash would: what it was told last is all that is kept. */
 static void
-run(const Kind *kind, int settle_ms, int n)
+run(const Kind *kind, int settle_ms, volatile int n)
 {
-	EtlResume resume = {.find = find, .mark = mark, .held = held, .settle_ms = settle_ms};
+	EtlResume resume = {
+		.find = find, .refused = refused, .mark = mark, .held = held, .settle_ms = settle_ms};
 	EtlStream stream = {.reader = kind->format->create(kind->options)};
 	EtlParts parts = {
 		.stream = &stream,
@@ -246,6 +276,8 @@ run(const Kind *kind, int settle_ms, int n)
 	};
 
 	walking = &parts;
+	if (setjmp(raised) != 0)
+		CHECK(EtlPartsLeave(&parts) && !EtlPartsLeave(&parts), "a part is left once");
 	while (n-- > 0 && EtlPartsNext(&parts) == ETL_PARTS_RECORD)
 	{
 		if (nhanded == MAX_RECORDS)
@@ -276,6 +308,7 @@ forget(void)
 {
 	nstored = nhanded = nheld = nbroken = 0;
 	memset(kept, 0, sizeof(kept));
+	memset(refused_versions, 0, sizeof(refused_versions));
 }
 
 /* What was handed out, records separated by |. */
@@ -391,6 +424,72 @@ test_others(void)
 }
 
 static void
+store_three(const char *middle, int64 mtime)
+{
+	store(0, "1 2", 3, 1);
+	store(1, middle, strlen(middle), mtime);
+	store(2, "3", 1, 1);
+}
+
+/* A part that is broken is left, and the ones behind it are read; it is read on when it has changed. */
+static void
+test_left(void)
+{
+	raises = true;
+	forget();
+	store_three("{\"a\": 1} 5 } 6", 1);
+	run(&json, 0, MAX_RECORDS);
+	CHECK_STR(all_handed(), "1|2|{\"a\": 1}|5|3");
+	run(&json, 0, MAX_RECORDS);
+	CHECK(nbroken == 1, "what has not changed is read again");
+	memset(refused_versions, 0, sizeof(refused_versions));
+	run(&json, 0, MAX_RECORDS);
+	CHECK(nbroken == 2 && nhanded == 5, "on request it is read on: broken %d, %d", nbroken,
+		  nhanded);
+	store_three("{\"a\": 1} 5 7 6 }", 2);
+	run(&json, 0, MAX_RECORDS);
+	CHECK_STR(all_handed(), "1|2|{\"a\": 1}|5|3|7|6");
+	CHECK(refused_versions[1] != NULL, "it is still broken");
+	store_three("{\"a\": 1} 5 7 6 8", 3);
+	run(&json, 0, MAX_RECORDS);
+	CHECK_STR(all_handed(), "1|2|{\"a\": 1}|5|3|7|6|8");
+	CHECK(refused_versions[1] == NULL, "it is whole");
+
+	/* before its first record; then it is another */
+	forget();
+	store_three("}", 1);
+	run(&json, 0, MAX_RECORDS);
+	run(&json, 0, MAX_RECORDS);
+	CHECK_STR(all_handed(), "1|2|3");
+	CHECK(nbroken == 1, "what has not changed is read again");
+	store_three("4", 2);
+	run(&json, 0, MAX_RECORDS);
+	CHECK_STR(all_handed(), "1|2|3|4");
+
+	/* It cannot be opened: each run tries, and what was read of it before stays so. */
+	forget();
+	store_three("4 5", 1);
+	run(&json, 0, 3);
+	stored[1].len = 0;
+	run(&json, 0, MAX_RECORDS);
+	run(&json, 0, MAX_RECORDS);
+	CHECK(nbroken == 2 && refused_versions[1] == NULL, "broken %d", nbroken);
+	stored[1].len = 3;
+	run(&json, 0, MAX_RECORDS);
+	CHECK_STR(all_handed(), "1|2|4|3|5");
+	raises = false;
+}
+
+static void
+test_versions(void)
+{
+	CHECK(EtlPartVersion(&(EtlSourceState){0}) == NULL, "nothing is known");
+	CHECK_STR(EtlPartVersion(&(EtlSourceState){.size = 7, .mtime = 1767225600000000012}),
+			  "7 bytes, 2026-01-01 00:00:00.000000012 UTC");
+	CHECK_STR(EtlPartVersion(&(EtlSourceState){.validator = "W/\"a\xe9\""}), "W/\"a?\"");
+}
+
+static void
 test_text(void)
 {
 	EtlPosition position = {
@@ -422,6 +521,8 @@ main(void)
 		test_growing();
 	}
 	test_others();
+	test_left();
+	test_versions();
 	test_text();
 	return check_report("parts");
 }

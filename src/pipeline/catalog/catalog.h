@@ -9,6 +9,7 @@
 
 #include "pipeline/catalog/sql.h"
 #include "pipeline/pipeline.h"
+#include "scan/resume.h"
 
 /* definitions; the options are what users set: arguments and columns of the same names */
 extern const EtlSqlColumn EtlPipelineOptions[];
@@ -57,6 +58,11 @@ typedef struct EtlCheckpoint
 	char *part;
 	char *position;
 	int64 skipped;
+	int64 rows; /* records that are done */
+	EtlPartState state;
+	char *version;	/* NULL: nothing tells it */
+	char *sqlstate; /* why it is set aside; written only */
+	char *message;
 	TimestampTz missing_since; /* 0: it was there when it was last looked for */
 	bool asked_for;			   /* by this run; not stored */
 } EtlCheckpoint;
@@ -66,6 +72,8 @@ EtlCatalogCheckpoints(int64 pipeline); /* of EtlCheckpoint *, by part in the ord
 extern void EtlCatalogSetCheckpoint(int64 pipeline, const EtlCheckpoint *checkpoint);
 /* Parts that are not there any more, or are there again. */
 extern void EtlCatalogSetMissing(int64 pipeline, List *parts, bool missing);
+/* Has the next run try parts that were set aside, or one; returns how many those are. */
+extern int64 EtlCatalogRetryParts(int64 pipeline, const char *part);
 /* Removes the checkpoints of those that have been missing for so many minutes. */
 extern void EtlCatalogForgetMissing(int64 pipeline, int minutes);
 

@@ -28,6 +28,7 @@
 		MEMBER(flush_interval, ETL_SQL_INTERVAL),                                                \
 		MEMBER(on_error, ETL_SQL_WORD, &EtlOnFaultWords),                                        \
 		MEMBER(reject_limit, ETL_SQL_BIGINT, .nullable = true, .null = -1),                      \
+		MEMBER(on_bad_part, ETL_SQL_WORD, &EtlOnBadPartWords),                                   \
 		MEMBER(on_shutdown, ETL_SQL_WORD, &EtlOnShutdownWords),                                  \
 		MEMBER(max_runtime, ETL_SQL_INTERVAL), MEMBER(enabled, ETL_SQL_BOOLEAN)
 

@@ -169,14 +169,22 @@ static const EtlSqlColumn checkpoint_columns[] = {
 	{"part", ETL_SQL_TEXT, offsetof(EtlCheckpoint, part)},
 	{"position", ETL_SQL_TEXT, offsetof(EtlCheckpoint, position)},
 	{"skipped", ETL_SQL_BIGINT, offsetof(EtlCheckpoint, skipped)},
+	{"rows", ETL_SQL_BIGINT, offsetof(EtlCheckpoint, rows)},
+	{"state", ETL_SQL_WORD, offsetof(EtlCheckpoint, state), &EtlPartStateWords},
+	{"version", ETL_SQL_TEXT, offsetof(EtlCheckpoint, version)},
+	{"sqlstate", ETL_SQL_TEXT, offsetof(EtlCheckpoint, sqlstate)},
+	{"message", ETL_SQL_TEXT, offsetof(EtlCheckpoint, message)},
 	{"missing_since", ETL_SQL_TIME, offsetof(EtlCheckpoint, missing_since), .nullable = true},
 };
 
 List *
 EtlCatalogCheckpoints(int64 pipeline)
 {
-	static EtlSql statement = {"SELECT * FROM etl_catalog.checkpoints "
-							   "WHERE pipeline = $1 ORDER BY part COLLATE \"C\""};
+	static EtlSql statement = {
+		"SELECT part, position, skipped, rows, state, "
+		"CASE WHEN state = 'set_aside' THEN version END AS version, "
+		"NULL::text AS sqlstate, NULL::text AS message, missing_since "
+		"FROM etl_catalog.checkpoints WHERE pipeline = $1 ORDER BY part COLLATE \"C\""};
 
 	return EtlSqlSelect(&statement, ETL_VALUES(EtlValueBigint(pipeline)), checkpoint_columns,
 						lengthof(checkpoint_columns), sizeof(EtlCheckpoint));
@@ -185,12 +193,20 @@ EtlCatalogCheckpoints(int64 pipeline)
 void
 EtlCatalogSetCheckpoint(int64 pipeline, const EtlCheckpoint *checkpoint)
 {
-	static EtlSql statement = {
-		"INSERT INTO etl_catalog.checkpoints (pipeline, part, position, skipped, missing_since) "
-		"VALUES ($1, $2, $3, $4, $5) ON CONFLICT (pipeline, part) "
-		"DO UPDATE SET (position, skipped, missing_since) "
-		"= (excluded.position, excluded.skipped, excluded.missing_since)"};
+	static EtlSql statement;
 
+	if (statement.text == NULL)
+		statement.text = EtlSqlKeep(psprintf(
+			"INSERT INTO etl_catalog.checkpoints AS c (pipeline, attempts, %s) "
+			"VALUES ($1, ($6 = 'set_aside')::int, %s) ON CONFLICT (pipeline, part) DO UPDATE SET "
+			"(position, skipped, rows, state, version, missing_since, last_at) = (excluded.position, "
+			"excluded.skipped, excluded.rows, excluded.state, excluded.version, excluded.missing_since, "
+			"now()), (attempts, sqlstate, message) = (SELECT CASE excluded.state WHEN 'reading' "
+			"THEN c.attempts WHEN 'set_aside' THEN c.attempts + 1 ELSE 0 END, "
+			"CASE excluded.state WHEN 'reading' THEN c.sqlstate ELSE excluded.sqlstate END, "
+			"CASE excluded.state WHEN 'reading' THEN c.message ELSE excluded.message END)",
+			EtlSqlNames(checkpoint_columns, lengthof(checkpoint_columns)),
+			EtlSqlParameters(checkpoint_columns, lengthof(checkpoint_columns), 2)));
 	(void) EtlSqlRun(
 		&statement,
 		ETL_VALUES(EtlValueBigint(pipeline),
@@ -206,6 +222,17 @@ EtlCatalogSetMissing(int64 pipeline, List *parts, bool missing)
 
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueTexts(parts),
 											EtlValueBoolean(missing)));
+}
+
+/* What has no version is never the same. */
+int64
+EtlCatalogRetryParts(int64 pipeline, const char *part)
+{
+	static EtlSql statement = {
+		"UPDATE etl_catalog.checkpoints SET version = NULL "
+		"WHERE pipeline = $1 AND state = 'set_aside' AND ($2 IS NULL OR part = $2)"};
+
+	return (int64) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(part)));
 }
 
 void

@@ -40,6 +40,7 @@ PG_FUNCTION_INFO_V1(etl_resume);
 PG_FUNCTION_INFO_V1(etl_reset);
 PG_FUNCTION_INFO_V1(etl_adopt);
 PG_FUNCTION_INFO_V1(etl_purge);
+PG_FUNCTION_INFO_V1(etl_retry_parts);
 
 #define MAX_BATCH_SIZE 1000000
 #define MAX_INTERVAL_MS (INT64CONST(10) * 366 * 24 * 3600 * 1000)
@@ -161,6 +162,11 @@ check_options(const EtlPipeline *p)
 				 errdetail("Each run reads all of the source, so it would append all of the "
 						   "rows once more."),
 				 errhint("Give the key of the rows that the query gives.")));
+	if (p->whole && p->on_bad_part == ETL_BAD_PART_SET_ASIDE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a pipeline with whole => true cannot have on_bad_part => 'set_aside'"),
+				 errdetail("Its query is to see all of the source.")));
 	if (p->watermark == NULL && (p->watermark_as != ETL_WATERMARK_VALUE ||
 								 p->watermark_lag != NULL || p->watermark_max != NULL))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -422,6 +428,8 @@ store(EtlPipeline *pipeline, const EtlArgs *args, bool redefined)
 	if (pipeline->accepted && redefined)
 		check_as_owner(pipeline);
 	EtlCatalogUpdate(pipeline);
+	if (EtlArgFind(args, "source") != NULL)
+		(void) EtlCatalogRetryParts(pipeline->id, NULL);
 	EtlTakeSchedule(args, pipeline, redefined);
 }
 
@@ -581,4 +589,18 @@ etl_purge(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 						errmsg("older_than must be at most 1000 years")));
 	PG_RETURN_INT64(EtlCatalogPurge(pipeline->id, age, PG_GETARG_BOOL(2), 0));
+}
+
+/* etl_retry_parts(name text, part text) returns bigint */
+Datum
+etl_retry_parts(PG_FUNCTION_ARGS)
+{
+	EtlPipeline *pipeline;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("the name of a pipeline must not be null or empty")));
+	pipeline = EtlFindOwnPipeline(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	PG_RETURN_INT64(EtlCatalogRetryParts(
+		pipeline->id, PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1))));
 }

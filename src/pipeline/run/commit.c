@@ -66,14 +66,21 @@ count_batch(EtlRunCounters *c, const EtlLoadOutcome *o)
 	count_target(c, o);
 }
 
-/* Writes how far the source is done when the records before "to" are. */
-static void
+/* Writes how far the source is done when the records before "to" are; returns how many parts that sets aside. */
+static int
 save_checkpoints(const EtlBatchLoad *load, int to)
 {
+	int set_aside = 0;
 	ListCell *lc;
 
 	foreach (lc, EtlReadingCheckpoints(load->reading, to))
-		EtlCatalogSetCheckpoint(load->run->pipeline->id, lfirst(lc));
+	{
+		const EtlCheckpoint *checkpoint = lfirst(lc);
+
+		EtlCatalogSetCheckpoint(load->run->pipeline->id, checkpoint);
+		set_aside += checkpoint->state == ETL_PART_SET_ASIDE ? 1 : 0;
+	}
+	return set_aside;
 }
 
 /* Writes and counts what has become of the records between two numbers, or of a whole source. */
@@ -106,7 +113,7 @@ settle_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	counters->convert_failed += faults.convert_failed;
 	counters->converted += to - from - faults.malformed - faults.convert_failed;
 	count_batch(counters, outcome);
-	save_checkpoints(load, to);
+	counters->parts_set_aside += save_checkpoints(load, to);
 }
 
 /* Ends the transaction under way, which has taken the records between two numbers to the target. */
@@ -121,7 +128,7 @@ commit_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	settle_batch(load, from, to, outcome, &counters);
 	EtlWatermarkSave(watermark, &outcome->watermark);
 	/* A scan that is complete must not be begun again with the watermark of the one before. */
-	if (batch_of(load)->of == ETL_OF_SOURCE && batch_of(load)->reached_end &&
+	if (batch_of(load)->of == ETL_OF_SOURCE && EtlReadingIsComplete(load->reading) &&
 		to == batch_of(load)->n)
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &counters);

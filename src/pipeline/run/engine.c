@@ -20,6 +20,7 @@
 #include "pipeline/define/session.h"
 #include "pipeline/run/again.h"
 #include "pipeline/run/alert.h"
+#include "pipeline/run/aside.h"
 #include "pipeline/run/commit.h"
 #include "pipeline/run/ending.h"
 #include "pipeline/run/engine.h"
@@ -142,6 +143,34 @@ finish_without_file(const EtlReading *reading)
  *	Batches
  * ---------------------------------------------------------------- */
 
+/*
+ * What is reported of the error that ended a run.  If values are to be kept secret, there is no detail, and nothing of what
+ * the owner's code says but the form of its message.  The place in the source is no value.
+ */
+static char *
+reason_of(const EtlRun *run, const ErrorData *error)
+{
+	bool redact = run->pipeline->redact != NIL;
+	bool cancelled = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+	const char *to_end = EtlReasonToEnd();
+	StringInfoData reason;
+
+	initStringInfo(&reason);
+	if (to_end != NULL && (EtlRuntimeExceeded() || cancelled))
+		appendStringInfoString(&reason, to_end);
+	else if (redact && run->in_rows && !run->fatal)
+		appendStringInfoString(&reason, EtlSafeMessage(error));
+	else
+		appendStringInfoString(&reason, error->message);
+	if (error->detail != NULL && (!redact || run->fatal))
+		appendStringInfo(&reason, "\n%s", error->detail);
+	if (error->hint != NULL && !(redact && run->in_rows))
+		appendStringInfo(&reason, "\n%s", error->hint);
+	if ((run->fatal || (run->in_source && !cancelled)) && error->context != NULL)
+		appendStringInfo(&reason, "\n%s", error->context);
+	return reason.data;
+}
+
 /* Marks how far the source was read, if it can still say that. */
 static void
 mark_position(EtlReading *reading)
@@ -165,6 +194,18 @@ fail_in_source(EtlRun *run, ErrorData *error)
 	ReThrowError(error);
 }
 
+static bool
+set_part_aside(EtlReading *reading, const ErrorData *error)
+{
+	EtlRun *run = reading->run;
+	bool done;
+
+	run->in_source = true; /* which place is meant belongs to the reason */
+	done = EtlSetPartAside(reading, error, reason_of(run, error));
+	run->in_source = false;
+	return done;
+}
+
 /*
  * Fills a batch.  If the source fails, that is the result: what it gave before is loaded first, so that the next run goes
  * on there.
@@ -183,6 +224,8 @@ try_fill(EtlReading *reading)
 		error = EtlAbort(reading->run, reading->batch.loading);
 	}
 	PG_END_TRY();
+	if (error != NULL && set_part_aside(reading, error))
+		return NULL;
 	if (error != NULL && (reading->batch.n == 0 ||
 						  ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION))
 		fail_in_source(reading->run, error);
@@ -284,7 +327,7 @@ finish_run(const EtlReading *reading)
 	const EtlRun *run = reading->run;
 
 	EtlBegin();
-	if (run->kind == ETL_RUN_LOAD)
+	if (run->kind == ETL_RUN_LOAD && EtlReadingIsComplete(reading))
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &run->counters);
 	EtlCatalogEndRun(run->id, ETL_RUN_SUCCEEDED, NULL, NULL);
@@ -301,34 +344,6 @@ state_after(const ErrorData *error)
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && !EtlRuntimeExceeded())
 		return ETL_RUN_CANCELLED;
 	return ETL_RUN_FAILED;
-}
-
-/*
- * What is reported of the error that ended a run.  If values are to be kept secret, there is no detail, and nothing of what
- * the owner's code says but the form of its message.  The place in the source is no value.
- */
-static char *
-reason_of(const EtlRun *run, const ErrorData *error)
-{
-	bool redact = run->pipeline->redact != NIL;
-	bool cancelled = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
-	const char *to_end = EtlReasonToEnd();
-	StringInfoData reason;
-
-	initStringInfo(&reason);
-	if (to_end != NULL && (EtlRuntimeExceeded() || cancelled))
-		appendStringInfoString(&reason, to_end);
-	else if (redact && run->in_rows && !run->fatal)
-		appendStringInfoString(&reason, EtlSafeMessage(error));
-	else
-		appendStringInfoString(&reason, error->message);
-	if (error->detail != NULL && (!redact || run->fatal))
-		appendStringInfo(&reason, "\n%s", error->detail);
-	if (error->hint != NULL && !(redact && run->in_rows))
-		appendStringInfo(&reason, "\n%s", error->hint);
-	if ((run->fatal || (run->in_source && !cancelled)) && error->context != NULL)
-		appendStringInfo(&reason, "\n%s", error->context);
-	return reason.data;
 }
 
 /* Writes how the run ended; the server's log gets no message, which could show a record. */
@@ -403,5 +418,7 @@ EtlRunPipeline(int64 pipeline, EtlRunKind kind, void (*started)(int64 run_id))
 		finish_without_file(reading);
 	else if (error != NULL)
 		write_failure(run, error);
+	else if (run->counters.parts_set_aside > 0)
+		EtlAlert("set_aside", run->pipeline->id, run->id);
 	EtlBatchSlice = EtlEmittedSlice = NULL;
 }

@@ -33,6 +33,11 @@ typedef struct Mark
 	char *part;
 	char *position;
 	int64 skipped; /* records behind the position that are done, too */
+	int64 rows;	   /* of the part, before that record */
+	char *version;
+	EtlPartState state;
+	char *sqlstate; /* why it is set aside */
+	char *message;
 } Mark;
 
 int64 EtlSettlesIn = 0;
@@ -74,30 +79,63 @@ find_position(void *arg, const char *part)
 	return checkpoint != NULL ? checkpoint->position : NULL;
 }
 
-/* A part is begun, or was read this far. */
+/* That counts only while parts may be set aside: else what is wrong with them is to be an error. */
+static const char *
+refused_version(void *arg, const char *part)
+{
+	const EtlReading *reading = arg;
+	const EtlCheckpoint *checkpoint = find_checkpoint(reading, part);
+
+	if (checkpoint == NULL || checkpoint->state != ETL_PART_SET_ASIDE ||
+		reading->run->pipeline->on_bad_part != ETL_BAD_PART_SET_ASIDE)
+		return NULL;
+	return checkpoint->version;
+}
+
+/*
+ * Another part is in hand.  Records behind a position are only known to be done if reading starts at that position (NULL: it
+ * does).
+ */
 static void
-take_mark(void *arg, const char *part, const char *position)
+change_part(EtlReading *reading, const char *part, const char *position)
+{
+	EtlCheckpoint *checkpoint = find_checkpoint(reading, part);
+	bool goes_on =
+		checkpoint != NULL && (position == NULL || strcmp(checkpoint->position, position) == 0);
+
+	reading->part = MemoryContextStrdup(reading->run->context, part);
+	reading->to_skip = goes_on ? checkpoint->skipped : 0;
+	reading->part_rows = goes_on ? checkpoint->rows : 0;
+	if (checkpoint != NULL)
+		checkpoint->state = ETL_PART_READING;
+}
+
+/* A part is begun, or was read this far, or is set aside. */
+static void
+take_mark(void *arg, const EtlPartMark *from)
 {
 	EtlReading *reading = arg;
-	MemoryContext old = MemoryContextSwitchTo(reading->run->context);
+	const EtlCheckpoint *checkpoint;
+	const char *position = from->position;
+	MemoryContext old;
 	Mark *mark;
 
-	if (reading->part == NULL || strcmp(reading->part, part) != 0)
+	if (reading->part == NULL || strcmp(reading->part, from->part) != 0)
+		change_part(reading, from->part, position);
+	if (position == NULL)
 	{
-		const EtlCheckpoint *checkpoint = find_checkpoint(reading, part);
-
-		reading->part = pstrdup(part);
-		/* records behind a position are only known to be done if reading starts at that position */
-		reading->to_skip = checkpoint != NULL && strcmp(checkpoint->position, position) == 0
-							   ? checkpoint->skipped
-							   : 0;
+		checkpoint = find_checkpoint(reading, from->part);
+		position = checkpoint != NULL ? checkpoint->position : "";
 	}
-	MemoryContextSwitchTo(reading->batch.context);
-	mark = palloc(sizeof(Mark));
+	old = MemoryContextSwitchTo(reading->batch.context);
+	mark = palloc0(sizeof(Mark));
 	mark->record = reading->batch.n;
-	mark->part = pstrdup(part);
+	mark->part = pstrdup(from->part);
 	mark->position = pstrdup(position);
 	mark->skipped = reading->to_skip;
+	mark->rows = reading->part_rows;
+	mark->version = from->version != NULL ? pstrdup(from->version) : NULL;
+	mark->state = from->state;
 	reading->marks = lappend(reading->marks, mark);
 	MemoryContextSwitchTo(old);
 }
@@ -121,10 +159,19 @@ EtlReadingCheckpoints(const EtlReading *reading, int to)
 		if (next != NULL && next->record <= to && strcmp(next->part, mark->part) == 0)
 			continue;
 		checkpoint = palloc(sizeof(EtlCheckpoint));
-		*checkpoint = (EtlCheckpoint){
-			.part = mark->part, .position = mark->position, .skipped = mark->skipped};
+		*checkpoint = (EtlCheckpoint){.part = mark->part,
+									  .position = mark->position,
+									  .skipped = mark->skipped,
+									  .rows = mark->rows,
+									  .version = mark->version,
+									  .state = mark->state,
+									  .sqlstate = mark->sqlstate,
+									  .message = mark->message};
 		if (next == NULL || next->record > to)
+		{
 			checkpoint->skipped += to - mark->record;
+			checkpoint->rows += to - mark->record;
+		}
 		checkpoints = lappend(checkpoints, checkpoint);
 	}
 	return checkpoints;
@@ -173,6 +220,7 @@ EtlReadingOpen(EtlReading *reading)
 
 	EtlEvaluateSource(run->statements->open, run->context, &kind, &args, &desc);
 	reading->resume = (EtlResume){.find = find_position,
+								  .refused = refused_version,
 								  .mark = take_mark,
 								  .held = take_held,
 								  .forget = forget_skipped,
@@ -200,13 +248,15 @@ void
 EtlReadingStartBatch(EtlReading *reading)
 {
 	EtlBatch *batch = &reading->batch;
-	Mark last = {0};
+	const Mark *mark = reading->marks != NIL ? llast(reading->marks) : NULL;
+	EtlPartMark last = {0};
 
-	if (reading->marks != NIL)
+	if (mark != NULL && mark->state == ETL_PART_READING)
 	{
-		last = *(Mark *) llast(reading->marks);
-		last.part = MemoryContextStrdup(reading->run->context, last.part);
-		last.position = MemoryContextStrdup(reading->run->context, last.position);
+		last.part = MemoryContextStrdup(reading->run->context, mark->part);
+		last.position = MemoryContextStrdup(reading->run->context, mark->position);
+		if (mark->version != NULL)
+			last.version = MemoryContextStrdup(reading->run->context, mark->version);
 	}
 	MemoryContextReset(batch->context);
 	MemoryContextReset(batch->loading);
@@ -220,9 +270,11 @@ EtlReadingStartBatch(EtlReading *reading)
 	if (last.part != NULL)
 	{
 		reading->to_skip = 0;
-		take_mark(reading, last.part, last.position);
-		pfree(last.part);
-		pfree(last.position);
+		take_mark(reading, &last);
+		pfree((char *) last.part);
+		pfree((char *) last.position);
+		if (last.version != NULL)
+			pfree((char *) last.version);
 	}
 }
 
@@ -266,6 +318,7 @@ keep_record(EtlReading *reading, EtlAdvance advance)
 		kept->fault.detail = kept->fault.detail != NULL ? pstrdup(kept->fault.detail) : NULL;
 	}
 	batch->nbytes += kept->len + kept->extra;
+	reading->part_rows++;
 	MemoryContextSwitchTo(old);
 }
 
@@ -309,4 +362,40 @@ EtlReadingFill(EtlReading *reading)
 		EtlEnterBatch(drain);
 	}
 	EtlRowsTell(reading->rows);
+}
+
+/* ----------------------------------------------------------------
+ *	Parts that cannot be read
+ * ---------------------------------------------------------------- */
+
+bool
+EtlReadingLeave(EtlReading *reading, const char *sqlstate, const char *message)
+{
+	Mark *mark;
+
+	if (!EtlRowsLeave(reading->rows))
+		return false;
+	mark = llast(reading->marks);
+	mark->sqlstate = MemoryContextStrdup(reading->batch.context, sqlstate);
+	mark->message = MemoryContextStrdup(reading->batch.context, message);
+	reading->to_skip = 0;
+	reading->set_aside++;
+	return true;
+}
+
+bool
+EtlReadingIsComplete(const EtlReading *reading)
+{
+	ListCell *lc;
+
+	if (!reading->batch.reached_end || reading->set_aside > 0)
+		return false;
+	foreach (lc, reading->checkpoints)
+	{
+		const EtlCheckpoint *checkpoint = lfirst(lc);
+
+		if (checkpoint->asked_for && checkpoint->state == ETL_PART_SET_ASIDE)
+			return false;
+	}
+	return true;
 }

@@ -41,6 +41,8 @@ typedef struct EtlReading
 	List *checkpoints; /* of EtlCheckpoint *: where earlier runs stopped */
 	char *part;		   /* the current one */
 	int64 to_skip;	   /* records of it that are done already */
+	int64 part_rows;   /* of it so far, in the batch in hand and before */
+	int64 set_aside;   /* parts, by this run */
 	EtlBatch batch;
 	List *marks; /* of the batch: how far a part had been read when a record was its next one */
 } EtlReading;
@@ -51,6 +53,10 @@ extern void EtlReadingOpen(EtlReading *reading);
 /* Empties the batch.  Its last mark is where the next one begins. */
 extern void EtlReadingStartBatch(EtlReading *reading);
 extern void EtlReadingFill(EtlReading *reading);
+/* After an error: leaves the part in hand, for a reason that is kept with it; false: there is none. */
+extern bool EtlReadingLeave(EtlReading *reading, const char *sqlstate, const char *message);
+/* Whether all parts that there are have been read to their ends. */
+extern bool EtlReadingIsComplete(const EtlReading *reading);
 /* How far the source is done when the records before "to" are: a list of EtlCheckpoint *. */
 extern List *EtlReadingCheckpoints(const EtlReading *reading, int to);
 

@@ -7,6 +7,7 @@
  *		slice		rows in memory as what statements read
  *		watermark	how far the data goes
  *		read		the source -> records of a batch				outside transactions
+ *		aside		parts of it that cannot be read
  *		chunk		rows that the query gave, in the order of their keys
  *		deferred	rows that failed their foreign key, and what comes to their keys meanwhile
  *		rejects		records that cannot be loaded -> dead letters

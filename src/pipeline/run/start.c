@@ -323,13 +323,13 @@ raise_failed(const EtlRunResult *result, const EtlPipeline *pipeline)
 			 errdetail_log("The view etl_runs has the reason.")));
 }
 
-/* The OUT parameters of the procedures: run, state, and all counters but the first. */
+/* The OUT parameters of the procedures: run, state, and all counters of rows but the first. */
 static HeapTuple
 form_result(TupleDesc desc, const EtlRunResult *result)
 {
 	const int64 counters[] = {
 #define COUNTER(name, text) result->counters.name,
-		ETL_RUN_COUNTERS(COUNTER)
+		ETL_ROW_COUNTERS(COUNTER)
 #undef COUNTER
 	};
 	Datum values[lengthof(counters) + 1];
@@ -345,6 +345,25 @@ form_result(TupleDesc desc, const EtlRunResult *result)
 		isnull[i + 1] = counters[i] < 0;
 	}
 	return heap_form_tuple(desc, values, isnull);
+}
+
+static void
+report_parts(const EtlRunResult *result, const EtlPipeline *pipeline)
+{
+	unsigned long n = (unsigned long) result->counters.parts_set_aside;
+
+	if (n == 0)
+		return;
+	ereport(
+		NOTICE,
+		(errmsg_plural(
+			 "%lu part of the source of pipeline \"%s\" cannot be read and is set aside",
+			 "%lu parts of the source of pipeline \"%s\" cannot be read and are set aside", n, n,
+			 pipeline->name),
+		 errhint(
+			 "The view etl_parts says why.  A part is tried again when it has changed, or after "
+			 "etl_retry_parts(%s).",
+			 quote_literal_cstr(pipeline->name))));
 }
 
 /* The common part of the procedures: commits, runs, waits, and gives what the run counted. */
@@ -390,6 +409,7 @@ run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind)
 	result = EtlCatalogRunResult(run);
 	if (result->state != ETL_RUN_SUCCEEDED)
 		raise_failed(result, pipeline);
+	report_parts(result, pipeline);
 	tuple = form_result(desc, result);
 	PopActiveSnapshot();
 	SPI_finish();

@@ -131,6 +131,15 @@ add_rejects(EtlWhole *whole)
 	}
 }
 
+static void
+free_checkpoint(EtlCheckpoint *checkpoint)
+{
+	pfree(checkpoint->part);
+	pfree(checkpoint->position);
+	if (checkpoint->version != NULL)
+		pfree(checkpoint->version);
+}
+
 /* Keeps the last checkpoint of each part; what a part goes on from is the last one of the batch before. */
 static void
 keep_checkpoints(EtlWhole *whole)
@@ -146,15 +155,13 @@ keep_checkpoints(EtlWhole *whole)
 		EtlCheckpoint *to = whole->checkpoints != NIL ? llast(whole->checkpoints) : NULL;
 
 		if (to == NULL || strcmp(to->part, from->part) != 0)
-		{
-			to = palloc(sizeof(EtlCheckpoint));
-			to->part = pstrdup(from->part);
-			whole->checkpoints = lappend(whole->checkpoints, to);
-		}
+			whole->checkpoints = lappend(whole->checkpoints, to = palloc0(sizeof(EtlCheckpoint)));
 		else
-			pfree(to->position);
+			free_checkpoint(to);
+		*to = *from;
+		to->part = pstrdup(from->part);
 		to->position = pstrdup(from->position);
-		to->skipped = from->skipped;
+		to->version = from->version != NULL ? pstrdup(from->version) : NULL;
 	}
 	MemoryContextSwitchTo(old);
 }
