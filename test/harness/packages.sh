@@ -91,6 +91,7 @@ need_packages() {
 			need_perl IPC::Run libipc-run-perl
 			need_clang_format
 			need_promtool
+			need_pip
 			;;
 		fuzz)
 			need_command clang clang
@@ -101,6 +102,7 @@ need_packages() {
 	need_postgresql
 	install_missing
 	usable_pg_config "$PG_CONFIG" || die "$PG_CONFIG gives no server with PGXS"
+	[ "$1" != check ] || fetch_moto
 }
 
 # check-style compares with this major; a release of Debian without it skips that part.
@@ -145,6 +147,41 @@ use_promtool() {
 	as_worker mkdir -p "$scratch/bin"
 	install -m 755 "$promtool" "$scratch/bin/promtool"
 	export PATH=$PATH:$scratch/bin
+}
+
+# The tests of object stores talk to moto, a server that Python's packages bring (Debian 12 has none).  Where they cannot be
+# fetched, these tests are skipped.
+moto= # the folder that has it
+
+need_pip() {
+	! command -v apt-get >/dev/null || python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+}
+
+# For the Python that the worker finds, who may find another one than the caller.
+fetch_moto() {
+	local wanted=5.2.5 python cache
+	choose_worker
+	! as_worker python3 -c 'import boto3, moto.server' 2>/dev/null || return 0
+	python=$(as_worker python3 -c 'import sys; print(sys.executable)')
+	cache=${XDG_CACHE_HOME:-$HOME/.cache}/etl-check/moto-$wanted-$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	if [ ! -d "$cache" ]; then
+		say "Fetching moto"
+		rm -rf "$cache.unfinished"
+		if "$python" -m pip -q install --no-warn-conflicts --target "$cache.unfinished" "moto[s3]==$wanted" flask flask-cors; then
+			mv "$cache.unfinished" "$cache"
+		else
+			say "moto cannot be fetched: the tests of object stores are skipped"
+			return 0
+		fi
+	fi
+	moto=$cache
+}
+
+# For the worker, who may be unable to read the caller's home.
+use_moto() {
+	[ -n "$moto" ] && [ ! -d "$scratch/moto" ] || return 0
+	tar -C "$moto" -cf - . | (as_worker mkdir "$scratch/moto" && as_worker tar -C "$scratch/moto" --no-same-owner -xf -)
+	export ETL_MOTO=$scratch/moto
 }
 
 install_missing() {

@@ -10,14 +10,14 @@ PG_CONFIG ?= pg_config
 CC = gcc
 
 tests = $(wildcard test/unit/*.[ch] test/fuzz/*.[ch])
-headers := $(shell sed -n 's,^.include "\([a-z_]*/[a-z/_]*\)\.h"$$,\1,p' $(tests))
+headers := $(shell sed -n 's,^.include "\([a-z0-9_]*/[a-z0-9/_]*\)\.h"$$,\1,p' $(tests))
 sources = $(sort $(wildcard src/format/*.c $(patsubst %,src/%.c,$(headers))))
 objects = $(sources:%.c=$(OUT)/%.o)
 
 CFLAGS = -g -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
 	-fno-strict-aliasing -fwrapv -D_GNU_SOURCE -DFRONTEND -DUSE_ASSERT_CHECKING $(COPT) -MMD -MP \
 	-Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
-LIBS = -L$(shell $(PG_CONFIG) --pkglibdir) -L$(shell $(PG_CONFIG) --libdir) -Wl,--as-needed -lpgcommon -lpgport -lpq -lyajl -lpcre2-8 -lm
+LIBS = -L$(shell $(PG_CONFIG) --pkglibdir) -L$(shell $(PG_CONFIG) --libdir) -Wl,--as-needed -lpgcommon -lpgport -lpq -lcrypto -lyajl -lpcre2-8 -lm
 
 all: $(PROGRAMS:%=$(OUT)/%)
 

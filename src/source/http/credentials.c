@@ -4,6 +4,7 @@
  */
 #include "etl.h"
 
+#include "source/http/aws.h"
 #include "source/http/credentials.h"
 #include "source/http/oauth.h"
 
@@ -59,12 +60,20 @@ apply_oauth2(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request, EtlH
 	return token;
 }
 
+static const char *
+apply_aws(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request, EtlHttpStats *stats)
+{
+	return EtlAwsApply(target, url, request);
+}
+
 static const struct
 {
 	const char *(*apply)(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request,
 						 EtlHttpStats *stats);
 	void (*renew)(const EtlTarget *target, const char *shown); /* NULL: they are what they are */
-	void (*remove)(const EtlTarget *target, EtlUrl *url);	   /* NULL: the URL shows nothing */
+	/* NULL: 401 is what refuses them */
+	bool (*refused)(const EtlTarget *target, const EtlUrl *url, const char *shown, EtlHttp *http);
+	void (*remove)(const EtlTarget *target, EtlUrl *url); /* NULL: the URL shows nothing */
 } rows[] = {
 	[ETL_AUTH_NONE] = {NULL},
 	[ETL_AUTH_BEARER] = {apply_bearer},
@@ -72,6 +81,8 @@ static const struct
 	[ETL_AUTH_HEADER] = {apply_header},
 	[ETL_AUTH_QUERY] = {apply_query, .remove = remove_query},
 	[ETL_AUTH_OAUTH2] = {apply_oauth2, .renew = EtlOauthForget},
+	[ETL_AUTH_AWS] = {apply_aws, .refused = EtlAwsRefused},
+	[ETL_AUTH_PUBLIC] = {apply_aws, .refused = EtlAwsRefused},
 };
 
 const char *
@@ -90,6 +101,14 @@ EtlCredentialsRenew(const EtlTarget *target, const char *shown)
 		return false;
 	rows[target->auth].renew(target, shown);
 	return true;
+}
+
+bool
+EtlCredentialsRefused(const EtlTarget *target, const EtlUrl *url, const char *shown, EtlHttp *http)
+{
+	if (rows[target->auth].refused != NULL)
+		return rows[target->auth].refused(target, url, shown, http);
+	return EtlHttpStatus(http) == 401 && EtlCredentialsRenew(target, shown);
 }
 
 void

@@ -30,6 +30,7 @@
 #include "source/loop.h"
 
 #define MAX_REDIRECTS 10
+#define MAX_RENEWALS 2 /* in one attempt */
 
 static int64
 wall_clock(void)
@@ -86,7 +87,7 @@ start_attempt(EtlExchange *exchange, const EtlCall *call)
 	exchange->trusted = EtlTargetTrusts(exchange->target, &call->url);
 	exchange->public_only = EtlTargetIsPublicOnly(exchange->target, &call->url);
 	exchange->redirects = 0;
-	exchange->renewed = false;
+	exchange->renewals = 0;
 	exchange->shown = NULL;
 	exchange->received = 0;
 	exchange->said = NULL;
@@ -328,6 +329,19 @@ judge_fault(EtlExchange *exchange, EtlHttpFault fault)
 	start_attempt(exchange, exchange->call);
 }
 
+/* Whether the answer refuses what the request has shown, and another one shows something else. */
+static bool
+is_refused(EtlExchange *exchange)
+{
+	MemoryContext old = MemoryContextSwitchTo(exchange->hop_context);
+	bool refused =
+		exchange->trusted && exchange->renewals < MAX_RENEWALS &&
+		EtlCredentialsRefused(exchange->target, &exchange->url, exchange->shown, exchange->http);
+
+	MemoryContextSwitchTo(old);
+	return refused;
+}
+
 /* A head has come: is it the answer? */
 static void
 judge_status(EtlExchange *exchange)
@@ -336,17 +350,16 @@ judge_status(EtlExchange *exchange)
 	EtlOutcome outcome = status >= 500 ? ETL_FAILED : ETL_SUCCEEDED;
 	char *location = is_redirect(status) ? EtlHttpHeader(exchange->http, "Location") : NULL;
 
-	if (location)
+	if (is_refused(exchange))
+	{
+		leave(exchange, outcome);
+		exchange->renewals++;
+		exchange->state = DUE;
+	}
+	else if (location)
 	{
 		leave(exchange, outcome);
 		follow_redirect(exchange, location);
-	}
-	else if (status == 401 && exchange->trusted && !exchange->renewed &&
-			 EtlCredentialsRenew(exchange->target, exchange->shown))
-	{
-		leave(exchange, outcome);
-		exchange->renewed = true;
-		exchange->state = DUE;
 	}
 	else if (EtlRetryStatus(status) && may_repeat(exchange) && !exchange->call->any_status)
 	{

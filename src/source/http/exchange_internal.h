@@ -41,7 +41,7 @@ struct EtlExchange
 	bool public_only;
 	int redirects;
 	const char *shown; /* credentials, if there may be others */
-	bool renewed;	   /* those are others already */
+	int renewals;	   /* how often those were others already */
 
 	bool entered; /* its origin, and has to leave it */
 	uint32 probe;

@@ -722,13 +722,29 @@ EtlHttpRead(EtlHttp *http, char *buf, size_t len)
 	return len;
 }
 
-size_t
-EtlHttpReadUntil(EtlHttp *http, char *buf, size_t len, int64 until)
+static void
+fill_until(const EtlHttp *http, size_t len, int64 until)
 {
 	while (http->added && http->ring.used < len && !http->paused && !http->finished &&
 		   EtlClock() < until)
 		EtlLoopTurn(until);
+}
+
+size_t
+EtlHttpReadUntil(EtlHttp *http, char *buf, size_t len, int64 until)
+{
+	fill_until(http, len, until);
 	return EtlRingTake(&http->ring, buf, len);
+}
+
+size_t
+EtlHttpPeek(EtlHttp *http, char *buf, size_t len, int64 until)
+{
+	EtlRing ring;
+
+	fill_until(http, len, until);
+	ring = http->ring;
+	return EtlRingTake(&ring, buf, len);
 }
 
 EtlHttpFault

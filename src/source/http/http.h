@@ -76,6 +76,8 @@ extern bool EtlHttpHasBody(const EtlHttp *http);
 extern size_t EtlHttpRead(EtlHttp *http, char *buf, size_t len);
 /* What there is of the body by "until" (on the clock), or as much as fits into len bytes. */
 extern size_t EtlHttpReadUntil(EtlHttp *http, char *buf, size_t len, int64 until);
+/* The same, which stays to be read. */
+extern size_t EtlHttpPeek(EtlHttp *http, char *buf, size_t len, int64 until);
 extern void EtlHttpStop(EtlHttp *http);
 
 /* How it went so far. */

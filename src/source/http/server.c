@@ -32,6 +32,7 @@
 #include "utils/syscache.h"
 
 #include "source/closest.h"
+#include "source/http/bucket.h"
 #include "source/http/head.h"
 #include "source/http/hosts.h"
 #include "source/http/jwt.h"
@@ -115,12 +116,53 @@ read_file_name(const Option *option, const char *value, EtlTarget *target)
 static void
 read_url(const Option *option, const char *value, EtlTarget *target)
 {
-	const char *fault = EtlUrlParse(EtlToUtf8(value), &target->base);
+	const char *text = EtlToUtf8(value);
+	bool is_bucket = EtlIsBucketUrl(text);
+	const char *fault =
+		is_bucket ? EtlBucketParse(text, (char **) &target->bucket, (char **) &target->prefix)
+				  : EtlUrlParse(text, &target->base);
 
 	if (!fault && target->base.user)
 		fault = "User and password belong into a user mapping.";
 	if (fault)
 		refuse(option, fault);
+}
+
+static void
+read_endpoint(const Option *option, const char *value, EtlTarget *target)
+{
+	EtlBucketPlace place = {.endpoint = pstrdup(EtlToUtf8(value))};
+	EtlUrl url;
+	const char *fault = EtlBucketUrl("bucket", "", &place, &url);
+
+	if (fault)
+		refuse(option, fault);
+	target->endpoint = place.endpoint;
+}
+
+static void
+read_region(const Option *option, const char *value, EtlTarget *target)
+{
+	if (!EtlIsRegion(value))
+		refuse(option, "It must be the name of a region, such as eu-central-1.");
+	target->region = pstrdup(value);
+}
+
+static void
+read_service(const Option *option, const char *value, EtlTarget *target)
+{
+	/* names of services are written as those of regions */
+	if (!EtlIsRegion(value))
+		refuse(option, "It must be the name by which AWS signs for a service, such as s3.");
+	target->service = pstrdup(value);
+}
+
+static void
+read_addressing(const Option *option, const char *value, EtlTarget *target)
+{
+	if (strcmp(value, "virtual") != 0 && strcmp(value, "path") != 0)
+		refuse(option, "It must be virtual or path.");
+	target->addressing = pstrdup(value);
 }
 
 static void
@@ -140,6 +182,7 @@ read_auth(const Option *option, const char *value, EtlTarget *target)
 	static const char *const names[] = {
 		[ETL_AUTH_NONE] = "none",	  [ETL_AUTH_BEARER] = "bearer", [ETL_AUTH_BASIC] = "basic",
 		[ETL_AUTH_HEADER] = "header", [ETL_AUTH_QUERY] = "query",	[ETL_AUTH_OAUTH2] = "oauth2",
+		[ETL_AUTH_AWS] = "aws",
 	};
 
 	for (int i = 0; i < lengthof(names); i++)
@@ -150,7 +193,7 @@ read_auth(const Option *option, const char *value, EtlTarget *target)
 			return;
 		}
 	}
-	refuse(option, "It must be none, bearer, basic, header, query or oauth2.");
+	refuse(option, "It must be none, bearer, basic, header, query, oauth2 or aws.");
 }
 
 static void
@@ -304,6 +347,11 @@ static const Option options[] = {
 	{"subject",			SERVER, ANYBODY,	 read_sent,		 FIELD(subject)},
 	{"audience",		SERVER, ANYBODY,	 read_sent,		 FIELD(audience)},
 	{"key_id",			SERVER, ANYBODY,	 read_sent,		 FIELD(key_id)},
+	{"region",			SERVER, ANYBODY,	 read_region},
+	{"service",			SERVER, ANYBODY,	 read_service},
+	{"endpoint",		SERVER, ANYBODY,	 read_endpoint},
+	{"addressing",		SERVER, ANYBODY,	 read_addressing},
+	{"request_payer",	SERVER, ANYBODY,	 read_bool,		 FIELD(request_payer)},
 	{"headers",			SERVER, ANYBODY,	 read_headers},
 	{"rate_limit",		SERVER, ANYBODY,	 read_rate},
 	{"connect_timeout", SERVER, ANYBODY,	 read_time,		 FIELD(connect_timeout)},
@@ -328,6 +376,9 @@ static const Option options[] = {
 	{"client_secret",	MAPPING, ANYBODY,	 read_text,		 FIELD(client_secret), SECRET | IN_FILE},
 	{"refresh_token",	MAPPING, ANYBODY,	 read_text,		 FIELD(refresh_token), SECRET | IN_FILE},
 	{"private_key",		MAPPING, ANYBODY,	 read_key,		 FIELD(private_key), SECRET | IN_FILE},
+	{"access_key_id",	MAPPING, ANYBODY,	 read_text,		 FIELD(access_key_id), SECRET | IN_FILE},
+	{"secret_access_key", MAPPING, ANYBODY,	 read_text,		 FIELD(secret_access_key), SECRET | IN_FILE},
+	{"session_token",	MAPPING, ANYBODY,	 read_text,		 FIELD(session_token), SECRET | IN_FILE},
 	{"allowed_origins", MAPPING, ANYBODY,	 read_origins,	 FIELD(secret_origins)},
 };
 /* clang-format on */
@@ -364,11 +415,17 @@ option_by_meaning(const char *written, Oid catalog)
 		Oid catalog;
 		const char *name;
 	} meanings[] = {
-		{"base_url", SERVER, "url"},		{"baseurl", SERVER, "url"},
-		{"endpoint", SERVER, "url"},		{"host", SERVER, "url"},
-		{"bearer", MAPPING, "token"},		{"api_key", MAPPING, "key"},
-		{"apikey", MAPPING, "key"},			{"username", MAPPING, "user"},
+		{"base_url", SERVER, "url"},
+		{"baseurl", SERVER, "url"},
+		{"host", SERVER, "url"},
+		{"bearer", MAPPING, "token"},
+		{"api_key", MAPPING, "key"},
+		{"apikey", MAPPING, "key"},
+		{"username", MAPPING, "user"},
 		{"access_token", MAPPING, "token"},
+		{"access_key", MAPPING, "access_key_id"},
+		{"secret_key", MAPPING, "secret_access_key"},
+		{"requester_pays", SERVER, "request_payer"},
 	};
 
 	for (int i = 0; i < lengthof(meanings); i++)
@@ -553,14 +610,46 @@ require(const EtlTarget *target, const char *value, const char *option, bool of_
 							   : errhint("Set it with ALTER SERVER.")));
 }
 
+/* What s3://bucket/prefix stands for, now that all options are known. */
+static void
+place_bucket(EtlTarget *target)
+{
+	EtlBucketPlace place = {target->endpoint, target->region, target->addressing};
+	const char *fault = EtlBucketUrl(target->bucket, target->prefix, &place, &target->base);
+
+	if (fault)
+		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+						errmsg("invalid value for option \"%s\"", "url"), errdetail("%s", fault)));
+	if (target->auth == ETL_AUTH_NONE)
+		target->auth = ETL_AUTH_PUBLIC;
+}
+
+static void
+check_bucket_options(const EtlTarget *target)
+{
+	const char *option = target->endpoint ? "endpoint" : target->addressing ? "addressing" : NULL;
+
+	if (option)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"%s\" of server \"%s\" is for buckets", option, target->server),
+				 errdetail("Its URL is not one of s3://."),
+				 errhint("Set option \"url\" to s3://BUCKET or s3://BUCKET/PREFIX.")));
+}
+
 /* Whether there is everything that the way of authentication needs. */
 static void
 check_complete(EtlTarget *target)
 {
+	if (target->bucket)
+		place_bucket(target);
+	else
+		check_bucket_options(target);
 	require(target, target->base.host, "url", false);
 	switch (target->auth)
 	{
 		case ETL_AUTH_NONE:
+		case ETL_AUTH_PUBLIC:
 			break;
 		case ETL_AUTH_BEARER:
 			require(target, target->token, "token", true);
@@ -577,6 +666,12 @@ check_complete(EtlTarget *target)
 				ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 								errmsg("invalid value for option \"%s\"", "auth_name"),
 								errdetail("%s", EtlHeaderFault(target->auth_name, ""))));
+			break;
+		case ETL_AUTH_AWS:
+			require(target, target->access_key_id, "access_key_id", true);
+			require(target, target->secret_access_key, "secret_access_key", true);
+			if (!target->service)
+				target->service = "s3";
 			break;
 		case ETL_AUTH_OAUTH2:
 			require(target, target->token_url, "token_url", false);

@@ -23,6 +23,7 @@
 #include "utils/memutils.h"
 
 #include "source/http/address.h"
+#include "source/http/bucket.h"
 #include "source/http/hosts.h"
 #include "source/http/secret.h"
 #include "source/http/server.h"
@@ -89,11 +90,28 @@ make_target(void)
 	return target;
 }
 
+/* Parses a URL, or s3://bucket, into a target; returns what is wrong with it, or NULL. */
+static const char *
+read_place(const char *url, EtlTarget *target)
+{
+	EtlBucketPlace aws = {NULL};
+	char *bucket, *key;
+	const char *fault;
+
+	if (!EtlIsBucketUrl(url))
+		return EtlUrlParse(url, &target->base);
+	fault = EtlBucketParse(url, &bucket, &key);
+	target->auth = ETL_AUTH_PUBLIC;
+	target->bucket = bucket;
+	target->prefix = key;
+	return fault ? fault : EtlBucketUrl(bucket, key, &aws, &target->base);
+}
+
 static EtlTarget *
 target_of_url(const char *url)
 {
 	EtlTarget *target = make_target();
-	const char *fault = EtlUrlParse(EtlToUtf8(url), &target->base);
+	const char *fault = read_place(EtlToUtf8(url), target);
 
 	if (fault)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -25,6 +25,8 @@ typedef enum EtlAuth
 	ETL_AUTH_HEADER, /* key, in the header auth_name */
 	ETL_AUTH_QUERY,	 /* key, as parameter auth_name */
 	ETL_AUTH_OAUTH2, /* a token that token_url gives, as grant says */
+	ETL_AUTH_AWS,	 /* a signature with secret_access_key */
+	ETL_AUTH_PUBLIC, /* nothing, but there is a bucket, which is in some region */
 } EtlAuth;
 
 /* What token_url is shown for a token. */
@@ -40,6 +42,9 @@ typedef struct EtlTarget
 	Oid server_id;		/* InvalidOid then */
 	Oid role;			/* in whose name */
 	EtlUrl base;
+	const char
+		*bucket; /* of s3://bucket/prefix, which base stands for; NULL: it is a URL of http */
+	const char *prefix; /* "": all keys */
 
 	bool anywhere;				 /* the user is a superuser */
 	bool allow_private;			 /* of the server */
@@ -66,7 +71,15 @@ typedef struct EtlTarget
 	const char *audience;	 /* NULL: token_url */
 	const char *key_id;		 /* NULL: none */
 	const char *private_key; /* PEM */
-	List *headers;			 /* "Name: value" */
+	const char *access_key_id;
+	const char *secret_access_key;
+	const char *session_token; /* NULL: none */
+	const char *service;	   /* of AWS */
+	const char *region;		   /* NULL: the default, or as the answers say */
+	const char *endpoint;	   /* of the bucket; NULL: AWS */
+	const char *addressing;	   /* of the bucket; NULL: as usual at the endpoint */
+	bool request_payer;		   /* we pay for the requests */
+	List *headers;			   /* "Name: value" */
 	List *secrets; /* of char *: what no message may show, beside headers and values of a query */
 
 	EtlRate rate;
