@@ -266,6 +266,9 @@ COMMENT ON FUNCTION @extschema@.etl_breaker_reset IS 'closes the circuit breaker
  *               comes with NULLs and the reason in _etl_error
  * reject_limit  more items with a fault than this are an error
  * path          what to read below the URL of the server that is the source; '' is that URL itself
+ * missing_columns  a column that the query reads and no item has is: 'error', at the end of the file, or of all files of
+ *               a pattern; 'notice'; 'null', which says nothing.  If there is no item, or the query stops before the last one,
+ *               or it leaves out items without looking at any column, that is not known
  *
  * A column is the member of its name, exactly or when both are folded to snake case; "address.city" reaches
  * into objects.  What is missing is NULL, and so is null; an item that has none of the declared columns is faulty, if
@@ -281,7 +284,7 @@ COMMENT ON FUNCTION @extschema@.etl_breaker_reset IS 'closes the circuit breaker
  * Errors: 42501 without pg_read_server_files; 58P01 and kin if the file cannot be opened; 22032 for a file that is
  * not JSON, or has no value, or ends early; 22021, 22P05, 22P02 for text that is no text; 22003 for numbers beyond numeric; 54000 beyond
  * etl.max_item_size and etl.max_json_depth; 22030 if a name on the way to the items stands twice; P0002 if the way
- * leads nowhere; 42702 for a column that two members match; 2203C for an item that is no object; 2203A for one that has
+ * leads nowhere; 42702 for a column that two members match; 42703 for one that no item has; 2203C for an item that is no object; 2203A for one that has
  * none of the declared columns; and what the type of a column makes of its text; over http those of etl_csv.
  */
 CREATE FUNCTION @extschema@.etl_json(
@@ -290,7 +293,8 @@ CREATE FUNCTION @extschema@.etl_json(
     format text DEFAULT 'auto',
     on_error text DEFAULT 'fail',
     reject_limit bigint DEFAULT NULL,
-    path text DEFAULT NULL)
+    path text DEFAULT NULL,
+    missing_columns text DEFAULT 'error')
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_json'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
@@ -479,6 +483,7 @@ COMMENT ON FUNCTION @extschema@.etl_drop_dialect IS 'takes away a dialect that e
  * options       an object of options that few APIs need, which are listed below.  It takes what the arguments from items
  *               to concurrency say as well, but for params, headers and body: it is what etl_set_dialect stores
  * on_error, reject_limit      as for etl_json, as are the columns
+ * missing_columns             the same, but the default is 'notice'
  *
  * Options:
  *
@@ -537,7 +542,8 @@ CREATE FUNCTION @extschema@.etl_api(
     concurrency int DEFAULT NULL,
     options jsonb DEFAULT NULL,
     on_error text DEFAULT 'fail',
-    reject_limit bigint DEFAULT NULL)
+    reject_limit bigint DEFAULT NULL,
+    missing_columns text DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_api'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
@@ -554,7 +560,7 @@ CREATE FUNCTION @extschema@.etl_api_explain(%s)
 RETURNS TABLE(property text, value text)
 AS 'MODULE_PATHNAME', 'etl_api_explain'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20
-$f$, etl_internal.arguments_of('@extschema@.etl_api', '{on_error,reject_limit}')); END $do$;
+$f$, etl_internal.arguments_of('@extschema@.etl_api', '{on_error,reject_limit,missing_columns}')); END $do$;
 
 COMMENT ON FUNCTION @extschema@.etl_api_explain IS 'what one answer of a paged API shows, and how to read it all';
 

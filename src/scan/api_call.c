@@ -88,8 +88,9 @@ typedef struct Given
 static bool
 is_other_argument(const char *name)
 {
-	static const char *const arguments[] = {"source",  "path",	   "params",	  "body",
-											"headers", "on_error", "reject_limit"};
+	static const char *const arguments[] = {"source",		"path",			  "params",
+											"body",			"headers",		  "on_error",
+											"reject_limit", "missing_columns"};
 
 	for (int i = 0; i < lengthof(arguments); i++)
 		if (strcmp(name, arguments[i]) == 0)

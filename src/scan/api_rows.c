@@ -21,6 +21,7 @@
 #include "monitor/progress.h"
 #include "scan/api_call.h"
 #include "scan/api_rows.h"
+#include "scan/json_absent.h"
 #include "scan/json_kept.h"
 #include "scan/scan.h"
 #include "source/temp_file.h"
@@ -141,7 +142,7 @@ api_open(EtlRows *rows)
 
 	api->call = no_source ? EtlApiCallReadDialect(rows->args) : EtlApiCallRead(rows->args);
 	api->json.from_csv = api->call->dialect.format == ETL_PAGE_CSV;
-	EtlJsonColumnsInit(&api->json);
+	EtlJsonColumnsInit(&api->json, rows->resume != NULL ? ETL_MISSING_ERROR : ETL_MISSING_NOTICE);
 	api->call->base.initials = api->json.initials;
 	if (no_source)
 		return;
@@ -385,6 +386,7 @@ const EtlScanKind EtlApiKind = {
 	.fetch = EtlJsonRowsFetch,
 	.rewind = api_rewind,
 	.where = api_where,
+	.missing = EtlJsonMissing,
 	.explain = api_explain,
 	.estimate = api_estimate,
 	.keep = EtlJsonKeep,

@@ -1,11 +1,15 @@
 /*
  * json_absent.c
- *		JSON items that have nothing of what is declared.
+ *		JSON items that have nothing of what is declared, and declared columns that no item has.
  *
  * Such an item is a wrapper around the items, an error that a server reports under status 200, or of another source.  A
  * row of NULLs would hide that.  One declared column is enough, whatever its value, be it one that the query does not
- * read.  The reader may have left out members that no wanted column means, so the item's text is read once more; this
- * happens only to items in which no wanted column was found.
+ * read.
+ *
+ * A column that no item has is misspelt, or was renamed at the source.  Only columns that the query reads are looked for.
+ *
+ * The reader may have left out members that no wanted column means, so to see all of them the item's text is read once
+ * more.  This happens to items in which no wanted column was found, and to the first item that lacks one.
  */
 #include "etl.h"
 
@@ -13,10 +17,12 @@
 #include "scan/json_absent.h"
 #include "scan/json_kept.h"
 #include "scan/json_names.h"
+#include "source/closest.h"
 #include "source/utf8.h"
 
 #define MAX_LISTED 10
 #define SHOWN_NAME_BYTES 100
+#define MAX_COMPARED 1000 /* names of members, with a column that is missing */
 
 /* ----------------------------------------------------------------
  *	Other declared columns
@@ -71,19 +77,20 @@ shown_name(const EtlJsonItem *item, const EtlJsonToken *member)
 	return psprintf("\"%s%s\"", EtlShowUtf8Len(key, len), len < (int) member->key_len ? "..." : "");
 }
 
-/* The sentence that says which members an item has. */
+/* The sentence that says which members an item has; "which" is its subject. */
 static char *
-list_members(const EtlJsonItem *item)
+list_members(const EtlJsonItem *item, const char *which)
 {
 	const EtlJsonToken *member = EtlJsonFirstIn(item, item->tokens);
 	StringInfoData list;
 
 	if (member == NULL)
-		return pstrdup("The item has no members.");
+		return psprintf("%s has no members.", which);
 	initStringInfo(&list);
+	appendStringInfo(&list, "%s has ", which);
 	for (int n = 0; member != NULL && n < MAX_LISTED; n++)
 	{
-		appendStringInfo(&list, "%s%s", n == 0 ? "The item has " : ", ", shown_name(item, member));
+		appendStringInfo(&list, "%s%s", n == 0 ? "" : ", ", shown_name(item, member));
 		member = EtlJsonNextIn(item, item->tokens, member);
 	}
 	appendStringInfoString(&list, member != NULL ? " and more." : ".");
@@ -123,17 +130,104 @@ hint_of(const EtlJsonItem *item)
 	return pstrdup("Declare columns by these names, or \"_etl_item jsonb\" to read whole items.");
 }
 
+/* The current item with all its members. */
+static void
+read_all(EtlJsonRows *json, EtlJsonItem *item)
+{
+	if (!EtlJsonReadItem(json, json->item.data, json->item.len, item))
+		elog(ERROR, "an item is not what it was");
+}
+
 bool
 EtlJsonHasOther(EtlJsonRows *json)
 {
 	EtlJsonItem item;
 
-	if (!EtlJsonReadItem(json, json->item.data, json->item.len, &item))
-		elog(ERROR, "an item is not what it was");
+	read_all(json, &item);
 	if (has_declared(json, &item))
 		return true;
 	EtlRowsSetFault(&json->base, ERRCODE_SQL_JSON_MEMBER_NOT_FOUND,
-					pstrdup("the item has none of the declared columns"), list_members(&item),
-					hint_of(&item));
+					pstrdup("the item has none of the declared columns"),
+					list_members(&item, "The item"), hint_of(&item));
 	return false;
+}
+
+/* ----------------------------------------------------------------
+ *	Columns that no item has
+ * ---------------------------------------------------------------- */
+
+/* Keeps what the current item has, for the message. */
+static void
+keep_members(EtlJsonRows *json)
+{
+	MemoryContext old = MemoryContextSwitchTo(json->base.context);
+	EtlJsonItem item;
+	int n = 0;
+
+	read_all(json, &item);
+	json->members =
+		list_members(&item, psprintf("The first item that lacks one, of \"%s\",", json->source));
+	for (const EtlJsonToken *member = EtlJsonFirstIn(&item, item.tokens);
+		 member != NULL && n++ < MAX_COMPARED; member = EtlJsonNextIn(&item, item.tokens, member))
+		if (member->key_len < NAMEDATALEN)
+			json->member_names =
+				lappend(json->member_names,
+						pstrdup(EtlShowUtf8Len(EtlJsonTokenKey(&item, member), member->key_len)));
+	MemoryContextSwitchTo(old);
+}
+
+void
+EtlJsonNoteSeen(EtlJsonRows *json)
+{
+	EtlRows *rows = &json->base;
+	int n = 0;
+
+	for (int i = 0; i < rows->nunseen; i++)
+		if (EtlJsonColumnFound(json, rows->unseen[i])->token == NULL)
+			rows->unseen[n++] = rows->unseen[i];
+	rows->nunseen = n;
+	if (n > 0 && json->members == NULL)
+		keep_members(json);
+}
+
+/* The member that a missing column may mean; NULL: none is like it. */
+static const char *
+closest_member(const EtlJsonRows *json)
+{
+	const EtlRows *rows = &json->base;
+
+	for (int i = 0; i < Min(rows->nunseen, MAX_LISTED); i++)
+	{
+		EtlClosest closest = {rows->columns[rows->unseen[i]].name};
+		ListCell *lc;
+
+		foreach (lc, json->member_names)
+			EtlClosestSee(&closest, lfirst(lc));
+		if (closest.name != NULL)
+			return closest.name;
+	}
+	return NULL;
+}
+
+void
+EtlJsonMissing(EtlRows *rows, EtlFault *fault)
+{
+	const EtlJsonRows *json = (EtlJsonRows *) rows;
+	const char *closest = closest_member(json);
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < Min(rows->nunseen, MAX_LISTED); i++)
+		appendStringInfo(&names, "%s\"%s\"", i > 0 ? ", " : "",
+						 rows->columns[rows->unseen[i]].name);
+	if (rows->nunseen > MAX_LISTED)
+		appendStringInfoString(&names, " and more");
+	*fault = (EtlFault){
+		.sqlstate = ERRCODE_UNDEFINED_COLUMN,
+		.message = psprintf(rows->nunseen == 1 ? "no item has column %s" : "no item has columns %s",
+							names.data),
+		.detail = json->members,
+		.hint = closest != NULL ? psprintf("Perhaps you meant \"%s\".", closest)
+								: "Declare columns by the names that there are; or give "
+								  "missing_columns => 'null', and what is missing is NULL."};
 }

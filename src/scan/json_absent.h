@@ -1,6 +1,6 @@
 /*
  * json_absent.h
- *		JSON items that have nothing of what is declared.
+ *		JSON items that have nothing of what is declared, and declared columns that no item has.
  */
 #ifndef ETL_JSON_ABSENT_H
 #define ETL_JSON_ABSENT_H
@@ -12,5 +12,10 @@
  * is faulty (2203A), and its fault lists the members that there are.
  */
 extern bool EtlJsonHasOther(EtlJsonRows *json);
+
+/* The current item was searched: takes what it has off the columns that no item has had. */
+extern void EtlJsonNoteSeen(EtlJsonRows *json);
+/* The "missing" of these kinds: 42703, with the members of the first item that lacks a column. */
+extern void EtlJsonMissing(EtlRows *rows, EtlFault *fault);
 
 #endif /* ETL_JSON_ABSENT_H */

@@ -211,8 +211,9 @@ add_column(EtlJsonRows *json, int number, bool *initials)
 }
 
 void
-EtlJsonColumnsInit(EtlJsonRows *json)
+EtlJsonColumnsInit(EtlJsonRows *json, EtlMissing missing)
 {
+	static const char *const words[] = {"error", "notice", "null"};
 	EtlRows *rows = &json->base;
 	EtlJsonColumns *columns = palloc0(sizeof(EtlJsonColumns));
 	bool *initials = palloc0(sizeof(bool) * (UCHAR_MAX + 1));
@@ -223,9 +224,20 @@ EtlJsonColumnsInit(EtlJsonRows *json)
 	columns->convert = EtlUtf8IsForeign();
 	for (int i = 0; i < rows->desc->natts; i++)
 		columns->any |= rows->columns[i].kind == ETL_FIELD;
+	rows->missing = EtlArgFind(rows->args, "missing_columns") == NULL
+						? missing
+						: EtlArgChoice(rows->args, "missing_columns", words, lengthof(words));
+	rows->unseen = palloc(sizeof(int) * rows->desc->natts);
 	for (int i = 0; i < rows->nwanted; i++)
-		if (rows->columns[rows->wanted[i].column].kind == ETL_FIELD)
-			add_column(json, rows->wanted[i].column, initials);
+	{
+		int number = rows->wanted[i].column;
+
+		if (rows->columns[number].kind != ETL_FIELD)
+			continue;
+		add_column(json, number, initials);
+		if (!json->from_csv)
+			rows->unseen[rows->nunseen++] = number;
+	}
 	/* A pipeline takes whatever else is in an item for its dead letters; of CSV an error lists all columns. */
 	if (rows->resume == NULL && !json->from_csv)
 		json->initials = initials;
@@ -257,7 +269,10 @@ EtlJsonRowsTake(EtlJsonRows *json, const EtlJsonItem *item)
 		return ETL_ROW_FAULTY;
 	}
 	if (!json->columns->any || item->tokens[0].type == ETL_JSON_OBJECT)
+	{
+		json->base.nsearchable++;
 		return ETL_ROW;
+	}
 	EtlRowsSetFault(
 		&json->base, ERRCODE_SQL_JSON_OBJECT_NOT_FOUND,
 		psprintf("the item is %s, not an object", EtlJsonTypeName(item->tokens[0].type)),
@@ -358,9 +373,8 @@ raise_missing_column(const EtlJsonRows *json, int number)
 			 errhint("Declare columns by these names.")));
 }
 
-/* The value that a column means; NULL if there is none, or its name is ambiguous, which is a fault. */
-static const EtlJsonToken *
-find_value(EtlJsonRows *json, int number)
+const EtlJsonFound *
+EtlJsonColumnFound(const EtlJsonRows *json, int number)
 {
 	const EtlJsonColumns *columns = json->columns;
 	const JsonColumn *column = &columns->column[number];
@@ -369,6 +383,15 @@ find_value(EtlJsonRows *json, int number)
 	if (!found->exact && column->path >= 0 &&
 		EtlJsonNamesFound(columns->names, column->path)->token != NULL)
 		found = EtlJsonNamesFound(columns->names, column->path);
+	return found;
+}
+
+/* The value that a column means; NULL if there is none, or its name is ambiguous, which is a fault. */
+static const EtlJsonToken *
+find_value(EtlJsonRows *json, int number)
+{
+	const EtlJsonFound *found = EtlJsonColumnFound(json, number);
+
 	if (likely(found->other == NULL))
 	{
 		if (unlikely(found->token == NULL && json->from_csv))
@@ -483,9 +506,13 @@ fetch_provenance(EtlJsonRows *json, int number, Datum *value, bool *isnull)
 static bool
 locate(EtlJsonRows *json)
 {
+	bool found = EtlJsonNamesLocate(json->columns->names, &json->item);
+
 	json->located = true;
-	if (likely(EtlJsonNamesLocate(json->columns->names, &json->item)) || json->from_csv ||
-		EtlJsonHasOther(json))
+	json->base.nsearched++;
+	if (unlikely(json->base.nunseen > 0))
+		EtlJsonNoteSeen(json);
+	if (likely(found) || json->from_csv || EtlJsonHasOther(json))
 		return true;
 	report_fault(&json->base);
 	return false;

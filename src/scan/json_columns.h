@@ -5,7 +5,8 @@
  * A column means the member of the item that is called exactly so; else, if its name is a path
  * ("address.city"), what the path leads to; else the member whose name is the same when both are folded to
  * snake case.  Each step of a path is matched in the same way.  A member that is missing is NULL, and so is
- * null; but an item that has none of the declared columns is faulty (json_absent.c).
+ * null; but an item that has none of the declared columns is faulty, and a column that no item has is an error at the
+ * end (json_absent.c).
  *
  *		item.tokens -> fields that any column is for -> texts -> values
  */
@@ -27,11 +28,15 @@ typedef struct EtlJsonRows
 	bool located;	  /* its fields have been looked for */
 	bool
 		from_csv; /* items are records: a value is text, and no column is missing; set before Init */
-	const bool *initials;	/* for the reader; NULL: it cannot be told what will be looked for */
-	const char *source;		/* for _etl_source; NULL before the first is open */
-	int page;				/* for _etl_page; 0 before the first */
-	EtlJsonNames *declared; /* names of all columns (json_absent.c); NULL: not needed yet */
-	EtlReader *again;		/* of single items, with all their members */
+	const bool *initials; /* for the reader; NULL: it cannot be told what will be looked for */
+	const char *source;	  /* for _etl_source; NULL before the first is open */
+	int page;			  /* for _etl_page; 0 before the first */
+	EtlReader *again;	  /* of single items, with all their members */
+
+	/* json_absent.c */
+	EtlJsonNames *declared; /* names of all columns; NULL: not needed yet */
+	char *members;			/* what the first item that lacks a column has, and */
+	List *member_names;		/* of char *, in the server's encoding: what it is called */
 
 	/* for pipelines (json_kept.c) */
 	char *kept_source; /* a copy of source that lasts as long as the scan */
@@ -43,8 +48,14 @@ typedef struct EtlJsonRows
 	 ETL_COLUMN_SET(ETL_FROM_INDEX) | ETL_COLUMN_SET(ETL_FROM_RAW) |   \
 	 ETL_COLUMN_SET(ETL_FROM_ITEM) | ETL_COLUMN_SET(ETL_FROM_ERROR))
 
-/* Learns the columns of json->base; in the scan's context. */
-extern void EtlJsonColumnsInit(EtlJsonRows *json);
+/*
+ * Learns the columns of json->base; in the scan's context.  "missing" is what it is, if no argument says so, that a column
+ * is in no item.
+ */
+extern void EtlJsonColumnsInit(EtlJsonRows *json, EtlMissing missing);
+
+/* What was found for a wanted column in the current item. */
+extern const EtlJsonFound *EtlJsonColumnFound(const EtlJsonRows *json, int number);
 
 /* What a column's name (UTF-8) leads through if it is a path of names, palloc'd; NULL: it is none. */
 extern EtlJsonPath *EtlJsonColumnPath(const char *name, size_t len);

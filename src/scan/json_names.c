@@ -254,6 +254,18 @@ forget(Level *level)
 	}
 }
 
+/* null instead of an object: whatever is looked for in it is null. */
+static void
+take_null(Level *level, const EtlJsonToken *null)
+{
+	for (int i = 0; i < level->nnames; i++)
+	{
+		level->names[i].found.token = null;
+		if (level->names[i].inside != NULL)
+			take_null(level->names[i].inside, null);
+	}
+}
+
 /* False: no member of the object matches a name. */
 static bool
 locate(Level *level, const EtlJsonItem *item, const EtlJsonToken *object)
@@ -278,9 +290,12 @@ locate(Level *level, const EtlJsonItem *item, const EtlJsonToken *object)
 	{
 		Wanted *name = &level->names[i];
 
-		if (name->inside != NULL && name->found.token != NULL && name->found.other == NULL &&
-			name->found.token->type == ETL_JSON_OBJECT)
+		if (name->inside == NULL || name->found.token == NULL || name->found.other != NULL)
+			continue;
+		if (name->found.token->type == ETL_JSON_OBJECT)
 			(void) locate(name->inside, item, name->found.token);
+		else if (name->found.token->type == ETL_JSON_NULL)
+			take_null(name->inside, name->found.token);
 	}
 	return nmatches > 0;
 }

@@ -11,6 +11,7 @@
 
 #include "api/json_body.h"
 #include "optimizer/optimizer.h"
+#include "scan/json_absent.h"
 #include "scan/json_kept.h"
 #include "scan/json_rows.h"
 #include "scan/parts.h"
@@ -119,7 +120,7 @@ json_open(EtlRows *rows)
 
 	scan->items = EtlArgText(rows->args, "items");
 	read_options(rows->args, scan->items, &scan->options);
-	EtlJsonColumnsInit(&scan->json);
+	EtlJsonColumnsInit(&scan->json, ETL_MISSING_ERROR);
 	if (rows->resume != NULL && rows->resume->no_source)
 		return;
 	EtlStreamPrepare(&scan->stream);
@@ -249,6 +250,7 @@ const EtlScanKind EtlJsonKind = {
 	.fetch = EtlJsonRowsFetch,
 	.rewind = json_rewind,
 	.where = json_where,
+	.missing = EtlJsonMissing,
 	.explain = json_explain,
 	.estimate = json_estimate,
 	.watches = EtlStreamWatches,

@@ -361,6 +361,34 @@ dispose_of_faulty_row(EtlRows *rows, bool leave_out)
 }
 
 /* ----------------------------------------------------------------
+ *	Columns that no record has
+ * ---------------------------------------------------------------- */
+
+static bool
+lacks_columns(const EtlRows *rows)
+{
+	return rows->nunseen > 0 && rows->missing != ETL_MISSING_NULL && rows->nsearched > 0 &&
+		   rows->nsearched == rows->nsearchable;
+}
+
+/* At the end of all records; what was not read to its end is not judged. */
+static void
+judge_columns(EtlRows *rows)
+{
+	EtlFault fault;
+
+	if (!lacks_columns(rows))
+		return;
+	rows->kind->missing(rows, &fault);
+	if (rows->missing == ETL_MISSING_ERROR)
+		EtlRaiseFault(&fault);
+	ereport(NOTICE, (errcode(fault.sqlstate), errmsg_internal("%s", fault.message),
+					 errdetail_internal("%s", fault.detail), errhint("%s", fault.hint),
+					 errhidecontext(true)));
+	rows->nunseen = 0; /* said once */
+}
+
+/* ----------------------------------------------------------------
  *	Reading
  * ---------------------------------------------------------------- */
 
@@ -428,6 +456,8 @@ EtlRowsNext(EtlRows *rows)
 		if (dispose_of_faulty_row(rows, advance == ETL_ROW_REJECTED))
 			break;
 	}
+	if (advance == ETL_NO_MORE_ROWS)
+		judge_columns(rows);
 	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
 	return advance != ETL_NO_MORE_ROWS;

@@ -96,6 +96,14 @@ typedef struct EtlFault
 	const char *hint;	/* or NULL */
 } EtlFault;
 
+/* What it is if a declared column was in none of the records. */
+typedef enum EtlMissing
+{
+	ETL_MISSING_ERROR,
+	ETL_MISSING_NOTICE,
+	ETL_MISSING_NULL /* nothing: it is NULL in all rows */
+} EtlMissing;
+
 typedef enum EtlAdvance
 {
 	ETL_ROW,
@@ -144,6 +152,8 @@ typedef struct EtlScanKind
 	void (*where)(const EtlRows *rows, StringInfo buf);
 	/* Says in a NOTICE what was odd about the rows that were read; or NULL. */
 	void (*report)(EtlRows *rows);
+	/* What is wrong about the columns in rows->unseen; NULL for kinds that find their columns before the first record. */
+	void (*missing)(EtlRows *rows, EtlFault *fault);
 	/* What EXPLAIN ANALYZE shows besides the counters; or NULL. */
 	void (*explain)(const EtlRows *rows, ExplainState *es);
 	/* For the planner; false if nothing is known.  Never an error. */
@@ -212,6 +222,13 @@ struct EtlRows
 	bool converting_null;
 	int fault_column;	 /* the one whose value made the row faulty */
 	StringInfoData text; /* its input, NUL-terminated */
+
+	/* declared columns that no record has had so far, of kinds that look for them in each record */
+	EtlMissing missing;
+	int nunseen;
+	int *unseen;		/* [nunseen] of the wanted columns */
+	uint64 nsearchable; /* records in which they can be looked for, and */
+	uint64 nsearched;	/* were: not if a filter has left out a record before */
 
 	/* faulty rows that did not end the scan, since Open or Rewind */
 	uint64 nrejected;

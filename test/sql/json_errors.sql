@@ -55,11 +55,11 @@ RESET etl.max_item_size;
 
 -- who may
 CREATE ROLE regress_etl_json;
-GRANT EXECUTE ON FUNCTION etl_json(text, text, text, text, bigint, text) TO regress_etl_json;
+GRANT EXECUTE ON FUNCTION etl_json(text, text, text, text, bigint, text, text) TO regress_etl_json;
 SET ROLE regress_etl_json;
 SELECT * FROM etl_json('etl_tmp/e.json') AS t(a int);
 RESET ROLE;
-REVOKE EXECUTE ON FUNCTION etl_json(text, text, text, text, bigint, text) FROM regress_etl_json;
+REVOKE EXECUTE ON FUNCTION etl_json(text, text, text, text, bigint, text, text) FROM regress_etl_json;
 SET ROLE regress_etl_json;
 SELECT * FROM etl_json('etl_tmp/e.json') AS t(a int);
 RESET ROLE;

@@ -296,6 +296,18 @@ check_all('sliced/n=100/size=10', slices() . ', max_pages => 4', 4, 4, 'slices: 
 check_fails('sliced/n=100/size=10', slices(cap => 20), '08P01', qr/20 items at most.*"slice"/s, 'a slice that reaches the cap');
 like(($node->psql('postgres', 'SELECT count(*) FROM ' . api('sliced/n=100/size=10', slices(cap => 24, on_truncation => 'warning'))
 		  . ' AS t(id int)'))[2], qr/(WARNING:  the server hands out 24 items at most.*){3}/s, 'or goes on with the next one');
+
+# -- a column that no item of any page has --------------------------------------------------------
+
+# Also where the pages are read a second time, it is said once.
+sub misspelt { return 'SELECT count(iid) FROM generate_series(1, 2) LEFT JOIN ' . api("github/$knobs", $_[0]) . ' AS t(id text, iid text) ON id IS NULL' }
+my @misspelt = $node->psql('postgres', 'SET enable_material = off; ' . misspelt("pagination => 'github'"));
+is("@misspelt[0, 1]", '0 0', 'a column that no item has is NULL');
+is(scalar(() = $misspelt[2] =~ /NOTICE:  no item has column "iid"\nDETAIL:  The first item that lacks one, of "[^"]*", has "id"/g),
+	1, 'and a NOTICE');
+query_fails($node, misspelt("pagination => 'github', missing_columns => 'error'"), '42703', qr/Perhaps you meant "id"/, 'or an error');
+is(($node->psql('postgres', misspelt("pagination => 'github', missing_columns => 'null'")))[2], '', 'or nothing');
+
 check_fails("slack/$knobs/broken=1", "pagination => 'slack', items => 'members'", 'HV000',
 	qr/the server answers with an error/, 'an error in a 200');
 check_fails("github/$knobs", "pagination => 'stripe'", 'P0002', qr/there is nothing at "data"/, 'items that are not there');
