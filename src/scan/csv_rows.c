@@ -322,15 +322,13 @@ csv_open(EtlRows *rows)
 		.resume = rows->resume,
 		.reachable = true,
 		.remote = EtlSourceSetIsRemote(csv->records.stream.set),
+		.hashes = &csv->records.options.dialect.hashes,
 	};
 	/* A pipeline opens its sources in a transaction, in which it must not wait for any. */
 	if (rows->resume == NULL)
 		(void) EtlPartsOpenNext(&csv->parts);
 	else
-	{
 		csv->records.options.dialect.sets_aside = true;
-		csv->records.options.dialect.hashes = csv->parts.remote;
-	}
 }
 
 static void

@@ -274,7 +274,6 @@ open_files(LinesRows *scan)
 	EtlStreamOpen(&scan->stream, rows->args, rows->rewindable);
 	scan->stream.decodes = true;
 	scan->stream.encoding = scan->encoding;
-	scan->options.hashes = rows->resume != NULL && EtlSourceSetIsRemote(scan->stream.set);
 	scan->stream.reader = EtlLinesFormat.create(&scan->options);
 	scan->parts = (EtlParts){
 		.stream = &scan->stream,
@@ -284,6 +283,7 @@ open_files(LinesRows *scan)
 		.resume = rows->resume,
 		.reachable = true,
 		.remote = EtlSourceSetIsRemote(scan->stream.set),
+		.hashes = &scan->options.hashes,
 	};
 }
 

@@ -275,6 +275,8 @@ decide(const EtlParts *parts, EtlSourcePast past)
 	plan = EtlStreamPlan(parts->stream, &past);
 	if (plan == ETL_READ_FROM && !(found->open && parts->reachable))
 		plan = ETL_READ_BEHIND;
+	if (plan == ETL_READ_ALL && !found->finished && found->place.hash != 0)
+		plan = ETL_READ_BEHIND;
 	return plan == ETL_READ_BEHIND && found->place.records == 0 ? ETL_READ_ALL : plan;
 }
 
@@ -377,6 +379,8 @@ resume_part(EtlParts *parts, const EtlPart *part)
 
 	past.whole |= refused != NULL;
 	EtlStreamOpenPart(parts->stream, known ? &past : NULL, (int) parts->found.mark);
+	if (parts->hashes != NULL)
+		*parts->hashes = parts->remote || !parts->stream->source->plain;
 	parts->plan = decide(parts, past);
 	if (parts->plan == ETL_READ_NOTHING || is_refused(parts, refused))
 		return false;

@@ -10,6 +10,7 @@
  *		unchanged					on at the position, or, where that cannot be reached, from the start: the records
  *									before it are read and passed over, if they are the same
  *		a plain file that grew		the same, if what is before the position is still there
+ *		read in part, and changed	on behind the records before the position, if they are the same
  *		anything else				all of it
  *
  * The last record of a file that somebody may still be writing is held back, unless its end is there.
@@ -65,6 +66,7 @@ typedef struct EtlParts
 	const EtlResume *resume; /* NULL: an ordinary scan */
 	bool reachable;			 /* records can be gone to by their place */
 	bool remote;			 /* parts come over the network */
+	bool *hashes;			 /* whether the reader makes a hash of the records; NULL: always */
 
 	/* the part in hand */
 	bool in_hand;
