@@ -130,71 +130,6 @@ LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_su
 
 COMMENT ON FUNCTION @extschema@.etl_csv IS 'rows of a CSV file';
 
-/*
- * etl_peek: the first records of a source, as they are, without naming a column.
- *
- * rows          how many to show; the other arguments are those of etl_csv
- *
- * line is the physical line on which a record starts.  record is an object by the names of the header, in which
- * a name that comes again has a number, and fields beyond the header are in "_etl_extra"; without a header
- * it is an array.  A record, or header, that is no text has its reason in "_etl_error", and "_etl_detail" and "_etl_hint" if there
- * is more to say.  Of a source that begins as JSON does, record
- * is an item and line its number: the elements of an array, or each value.
- *
- * Errors: those of etl_csv for opening, and for a source whose records cannot be told apart.
- */
-DO $do$ BEGIN EXECUTE format($f$
-CREATE FUNCTION @extschema@.etl_peek(source text, rows int DEFAULT 10, %s)
-RETURNS TABLE(line bigint, record jsonb)
-AS 'MODULE_PATHNAME', 'etl_peek'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10
-$f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,ragged,on_error,reject_limit,union_by_name,stray_quotes}')); END $do$;
-
-COMMENT ON FUNCTION @extschema@.etl_peek IS 'the first records of a source, without naming a column';
-
-/*
- * etl_csv_columns: names and types to declare for a CSV file.
- *
- * sample_rows   how many records to look at; NULL: all.  The other arguments are those of etl_csv
- *
- * A type (bigint, numeric, boolean, date, timestamptz, uuid, jsonb) is proposed if every value of the sample has its
- * plain form; else text.  Numbers with leading zeros are text, as are dates in any order but year, month, day.
- * declaration holds the column as it stands in a column definition list, with its comma: put the rows below each
- * other.  Names that the file has twice, or not at all, need match => 'position'.
- */
-DO $do$ BEGIN EXECUTE format($f$
-CREATE FUNCTION @extschema@.etl_csv_columns(source text, sample_rows bigint DEFAULT 10000, %s)
-RETURNS TABLE("position" int, header_name text, name text, data_type text, declaration text)
-AS 'MODULE_PATHNAME', 'etl_csv_columns'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20
-$f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,ragged,on_error,reject_limit,union_by_name,stray_quotes}')); END $do$;
-
-COMMENT ON FUNCTION @extschema@.etl_csv_columns IS 'names and types to declare for the columns of a CSV file';
-
-/*
- * etl_import: loads a CSV file into a table, which it creates if there is none.
- *
- * target        the table, with its schema if need be; one that exists must have a column for each of the file's, by
- *               name, or, for a file without a header, as many columns, by position
- * sample_rows   how many records the types of a new table are proposed from (see etl_csv_columns); where a
- *               later value is not one that the type would be proposed for, the column gets a type that fits all, text
- *               in the end (NOTICE), and the load starts again.  NULL: all.  So it is where faulty rows are skipped
- * union_by_name is as if it were true: several files make one table; if their headers differ, they must tell the columns
- *               apart
- * The other arguments are those of etl_csv.
- *
- * Returns the number of rows loaded.  pg_stat_progress_copy shows how far it is.  Errors: those of etl_csv; those
- * of CREATE TABLE and INSERT, for the privileges of the caller; 42703 if the table lacks a column of the file.
- */
-DO $do$ BEGIN EXECUTE format($f$
-CREATE FUNCTION @extschema@.etl_import(target text, source text, sample_rows bigint DEFAULT 10000, %s)
-RETURNS bigint
-AS 'MODULE_PATHNAME', 'etl_import'
-LANGUAGE C VOLATILE PARALLEL UNSAFE
-$f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,union_by_name}')); END $do$;
-
-COMMENT ON FUNCTION @extschema@.etl_import IS 'loads a CSV file into a table, which it creates if there is none';
-
 /* ----------------------------------------------------------------
  *	Servers
  * ---------------------------------------------------------------- */
@@ -367,6 +302,90 @@ AS 'MODULE_PATHNAME', 'etl_fixed'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 
 COMMENT ON FUNCTION @extschema@.etl_fixed IS 'lines of a text file, whose fields have fixed widths';
+
+/* ----------------------------------------------------------------
+ *	A look at a source, and a table of it
+ * ---------------------------------------------------------------- */
+
+/*
+ * etl_peek: the first records of a source, as they are, without naming a column.
+ *
+ * rows          how many to show
+ * format        'auto': a source that begins, behind white space, with a brace or a bracket is JSON, and any other CSV;
+ *               'csv'; 'json', as etl_json reads it by itself; 'ndjson', as it reads that
+ * The other arguments are those of etl_csv, or of etl_json.
+ *
+ * Of CSV, line is the physical line on which a record starts, and record an object by the names of the header, in which
+ * a name that comes again has a number, and fields beyond the header are in "_etl_extra"; without a header
+ * it is an array.  Of JSON, record is an item and line its number in its file.  A record, header or item that is no text
+ * has its reason in "_etl_error", and "_etl_detail" and "_etl_hint" if there is more to say.
+ *
+ * Errors: those of etl_csv or etl_json for opening, and for a source whose records cannot be told apart.
+ */
+DO $do$ BEGIN EXECUTE format($f$
+CREATE FUNCTION @extschema@.etl_peek(source text, rows int DEFAULT 10, %s, %s)
+RETURNS TABLE(line bigint, record jsonb)
+AS 'MODULE_PATHNAME', 'etl_peek'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10
+$f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,ragged,on_error,reject_limit,union_by_name,stray_quotes}'),
+    etl_internal.arguments_of('@extschema@.etl_json', '{source,on_error,reject_limit,path,missing_columns}')); END $do$;
+
+COMMENT ON FUNCTION @extschema@.etl_peek IS 'the first records of a source, without naming a column';
+
+/*
+ * etl_csv_columns, etl_json_columns: names and types to declare for a source that etl_csv or etl_json reads.
+ *
+ * sample_rows   how many records to look at; NULL: all.  The other arguments are those of etl_csv, or of etl_json
+ *
+ * A type (bigint, numeric, boolean, date, timestamptz, uuid, jsonb) is proposed if every value of the sample has its
+ * plain form; else text.  Numbers with leading zeros are text, as are dates in any order but year, month, day, and in JSON
+ * whatever is not the same kind of value in all items, numbers in strings too.
+ * declaration holds the column as it stands in a column definition list, with its comma: put the rows below each
+ * other.  Names that a CSV file has twice, or not at all, need match => 'position'.
+ *
+ * Each member of JSON items is a column; arrays and objects are jsonb; if some items are no objects, the only column is
+ * _etl_item.  Errors: those of etl_csv or etl_json; 54011 for more members than a table can have columns.
+ */
+DO $do$ BEGIN EXECUTE format($f$
+CREATE FUNCTION @extschema@.etl_csv_columns(source text, sample_rows bigint DEFAULT 10000, %s)
+RETURNS TABLE("position" int, header_name text, name text, data_type text, declaration text)
+AS 'MODULE_PATHNAME', 'etl_csv_columns'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20;
+CREATE FUNCTION @extschema@.etl_json_columns(source text, sample_rows bigint DEFAULT 10000, %s)
+RETURNS TABLE("position" int, header_name text, name text, data_type text, declaration text)
+AS 'MODULE_PATHNAME', 'etl_json_columns'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20
+$f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,ragged,on_error,reject_limit,union_by_name,stray_quotes}'),
+    etl_internal.arguments_of('@extschema@.etl_json', '{source,on_error,reject_limit,missing_columns}')); END $do$;
+
+COMMENT ON FUNCTION @extschema@.etl_csv_columns IS 'names and types to declare for the columns of a CSV file';
+COMMENT ON FUNCTION @extschema@.etl_json_columns IS 'names and types to declare for the members of JSON items';
+
+/*
+ * etl_import: loads a source into a table, which it creates if there is none.
+ *
+ * target        the table, with its schema if need be; one that exists must have a column for each of the source's, by
+ *               name, or, for a file without a header, as many columns, by position
+ * sample_rows   how many records the columns of a new table are proposed from (see etl_csv_columns, etl_json_columns);
+ *               where a later value is not one that the type would be proposed for, the column gets a type that fits all,
+ *               text in the end (NOTICE), and the load starts again.  NULL: all.  So it is where faulty rows are skipped
+ * format        as for etl_peek
+ * union_by_name is as if it were true: several files make one table; if their headers differ, they must tell the columns
+ *               apart
+ * The other arguments are those of etl_csv, or of etl_json.
+ *
+ * Returns the number of rows loaded.  pg_stat_progress_copy shows how far it is.  Errors: those of etl_csv or etl_json; those
+ * of CREATE TABLE and INSERT, for the privileges of the caller; 42703 if the table lacks a column of the source.
+ */
+DO $do$ BEGIN EXECUTE format($f$
+CREATE FUNCTION @extschema@.etl_import(target text, source text, sample_rows bigint DEFAULT 10000, %s, %s)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'etl_import'
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+$f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,union_by_name}'),
+    etl_internal.arguments_of('@extschema@.etl_json', '{source,on_error,reject_limit,path,missing_columns}')); END $do$;
+
+COMMENT ON FUNCTION @extschema@.etl_import IS 'loads a source into a table, which it creates if there is none';
 
 /*
  * The dialects of paging that have a name.  Those that came with etl are presets; a row of a user's own goes before

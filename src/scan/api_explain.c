@@ -154,6 +154,7 @@ say_call(Explanation *explanation, const EtlArgs *args)
 	char *path = EtlArgText(args, "path");
 
 	initStringInfo(&columns);
+	EtlJsonProposalSetNames(explanation->proposal);
 	EtlJsonProposalWrite(explanation->proposal, &columns);
 	say(explanation, "columns", columns.data);
 
@@ -203,7 +204,7 @@ etl_api_explain(PG_FUNCTION_ARGS)
 	memset(&explanation, 0, sizeof(explanation));
 	explanation.result = (ReturnSetInfo *) fcinfo->resultinfo;
 	explanation.call = EtlApiCallRead(args);
-	explanation.proposal = EtlJsonProposalCreate();
+	explanation.proposal = EtlJsonProposalCreate(EtlProposalCreate(), true);
 	dialect = &explanation.call->dialect;
 	max_pages = dialect->max_pages;
 	dialect->max_pages = 1;

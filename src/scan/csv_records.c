@@ -177,31 +177,16 @@ EtlCsvQuotedFieldText(EtlCsvRecords *records, const char *raw, size_t *len, bool
  *	Files
  * ---------------------------------------------------------------- */
 
-/* The options, and the reader that they ask for. */
-static void
-set_up(EtlCsvRecords *records, const EtlArgs *args)
+void
+EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args)
 {
+	EtlStreamOpen(&records->stream, NULL);
 	initStringInfo(&records->scratch);
 	EtlCsvReadOptions(args, &records->options);
 	records->options.dialect.max_field_size = EtlMaxFieldSize();
 	records->stream.decodes = true;
 	records->stream.encoding = records->options.encoding;
 	records->stream.reader = EtlCsvFormat.create(&records->options.dialect);
-}
-
-void
-EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args)
-{
-	EtlStreamPrepare(&records->stream);
-	set_up(records, args);
-}
-
-void
-EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable)
-{
-	EtlStreamPrepare(&records->stream);
-	set_up(records, args);
-	EtlStreamOpen(&records->stream, args, rewindable);
 }
 
 /* Reads the header, as a step. */
@@ -296,24 +281,4 @@ EtlCsvFieldName(const EtlCsvRecords *records, int i)
 	name = records->names[i];
 	len = pg_mbcliplen(name.name, (int) name.len, SHOWN_NAME_BYTES);
 	return psprintf("%.*s%s", len, name.name, len < (int) name.len ? "..." : "");
-}
-
-static void
-records_error_context(void *arg)
-{
-	StringInfoData where;
-
-	initStringInfo(&where);
-	EtlStreamWhere(&((EtlCsvRecords *) arg)->stream, &where);
-	if (where.len > 0)
-		errcontext("%s", where.data);
-}
-
-void
-EtlCsvPushErrorContext(EtlCsvRecords *records, ErrorContextCallback *callback)
-{
-	callback->callback = records_error_context;
-	callback->arg = records;
-	callback->previous = error_context_stack;
-	error_context_stack = callback;
 }

@@ -36,13 +36,10 @@ extern void EtlCsvRecordsInit(void);
 extern size_t EtlMaxFieldSize(void); /* bytes */
 
 /*
- * Takes the source and the options from the arguments; what it needs stays in the current memory context.
- * Only with rewindable may Rewind be called.
+ * Takes the options from the arguments; what it needs stays in the current memory context.  The sources are for the caller to
+ * set; without them the records are those that EtlCsvRecordsUse gives.
  */
-extern void EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args, bool rewindable);
-
-/* The same without the source: for records that EtlCsvRecordsUse gives. */
-extern void EtlCsvRecordsPrepare(EtlCsvRecords *records, const EtlArgs *args);
+extern void EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args);
 
 /* Reads another source, up to its header, as if it were a file; false if it has no record. */
 extern bool EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source);
@@ -70,9 +67,6 @@ extern void EtlCsvDefectFault(EtlCsvRecords *records, EtlFault *fault);
 
 /* What the header calls field i, or else its number from 1; cut if it is long, for it is for people. */
 extern const char *EtlCsvFieldName(const EtlCsvRecords *records, int i);
-
-/* Says where the current record is in the CONTEXT of errors, until the caller sets error_context_stack back to callback->previous. */
-extern void EtlCsvPushErrorContext(EtlCsvRecords *records, ErrorContextCallback *callback);
 
 /* EtlCsvFieldText for a field that holds a quote. */
 extern const char *

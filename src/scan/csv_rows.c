@@ -307,13 +307,13 @@ csv_open(EtlRows *rows)
 {
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
 
+	EtlCsvRecordsOpen(&csv->records, rows->args);
 	if (rows->resume != NULL && rows->resume->no_source)
 	{
-		EtlCsvRecordsPrepare(&csv->records, rows->args);
 		csv->records.options.dialect.sets_aside = true;
 		return;
 	}
-	EtlCsvRecordsOpen(&csv->records, rows->args, rows->rewindable);
+	csv->records.stream.set = EtlStreamSources(rows->args, rows->rewindable);
 	csv->parts = (EtlParts){
 		.stream = &csv->records.stream,
 		.record = &csv->records.record,

@@ -2,12 +2,12 @@
  * import.c
  *		etl_import: from a file to a table in one call.
  *
- *		EtlPropose	names and types, from a sample
- *		CREATE TABLE, INSERT INTO ... SELECT ... FROM etl_csv(...)
+ *		EtlPropose	format, names and types, from a sample
+ *		CREATE TABLE, INSERT INTO ... SELECT ... FROM etl_csv(...), or whichever function reads the format
  *
- * If a value behind the sample is not one that its type would have been proposed for, the attempt is rolled back,
- * the whole source is looked at, and the table is made and loaded again with types that fit every value: no row is
- * lost to a guess, and no value changed by one.  What is loaded is always what the file says, since the source is
+ * If a value behind the sample is not one that its type would have been proposed for, or has no column, the attempt is
+ * rolled back, the whole source is looked at, and the table is made and loaded again with types that fit every value: no
+ * row is lost to a guess, and no value changed by one.  What is loaded is always what the file says, since the source is
  * read again rather than converted back.
  *
  * A table that exists already is taken as it is: its types are somebody's decision.
@@ -18,12 +18,11 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "executor/spi.h"
+#include "format/header.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "monitor/progress.h"
-#include "scan/csv_records.h"
-#include "scan/infer.h"
-#include "scan/input.h"
+#include "scan/look.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -35,25 +34,27 @@
 typedef struct Import
 {
 	const EtlArgs *args;
-	const char *etl_csv;	/* the function, qualified: users may have set any search_path */
-	const char *target;		/* the table, quoted */
-	RangeVar *relation;		/* the same */
-	EtlProposal *proposal;	/* NULL: the table existed */
+	const EtlLookKind *kind; /* of the source */
+	const char *schema;		 /* of the function that reads it: users may have set any search_path */
+	const char *target;		 /* the table, quoted */
+	RangeVar *relation;		 /* the same */
+	bool is_new;			 /* it is made; else it existed */
+	EtlProposal *proposal;
 	StringInfoData names;	/* the table's columns to fill */
-	StringInfoData columns; /* the columns of etl_csv, with their types, in the same order */
+	StringInfoData columns; /* those of the function, with their types, in the same order */
 } Import;
 
 /* Why columns cannot go by their names. */
-#define UNFIT_HEADER                                                                                     \
-	"Some name in a header is empty, longer than 63 bytes, reserved (_etl_), or there twice, also when " \
+#define UNFIT_NAMES                                                                          \
+	"Some name is empty, longer than 63 bytes, reserved (_etl_), or there twice, also when " \
 	"folded to snake case."
 
-/* Arguments of etl_import that etl_csv does not have. */
+/* Whether an argument of etl_import is handed on to the function that reads the source. */
 static bool
-is_own_argument(const char *name)
+is_handed_on(const Import *import, const char *name)
 {
-	return strcmp(name, "target") == 0 || strcmp(name, "sample_rows") == 0 ||
-		   strcmp(name, "match") == 0 || strcmp(name, "union_by_name") == 0;
+	return strcmp(name, "target") != 0 && strcmp(name, "sample_rows") != 0 &&
+		   import->kind->takes(name);
 }
 
 /* ----------------------------------------------------------------
@@ -66,21 +67,18 @@ plan_new_table(Import *import)
 {
 	const EtlProposal *proposal = import->proposal;
 
-	resetStringInfo(&import->names);
-	resetStringInfo(&import->columns);
 	for (int i = 0; i < proposal->ncolumns; i++)
 	{
 		const EtlProposedColumn *column = &proposal->columns[i];
 		const char *comma = i > 0 ? ", " : "";
 
 		appendStringInfo(&import->names, "%s%s", comma, quote_identifier(column->name));
-		appendStringInfo(&import->columns, "%s%s %s", comma,
-						 quote_identifier(proposal->by_name ? column->header : column->name),
+		appendStringInfo(&import->columns, "%s%s %s", comma, quote_identifier(column->declared),
 						 format_type_be(EtlProposedType(column)));
 	}
 }
 
-/* Adds a column of the table, which etl_csv is to give under the same name. */
+/* Adds a column of the table, which the function is to give under the same name. */
 static void
 add_table_column(Import *import, Form_pg_attribute attr)
 {
@@ -93,13 +91,13 @@ add_table_column(Import *import, Form_pg_attribute attr)
 }
 
 static void
-refuse_generated_column(Relation rel, Form_pg_attribute attr)
+refuse_generated_column(const Import *import, Relation rel, Form_pg_attribute attr)
 {
 	ereport(ERROR, (errcode(ERRCODE_GENERATED_ALWAYS),
 					errmsg("column \"%s\" of table \"%s\" is a generated column",
 						   NameStr(attr->attname), RelationGetRelationName(rel)),
-					errhint("Use INSERT with SELECT from etl_csv for the other columns of the "
-							"file.")));
+					errhint("Use INSERT with SELECT from %s for the other columns of the file.",
+							import->kind->function)));
 }
 
 /* The columns of a table that the file has.  Sets "taken" for the columns of the file. */
@@ -126,12 +124,19 @@ match_to_table(Import *import, Relation rel, bool *taken)
 			get_attnum(RelationGetRelid(rel), names[match.index].name) > 0)
 			continue; /* another column is called just so */
 		if (attr->attgenerated != '\0')
-			refuse_generated_column(rel, attr);
+			refuse_generated_column(import, rel, attr);
 		taken[match.index] = true;
 		if (match.other >= 0)
-			taken[match.other] = true; /* etl_csv says what is ambiguous */
+			taken[match.other] = true; /* the function says what is ambiguous */
 		add_table_column(import, attr);
 	}
+}
+
+static void
+tell_doubts(const Import *import)
+{
+	if (import->kind->tell_doubts != NULL)
+		import->kind->tell_doubts(import->proposal, true);
 }
 
 /* A table that exists gets the columns of the file that it has; it must have all of them. */
@@ -145,19 +150,20 @@ plan_by_name(Import *import, Relation rel)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("cannot match the columns of the file to table \"%s\" by name",
 							   RelationGetRelationName(rel)),
-						errdetail(UNFIT_HEADER),
-						errhint("Use INSERT with SELECT from etl_csv and match => 'position'.")));
+						errdetail(UNFIT_NAMES),
+						errhint("Use INSERT with SELECT from %s.", import->kind->otherwise)));
 	match_to_table(import, rel, taken);
 	for (int i = 0; i < proposal->ncolumns; i++)
 	{
 		if (taken[i])
 			continue;
-		EtlDoubtsTell(&proposal->doubts, true);
+		tell_doubts(import);
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 						errmsg("column \"%s\" of the file is not a column of table \"%s\"",
 							   proposal->columns[i].header, RelationGetRelationName(rel)),
-						errhint("Add the column, or use INSERT with SELECT from etl_csv for "
-								"some of the file's columns.")));
+						errhint("Add the column, or use INSERT with SELECT from %s for some of "
+								"the file's columns.",
+								import->kind->function)));
 	}
 }
 
@@ -178,14 +184,14 @@ plan_by_position(Import *import, Relation rel)
 
 /* Keeps the lock, so that the columns are still these when they are loaded. */
 static void
-plan_existing_table(Import *import, Oid relid)
+plan_existing_table(Import *import)
 {
-	Relation rel = relation_open(relid, AccessShareLock);
+	Relation rel = relation_openrv(import->relation, AccessShareLock);
 
-	if (EtlArgBool(import->args, "header", true))
-		plan_by_name(import, rel);
-	else
+	if (import->kind->by_position != NULL && import->kind->by_position(import->args))
 		plan_by_position(import, rel);
+	else
+		plan_by_name(import, rel);
 	relation_close(rel, NoLock);
 }
 
@@ -290,19 +296,18 @@ insert_rows(const Import *import)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "INSERT INTO %s (%s) SELECT * FROM %s(", import->target,
-					 import->names.data, import->etl_csv);
+					 import->names.data,
+					 quote_qualified_identifier(import->schema, import->kind->function));
 	for (int i = 0; i < args->n; i++)
 	{
-		if (is_own_argument(args->arg[i].name))
+		if (!is_handed_on(import, args->arg[i].name))
 			continue;
 		types[n] = args->arg[i].type;
 		values[n] = args->arg[i].value;
 		nulls[n++] = args->arg[i].isnull ? 'n' : ' ';
 		appendStringInfo(&sql, "%s => $%d, ", quote_identifier(args->arg[i].name), n);
 	}
-	appendStringInfo(&sql, "match => '%s', union_by_name => %s) AS t(%s)",
-					 import->proposal->by_name ? "name" : "position",
-					 import->proposal->by_name && import->proposal->nfiles > 1 ? "true" : "false",
+	appendStringInfo(&sql, "%s) AS t(%s)", import->kind->adds(args, import->proposal),
 					 import->columns.data);
 	PG_TRY();
 	{
@@ -338,8 +343,9 @@ load(const Import *import, bool guesses)
 
 	if (guesses)
 	{
-		load.converter = EtlProposedConverterFor;
-		load.has_form = EtlHasProposedForm;
+		load.guesses = true;
+		load.converter = import->kind->converter;
+		load.has_form = import->kind->has_form;
 	}
 	EtlProgressBegin(RangeVarGetRelid(import->relation, NoLock, false));
 	EtlRowsCurrentLoad = &load;
@@ -359,21 +365,25 @@ load(const Import *import, bool guesses)
 }
 
 /*
- * Whether a look at all values may propose types that do without the error.  Input functions complain of a value in
- * these classes; broken structure and bytes that are no text stay what they are.
+ * Whether a look at all records may propose columns that do without the error.  Input functions complain of a value in
+ * these classes, and a reader of a member that has no column; broken structure and bytes that are no text stay what they
+ * are.
  */
 static bool
-may_be_misfit(const ErrorData *error)
+may_be_misfit(const Import *import, const ErrorData *error)
 {
-	return (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION ||
+	if (!import->proposal->settled && error->sqlerrcode == ERRCODE_UNDEFINED_COLUMN)
+		return true;
+	return import->is_new &&
+		   (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION ||
 			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_PROGRAM_LIMIT_EXCEEDED) &&
 		   error->sqlerrcode != ERRCODE_BAD_COPY_FILE_FORMAT &&
 		   error->sqlerrcode != ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
 }
 
 /*
- * Makes the table and loads it, in a subtransaction.  If a value may not have the type that was guessed, everything
- * is as it was before, and the error is returned; otherwise NULL.
+ * Makes the table, if it is to be made, and loads it, in a subtransaction.  If a record does not fit what was guessed,
+ * everything is as it was before, and the error is returned; otherwise NULL.
  */
 static ErrorData *
 try_guesses(Import *import, uint64 *n)
@@ -387,9 +397,10 @@ try_guesses(Import *import, uint64 *n)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		create_table(import);
+		if (import->is_new)
+			create_table(import);
 		made = true;
-		*n = load(import, true);
+		*n = load(import, import->is_new);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -400,7 +411,7 @@ try_guesses(Import *import, uint64 *n)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
-		if (!made || !may_be_misfit(error))
+		if (!made || !may_be_misfit(import, error))
 			ReThrowError(error);
 	}
 	PG_END_TRY();
@@ -409,70 +420,102 @@ try_guesses(Import *import, uint64 *n)
 	return error;
 }
 
+/* Whether a column is another one than the sample had it; tells if its type is. */
+static bool
+is_widened(const EtlProposedColumn *sampled, const EtlProposedColumn *whole)
+{
+	Oid was = EtlProposedType(sampled);
+	Oid is = EtlProposedType(whole);
+
+	if (strcmp(sampled->header, whole->header) != 0)
+		return true;
+	if (was != is)
+		ereport(NOTICE, (errmsg("column \"%s\" becomes %s, since not all its values are %s",
+								whole->name, format_type_be(is), format_type_be(was))));
+	return was != is;
+}
+
 /* Looks at the whole source, and tells which columns the sample was wrong about; false if it was right. */
 static bool
 widen(Import *import)
 {
 	EtlProposal *sampled = import->proposal;
-	EtlProposal *whole = EtlPropose(import->args, -1);
+	EtlProposal *whole = EtlPropose(import->args, &import->kind, -1, import->is_new);
 	bool widened = whole->ncolumns != sampled->ncolumns;
 
-	for (int i = 0; i < Min(sampled->ncolumns, whole->ncolumns); i++)
-	{
-		Oid was = EtlProposedType(&sampled->columns[i]);
-		Oid is = EtlProposedType(&whole->columns[i]);
-
-		if (was == is)
-			continue;
-		widened = true;
-		ereport(NOTICE, (errmsg("column \"%s\" becomes %s, since not all its values are %s",
-								whole->columns[i].name, format_type_be(is), format_type_be(was))));
-	}
+	for (int i = 0; import->is_new && i < Min(sampled->ncolumns, whole->ncolumns); i++)
+		widened |= is_widened(&sampled->columns[i], &whole->columns[i]);
 	import->proposal = whole;
 	return widened;
 }
 
-/* What the files give must make one table. */
+/* What the source gives must make one table. */
 static void
 check_columns(const Import *import)
 {
-	if (import->proposal->ncolumns == 0)
+	const EtlProposal *proposal = import->proposal;
+
+	if (proposal->ncolumns == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
 				 errmsg("cannot create table %s from a source without columns", import->target)));
-	if (!import->proposal->by_name && !import->proposal->alike)
+	if (!proposal->by_name && !(proposal->alike && import->kind->by_position != NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot match the columns of the files by name"), errdetail(UNFIT_HEADER),
-				 errhint("Import files with the same header together, or use etl_csv.")));
-	EtlTellDoubts(import->proposal, true);
+				 errmsg("cannot match the columns of the files by name"), errdetail(UNFIT_NAMES),
+				 proposal->alike
+					 ? errhint("Use INSERT with SELECT from %s.", import->kind->otherwise)
+					 : errhint("Import files with the same header together, or use etl_csv.")));
+	tell_doubts(import);
 }
 
+/* What is loaded into which columns, as the proposal has it. */
+static void
+plan(Import *import)
+{
+	resetStringInfo(&import->names);
+	resetStringInfo(&import->columns);
+	if (import->is_new)
+	{
+		check_columns(import);
+		plan_new_table(import);
+	}
+	else
+		plan_existing_table(import);
+	if (import->names.len == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+				 errmsg("cannot load table %s from a source without columns", import->target)));
+}
+
+/* With a sample, first as that has it. */
 static uint64
-load_new_table(Import *import)
+load_table(Import *import)
 {
 	ErrorData *error;
 	uint64 n;
 
-	check_columns(import);
-	plan_new_table(import);
-	if (!import->proposal->complete)
+	plan(import);
+	if (import->is_new ? !import->proposal->complete : !import->proposal->settled)
 	{
 		error = try_guesses(import, &n);
 		if (error == NULL)
 			return n;
 		if (!widen(import))
 			ReThrowError(error);
-		plan_new_table(import);
+		plan(import);
 	}
-	create_table(import);
+	if (import->is_new)
+		create_table(import);
 	return load(import, false);
 }
 
 /* Whether there are rows in the target that the user may see. */
 static bool
-has_rows(const Import *import, Oid relid)
+has_rows(const Import *import)
 {
+	Oid relid = RangeVarGetRelid(import->relation, AccessShareLock, false);
+
 	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		return false;
 	if (SPI_execute(psprintf("SELECT FROM %s", import->target), true, 1) != SPI_OK_SELECT)
@@ -482,14 +525,11 @@ has_rows(const Import *import, Oid relid)
 
 /* Once more is once too often, if nobody says what becomes of the rows before. */
 static uint64
-load_existing_table(Import *import, Oid relid)
+load_existing_table(Import *import)
 {
-	bool had_rows;
-	uint64 n;
+	bool had_rows = has_rows(import);
+	uint64 n = load_table(import);
 
-	plan_existing_table(import, relid);
-	had_rows = has_rows(import, relid);
-	n = load(import, false);
 	if (had_rows && n > 0)
 		ereport(NOTICE,
 				(errmsg_plural("%llu row was appended to table %s, which had rows before",
@@ -525,8 +565,7 @@ etl_import(PG_FUNCTION_ARGS)
 	EtlArgs *args = EtlArgsOfCall(fcinfo);
 	Import import = {.args = args};
 	List *names;
-	Oid relid;
-	uint64 n;
+	uint64 n = 0;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -534,21 +573,18 @@ etl_import(PG_FUNCTION_ARGS)
 	names = textToQualifiedNameList(PG_GETARG_TEXT_PP(0));
 	import.relation = makeRangeVarFromNameList(names);
 	import.target = NameListToQuotedString(names);
-	import.etl_csv = quote_qualified_identifier(
-		get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid)), "etl_csv");
+	import.schema = get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid));
 	initStringInfo(&import.names);
 	initStringInfo(&import.columns);
 
-	relid = RangeVarGetRelid(import.relation, NoLock, true);
-	import.proposal = EtlPropose(args, OidIsValid(relid) ? 0 : sample_size(args));
+	import.is_new = !OidIsValid(RangeVarGetRelid(import.relation, NoLock, true));
+	import.proposal = EtlPropose(args, &import.kind, sample_size(args), import.is_new);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (!OidIsValid(relid))
-		n = load_new_table(&import);
-	else if (import.proposal->nfiles == 0)
-		n = 0; /* nothing, not even a header */
-	else
-		n = load_existing_table(&import, relid);
+	if (import.is_new)
+		n = load_table(&import);
+	else if (import.proposal->nparts > 0) /* there is something, if only a header */
+		n = load_existing_table(&import);
 	SPI_finish();
 	PG_RETURN_INT64((int64) n);
 }

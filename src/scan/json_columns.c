@@ -18,6 +18,7 @@
 #include "nodes/makefuncs.h"
 #include "scan/json_absent.h"
 #include "scan/json_columns.h"
+#include "scan/json_infer.h"
 #include "source/utf8.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -238,8 +239,11 @@ EtlJsonColumnsInit(EtlJsonRows *json, EtlMissing missing)
 		if (!json->from_csv)
 			rows->unseen[rows->nunseen++] = number;
 	}
-	/* A pipeline takes whatever else is in an item for its dead letters; of CSV an error lists all columns. */
-	if (rows->resume == NULL && !json->from_csv)
+	/*
+	 * A pipeline takes whatever else is in an item for its dead letters; an import refuses it; of CSV an error lists all
+	 * columns.
+	 */
+	if (rows->resume == NULL && rows->load == NULL && !json->from_csv)
 		json->initials = initials;
 }
 
@@ -436,6 +440,18 @@ value_text(const EtlJsonRows *json, ColumnForm form, const EtlJsonToken *token, 
 	return s;
 }
 
+/* Of types that are guesses (EtlLoad). */
+static void
+check_guess(const EtlJsonRows *json, int number, const EtlJsonToken *token)
+{
+	const EtlColumn *column = &json->base.columns[number];
+
+	if (json->base.load->guesses && !EtlJsonFits(column->type, &json->item, token))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+						errmsg("a value of column \"%s\" is not plainly of type %s", column->name,
+							   format_type_be(column->type))));
+}
+
 static inline void
 fetch_field(EtlJsonRows *json, int number, Datum *value, bool *isnull)
 {
@@ -451,6 +467,8 @@ fetch_field(EtlJsonRows *json, int number, Datum *value, bool *isnull)
 		EtlColumnNull(rows, number, value, isnull);
 		return;
 	}
+	if (unlikely(rows->load != NULL))
+		check_guess(json, number, token);
 	s = value_text(json, json->columns->column[number].form, token, &len);
 	s = server_text(json, s, &len);
 	*isnull = s == NULL;
@@ -502,6 +520,20 @@ fetch_provenance(EtlJsonRows *json, int number, Datum *value, bool *isnull)
 	}
 }
 
+/* An import leaves nothing out. */
+static void
+refuse_unread_member(const EtlJsonRows *json)
+{
+	const EtlJsonToken *member = EtlJsonNamesUnread(json->columns->names, &json->item);
+
+	if (member != NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+						errmsg("there is no column for member \"%s\" of the item",
+							   shown_key(&json->item, member)),
+						errhint("Add the column to the table, or use INSERT with SELECT from "
+								"etl_json for some of the members.")));
+}
+
 /* Looks for the columns in the current item; false if it has none of the declared ones, which is a fault. */
 static bool
 locate(EtlJsonRows *json)
@@ -513,7 +545,11 @@ locate(EtlJsonRows *json)
 	if (unlikely(json->base.nunseen > 0))
 		EtlJsonNoteSeen(json);
 	if (likely(found) || json->from_csv || EtlJsonHasOther(json))
+	{
+		if (unlikely(json->base.load != NULL))
+			refuse_unread_member(json);
 		return true;
+	}
 	report_fault(&json->base);
 	return false;
 }

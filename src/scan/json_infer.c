@@ -1,59 +1,44 @@
 /*
  * json_infer.c
- *		Proposals for the columns of JSON items: names and types.
+ *		Columns that are proposed for JSON items: names and types.
  *
- * A member is a column, and so are the members of an object in it, by a dotted name.  The type is the one
- * that takes all values seen: what differs in kind is text, and what holds arrays or objects is jsonb.  A
- * string is a date, a time or a UUID if all of them have the one form that can be nothing else, and never a
- * number: numbers in strings are codes.
+ * A member is a column.  The type is the one that takes all values seen: what differs in kind is text, and what holds
+ * arrays or objects is jsonb.  A string is a date, a time or a UUID if all of them have the one form that can be nothing
+ * else, and never a number: numbers in strings are codes.
+ *
+ * Columns read the member of their name, however it is spelled (header.h).  So a member that is spelled in two ways is
+ * one column, unless one item has both.
  */
 #include "etl.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "format/header.h"
-#include "scan/infer.h"
+#include "miscadmin.h"
 #include "scan/json_infer.h"
+#include "scan/names.h"
 #include "source/utf8.h"
 #include "utils/builtins.h"
 
-#define MAX_COLUMNS 200
-
-/* What values a column had. */
-#define SEEN_INTEGER 0x01
-#define SEEN_NUMBER 0x02
-#define SEEN_BOOLEAN 0x04
-#define SEEN_DATE 0x08
-#define SEEN_TIME 0x10
-#define SEEN_UUID 0x20
-#define SEEN_TEXT 0x40
-#define SEEN_JSON 0x80
-
-typedef struct Column
-{
-	char *key; /* of the item, dotted */
-	size_t len;
-	int seen;
-} Column;
-
-struct EtlJsonProposal
-{
-	int ncolumns;
-	Column columns[MAX_COLUMNS];
-	bool scalars; /* some items are no objects */
-};
-
 EtlJsonProposal *
-EtlJsonProposalCreate(void)
+EtlJsonProposalCreate(EtlProposal *columns, bool dotted)
 {
-	return palloc0(sizeof(EtlJsonProposal));
+	EtlJsonProposal *proposal = palloc0(sizeof(EtlJsonProposal));
+
+	proposal->columns = columns;
+	proposal->dotted = dotted;
+	proposal->keys = EtlNamesCreate();
+	proposal->folds = EtlNamesCreate();
+	return proposal;
 }
 
 /* ----------------------------------------------------------------
  *	Values
  * ---------------------------------------------------------------- */
 
-static int
-form_of(const EtlJsonItem *item, const EtlJsonToken *token)
+/* The types whose form a value has. */
+static EtlForms
+forms_of(const EtlJsonItem *item, const EtlJsonToken *token)
 {
 	size_t len;
 	const char *s = EtlJsonTokenText(item, token, &len);
@@ -61,36 +46,107 @@ form_of(const EtlJsonItem *item, const EtlJsonToken *token)
 	switch (token->type)
 	{
 		case ETL_JSON_NULL:
-			return 0;
+			return ETL_ALL_FORMS;
 		case ETL_JSON_FALSE:
 		case ETL_JSON_TRUE:
-			return SEEN_BOOLEAN;
+			return EtlFormOf(BOOLOID);
 		case ETL_JSON_NUMBER:
-			return EtlHasProposedForm(INT8OID, s, len) ? SEEN_INTEGER : SEEN_NUMBER;
+			return EtlFormOf(NUMERICOID) | EtlFormsOf(EtlFormOf(INT8OID), s, len);
 		case ETL_JSON_STRING:
-			if (EtlHasProposedForm(DATEOID, s, len))
-				return SEEN_DATE;
-			if (EtlHasProposedForm(TIMESTAMPTZOID, s, len))
-				return SEEN_TIME;
-			return EtlHasProposedForm(UUIDOID, s, len) ? SEEN_UUID : SEEN_TEXT;
+			return EtlFormsOf(EtlFormOf(DATEOID) | EtlFormOf(TIMESTAMPTZOID) | EtlFormOf(UUIDOID),
+							  s, len);
 		default:
-			return SEEN_JSON;
+			return EtlFormOf(JSONBOID);
 	}
 }
 
-static Column *
-find_column(EtlJsonProposal *proposal, const char *key, size_t len)
+static void
+see_value(EtlProposedColumn *column, const EtlJsonItem *item, const EtlJsonToken *token)
 {
-	Column *column = proposal->columns;
+	column->has_values |= token->type != ETL_JSON_NULL;
+	column->nested |= token->type == ETL_JSON_ARRAY || token->type == ETL_JSON_OBJECT;
+	column->forms &= forms_of(item, token);
+}
 
-	for (; column < proposal->columns + proposal->ncolumns; column++)
-		if (column->len == len && memcmp(column->key, key, len) == 0)
-			return column;
-	if (proposal->ncolumns == MAX_COLUMNS)
+/* Any value is text as it is written, and jsonb as it stands. */
+bool
+EtlJsonFits(Oid type, const EtlJsonItem *item, const EtlJsonToken *value)
+{
+	EtlForms form = EtlFormOf(type);
+
+	return form == 0 || type == JSONBOID || (forms_of(item, value) & form) != 0;
+}
+
+/* ----------------------------------------------------------------
+ *	Columns
+ * ---------------------------------------------------------------- */
+
+/* Each step of a dotted name folded by itself. */
+static char *
+folded(const EtlJsonProposal *proposal, const char *key)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (;;)
+	{
+		size_t len = proposal->dotted ? strcspn(key, ".") : strlen(key);
+		char *name = palloc(2 * len + 1);
+
+		appendBinaryStringInfo(&out, name, (int) EtlFoldName(key, len, name));
+		if (key[len] == '\0')
+			return out.data;
+		appendStringInfoChar(&out, '.');
+		key += len + 1;
+	}
+}
+
+static EtlProposedColumn *
+add_column(EtlJsonProposal *proposal, const char *key, const char *fold)
+{
+	int number = proposal->columns->ncolumns;
+	EtlProposedColumn *column;
+	MemoryContext old;
+
+	if (number == MaxHeapAttributeNumber)
+	{
+		proposal->more = true;
 		return NULL;
-	proposal->ncolumns++;
-	column->key = pnstrdup(key, len);
-	column->len = len;
+	}
+	column = EtlProposalAdd(proposal->columns, key, strlen(key));
+	old = MemoryContextSwitchTo(proposal->columns->context);
+	(void) EtlNamesAddNumber(proposal->keys, column->header, number);
+	(void) EtlNamesAddNumber(proposal->folds, pstrdup(fold), number);
+	MemoryContextSwitchTo(old);
+	return column;
+}
+
+/* The column of a member of the item in hand; NULL: there are too many. */
+static EtlProposedColumn *
+find_column(EtlJsonProposal *proposal, const char *key)
+{
+	EtlProposedColumn *columns = proposal->columns->columns;
+	EtlProposedColumn *column = NULL;
+	int i = EtlNamesFind(proposal->keys, key);
+	bool exact = i >= 0;
+	char *fold = exact ? NULL : folded(proposal, key);
+
+	if (!exact && fold[0] != '\0')
+		i = EtlNamesFind(proposal->folds, fold);
+	if (i >= 0)
+		column = &columns[i];
+	if (column != NULL && column->record == proposal->nitems && column->exact != exact)
+	{
+		proposal->clash = true;
+		column = exact ? column : NULL;
+	}
+	if (column == NULL && (column = add_column(proposal, key, fold)) != NULL)
+		exact = true;
+	if (column != NULL)
+	{
+		column->record = proposal->nitems;
+		column->exact = exact;
+	}
 	return column;
 }
 
@@ -102,16 +158,16 @@ see_members(EtlJsonProposal *proposal, const EtlJsonItem *item, const EtlJsonTok
 		 token = EtlJsonNextIn(item, object, token))
 	{
 		const char *name = EtlJsonTokenKey(item, token);
-		bool dotted = memchr(name, '.', token->key_len) != NULL;
+		bool dotted = proposal->dotted && memchr(name, '.', token->key_len) != NULL;
 		char *key = psprintf("%s%.*s", prefix, (int) token->key_len, name);
-		Column *column;
+		EtlProposedColumn *column;
 
-		if (token->type == ETL_JSON_OBJECT && prefix[0] == '\0' && !dotted &&
+		CHECK_FOR_INTERRUPTS();
+		if (proposal->dotted && token->type == ETL_JSON_OBJECT && prefix[0] == '\0' && !dotted &&
 			EtlJsonFirstIn(item, token) != NULL)
 			see_members(proposal, item, token, psprintf("%s.", key));
-		else if ((prefix[0] == '\0' || !dotted) &&
-				 (column = find_column(proposal, key, strlen(key))) != NULL)
-			column->seen |= form_of(item, token);
+		else if ((prefix[0] == '\0' || !dotted) && (column = find_column(proposal, key)) != NULL)
+			see_value(column, item, token);
 		pfree(key);
 	}
 }
@@ -119,6 +175,7 @@ see_members(EtlJsonProposal *proposal, const EtlJsonItem *item, const EtlJsonTok
 void
 EtlJsonProposalSee(EtlJsonProposal *proposal, const EtlJsonItem *item)
 {
+	proposal->nitems++;
 	if (item->tokens[0].type == ETL_JSON_OBJECT)
 		see_members(proposal, item, item->tokens, "");
 	else
@@ -126,84 +183,59 @@ EtlJsonProposalSee(EtlJsonProposal *proposal, const EtlJsonItem *item)
 }
 
 /* ----------------------------------------------------------------
- *	Proposals
+ *	Names
  * ---------------------------------------------------------------- */
 
-static const char *
-type_of(int seen)
+/* Marks the columns whose folded names are the same. */
+static bool *
+find_twins(const EtlJsonProposal *proposal)
 {
-	if (seen & SEEN_JSON)
-		return "jsonb";
-	switch (seen)
+	const EtlProposal *columns = proposal->columns;
+	bool *twin = palloc0(sizeof(bool) * (columns->ncolumns + 1));
+
+	for (int i = 0; i < columns->ncolumns; i++)
 	{
-		case SEEN_INTEGER:
-			return "bigint";
-		case SEEN_NUMBER:
-		case SEEN_NUMBER | SEEN_INTEGER:
-			return "numeric";
-		case SEEN_BOOLEAN:
-			return "boolean";
-		case SEEN_DATE:
-			return "date";
-		case SEEN_TIME:
-		case SEEN_TIME | SEEN_DATE:
-			return "timestamptz";
-		case SEEN_UUID:
-			return "uuid";
-		default:
-			return "text";
+		int first = EtlNamesFind(proposal->folds, folded(proposal, columns->columns[i].header));
+
+		if (first != i)
+			twin[first] = twin[i] = true;
 	}
+	return twin;
 }
 
-/* Each step of a dotted key folded by itself. */
-static char *
-folded(const Column *column)
+/* The folded name, if it tells the columns apart; else the key itself. */
+void
+EtlJsonProposalSetNames(EtlJsonProposal *proposal)
 {
-	StringInfoData out;
-	const char *step = column->key;
+	EtlProposal *columns = proposal->columns;
+	bool *twin = find_twins(proposal);
 
-	initStringInfo(&out);
-	for (;;)
+	columns->by_name = !proposal->clash;
+	for (int i = 0; i < columns->ncolumns; i++)
 	{
-		size_t len = strcspn(step, ".");
-		char *name = palloc(2 * len + 1);
+		EtlProposedColumn *column = &columns->columns[i];
+		const char *name = folded(proposal, column->header);
 
-		appendBinaryStringInfo(&out, name, (int) EtlFoldName(step, len, name));
-		if (step[len] == '\0')
-			return out.data;
-		appendStringInfoChar(&out, '.');
-		step += len + 1;
+		if (twin[i] || name[0] == '\0')
+			name = column->header;
+		name = EtlFromUtf8(name);
+		column->header = EtlFromUtf8(column->header);
+		column->name = column->declared = EtlCanDeclare(name, strlen(name)) ? name : NULL;
+		columns->by_name &= column->name != NULL;
 	}
-}
-
-/* The folded name, if it tells the columns apart; else the key itself.  NULL if SQL cannot have either. */
-static const char *
-name_of(const EtlJsonProposal *proposal, const Column *column)
-{
-	char *name = folded(column);
-
-	for (int i = 0; i < proposal->ncolumns; i++)
-		if (&proposal->columns[i] != column && strcmp(folded(&proposal->columns[i]), name) == 0)
-			name = column->key;
-	if (name[0] == '\0')
-		name = column->key;
-	return name[0] != '\0' && strlen(name) < NAMEDATALEN ? name : NULL;
 }
 
 void
 EtlJsonProposalWrite(const EtlJsonProposal *proposal, StringInfo out)
 {
+	const EtlProposal *columns = proposal->columns;
 	int n = 0;
 
-	for (int i = 0; i < proposal->ncolumns; i++)
-	{
-		const Column *column = &proposal->columns[i];
-		const char *name = name_of(proposal, column);
-
-		if (name != NULL)
+	for (int i = 0; i < columns->ncolumns; i++)
+		if (columns->columns[i].name != NULL)
 			appendStringInfo(out, "%s%s %s", n++ > 0 ? ", " : "",
-							 quote_identifier(EtlFromUtf8(name)), type_of(column->seen));
-	}
+							 quote_identifier(columns->columns[i].name),
+							 format_type_be(EtlProposedType(&columns->columns[i])));
 	if (n == 0 || proposal->scalars)
 		appendStringInfo(out, "%s_etl_item jsonb", n > 0 ? ", " : "");
 }

@@ -223,6 +223,13 @@ key_at(Level *level, int place, const char *text, size_t len)
 	return key;
 }
 
+static bool
+have_same_key(const EtlJsonItem *item, const EtlJsonToken *a, const EtlJsonToken *b)
+{
+	return a->key_len == b->key_len &&
+		   memcmp(EtlJsonTokenKey(item, a), EtlJsonTokenKey(item, b), a->key_len) == 0;
+}
+
 /* A member matches a name.  Of members of one name the last counts, as in jsonb. */
 static void
 note_match(const EtlJsonItem *item, Wanted *name, const EtlJsonToken *token, bool exact)
@@ -236,9 +243,7 @@ note_match(const EtlJsonItem *item, Wanted *name, const EtlJsonToken *token, boo
 	}
 	else if (found->exact)
 		return;
-	else if (found->token != NULL && (found->token->key_len != token->key_len ||
-									  memcmp(EtlJsonTokenKey(item, found->token),
-											 EtlJsonTokenKey(item, token), token->key_len) != 0))
+	else if (found->token != NULL && !have_same_key(item, found->token, token))
 		found->other = found->token;
 	found->token = token;
 }
@@ -305,4 +310,28 @@ EtlJsonNamesLocate(EtlJsonNames *names, const EtlJsonItem *item)
 {
 	forget(names->root);
 	return locate(names->root, item, item->tokens);
+}
+
+const EtlJsonToken *
+EtlJsonNamesUnread(EtlJsonNames *names, const EtlJsonItem *item)
+{
+	Level *level = names->root;
+	int place = 0;
+
+	for (const EtlJsonToken *token = EtlJsonFirstIn(item, item->tokens); token != NULL;
+		 token = EtlJsonNextIn(item, item->tokens, token))
+	{
+		const Key *key = key_at(level, place++, EtlJsonTokenKey(item, token), token->key_len);
+		bool read = false;
+
+		for (int i = 0; i < key->nmatches && !read; i++)
+		{
+			int match = key->matches[i];
+
+			read = have_same_key(item, level->names[match < 0 ? ~match : match].found.token, token);
+		}
+		if (!read)
+			return token;
+	}
+	return NULL;
 }

@@ -30,6 +30,9 @@ extern int EtlJsonNamesAddPath(EtlJsonNames *names, const EtlJsonPath *path);
 /* Looks for all names in an item that is an object; false if none of its own members matches any. */
 extern bool EtlJsonNamesLocate(EtlJsonNames *names, const EtlJsonItem *item);
 
+/* The first member of an item, in which all names were looked for, that none of them means; NULL: each has its name. */
+extern const EtlJsonToken *EtlJsonNamesUnread(EtlJsonNames *names, const EtlJsonItem *item);
+
 /* What was found for the name of this number. */
 extern const EtlJsonFound *EtlJsonNamesFound(const EtlJsonNames *names, int number);
 

@@ -268,10 +268,9 @@ open_files(LinesRows *scan)
 	scan->options.encoding = GetDatabaseEncoding();
 	scan->options.max_record = EtlMaxFieldSize();
 	scan->encoding = EtlArgText(rows->args, "encoding");
-	EtlStreamPrepare(&scan->stream);
 	if (rows->resume != NULL && rows->resume->no_source)
 		return;
-	EtlStreamOpen(&scan->stream, rows->args, rows->rewindable);
+	EtlStreamOpen(&scan->stream, EtlStreamSources(rows->args, rows->rewindable));
 	scan->stream.decodes = true;
 	scan->stream.encoding = scan->encoding;
 	scan->stream.reader = EtlLinesFormat.create(&scan->options);

@@ -13,6 +13,7 @@
 typedef struct NameEntry
 {
 	const char *name;
+	int number;
 	int last; /* number that was put behind it last */
 	char status;
 } NameEntry;
@@ -43,14 +44,31 @@ EtlNamesCreate(void)
 }
 
 bool
-EtlNamesAdd(EtlNames *names, const char *name)
+EtlNamesAddNumber(EtlNames *names, const char *name, int number)
 {
 	bool found;
 	NameEntry *entry = nametable_insert(names->table, name, &found);
 
 	if (!found)
+	{
+		entry->number = number;
 		entry->last = 1;
+	}
 	return !found;
+}
+
+bool
+EtlNamesAdd(EtlNames *names, const char *name)
+{
+	return EtlNamesAddNumber(names, name, 0);
+}
+
+int
+EtlNamesFind(const EtlNames *names, const char *name)
+{
+	const NameEntry *entry = nametable_lookup(names->table, name);
+
+	return entry != NULL ? entry->number : -1;
 }
 
 static char *

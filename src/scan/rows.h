@@ -183,11 +183,13 @@ typedef struct EtlScanKind
 
 /*
  * What etl_import is loading.  While EtlRowsCurrentLoad is set, it gets the rows that are opened next.  If their types
- * are guesses, a value that has not the form of its type is an error (22P02): infer.h has both functions.
+ * are guesses, a value that has not the form of its type is an error (22P02), as the kind finds out, or these functions
+ * (forms.h).  A field that no column reads is an error (42703) where only the records tell which fields there are.
  */
 typedef struct EtlLoad
 {
-	EtlFastConverter (*converter)(Oid type); /* NULL: the types are no guesses */
+	bool guesses;
+	EtlFastConverter (*converter)(Oid type); /* or NULL */
 	bool (*has_form)(Oid type, const char *s, size_t len);
 	EtlRows *rows; /* NULL: not open */
 } EtlLoad;

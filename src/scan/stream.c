@@ -14,23 +14,24 @@
 #include "source/http/url.h"
 #include "utils/timestamp.h"
 
-void
-EtlStreamPrepare(EtlStream *stream)
-{
-	memset(stream, 0, sizeof(*stream));
-	stream->context = CurrentMemoryContext;
-	stream->until = ETL_FOREVER;
-}
-
-void
-EtlStreamOpen(EtlStream *stream, const EtlArgs *args, bool rewindable)
+EtlSourceSet *
+EtlStreamSources(const EtlArgs *args, bool rewindable)
 {
 	char *source = EtlArgText(args, "source");
 
 	if (source == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source must not be null")));
-	stream->set = EtlSourceSetOpen(source, EtlArgText(args, "path"), rewindable);
+	return EtlSourceSetOpen(source, EtlArgText(args, "path"), rewindable);
+}
+
+void
+EtlStreamOpen(EtlStream *stream, EtlSourceSet *set)
+{
+	memset(stream, 0, sizeof(*stream));
+	stream->context = CurrentMemoryContext;
+	stream->until = ETL_FOREVER;
+	stream->set = set;
 }
 
 void
@@ -199,6 +200,26 @@ EtlStreamWhere(const EtlStream *stream, StringInfo buf)
 		return;
 	appendStringInfo(buf, "file \"%s\"", stream->source->name);
 	stream->reader->format->where(stream->reader, buf);
+}
+
+static void
+stream_error_context(void *stream)
+{
+	StringInfoData where;
+
+	initStringInfo(&where);
+	EtlStreamWhere(stream, &where);
+	if (where.len > 0)
+		errcontext("%s", where.data);
+}
+
+void
+EtlStreamPushErrorContext(EtlStream *stream, ErrorContextCallback *callback)
+{
+	callback->callback = stream_error_context;
+	callback->arg = stream;
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
 }
 
 void

@@ -4,7 +4,7 @@
  *
  *		sources -> (decode) -> reader's buffer -> record
  *
- *		Open			finds the sources
+ *		Sources			finds the sources
  *		NextSource		opens the next of them (or NextPart, then OpenPart)
  *		Next			goes to the next record of that source
  *		Rewind			starts again, before the first source
@@ -43,11 +43,11 @@ typedef struct EtlStream
 		[ETL_STREAM_START]; /* what the source in hand begins with, as it was read; for messages */
 } EtlStream;
 
-/* A stream of no source yet, in the current memory context; the reader is for the caller to make. */
-extern void EtlStreamPrepare(EtlStream *stream);
+/* The sources that the arguments name.  Only with rewindable may Rewind be called. */
+extern struct EtlSourceSet *EtlStreamSources(const struct EtlArgs *args, bool rewindable);
 
-/* Takes the sources from the arguments.  Only with rewindable may Rewind be called. */
-extern void EtlStreamOpen(EtlStream *stream, const struct EtlArgs *args, bool rewindable);
+/* A stream of these sources (NULL: none), in the current memory context; the reader is for the caller to make. */
+extern void EtlStreamOpen(EtlStream *stream, struct EtlSourceSet *set);
 
 /* Opens the next source, the reader at its start; false if there is none. */
 extern bool EtlStreamNextSource(EtlStream *stream);
@@ -86,6 +86,9 @@ extern ssize_t EtlStreamFeed(void *stream, char *buf, size_t len);
 
 /* Where the reader is: file "a.csv", line 3; nothing if no source is open. */
 extern void EtlStreamWhere(const EtlStream *stream, StringInfo buf);
+
+/* Says so in the CONTEXT of errors, until the caller sets error_context_stack back to callback->previous. */
+extern void EtlStreamPushErrorContext(EtlStream *stream, struct ErrorContextCallback *callback);
 
 /* The files on the server that a call with these arguments reads, as EtlScanKind has it. */
 extern char *EtlStreamWatches(const struct EtlArgs *args);

@@ -23,12 +23,13 @@ struct EtlSourceSet
 	MemoryContext context;
 	MemoryContext part_context; /* below it, for what is built on the source in hand */
 	EtlListing *listing;
-	bool spools;	/* what can be read only once */
-	bool keeps;		/* each part stays open */
-	bool rewound;	/* this is not the first reading */
-	List *kept;		/* of EtlSource *, by number, where they do */
-	int number;		/* of the part in hand, from 1; 0: before the first */
-	EtlSource *raw; /* of the part in hand; NULL: it is not open */
+	bool spools;		 /* what can be read only once */
+	bool keeps;			 /* each part stays open */
+	bool rewound;		 /* this is not the first reading */
+	List *kept;			 /* of EtlSource *, by number, where they do */
+	int number;			 /* of the part in hand, from 1; 0: before the first */
+	EtlSource *raw;		 /* of the part in hand; NULL: it is not open */
+	EtlSource *put_back; /* the first part, open, which comes next; or NULL */
 	uint64 finished_bytes;
 };
 
@@ -72,6 +73,8 @@ finish(EtlSourceSet *set)
 const EtlPart *
 EtlSourceSetNextPart(EtlSourceSet *set)
 {
+	if (set->put_back != NULL)
+		return &set->listing->part;
 	finish(set);
 	if (!set->listing->store->next(set->listing))
 		return NULL;
@@ -120,9 +123,12 @@ open_kept(EtlSourceSet *set, const EtlSourcePast *past)
 EtlSource *
 EtlSourceSetOpenPart(EtlSourceSet *set, const EtlSourcePast *past)
 {
-	EtlSource *source;
+	EtlSource *source = set->put_back;
 	MemoryContext old;
 
+	set->put_back = NULL;
+	if (source != NULL)
+		return source;
 	finish(set);
 	old = MemoryContextSwitchTo(set->part_context);
 	source = set->raw = set->keeps ? open_kept(set, past) : open_raw(set, past);
@@ -145,6 +151,15 @@ EtlSource *
 EtlSourceSetNext(EtlSourceSet *set)
 {
 	return EtlSourceSetNextPart(set) != NULL ? EtlSourceSetOpenPart(set, NULL) : NULL;
+}
+
+void
+EtlSourceSetPutBack(EtlSourceSet *set, EtlSource *source)
+{
+	if (set->number == 1 && source != NULL)
+		set->put_back = source;
+	else
+		EtlSourceSetRewind(set);
 }
 
 MemoryContext

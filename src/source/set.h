@@ -36,6 +36,12 @@ extern EtlSource *EtlSourceSetNext(EtlSourceSet *set);
 /* Whether the part in hand could be opened, as it is stored. */
 extern bool EtlSourceSetIsOpen(const EtlSourceSet *set);
 
+/*
+ * Goes back before the first part, after EtlSourcePeek has looked at parts: nothing of them was read.  If source, which Next
+ * gave last, is the first part, it stays open and is what OpenPart gives next, so that a URL is requested once.
+ */
+extern void EtlSourceSetPutBack(EtlSourceSet *set, EtlSource *source);
+
 /* A memory context for what belongs to the part in hand; it is reset with the next. */
 extern MemoryContext EtlSourceSetContext(EtlSourceSet *set);
 

@@ -19,7 +19,7 @@
 #include "etl.h"
 #include "lib/stringinfo.h"
 
-#define ETL_MAX_PEEK 16
+#define ETL_MAX_PEEK 64
 
 typedef struct EtlSource EtlSource;
 

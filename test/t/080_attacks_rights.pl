@@ -88,6 +88,7 @@ attacks($node, 'reader', [
 	[ 'etl_json', "SELECT * FROM etl_json('/etc/passwd') AS t(a text)", $denied ],
 	[ 'etl_peek', "SELECT * FROM etl_peek('/etc/passwd')", $denied ],
 	[ 'etl_csv_columns', "SELECT * FROM etl_csv_columns('/etc/passwd')", $denied ],
+	[ 'etl_json_columns', "SELECT * FROM etl_json_columns('/etc/passwd')", $denied ],
 	[ 'etl_import', "SELECT etl_import('reader.t', '/etc/passwd')", $denied ],
 	[ 'EXPLAIN of a file', "EXPLAIN SELECT * FROM etl_csv('$dir/rows.csv') AS t(id int)", gives(qr/rows=1000 /) ],
 	[ 'EXPLAIN of a pattern', "EXPLAIN SELECT * FROM etl_csv('$dir/r*.csv') AS t(id int)", gives(qr/rows=1000 /) ],

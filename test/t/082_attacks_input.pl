@@ -170,7 +170,7 @@ my %list = (etl_csv => 1, etl_json => 1, etl_api => 1);
 my %called = map { my ($name, @rest) = split /\|/; ($name => \@rest) } split /\n/, $node->safe_psql('postgres', <<'SQL');
 SELECT p.proname, string_agg(a.name || '=' || format_type(a.type, NULL), '|' ORDER BY a.n) FROM pg_proc p,
 	unnest(p.proargnames, p.proargtypes::oid[]) WITH ORDINALITY AS a(name, type, n)
-WHERE p.proname IN ('etl_csv', 'etl_json', 'etl_api', 'etl_api_explain', 'etl_peek', 'etl_csv_columns', 'etl_next_runs')
+WHERE p.proname IN ('etl_csv', 'etl_json', 'etl_api', 'etl_api_explain', 'etl_peek', 'etl_csv_columns', 'etl_json_columns', 'etl_next_runs')
 	AND a.type IS NOT NULL AND p.proargnames[1] <> 'row_type' AND a.n > 1 GROUP BY p.oid, p.proname
 SQL
 sub random_call
@@ -180,7 +180,7 @@ sub random_call
 	my $source = $name eq 'etl_next_runs' ? one_of(\@words) : one_of(\@sources);
 	return "SELECT * FROM $name(" . join(', ', $source, @given) . ')' . ($list{$name} ? ' AS t(id int, "a.b" text, _etl_error text)' : '');
 }
-is(scalar keys %called, 7, 'functions to be called');
+is(scalar keys %called, 8, 'functions to be called');
 survives($node, 'owner', '1,500 random calls', map { random_call() } 1 .. 1500);
 
 $node->stop;

@@ -195,6 +195,7 @@ mkdir $node->data_dir . '/shop' or die $!;
 my %shop = (
 	'orders-2024-01.csv' => qq{Order ID,orderDate,amount,zip,note\n1,2024-01-01,10.50,00501,\n2,2024-01-01,7,00501,"two, thirds"\n},
 	'orders-2024-02.csv' => qq{Order ID,orderDate,amount,zip,coupon\n3,2024-02-01,12.25,N/A,X7\n},
+	'visits.ndjson' => qq({"visitId": 1, "at": "2024-01-01T09:30:00Z", "cart": {"ids": [1, 2]}}\n{"visitId": 2, "at": "2024-01-01T10:00:00Z", "zip": "00501"}\n),
 	'stock.csv' => qq{id,qty\n1,5\n2,6\n3,n/a\n},
 	'bad.csv' => qq{a,b\n1,2\n3\n});
 append_to_file($node->data_dir . "/shop/$_", $shop{$_}) for keys %shop;
