@@ -158,6 +158,38 @@ sql("SELECT etl_cancel('slow')");
 wait_for(sub { sql("SELECT state FROM etl_runs WHERE run = $run") eq 'cancelled' }, 'the end of the run');
 is(sql("SELECT count(*) FROM etl_parts WHERE pipeline = 'slow'"), 0, 'a cancelled run sets nothing aside');
 
+# A run is held at the first record behind the gate; what it was about to open goes, or it is killed.
+sub gated
+{
+	my ($name, $files, $while) = @_;
+	create($name, "etl_csv('$dir/$files')", ", batch_size => 1, query => 'SELECT * FROM batch WHERE pg_advisory_xact_lock_shared(7) IS NOT NULL'");
+	my $gate = $node->background_psql('postgres');
+	$gate->query_safe('SELECT pg_advisory_lock(7)');
+	my $run = sql("SELECT etl_start('$name')");
+	wait_for(sub { sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND NOT granted") > 0 }, 'the gate') or die;
+	$while->($run);
+	$gate->quit;
+	wait_for(sub { sql("SELECT state FROM etl_runs WHERE run = $run") ne 'running' }, 'the end of the run') or die;
+	return sql("SELECT state, loaded, parts_set_aside FROM etl_runs WHERE run = $run");
+}
+put("$dir/goes-$_.csv", rows_of($_)) for 1 .. 3;
+is(gated('goes', 'goes-*.csv', sub { unlink("$dir/goes-2.csv") }), 'succeeded|2|1', 'a file that is gone is passed over');
+is(part_of('goes'), 'set_aside|0|f|1|58P01', 'and noted');
+is(run_of('goes'), 'succeeded|0|0', 'then it is no part any more');
+is(sql("SELECT missing_since IS NOT NULL FROM etl_parts WHERE pipeline = 'goes' AND state = 'set_aside'"), 't', 'which is noted as well');
+is(sql("SELECT parts_set_aside FROM etl_status WHERE pipeline = 'goes'"), 0, 'and not counted');
+
+put("$dir/dies-1.csv", "id,w\n1,x\n");
+put("$dir/dies-2.csv", rows_of(2, 3));
+my $died = gated('dies', 'dies-*.csv', sub {
+	is(part_of('dies'), 'set_aside|0|t|1|42703', 'a part is set aside before the next one is loaded');
+	kill('KILL', sql("SELECT pid FROM etl_runs WHERE run = $_[0]"));
+	wait_for(sub { defined ask($node, 'SELECT 1') }, 'recovery') or die;
+});
+is($died, 'crashed|0|1', 'and stays so');
+is(run_of('dies'), 'succeeded|2|0', 'the run after a crash goes on behind it');
+is(part_of('dies'), 'set_aside|0|t|1|42703', 'and does not try it again');
+
 # Runs that are killed at random moments: what comes before a fault is loaded once, and so is what comes behind it.
 my $files = 300;
 for my $n (1 .. $files)

@@ -111,6 +111,13 @@ open_run(EtlReading *reading)
 	return load;
 }
 
+/* Whether the source is a pattern, and a file that it found is gone since: there may be others. */
+static bool
+lost_one_of_many(const EtlReading *reading)
+{
+	return reading->rows != NULL && reading->watched[EtlGlobPrefix(reading->watched)] != '\0';
+}
+
 /*
  * An empty directory is no failure, and a run that was started by the arrival of files may find that they are gone: it has
  * nothing to do.  But a query over the whole source, of which there is none, would have no result.
@@ -121,7 +128,7 @@ found_no_file(const EtlReading *reading, const ErrorData *error)
 	if (error->sqlerrcode != ERRCODE_UNDEFINED_FILE || reading->watched == NULL ||
 		reading->part != NULL)
 		return false;
-	return reading->watching ||
+	return (reading->watching && !lost_one_of_many(reading)) ||
 		   (reading->run->kind == ETL_RUN_LOAD && reading->run->read_mode == ETL_READ_BATCHES &&
 			EtlGlobIsEmpty(reading->watched));
 }
@@ -140,11 +147,11 @@ finish_without_file(const EtlReading *reading)
 }
 
 /* ----------------------------------------------------------------
- *	Batches
+ *	What is wrong
  * ---------------------------------------------------------------- */
 
 /*
- * What is reported of the error that ended a run.  If values are to be kept secret, there is no detail, and nothing of what
+ * What is reported of an error that ends a run, or the reading of a part.  If values are to be kept secret, there is no detail, and nothing of what
  * the owner's code says but the form of its message.  The place in the source is no value.
  */
 static char *
@@ -170,6 +177,10 @@ reason_of(const EtlRun *run, const ErrorData *error)
 		appendStringInfo(&reason, "\n%s", error->context);
 	return reason.data;
 }
+
+/* ----------------------------------------------------------------
+ *	Batches
+ * ---------------------------------------------------------------- */
 
 /* Marks how far the source was read, if it can still say that. */
 static void
@@ -200,6 +211,8 @@ set_part_aside(EtlReading *reading, const ErrorData *error)
 	EtlRun *run = reading->run;
 	bool done;
 
+	if (found_no_file(reading, error))
+		return false;
 	run->in_source = true; /* which place is meant belongs to the reason */
 	done = EtlSetPartAside(reading, error, reason_of(run, error));
 	run->in_source = false;
