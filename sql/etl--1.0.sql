@@ -793,13 +793,19 @@ CREATE TABLE etl_catalog.dead_letters (
     first_at timestamptz NOT NULL DEFAULT now(),
     last_at timestamptz NOT NULL DEFAULT now(),
     replayable boolean NOT NULL,
+    key text[],                         -- of the row that the record would have been, in an upsert; NULL: not known, and so are
+    key_type text,                      -- of which columns and types it is, and
+    key_hash bigint,                    -- its hash
+    key_order text,                     -- the watermark of that row; NULL: it has none
     resolved_at timestamptz,
-    resolved_by bigint                  -- run
+    resolved_by bigint,                 -- run
+    resolution text                     -- loaded (by a retry), superseded
 );
 CREATE INDEX ON etl_catalog.dead_letters (pipeline, id);
 CREATE INDEX ON etl_catalog.dead_letters (pipeline, resolved_at) WHERE resolved_at IS NOT NULL; -- for etl.retention
 CREATE INDEX ON etl_catalog.dead_letters (pipeline, id) WHERE resolved_at IS NULL; -- for @extschema@.etl_status and @extschema@.etl_metrics to count
 CREATE INDEX ON etl_catalog.dead_letters (pipeline, hashtextextended(raw, 0), id) WHERE resolved_at IS NULL; -- for a record that fails again
+CREATE INDEX ON etl_catalog.dead_letters (pipeline, key_hash) WHERE resolved_at IS NULL AND key_hash IS NOT NULL; -- for a later record of the key
 COMMENT ON TABLE etl_catalog.dead_letters
     IS 'records that could not be loaded; dumped: no; purged: after etl.retention once resolved, by etl_purge and etl_drop_pipeline; seen by: owner';
 
@@ -911,7 +917,7 @@ COMMENT ON VIEW @extschema@.etl_runs IS 'runs of pipelines, with their counters'
 CREATE VIEW @extschema@.etl_dead_letters WITH (security_barrier) AS
 SELECT d.id, p.name AS pipeline, d.run, d.stage, d.source, d.line, d.page, d.index, d.byte_offset,
     d.column_name, d.value, d.raw, d.rule, d.sqlstate, d.message, d.detail, d.attempts, d.first_at, d.last_at, d.replayable,
-    d.resolved_at IS NOT NULL AS resolved, d.resolved_at, d.resolved_by
+    d.key, coalesce(d.resolution, 'open') AS state, d.resolved_at IS NOT NULL AS resolved, d.resolved_at, d.resolved_by
 FROM etl_catalog.dead_letters d JOIN etl_catalog.pipelines p ON p.id = d.pipeline
 WHERE pg_catalog.pg_has_role(p.owner, 'USAGE');
 COMMENT ON VIEW @extschema@.etl_dead_letters IS 'records that pipelines could not load, and why';
@@ -1140,10 +1146,14 @@ COMMENT ON PROCEDURE @extschema@.etl_run IS 'runs a pipeline and waits for its e
 /*
  * Loads the open dead letters of a pipeline once more, through the pipeline as it is now, and marks those that
  * succeed as resolved.  The counters are those of etl_run.
+ *
+ * A letter that is superseded is not open any more, so what a later record of its key has loaded is not overwritten.  Where
+ * the key of a letter is not known, its row is only inserted: if the target has one with its key, the letter stays open
+ * (23505).  With overwrite => true such a row is loaded as any other.
  */
 DO $do$ BEGIN EXECUTE format($f$
 CREATE PROCEDURE @extschema@.etl_retry_dead_letters(%s) AS 'MODULE_PATHNAME' LANGUAGE C
-$f$, etl_internal.arguments_of('@extschema@.etl_run')); END $do$;
+$f$, replace(etl_internal.arguments_of('@extschema@.etl_run'), 'INOUT run ', 'overwrite boolean DEFAULT false, INOUT run ')); END $do$;
 
 COMMENT ON PROCEDURE @extschema@.etl_retry_dead_letters IS 'loads the dead letters of a pipeline once more';
 
@@ -1432,7 +1442,9 @@ BEGIN
             ('etl_dead_letters', 'first_at', 'when it was tried first'),
             ('etl_dead_letters', 'last_at', 'when it was tried last'),
             ('etl_dead_letters', 'replayable', 'whether etl_retry_dead_letters can try it'),
-            ('etl_dead_letters', 'resolved', 'whether it was loaded in the end'),
+            ('etl_dead_letters', 'key', 'key of the row that an upsert would have made of it; NULL: not known'),
+            ('etl_dead_letters', 'state', 'open; loaded, by a retry; or superseded, a later record of its key was loaded'),
+            ('etl_dead_letters', 'resolved', 'whether it is not open any more'),
             ('etl_dead_letters', 'resolved_at', 'when'),
             ('etl_dead_letters', 'resolved_by', 'by which run'),
             ('etl_status', 'state', 'idle, waiting for a worker, running, paused, or copy'),

@@ -23,6 +23,7 @@ WORDS(EtlOnBadPartWords, "on_bad_part", "fail", "set_aside");
 WORDS(EtlPartStateWords, "state", "reading", "done", "set_aside");
 WORDS(EtlOnShutdownWords, "on_shutdown", "drain", "drop");
 WORDS(EtlFailedStageWords, "stage", "parse", "convert", "rule", "load");
+WORDS(EtlResolutionWords, "resolution", "loaded", "superseded");
 
 int
 EtlWordOf(const EtlWords *words, const char *name)

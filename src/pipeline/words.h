@@ -91,6 +91,13 @@ typedef enum EtlFailedStage
 	ETL_FAILED_LOAD
 } EtlFailedStage;
 
+/* What has become of a dead letter that is not open any more. */
+typedef enum EtlResolution
+{
+	ETL_RESOLVED_LOADED, /* a retry took it through the pipeline */
+	ETL_RESOLVED_SUPERSEDED /* a later record of its key was loaded, or all of a whole source was read again */
+} EtlResolution;
+
 extern const EtlWords EtlRunKindWords;
 extern const EtlWords EtlRunStateWords;
 extern const EtlWords EtlScheduleStateWords;
@@ -102,6 +109,7 @@ extern const EtlWords EtlOnBadPartWords;
 extern const EtlWords EtlPartStateWords; /* of EtlPartState (scan/resume.h) */
 extern const EtlWords EtlOnShutdownWords;
 extern const EtlWords EtlFailedStageWords;
+extern const EtlWords EtlResolutionWords;
 
 /* The value that a word stands for; an error that lists the words if there is none (22023). */
 extern int EtlWordOf(const EtlWords *words, const char *name);

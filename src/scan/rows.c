@@ -568,6 +568,23 @@ EtlRowsUse(EtlRows *rows, const EtlKept *kept, Datum *values, bool *isnull)
 	return !rows->faulty;
 }
 
+bool
+EtlRowsUseSome(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns, Datum *values,
+			   bool *isnull)
+{
+	EtlWanted *wanted = palloc(sizeof(EtlWanted) * (bms_num_members(columns) + 1));
+	int n = 0;
+	int i = -1;
+
+	if (kept->advance != ETL_ROW)
+		return false;
+	while ((i = bms_next_member(columns, i)) >= 0)
+		wanted[n++] = (EtlWanted){i, i};
+	rows->kind->use(rows, kept);
+	rows->kind->fetch(rows, wanted, n, values, isnull);
+	return !rows->faulty;
+}
+
 const EtlColumn *
 EtlRowsFaultyValue(const EtlRows *rows, const char **text)
 {

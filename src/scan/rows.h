@@ -265,6 +265,9 @@ extern const char *EtlRowsText(EtlRows *rows, const EtlKept *kept);
 extern char *EtlRowsRedacted(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);
 /* Converts all columns of a kept record; false if one makes it faulty, as rows->fault and FaultyValue say. */
 extern bool EtlRowsUse(EtlRows *rows, const EtlKept *kept, Datum *values, bool *isnull);
+/* The same with some of its columns; false if the record is broken, or one of them does not convert. */
+extern bool EtlRowsUseSome(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns,
+						   Datum *values, bool *isnull);
 /* The column and the text (NULL: null) that has made the current row faulty. */
 extern const EtlColumn *EtlRowsFaultyValue(const EtlRows *rows, const char **text);
 /* Where a kept record is from, for CONTEXT; palloc'd. */

@@ -70,7 +70,7 @@ EtlRunnerMain(Datum arg)
 		proc_exit(0); /* it took so long to start that the place was given away */
 	before_shmem_exit(give_place_back, 0);
 	EtlConnectWorker(ticket.database, ticket.owner);
-	EtlRunPipeline(ticket.pipeline, ETL_RUN_LOAD, run_started);
+	EtlRunPipeline(ticket.pipeline, ETL_RUN_LOAD, false, run_started);
 	leave_word();
 	proc_exit(0);
 }

@@ -221,7 +221,7 @@ SELECT etl_alter_pipeline('later', source => $$etl_csv('etl_tmp/define.csv') AS 
 -- results are no arguments
 CALL etl_run('later', 5);
 CALL etl_run('later', skipped => 1);
-CALL etl_retry_dead_letters('later', 1);
+CALL etl_retry_dead_letters('later', NULL, 1);
 CALL etl_run('later', NULL);
 SELECT etl_drop_pipeline('later');
 DROP OWNED BY regress_etl_loader;

@@ -88,6 +88,7 @@ extern void EtlCatalogReset(int64 pipeline);
 typedef struct EtlDeadLetter
 {
 	int64 id;
+	int64 run;
 	EtlFailedStage stage;
 	const char *source;
 	int64 line; /* 0: NULL, as with the next two */
@@ -103,6 +104,10 @@ typedef struct EtlDeadLetter
 	const char *message;
 	const char *detail;
 	bool replayable;
+	List *key;			   /* of char *: values of the key, as texts; NIL: not known, and so are: */
+	const char *key_type;  /* of which columns and types they are */
+	int64 key_hash;		   /* 0: NULL */
+	const char *key_order; /* the watermark, if the pipeline has one; NULL: null */
 } EtlDeadLetter;
 
 extern const EtlSqlColumn EtlDeadLetterColumns[];
@@ -114,14 +119,23 @@ extern const int EtlDeadLetterColumnCount;
  */
 extern int64
 EtlCatalogAddDeadLetter(const EtlPipeline *pipeline, int64 run, const EtlDeadLetter *letter);
-/* The open, replayable ones behind "after". */
-extern List *EtlCatalogDeadLetters(int64 pipeline, int64 after, int n);
+/* The open, replayable ones behind "after": those whose keys are known, those whose keys are not, or both. */
+extern List *
+EtlCatalogDeadLetters(int64 pipeline, int64 after, int n, bool of_known_keys, bool of_others);
 /* Those of a run that have failed with an SQLSTATE; backwards: those before "after", the last one first. */
 extern List *EtlCatalogDeadLettersOf(int64 pipeline, int64 run, const char *sqlstate, int64 after,
 									 bool backwards, int n);
-extern void EtlCatalogResolve(int64 letter, int64 run);
-/* The open ones of runs before this one. */
+/* Nothing is done to one that is resolved already. */
+extern void EtlCatalogResolve(int64 letter, int64 run, EtlResolution resolution);
+/* The open ones of runs before this one, as superseded. */
 extern void EtlCatalogResolveBefore(int64 pipeline, int64 run);
+/* Numbers and hashes of the keys of open ones behind "after". */
+extern List *EtlCatalogOpenKeys(int64 pipeline, int64 after, int n);
+/* The open ones with such a hash. */
+extern List *EtlCatalogDeadLettersOfKey(int64 pipeline, int64 key_hash);
+/* Forgets the key of a letter, or all that are of other columns and types. */
+extern void EtlCatalogForgetKey(int64 letter);
+extern void EtlCatalogForgetOtherKeys(int64 pipeline, const char *key_type);
 extern void EtlCatalogFailedAgain(int64 letter, EtlFailedStage stage, const char *sqlstate,
 								  const char *message, const char *detail);
 /* Removes old runs and resolved dead letters, or open ones, too; of each no more than "most", the oldest first; 0: all. */

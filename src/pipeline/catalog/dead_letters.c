@@ -25,10 +25,19 @@
 		MEMBER(message, ETL_SQL_TEXT), MEMBER(detail, ETL_SQL_TEXT),                             \
 		MEMBER(replayable, ETL_SQL_BOOLEAN)
 
-const EtlSqlColumn EtlDeadLetterColumns[] = {RECORD, REASON};
+/* What is compared with the rows that are loaded later. */
+#define KEY                                                                       \
+	MEMBER(key, ETL_SQL_TEXTS, .nullable = true), MEMBER(key_type, ETL_SQL_TEXT), \
+		MEMBER(key_hash, ETL_SQL_BIGINT, .nullable = true), MEMBER(key_order, ETL_SQL_TEXT)
+
+const EtlSqlColumn EtlDeadLetterColumns[] = {RECORD, REASON, KEY};
 const int EtlDeadLetterColumnCount = lengthof(EtlDeadLetterColumns);
 
 static const EtlSqlColumn again_columns[] = {MEMBER(id, ETL_SQL_BIGINT), RECORD};
+static const EtlSqlColumn key_columns[] = {MEMBER(id, ETL_SQL_BIGINT), MEMBER(run, ETL_SQL_BIGINT),
+										   MEMBER(sqlstate, ETL_SQL_TEXT), KEY};
+static const EtlSqlColumn hash_columns[] = {MEMBER(id, ETL_SQL_BIGINT),
+											MEMBER(key_hash, ETL_SQL_BIGINT, .nullable = true)};
 
 /*
  * $4 to $10 are RECORD.  By its text alone a record is known where it has the same key then, or comes with a watermark:
@@ -91,12 +100,14 @@ list_letters(EtlSql *statement, int n, const EtlSqlValue *values)
 }
 
 List *
-EtlCatalogDeadLetters(int64 pipeline, int64 after, int n)
+EtlCatalogDeadLetters(int64 pipeline, int64 after, int n, bool of_known_keys, bool of_others)
 {
-	static EtlSql statement = {LETTERS("id > $2", "id")};
+	static EtlSql statement = {
+		LETTERS("id > $2 AND CASE WHEN key_hash IS NULL THEN $5 ELSE $4 END", "id")};
 
-	return list_letters(
-		&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(after), EtlValueBigint(n)));
+	return list_letters(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(after),
+											   EtlValueBigint(n), EtlValueBoolean(of_known_keys),
+											   EtlValueBoolean(of_others)));
 }
 
 List *
@@ -112,23 +123,79 @@ EtlCatalogDeadLettersOf(int64 pipeline, int64 run, const char *sqlstate, int64 a
 }
 
 void
-EtlCatalogResolve(int64 letter, int64 run)
+EtlCatalogResolve(int64 letter, int64 run, EtlResolution resolution)
 {
-	static EtlSql statement = {"UPDATE etl_catalog.dead_letters SET resolved_at = now(), "
-							   "resolved_by = $2 WHERE id = $1"};
+	static EtlSql statement = {
+		"UPDATE etl_catalog.dead_letters SET resolved_at = now(), resolved_by = $2, "
+		"resolution = $3 WHERE id = $1 AND resolved_at IS NULL"};
 
-	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(letter), EtlValueBigint(run)));
+	(void) EtlSqlRun(&statement,
+					 ETL_VALUES(EtlValueBigint(letter), EtlValueBigint(run),
+								EtlValueText(EtlWordName(&EtlResolutionWords, resolution))));
 }
 
 void
 EtlCatalogResolveBefore(int64 pipeline, int64 run)
 {
-	static EtlSql statement = {"UPDATE etl_catalog.dead_letters SET resolved_at = now(), "
-							   "resolved_by = $2 WHERE pipeline = $1 AND run < $2 "
-							   "AND resolved_at IS NULL"};
+	static EtlSql statement = {
+		"UPDATE etl_catalog.dead_letters SET resolved_at = now(), resolved_by = $2, "
+		"resolution = $3 WHERE pipeline = $1 AND run < $2 AND resolved_at IS NULL"};
 
-	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(run)));
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(run),
+											EtlValueText(EtlWordName(&EtlResolutionWords,
+																	 ETL_RESOLVED_SUPERSEDED))));
 }
+
+/* ----------------------------------------------------------------
+ *	Keys
+ * ---------------------------------------------------------------- */
+
+List *
+EtlCatalogOpenKeys(int64 pipeline, int64 after, int n)
+{
+	static EtlSql statement = {
+		"SELECT id, key_hash FROM etl_catalog.dead_letters WHERE pipeline = $1 "
+		"AND resolved_at IS NULL AND key_hash IS NOT NULL AND id > $2 ORDER BY id LIMIT $3"};
+
+	return EtlSqlSelect(
+		&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(after), EtlValueBigint(n)),
+		hash_columns, lengthof(hash_columns), sizeof(EtlDeadLetter));
+}
+
+List *
+EtlCatalogDeadLettersOfKey(int64 pipeline, int64 key_hash)
+{
+	static EtlSql statement = {
+		"SELECT id, run, sqlstate, key, key_type, key_hash, key_order FROM etl_catalog.dead_letters "
+		"WHERE pipeline = $1 AND key_hash = $2 AND resolved_at IS NULL ORDER BY id"};
+
+	return EtlSqlSelect(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(key_hash)),
+						key_columns, lengthof(key_columns), sizeof(EtlDeadLetter));
+}
+
+#define FORGET \
+	"UPDATE etl_catalog.dead_letters SET key = NULL, key_type = NULL, key_hash = NULL, key_order = NULL "
+
+void
+EtlCatalogForgetKey(int64 letter)
+{
+	static EtlSql statement = {FORGET "WHERE id = $1"};
+
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(letter)));
+}
+
+void
+EtlCatalogForgetOtherKeys(int64 pipeline, const char *key_type)
+{
+	static EtlSql statement = {FORGET "WHERE pipeline = $1 AND resolved_at IS NULL "
+									  "AND key_hash IS NOT NULL AND key_type IS DISTINCT FROM $2"};
+
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(key_type)));
+}
+
+/* ----------------------------------------------------------------
+ *	Other tries, and the end
+ * ---------------------------------------------------------------- */
 
 void
 EtlCatalogFailedAgain(int64 letter, EtlFailedStage stage, const char *sqlstate, const char *message,

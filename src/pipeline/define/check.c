@@ -23,6 +23,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parser.h"
 #include "pipeline/define/check.h"
+#include "pipeline/define/passed.h"
 #include "pipeline/source_call.h"
 #include "pipeline/watch.h"
 #include "scan/scan.h"
@@ -238,7 +239,7 @@ check_names(TupleDesc desc)
 }
 
 TupleDesc
-EtlCheckQuery(const EtlPipeline *pipeline, const char *text, Oid target)
+EtlCheckQuery(const EtlPipeline *pipeline, const char *text, Oid target, int **passed)
 {
 	Planned planned;
 
@@ -246,6 +247,9 @@ EtlCheckQuery(const EtlPipeline *pipeline, const char *text, Oid target)
 	planned = plan_statement(text);
 	EtlCheckQueryTree(pipeline, planned.query, target);
 	check_names(planned.desc);
+	*passed = palloc(sizeof(int) * (planned.desc->natts + 1));
+	for (int i = 0; i < planned.desc->natts; i++)
+		(*passed)[i] = EtlPassedColumn(planned.query, i + 1);
 	return planned.desc;
 }
 
@@ -379,29 +383,27 @@ index_fits(const EtlPipeline *pipeline, Relation target, Oid indexid, bool *take
 
 /* Whether an index has the collations and the equality that its columns have by default. */
 static bool
-index_is_plain(Relation target, Oid indexid)
+index_has_defaults(Relation target, Oid indexid)
 {
 	Relation index = index_open(indexid, AccessShareLock);
-	bool plain = true;
+	bool defaults = true;
 
-	for (int i = 0; plain && i < IndexRelationGetNumberOfKeyAttributes(index); i++)
+	for (int i = 0; defaults && i < IndexRelationGetNumberOfKeyAttributes(index); i++)
 	{
 		Form_pg_attribute attr =
 			TupleDescAttr(RelationGetDescr(target), index->rd_index->indkey.values[i] - 1);
 		TypeCacheEntry *type = lookup_type_cache(attr->atttypid, TYPECACHE_BTREE_OPFAMILY);
 
-		plain =
-			index->rd_indcollation[i] == attr->attcollation &&
-			index->rd_opfamily[i] == type->btree_opf &&
-			(!OidIsValid(attr->attcollation) || get_collation_isdeterministic(attr->attcollation));
+		defaults = index->rd_indcollation[i] == attr->attcollation &&
+				   index->rd_opfamily[i] == type->btree_opf;
 	}
 	index_close(index, NoLock);
-	return plain;
+	return defaults;
 }
 
-/* Whether the query gives the columns of the key as they will be in the target. */
+/* Whether keys that the query gives are equal as they will be in the target, as bytes if they are texts. */
 static bool
-gives_keys(const EtlStatements *s, Relation target)
+gives_plain_keys(const EtlStatements *s, Relation target)
 {
 	for (int i = 0; i < s->nkeys; i++)
 	{
@@ -409,7 +411,8 @@ gives_keys(const EtlStatements *s, Relation target)
 		Form_pg_attribute to = EtlTargetAttribute(s, target, s->keys[i]);
 
 		if (from->atttypid != to->atttypid ||
-			(to->atttypmod != -1 && from->atttypmod != to->atttypmod))
+			(to->atttypmod != -1 && from->atttypmod != to->atttypmod) ||
+			(OidIsValid(to->attcollation) && !get_collation_isdeterministic(to->attcollation)))
 			return false;
 	}
 	return true;
@@ -455,8 +458,9 @@ check_index(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 		if (index_fits(pipeline, target, lfirst_oid(lc), &s->key_takes_null))
 		{
 			found = true;
-			s->key_is_plain |= gives_keys(s, target) && index_is_plain(target, lfirst_oid(lc));
+			s->key_has_defaults |= index_has_defaults(target, lfirst_oid(lc));
 		}
+	s->key_is_plain = s->key_has_defaults && gives_plain_keys(s, target);
 	if (found)
 		return;
 	initStringInfo(&columns);

@@ -16,8 +16,9 @@
  */
 extern TupleDesc EtlCheckSource(const EtlPipeline *pipeline, const char *text, char **files);
 
-/* Checks a query and gives its columns. */
-extern TupleDesc EtlCheckQuery(const EtlPipeline *pipeline, const char *text, Oid target);
+/* Checks a query and gives its columns, and for each the column of the batch that it passes on unchanged; -1: none. */
+extern TupleDesc
+EtlCheckQuery(const EtlPipeline *pipeline, const char *text, Oid target, int **passed);
 
 /* Whether the query, as it was analyzed, is one that a pipeline can have. */
 extern void EtlCheckQueryTree(const EtlPipeline *pipeline, Query *query, Oid target);

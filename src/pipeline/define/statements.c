@@ -124,7 +124,8 @@ make_transform(EtlStatements *s, const EtlPipeline *pipeline)
 	StringInfoData text;
 	ListCell *lc;
 
-	s->emitted = EtlCheckQuery(pipeline, psprintf("SELECT q.* FROM %s", from), s->target);
+	s->emitted =
+		EtlCheckQuery(pipeline, psprintf("SELECT q.* FROM %s", from), s->target, &s->passed);
 	initStringInfo(&text);
 	appendStringInfoString(&text, "SELECT q.*");
 	foreach (lc, pipeline->rules_list)
@@ -511,7 +512,7 @@ make_all(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 	EtlCheckLoad(s->load);
 	if (pipeline->mode != ETL_MODE_UPSERT)
 		return;
-	if (s->tells_inserted)
+	if (s->updates)
 		s->insert = make_load(pipeline, s, target, INSERT_ONLY);
 	s->winners = make_winners(s, target);
 	EtlCheckLoad(s->winners);

@@ -13,6 +13,7 @@ typedef struct EtlStatements
 {
 	TupleDesc batch;   /* the source's columns */
 	TupleDesc emitted; /* the query's */
+	int *passed;	   /* [natts of emitted] the batch's column that it is, unchanged; -1: none */
 	Oid target;
 	AttrNumber *attnums; /* [natts of emitted] the column of the target that each goes to, and */
 	Bitmapset *given;	 /* all of these */
@@ -29,6 +30,7 @@ typedef struct EtlStatements
 	int nkeys;
 	int *keys; /* columns of emitted, from 0 */
 	bool key_takes_null;
+	bool key_has_defaults; /* its index has the equality that these columns have by default */
 	bool key_is_plain;	 /* keys that are equal here are so in its index, and the other way round */
 	int watermark;		 /* the same; -1: none */
 	bool updates;		 /* load may update rows, and */

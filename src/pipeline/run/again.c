@@ -55,13 +55,15 @@ EtlTakeLetters(EtlReading *reading, EtlDeferred *deferred, EtlBatchOf of, int64 
 			   bool backwards)
 {
 	const EtlRun *run = reading->run;
+	bool no_doubts = run->overwrite || !run->statements->updates;
 	EtlBatch *batch = &reading->batch;
 	MemoryContext old = MemoryContextSwitchTo(batch->context);
 	List *letters;
 
 	batch->of = of;
-	if (of == ETL_OF_LETTERS)
-		letters = EtlCatalogDeadLetters(run->pipeline->id, *after, LETTERS_AT_ONCE);
+	if (of != ETL_OF_DEFERRED)
+		letters = EtlCatalogDeadLetters(run->pipeline->id, *after, LETTERS_AT_ONCE,
+										of == ETL_OF_LETTERS, no_doubts == (of == ETL_OF_LETTERS));
 	else
 		letters = EtlCatalogDeadLettersOf(run->pipeline->id, run->id,
 										  unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION), *after,

@@ -75,7 +75,7 @@ reject_record(EtlLoading *loading, int record, const ErrorData *error,
 {
 	int64 rows = Max(attempt->emitted, 1); /* a record that the query fails on counts as one row */
 
-	EtlRejectsAddError(loading->rejects, record, error);
+	EtlRejectsAddError(loading->rejects, record, error, EtlLoadingKey(loading, record));
 	if (error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION && attempt->emitted > 0)
 		EtlDefer(loading->deferred, record);
 	outcome->emitted += rows;

@@ -70,6 +70,11 @@ EtlChoose(EtlChooser *chooser, EtlSlice *slice, int nrows)
 {
 	int usual = chooser->run->pipeline->batch_size;
 
+	if (chooser->only_new)
+	{
+		chooser->taken = ETL_TAKE_INSERT;
+		return EtlPlanFor(&chooser->plans[ETL_TAKE_INSERT], slice, nrows, usual);
+	}
 	for (int i = 0;; i++)
 	{
 		EtlPlans *plans = &chooser->plans[i];
@@ -91,7 +96,7 @@ EtlChoose(EtlChooser *chooser, EtlSlice *slice, int nrows)
 bool
 EtlChooseOther(EtlChooser *chooser, int sqlstate)
 {
-	if (sqlstate != rows[chooser->taken].gives_up)
+	if (chooser->only_new || sqlstate != rows[chooser->taken].gives_up)
 		return false;
 	chooser->gave_up[chooser->taken] = true;
 	return true;

@@ -23,6 +23,7 @@ typedef struct EtlChooser
 	const EtlRun *run;
 	EtlPlans plans[ETL_TAKINGS]; /* a text that is NULL: the definition has no such statement */
 	bool gave_up[ETL_TAKINGS];	 /* in this run */
+	bool only_new;				 /* a key that is there already is an error */
 	EtlTaking taken;			 /* for the last chunk */
 	bool all_new;				 /* all keys of the last batch were new, or */
 	bool mostly_unchanged;		 /* it hardly changed anything */

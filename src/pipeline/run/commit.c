@@ -66,6 +66,16 @@ count_batch(EtlRunCounters *c, const EtlLoadOutcome *o)
 	count_target(c, o);
 }
 
+/* Resolves the dead letters to whose keys rows have come; those that only waited are counted as such rows are. */
+static void
+settle_keys(EtlBatchLoad *load, EtlRunCounters *c)
+{
+	int64 waited = EtlKeysSettle(&load->keys);
+
+	c->load_failed -= waited;
+	c->superseded += waited;
+}
+
 /* Writes how far the source is done when the records before "to" are; returns how many parts that sets aside. */
 static int
 save_checkpoints(const EtlBatchLoad *load, int to)
@@ -106,6 +116,7 @@ settle_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	if (batch_of(load)->of == ETL_OF_DEFERRED)
 	{
 		count_deferred(counters, outcome);
+		settle_keys(load, counters);
 		return;
 	}
 	counters->read += to - from;
@@ -113,6 +124,7 @@ settle_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	counters->convert_failed += faults.convert_failed;
 	counters->converted += to - from - faults.malformed - faults.convert_failed;
 	count_batch(counters, outcome);
+	settle_keys(load, counters);
 	counters->parts_set_aside += save_checkpoints(load, to);
 }
 
@@ -291,14 +303,17 @@ EtlBatchLoadCreate(EtlReading *reading)
 	load->reading = reading;
 	EtlChunkOpen(&load->chunk, run->statements, run->context);
 	load->deferred = (EtlDeferred){.run = run, .batch = &reading->batch, .chunk = &load->chunk};
-	load->rejects = (EtlRejects){.run = run, .reading = reading, .deferred = &load->deferred};
+	load->rejects = (EtlRejects){
+		.run = run, .reading = reading, .deferred = &load->deferred, .keys = &load->keys};
 	load->converted = (EtlConverted){.reading = reading, .rejects = &load->rejects, .n = -1};
 	EtlWatermarkOpen(&load->watermark, run);
+	EtlKeysOpen(&load->keys, reading, &load->watermark);
 	load->loading = (EtlLoading){.run = run,
 								 .converted = &load->converted,
 								 .rejects = &load->rejects,
 								 .deferred = &load->deferred,
 								 .watermark = &load->watermark,
+								 .keys = &load->keys,
 								 .chunk = &load->chunk};
 	EtlLoadingOpen(&load->loading);
 	load->attempts.loading = &load->loading;

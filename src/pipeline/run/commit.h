@@ -14,6 +14,7 @@ typedef struct EtlBatchLoad
 	EtlReading *reading;
 	EtlChunk chunk;
 	EtlDeferred deferred;
+	EtlKeys keys;
 	EtlRejects rejects;
 	EtlConverted converted;
 	EtlWatermark watermark;

@@ -31,7 +31,7 @@ reject_fault(EtlRejects *rejects, int record, const EtlFault *fault)
 }
 
 static void
-reject_value(EtlRejects *rejects, int record, const EtlRows *rows)
+reject_value(EtlRejects *rejects, int record, EtlRows *rows)
 {
 	const char *text;
 	const EtlColumn *column = EtlRowsFaultyValue(rows, &text);
@@ -46,6 +46,8 @@ reject_value(EtlRejects *rejects, int record, const EtlRows *rows)
 	reject->safe_message = psprintf("column \"%s\": invalid value for type %s", column->name,
 									format_type_be(column->type));
 	reject->detail = rows->fault.detail;
+	if (rejects->reading->batch.of == ETL_OF_SOURCE)
+		reject->key = EtlKeyOfRecord(rejects->keys, rows, &rejects->reading->batch.records[record]);
 	EtlRejectsAdd(rejects, reject);
 }
 

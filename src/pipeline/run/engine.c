@@ -303,10 +303,12 @@ load_again(EtlBatchLoad *load, EtlBatchOf of, bool backwards)
 	int64 after = backwards ? PG_INT64_MAX : 0;
 	bool found;
 
+	load->loading.chooser.only_new = of == ETL_OF_DOUBTS;
 	do
 	{
 		EtlStartBatch(load);
 		EtlBegin();
+		EtlKeysLook(&load->keys);
 		found = EtlTakeLetters(load->reading, &load->deferred, of, &after, backwards);
 		EtlCommit(load->run);
 		if (found)
@@ -375,7 +377,7 @@ write_failure(const EtlRun *run, const ErrorData *error)
 }
 
 static EtlRun *
-create_run(EtlRunKind kind)
+create_run(EtlRunKind kind, bool overwrite)
 {
 	MemoryContext context =
 		AllocSetContextCreate(TopMemoryContext, "etl run", ALLOCSET_DEFAULT_SIZES);
@@ -383,6 +385,7 @@ create_run(EtlRunKind kind)
 
 	run->context = context;
 	run->kind = kind;
+	run->overwrite = overwrite;
 	return run;
 }
 
@@ -392,7 +395,10 @@ execute_run(EtlReading *reading)
 	EtlBatchLoad *load = open_run(reading);
 
 	if (reading->run->kind == ETL_RUN_RETRY)
+	{
 		load_again(load, ETL_OF_LETTERS, false);
+		load_again(load, ETL_OF_DOUBTS, false);
+	}
 	else if (reading->run->read_mode == ETL_READ_WHOLE)
 		load_whole_source(load);
 	else
@@ -404,9 +410,9 @@ execute_run(EtlReading *reading)
 }
 
 void
-EtlRunPipeline(int64 pipeline, EtlRunKind kind, void (*started)(int64 run_id))
+EtlRunPipeline(int64 pipeline, EtlRunKind kind, bool overwrite, void (*started)(int64 run_id))
 {
-	EtlRun *run = create_run(kind);
+	EtlRun *run = create_run(kind, overwrite);
 	EtlReading *reading = EtlReadingCreate(run);
 	ErrorData *volatile error = NULL;
 

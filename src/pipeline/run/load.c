@@ -82,6 +82,19 @@ receive_winner(TupleTableSlot *slot, DestReceiver *self)
 	return true;
 }
 
+/* The first and the last record that the query reads; -1: there is none. */
+static int
+first_record(const EtlLoading *l)
+{
+	return l->batch.begin < l->batch.end ? l->converted->record_of[l->batch.begin] : -1;
+}
+
+static int
+last_record(const EtlLoading *l)
+{
+	return l->batch.begin < l->batch.end ? l->converted->record_of[l->batch.end - 1] : -1;
+}
+
 /* Marks the rows of the chunk which a later one of the same key supersedes. */
 static void
 find_superseded(EtlLoading *l, EtlLoadOutcome *outcome)
@@ -102,16 +115,8 @@ find_superseded(EtlLoading *l, EtlLoadOutcome *outcome)
 static void
 supersede_deferred(EtlLoading *l, EtlLoadOutcome *outcome)
 {
-	int first = -1;
-	int last = -1;
-
-	if (l->batch.begin < l->batch.end)
-	{
-		first = l->converted->record_of[l->batch.begin];
-		last = l->converted->record_of[l->batch.end - 1];
-	}
 	l->to_target = false; /* an error in here is not one of the target */
-	outcome->superseded += EtlDeferredSupersede(l->deferred, first, last);
+	outcome->superseded += EtlDeferredSupersede(l->deferred, first_record(l), last_record(l));
 	l->to_target = true;
 }
 
@@ -153,6 +158,7 @@ load_chunk(EtlLoading *l, EtlLoadOutcome *outcome)
 	l->emitted.pulled = -1;
 	l->emitted.left_out = NULL;
 	memset(chunk->superseded, false, chunk->n);
+	EtlKeysLook(l->keys);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (l->dedup || twice)
@@ -161,6 +167,7 @@ load_chunk(EtlLoading *l, EtlLoadOutcome *outcome)
 	take_to_target(l, outcome);
 	SPI_finish();
 	MemoryContextSwitchTo(old);
+	EtlKeysLoaded(l->keys, chunk, first_record(l), last_record(l));
 	l->emitted.end = 0;
 	chunk->loaded = chunk->n;
 	chunk->n = 0;
@@ -181,6 +188,26 @@ row_as_json(const EtlLoading *l, TupleTableSlot *slot)
 	return TextDatumGetCString(DirectFunctionCall1(row_to_json, HeapTupleGetDatum(tuple)));
 }
 
+static EtlKey *
+passed_key(const EtlLoading *l, int record)
+{
+	int row = l->converted->row_of[record];
+	size_t place = (size_t) row * l->batch.desc->natts;
+
+	return EtlKeyOfPassed(l->keys, l->converted->values + place, l->converted->isnull + place);
+}
+
+/* The key of a row that breaks a rule; that of the record, if the query makes no other row of it. */
+static EtlKey *
+key_of_row(const EtlLoading *l, TupleTableSlot *slot, int record)
+{
+	if (record < 0 || l->converted->reading->batch.of != ETL_OF_SOURCE)
+		return NULL;
+	if (l->keys->all_passed)
+		return passed_key(l, record);
+	return EtlKeyOfEmitted(l->keys, slot->tts_values, slot->tts_isnull);
+}
+
 static void
 reject_row(EtlLoading *l, TupleTableSlot *slot, int record, const char *rule, const char *message,
 		   EtlLoadOutcome *outcome)
@@ -199,6 +226,7 @@ reject_row(EtlLoading *l, TupleTableSlot *slot, int record, const char *rule, co
 	reject->rule = rule;
 	reject->sqlstate = ERRCODE_CHECK_VIOLATION;
 	reject->message = reject->safe_message = pstrdup(message);
+	reject->key = key_of_row(l, slot, record);
 	EtlRejectsAdd(l->rejects, reject);
 	MemoryContextSwitchTo(old);
 	outcome->invalid++;
@@ -287,6 +315,14 @@ check_result(DestReceiver *self, int operation, TupleDesc desc)
 						errhint("Run the pipeline again.")));
 }
 
+/* The record that was rejected last has more rows, which may have other keys. */
+static void
+forget_key(const EtlLoading *l)
+{
+	if (!l->keys->all_passed)
+		((EtlReject *) llast(l->rejects->list))->key = NULL;
+}
+
 /*
  * A record is loaded with all rows that the query makes of it, or not at all: what is loaded would be there twice
  * when its dead letter is.
@@ -301,6 +337,7 @@ leave_out_record(EtlLoading *l, int record, EtlLoadOutcome *outcome)
 	{
 		chunk->n--;
 		outcome->invalid++;
+		forget_key(l);
 	}
 }
 
@@ -327,6 +364,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	if (record >= 0 && record == l->rejected_record)
 	{
 		receiver->outcome->invalid++;
+		forget_key(l);
 		return true;
 	}
 	if (!check_row(l, slot, record, receiver->outcome))
@@ -366,6 +404,7 @@ start_attempt(EtlLoading *l, EtlLoadOutcome *outcome)
 	l->emitted.end = 0;
 	EtlChunkReset(l->chunk);
 	EtlDeferredBegin(l->deferred);
+	EtlKeysBegin(l->keys);
 	l->to_target = false;
 	l->batch.pulled = -1;
 	l->rejected_record = l->split_record = -1;
@@ -405,6 +444,7 @@ EtlAttempt(EtlLoading *l, int begin, int end, EtlLoadOutcome *outcome)
 	if (slice->begin < slice->end)
 		load_batch(l, slice->end - slice->begin, l->run->pipeline->batch_size, outcome);
 	EtlDeferredLoaded(l->deferred);
+	EtlKeysSucceeded(l->keys);
 	EtlChunkReset(l->chunk);
 }
 
@@ -423,6 +463,30 @@ EtlAttemptWhole(EtlLoading *l, EtlWhole *whole, EtlLoadOutcome *outcome)
 /* ----------------------------------------------------------------
  *	After an error
  * ---------------------------------------------------------------- */
+
+EtlKey *
+EtlLoadingKey(const EtlLoading *l, int record)
+{
+	const EtlChunk *chunk = l->chunk;
+	int n = chunk->n > 0 ? chunk->n : chunk->loaded;
+	EtlKey *key = NULL;
+
+	if (l->converted->reading->batch.of != ETL_OF_SOURCE)
+		return NULL;
+	if (l->keys->all_passed)
+		return passed_key(l, record);
+	if (n == 1 && (l->to_target || chunk->n == 0)) /* the query has given all rows of the record */
+	{
+		TupleTableSlot *slot =
+			MakeSingleTupleTableSlot(l->run->statements->emitted, &TTSOpsMinimalTuple);
+
+		ExecStoreMinimalTuple(chunk->tuples[0], slot, false);
+		slot_getallattrs(slot);
+		key = EtlKeyOfEmitted(l->keys, slot->tts_values, slot->tts_isnull);
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	return key;
+}
 
 int
 EtlSuspect(const EtlLoading *l)
@@ -464,6 +528,7 @@ EtlLoadingBegin(EtlLoading *l)
 {
 	l->batch.pulled = l->emitted.pulled = -1;
 	l->to_target = false;
+	EtlKeysBeginTransaction(l->keys);
 }
 
 /* A function of the user that runs during conversion sees no rows. */

@@ -29,6 +29,7 @@ typedef struct EtlLoading
 	EtlRejects *rejects;
 	EtlDeferred *deferred;
 	EtlWatermark *watermark;
+	EtlKeys *keys;
 	EtlChunk *chunk;
 	EtlSlice batch;	  /* what the query reads */
 	EtlSlice emitted; /* what it gave, on its way to the target */
@@ -51,6 +52,8 @@ extern void EtlLoadingStartBatch(EtlLoading *loading);
 extern void EtlAttempt(EtlLoading *loading, int begin, int end, EtlLoadOutcome *outcome);
 /* The same with all of a whole source. */
 extern void EtlAttemptWhole(EtlLoading *loading, EtlWhole *whole, EtlLoadOutcome *outcome);
+/* The key of a record whose attempt alone has failed; NULL: not known. */
+extern EtlKey *EtlLoadingKey(const EtlLoading *loading, int record);
 /* After an error in an attempt: the record to suspect; -1: any of them. */
 extern int EtlSuspect(const EtlLoading *loading);
 /* Whether an error lies in a row: its kind says so, and a row had been pulled when it came. */

@@ -13,6 +13,7 @@ typedef enum EtlBatchOf
 {
 	ETL_OF_SOURCE,
 	ETL_OF_LETTERS, /* dead letters, in a retry */
+	ETL_OF_DOUBTS,	/* those of them to whose keys later records may have come since */
 	ETL_OF_DEFERRED /* rows of this run that failed their foreign key, at its end */
 } EtlBatchOf;
 

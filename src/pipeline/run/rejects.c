@@ -13,8 +13,8 @@
 
 #include <ctype.h>
 
-#include "format/header.h"
 #include "mb/pg_wchar.h"
+#include "pipeline/run/redact.h"
 #include "pipeline/run/rejects.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -88,7 +88,10 @@ EtlRejectsAdd(EtlRejects *rejects, EtlReject *reject)
 		(void) EtlCatalogAddDeadLetter(run->pipeline, run->id, &letter);
 	}
 	else
+	{
+		EtlKeysExpect(rejects->keys, reject->key);
 		rejects->list = lappend(rejects->list, reject);
+	}
 	MemoryContextSwitchTo(old);
 }
 
@@ -105,7 +108,7 @@ is_emitted(const EtlRejects *rejects, const char *column)
 }
 
 void
-EtlRejectsAddError(EtlRejects *rejects, int record, const ErrorData *error)
+EtlRejectsAddError(EtlRejects *rejects, int record, const ErrorData *error, const EtlKey *key)
 {
 	MemoryContext old = MemoryContextSwitchTo(rejects->reading->batch.loading);
 	EtlReject *reject = palloc0(sizeof(EtlReject));
@@ -116,6 +119,7 @@ EtlRejectsAddError(EtlRejects *rejects, int record, const ErrorData *error)
 	reject->message = error->message;
 	reject->safe_message = EtlSafeMessage(error);
 	reject->detail = error->detail;
+	reject->key = key;
 	if (!must_redact(rejects) || is_emitted(rejects, error->column_name))
 		reject->column = error->column_name;
 	MemoryContextSwitchTo(old);
@@ -133,52 +137,6 @@ is_redacted(const EtlRejects *rejects, const char *column)
 
 	foreach (lc, rejects->run->pipeline->redact)
 		if (column != NULL && strcmp(lfirst(lc), column) == 0)
-			return true;
-	return false;
-}
-
-/* Whether two names mean the same member of a record, as they are matched with its members. */
-static bool
-same_member(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-	char *folded_a = palloc(2 * a_len + 1);
-	char *folded_b = palloc(2 * b_len + 1);
-
-	(void) EtlFoldName(a, a_len, folded_a);
-	(void) EtlFoldName(b, b_len, folded_b);
-	return strcmp(folded_a, folded_b) == 0;
-}
-
-/* Whether one of two paths of names leads through the value of the other: address, "address.city". */
-static bool
-paths_overlap(const char *a, const char *b)
-{
-	for (;;)
-	{
-		size_t a_len = strcspn(a, ".");
-		size_t b_len = strcspn(b, ".");
-
-		if (!same_member(a, a_len, b, b_len))
-			return false;
-		a += a_len;
-		b += b_len;
-		if (*a == '\0' || *b == '\0')
-			return true;
-		a++;
-		b++;
-	}
-}
-
-/* Whether the value of a column may hold one that is redacted. */
-static bool
-may_hold_redacted(const EtlRejects *rejects, const char *column)
-{
-	ListCell *lc;
-
-	if (column == NULL || strncmp(column, "_etl_", 5) == 0) /* all of the record */
-		return true;
-	foreach (lc, rejects->run->pipeline->redact)
-		if (paths_overlap(lfirst(lc), column))
 			return true;
 	return false;
 }
@@ -268,7 +226,7 @@ set_reason(const EtlRejects *rejects, const EtlReject *reject, EtlDeadLetter *le
 	}
 	letter->message =
 		reject->safe_message != NULL ? reject->safe_message : "a record could not be loaded";
-	if (reject->value != NULL && !may_hold_redacted(rejects, reject->column))
+	if (reject->value != NULL && !EtlMayHoldRedacted(rejects->run->pipeline, reject->column))
 		letter->value = capped(reject->value, &whole);
 }
 
@@ -299,6 +257,7 @@ EtlRejectsMakeLetter(const EtlRejects *rejects, const EtlReject *reject, EtlDead
 	letter->index = kept->index;
 	letter->byte_offset = (int64) kept->offset;
 	set_raw(rejects, kept, letter);
+	EtlKeysDescribe(rejects->keys, reject->key, letter);
 	/* it is read again with all others, by the next run */
 	letter->replayable &= rejects->run->read_mode == ETL_READ_BATCHES;
 }
@@ -319,6 +278,7 @@ write_letter(const EtlRejects *rejects, const EtlReject *reject)
 		return;
 	}
 	id = EtlCatalogAddDeadLetter(run->pipeline, run->id, &letter);
+	EtlKeysWrote(rejects->keys, id, reject->record);
 	if (letter.replayable && reject->sqlstate == ERRCODE_FOREIGN_KEY_VIOLATION)
 		EtlDeferredAs(rejects->deferred, reject->record, id);
 }
@@ -339,6 +299,13 @@ EtlRejectsCheckLimit(const EtlRejects *rejects, int64 rejected, const EtlReject 
 					message != NULL ? errdetail("The last was: %s", message) : 0));
 }
 
+static int
+compare_records(const ListCell *a, const ListCell *b)
+{
+	return ((const EtlReject *) lfirst(a))->record - ((const EtlReject *) lfirst(b))->record;
+}
+
+/* Letters are written in the order of the source, in which they are tried again. */
 void
 EtlRejectsSettle(const EtlRejects *rejects, int from, int to, EtlRunCounters *counters)
 {
@@ -346,9 +313,12 @@ EtlRejectsSettle(const EtlRejects *rejects, int from, int to, EtlRunCounters *co
 	MemoryContext old = MemoryContextSwitchTo(batch->loading);
 	Bitmapset *failed = NULL;
 	int64 rejected = rejects->rejected;
+	List *list;
 	ListCell *lc;
 
-	foreach (lc, rejects->list)
+	list = list_copy(rejects->list);
+	list_sort(list, compare_records);
+	foreach (lc, list)
 	{
 		const EtlReject *reject = lfirst(lc);
 
@@ -363,6 +333,6 @@ EtlRejectsSettle(const EtlRejects *rejects, int from, int to, EtlRunCounters *co
 	}
 	for (int i = from; i < to && batch->of != ETL_OF_SOURCE; i++)
 		if (!bms_is_member(i, failed))
-			EtlCatalogResolve(batch->letters[i], rejects->run->id);
+			EtlCatalogResolve(batch->letters[i], rejects->run->id, ETL_RESOLVED_LOADED);
 	MemoryContextSwitchTo(old);
 }

@@ -7,6 +7,7 @@
 
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/run/deferred.h"
+#include "pipeline/run/keys.h"
 #include "pipeline/run/read.h"
 
 /* Why a record was not loaded. */
@@ -22,6 +23,7 @@ typedef struct EtlReject
 	const char *message;
 	const char *safe_message; /* one that holds no value; NULL: none is known */
 	const char *detail;
+	const EtlKey *key; /* of its row; NULL: not known */
 } EtlReject;
 
 typedef struct EtlRejects
@@ -29,13 +31,15 @@ typedef struct EtlRejects
 	EtlRun *run;
 	const EtlReading *reading;
 	EtlDeferred *deferred;
+	EtlKeys *keys;
 	List *list;		/* of EtlReject *: of the transaction under way, in batch->loading */
 	int64 rejected; /* dead letters of this run, without those of the transaction under way */
 } EtlRejects;
 
 /* Everything in "reject" lasts as long as the batch.  An error with on_error => 'fail'. */
 extern void EtlRejectsAdd(EtlRejects *rejects, EtlReject *reject);
-extern void EtlRejectsAddError(EtlRejects *rejects, int record, const ErrorData *error);
+extern void
+EtlRejectsAddError(EtlRejects *rejects, int record, const ErrorData *error, const EtlKey *key);
 /* What an error says without any value in it. */
 extern const char *EtlSafeMessage(const ErrorData *error);
 extern void

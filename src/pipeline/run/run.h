@@ -10,6 +10,7 @@
  *		aside		parts of it that cannot be read
  *		chunk		rows that the query gave, in the order of their keys
  *		deferred	rows that failed their foreign key, and what comes to their keys meanwhile
+ *		keys		keys of rows that are loaded, and of dead letters
  *		rejects		records that cannot be loaded -> dead letters
  *		convert		records -> rows
  *		whole		... of all of the source, in a file, if the query is to see it at once
@@ -44,6 +45,7 @@ typedef struct EtlRun
 	EtlStatements *statements;
 	int64 taken_in;			 /* records, those of the current batch included */
 	EtlRunCounters counters; /* committed */
+	bool overwrite;			 /* of a retry: also what later records may have loaded */
 	bool in_rows; /* an error would be one of a row or of the owner's code, so it may hold values */
 	bool in_source; /* the error that ends the run is one of opening or reading the source */
 	bool fatal;		/* the error under way ends the run, whatever it is */

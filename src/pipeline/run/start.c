@@ -137,7 +137,7 @@ register_worker(const EtlPipeline *pipeline, dsm_segment *segment)
 }
 
 static EtlStart *
-create_start(const EtlPipeline *pipeline, EtlRunKind kind, dsm_segment **segment)
+create_start(const EtlPipeline *pipeline, EtlRunKind kind, bool overwrite, dsm_segment **segment)
 {
 	EtlStart *start;
 
@@ -149,6 +149,7 @@ create_start(const EtlPipeline *pipeline, EtlRunKind kind, dsm_segment **segment
 	start->owner = pipeline->owner;
 	start->pipeline = pipeline->id;
 	start->kind = kind;
+	start->overwrite = overwrite;
 	start->starter = &MyProc->procLatch;
 	SpinLockInit(&start->mutex);
 	return start;
@@ -269,10 +270,10 @@ raise_not_started(const EtlStart *start, const EtlPipeline *pipeline)
 
 /* Starts a run and gives its number; until_end waits for its end, too. */
 static int64
-run_worker(const EtlPipeline *pipeline, EtlRunKind kind, bool until_end)
+run_worker(const EtlPipeline *pipeline, EtlRunKind kind, bool overwrite, bool until_end)
 {
 	Waiting waiting = {0};
-	EtlStart *start = create_start(pipeline, kind, &waiting.segment);
+	EtlStart *start = create_start(pipeline, kind, overwrite, &waiting.segment);
 	EtlStart answer;
 
 	PG_ENSURE_ERROR_CLEANUP(stop_worker, PointerGetDatum(&waiting));
@@ -303,7 +304,7 @@ etl_start(PG_FUNCTION_ARGS)
 						errmsg("etl_start cannot run inside a transaction block"),
 						errdetail("The run would not see what the transaction has done so far.")));
 	PG_RETURN_INT64(
-		run_worker(find_to_run(text_to_cstring(PG_GETARG_TEXT_PP(0))), ETL_RUN_LOAD, false));
+		run_worker(find_to_run(text_to_cstring(PG_GETARG_TEXT_PP(0))), ETL_RUN_LOAD, false, false));
 }
 
 static void
@@ -366,9 +367,9 @@ report_parts(const EtlRunResult *result, const EtlPipeline *pipeline)
 			 quote_literal_cstr(pipeline->name))));
 }
 
-/* The common part of the procedures: commits, runs, waits, and gives what the run counted. */
+/* The common part of the procedures: commits, runs, waits, and gives what the run counted.  The first arguments are no results. */
 static Datum
-run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind)
+run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind, bool overwrite, int narguments)
 {
 	CallContext *context = (CallContext *) fcinfo->context;
 	const EtlRunResult *result;
@@ -387,12 +388,15 @@ run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind)
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("the name of a pipeline must not be null or empty")));
-	for (int i = 1; i < PG_NARGS(); i++)
+	for (int i = narguments; i < PG_NARGS(); i++)
 		if (!PG_ARGISNULL(i))
 			ereport(
 				ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("all arguments but the name of the pipeline are results"),
+				 narguments == 1
+					 ? errmsg("all arguments but the name of the pipeline are results")
+					 : errmsg(
+						   "all arguments but the name of the pipeline and \"overwrite\" are results"),
 				 errdetail("Nothing can be chosen by a value for one of them."),
 				 errhint("Leave them out, or pass NULLs, in PL/pgSQL variables that are NULL.")));
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -402,7 +406,7 @@ run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind)
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	SPI_commit();
-	run = run_worker(pipeline, kind, true);
+	run = run_worker(pipeline, kind, overwrite, true);
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(old);
@@ -420,12 +424,12 @@ run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind)
 Datum
 etl_run(PG_FUNCTION_ARGS)
 {
-	return run_and_wait(fcinfo, ETL_RUN_LOAD);
+	return run_and_wait(fcinfo, ETL_RUN_LOAD, false, 1);
 }
 
-/* CALL etl_retry_dead_letters(name, OUT ...) */
+/* CALL etl_retry_dead_letters(name, overwrite, OUT ...) */
 Datum
 etl_retry_dead_letters(PG_FUNCTION_ARGS)
 {
-	return run_and_wait(fcinfo, ETL_RUN_RETRY);
+	return run_and_wait(fcinfo, ETL_RUN_RETRY, !PG_ARGISNULL(1) && PG_GETARG_BOOL(1), 2);
 }

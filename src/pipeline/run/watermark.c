@@ -14,80 +14,17 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pipeline/catalog/catalog.h"
-#include "pipeline/define/session.h"
 #include "pipeline/run/lock.h"
+#include "pipeline/run/stored.h"
 #include "pipeline/run/watermark.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datum.h"
-#include "utils/guc.h"
-#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(etl_watermark);
 PG_FUNCTION_INFO_V1(etl_watermark_typed);
-
-static Datum
-from_text(Oid type, int32 typmod, const char *text)
-{
-	Oid input, ioparam;
-
-	getTypeInputInfo(type, &input, &ioparam);
-	return OidInputFunctionCall(input, pstrdup(text), ioparam, typmod);
-}
-
-/* A time as ISO 8601: in UTC, marked by Z, if it is one of a time zone, else without an offset. */
-static char *
-time_text(Oid type, Datum value)
-{
-	const int utc = 0;
-	char *text = JsonEncodeDateTime(NULL, value, type, &utc);
-	size_t len = strlen(text);
-
-	if (type == TIMESTAMPTZOID && len > 6 && strcmp(text + len - 6, "+00:00") == 0)
-		strcpy(text + len - 6, "Z");
-	return text;
-}
-
-/* Other types have a text that does not depend on the session either. */
-static char *
-plain_text(Oid type, Datum value)
-{
-	int guc_level = NewGUCNestLevel();
-	Oid output;
-	bool varlena;
-	char *text;
-
-	EtlPinCanonicalForNow();
-	getTypeOutputInfo(type, &output, &varlena);
-	text = OidOutputFunctionCall(output, value);
-	AtEOXact_GUC(false, guc_level);
-	return text;
-}
-
-static char *
-to_text(Oid type, Datum value)
-{
-	Oid base = getBaseType(type);
-
-	if (base == TIMESTAMPTZOID || base == TIMESTAMPOID || base == DATEOID)
-		return time_text(base, value);
-	return plain_text(type, value);
-}
-
-/* The value that to_text() wrote. */
-static Datum
-from_stored(Oid type, const char *text)
-{
-	int guc_level = NewGUCNestLevel();
-	Datum value;
-
-	EtlPinCanonicalForNow();
-	value = from_text(type, -1, text);
-	AtEOXact_GUC(false, guc_level);
-	return value;
-}
 
 static Datum
 copy_value(const EtlWatermark *w, Datum value, MemoryContext context)
@@ -99,8 +36,8 @@ copy_value(const EtlWatermark *w, Datum value, MemoryContext context)
 	return copy;
 }
 
-static bool
-is_higher(const EtlWatermark *w, Datum a, Datum b)
+bool
+EtlWatermarkIsHigher(const EtlWatermark *w, Datum a, Datum b)
 {
 	return DatumGetInt32(FunctionCall2Coll((FmgrInfo *) &w->compare, w->attr->attcollation, a, b)) >
 		   0;
@@ -114,7 +51,7 @@ find_max(const EtlPipeline *pipeline, Oid type)
 	EtlHighest max = {.known = true};
 
 	if (pipeline->watermark_max != NULL)
-		max.value = from_text(type, -1, pipeline->watermark_max);
+		max.value = EtlFromText(type, -1, pipeline->watermark_max);
 	else if (type == TIMESTAMPTZOID)
 		max.value = tomorrow;
 	else if (type == TIMESTAMPOID)
@@ -142,19 +79,19 @@ EtlWatermarkOpen(EtlWatermark *w, const EtlRun *run)
 		w->max.value = copy_value(w, w->max.value, run->context);
 	pending = EtlCatalogWatermark(run->pipeline->id, true);
 	if (pending != NULL)
-		EtlWatermarkRaise(w, &w->highest, from_stored(w->attr->atttypid, pending), run->context);
+		EtlWatermarkRaise(w, &w->highest, EtlFromStored(w->attr->atttypid, pending), run->context);
 }
 
 bool
 EtlWatermarkBeyondMax(const EtlWatermark *w, Datum value)
 {
-	return w->max.known && is_higher(w, value, w->max.value);
+	return w->max.known && EtlWatermarkIsHigher(w, value, w->max.value);
 }
 
 void
 EtlWatermarkRaise(const EtlWatermark *w, EtlHighest *highest, Datum value, MemoryContext context)
 {
-	if (highest->known && !is_higher(w, value, highest->value))
+	if (highest->known && !EtlWatermarkIsHigher(w, value, highest->value))
 		return;
 	if (highest->known && !w->attr->attbyval)
 		pfree(DatumGetPointer(highest->value));
@@ -181,11 +118,12 @@ as_time(Oid type, Datum value)
 void
 EtlWatermarkSave(const EtlWatermark *w, const EtlHighest *raised)
 {
-	if (!raised->known || (w->highest.known && !is_higher(w, raised->value, w->highest.value)))
+	if (!raised->known ||
+		(w->highest.known && !EtlWatermarkIsHigher(w, raised->value, w->highest.value)))
 		return;
 	EtlCatalogSetPending(w->run->pipeline->id,
 						 format_type_extended(w->attr->atttypid, -1, FORMAT_TYPE_FORCE_QUALIFY),
-						 to_text(w->attr->atttypid, raised->value),
+						 EtlStoredText(w->attr->atttypid, raised->value),
 						 as_time(w->attr->atttypid, raised->value));
 }
 
@@ -215,13 +153,13 @@ less_lag(Oid type, Datum value, const char *lag)
 	if (type == DATEOID) /* minus an interval it is a timestamp */
 		return DirectFunctionCall1(
 			timestamp_date,
-			DirectFunctionCall2(date_mi_interval, value, from_text(INTERVALOID, -1, lag)));
+			DirectFunctionCall2(date_mi_interval, value, EtlFromText(INTERVALOID, -1, lag)));
 	for (int i = 0; i < lengthof(lag_types); i++)
 	{
 		Oid oper = OpernameGetOprid(minus, type, lag_types[i]);
 
 		if (OidIsValid(oper) && get_op_rettype(oper) == type)
-			return OidFunctionCall2(get_opcode(oper), value, from_text(lag_types[i], -1, lag));
+			return OidFunctionCall2(get_opcode(oper), value, EtlFromText(lag_types[i], -1, lag));
 	}
 	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					errmsg("cannot subtract a watermark_lag from type %s", format_type_be(type)),
@@ -248,7 +186,7 @@ etl_watermark_typed(PG_FUNCTION_ARGS)
 			PG_RETURN_NULL();
 		return PG_GETARG_DATUM(1);
 	}
-	value = from_stored(type, highest);
+	value = EtlFromStored(type, highest);
 	if (pipeline->watermark_lag != NULL)
 		value = less_lag(type, value, pipeline->watermark_lag);
 	return value;

@@ -25,6 +25,7 @@ typedef struct EtlWatermark
 } EtlWatermark;
 
 extern void EtlWatermarkOpen(EtlWatermark *w, const EtlRun *run);
+extern bool EtlWatermarkIsHigher(const EtlWatermark *w, Datum a, Datum b);
 extern bool EtlWatermarkBeyondMax(const EtlWatermark *w, Datum value);
 extern void
 EtlWatermarkRaise(const EtlWatermark *w, EtlHighest *highest, Datum value, MemoryContext context);

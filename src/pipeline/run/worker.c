@@ -101,7 +101,7 @@ EtlWorkerMain(Datum arg)
 	PG_TRY();
 	{
 		check_crowd(the_start->owner);
-		EtlRunPipeline(the_start->pipeline, the_start->kind, run_started);
+		EtlRunPipeline(the_start->pipeline, the_start->kind, the_start->overwrite, run_started);
 	}
 	PG_CATCH();
 	{

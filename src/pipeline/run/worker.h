@@ -18,6 +18,7 @@ typedef struct EtlStart
 	Oid owner;
 	int64 pipeline;
 	EtlRunKind kind;
+	bool overwrite;
 	Latch *starter;
 
 	/* from it */
