@@ -1000,7 +1000,7 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * source           one call of etl_csv, etl_json, etl_lines, etl_fixed or etl_api with its columns, as it would stand in FROM
  * query            a SELECT over the rows of the source, which it sees as relation "batch"; NULL: all of them
  * target           the table that gets the rows; the query's columns go to the target's of the same names
- * key              columns with a unique index; NULL: append
+ * key              columns with a unique index, 'id, day' or ARRAY['id', 'day']; NULL: append
  * mode             'upsert' (default with a key) or 'append'
  * on_conflict      of an upsert, for a key that is there: 'update', 'ignore', or 'error', a fault of the row
  * watermark        column of the query that grows: an older row never overwrites a newer one, and
@@ -1010,7 +1010,7 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * watermark_max    rows beyond this are dead letters; NULL: now + 1 day if it is a date or timestamp
  * rules            boolean expressions over the columns of the query, by name; a row that does not fulfil one is
  *                  a dead letter
- * redact           columns of the source whose values are kept out of dead letters
+ * redact           columns of the source whose values are kept out of dead letters, written as those of the key
  * whole            the query sees all of the source at once: each run reads it all, loads it in one transaction, and
  *                  has the last word on earlier dead letters. Needs a key
  * batch_size       records in one transaction
@@ -1026,7 +1026,7 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * enabled          whether it may run
  * schedule         when it runs by itself: see etl_next_runs
  * timezone         of the schedule; NULL: the session's at this moment
- * after            names of pipelines: it also runs when all of them have succeeded since it did
+ * after            names of pipelines, written so, too: it also runs when all of them have succeeded since it did
  * watch            whether it also runs when files of its source arrive
  * max_failures     so many in a row pause it; 0: none do.  Failures and pauses are told by NOTIFY etl_alert
  * retry            after a failure that may pass (no connection, a server that fails or has had too many requests,
@@ -1038,7 +1038,7 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     source text,
     query text DEFAULT NULL,
     target text DEFAULT NULL,
-    key text[] DEFAULT NULL,
+    key "any" DEFAULT NULL,
     mode text DEFAULT NULL,
     on_conflict text DEFAULT NULL,
     watermark text DEFAULT NULL,
@@ -1046,7 +1046,7 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     watermark_lag text DEFAULT NULL,
     watermark_max text DEFAULT NULL,
     rules jsonb DEFAULT NULL,
-    redact text[] DEFAULT NULL,
+    redact "any" DEFAULT NULL,
     whole boolean DEFAULT NULL,
     batch_size int DEFAULT NULL,
     flush_interval interval DEFAULT NULL,
@@ -1058,7 +1058,7 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     enabled boolean DEFAULT NULL,
     schedule text DEFAULT NULL,
     timezone text DEFAULT NULL,
-    after text[] DEFAULT NULL,
+    after "any" DEFAULT NULL,
     watch boolean DEFAULT NULL,
     max_failures int DEFAULT NULL,
     retry interval DEFAULT NULL)

@@ -25,6 +25,9 @@ typedef struct EtlSchedule
 /* Raises what is wrong with the text. */
 extern void EtlParseSchedule(const char *text, EtlSchedule *schedule);
 
+/* NOTICEs about a schedule that was parsed, if it says something else than it looks like. */
+extern void EtlTellSchedule(const char *text, const EtlSchedule *schedule);
+
 /* A time zone by its name; NULL: the session's. */
 extern pg_tz *EtlFindTimeZone(const char *name);
 

@@ -55,6 +55,15 @@ check_schedule(EtlScheduleDefinition *d)
 }
 
 static void
+tell_schedule(const char *text)
+{
+	EtlSchedule schedule;
+
+	EtlParseSchedule(text, &schedule);
+	EtlTellSchedule(text, &schedule);
+}
+
+static void
 check_after(const EtlPipeline *pipeline, List *after)
 {
 	char *problem;
@@ -120,6 +129,8 @@ EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline, bool redefined
 	if (!given && !(redefined && d->watch))
 		return;
 	check_schedule(d);
+	if (d->schedule != NULL && EtlArgFind(args, "schedule") != NULL)
+		tell_schedule(d->schedule);
 	if (EtlArgFind(args, "after") != NULL)
 		check_after(pipeline, d->after);
 	find_watched(pipeline, d);

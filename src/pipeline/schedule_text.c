@@ -452,3 +452,44 @@ EtlParseSchedule(const char *text, EtlSchedule *schedule)
 			"Write minute, hour, day of the month, month and day of the week ('30 2 * * *'), an interval ('5 minutes'), or a name ('@hourly').",
 			"Five fields are needed, and there are %d.", words);
 }
+
+/* -- what is right, and yet not meant --------------------------------------------------------- */
+
+/* A step of a whole cycle, such as that of the minutes, which it does not divide; 0: there is none. */
+static int
+uneven_step(const char *at, int cycle)
+{
+	size_t digits = at[0] == '*' && at[1] == '/' ? strspn(at + 2, "0123456789") : 0;
+	int step = digits > 0 && digits + 2 == word_length(at) ? atoi(at + 2) : 0;
+
+	return step > 0 && cycle % step != 0 ? step : 0;
+}
+
+static void
+tell_step(const char *text, int step, const char *unit, const char *cycle)
+{
+	ereport(NOTICE,
+			(errmsg("schedule \"%s\" does not run every %d %ss", text, step, unit),
+			 errdetail("A step begins again with each %s.", cycle),
+			 errhint("For a fixed distance give an interval, such as '%d %ss'.", step, unit)));
+}
+
+void
+EtlTellSchedule(const char *text, const EtlSchedule *schedule)
+{
+	const char *minute = skip_spaces(text);
+	const char *hour = skip_spaces(minute + word_length(minute));
+	const char *day = skip_spaces(hour + word_length(hour));
+
+	if (schedule->interval != 0 || *minute == '@')
+		return;
+	if (uneven_step(minute, 60) > 0)
+		tell_step(text, uneven_step(minute, 60), "minute", "hour");
+	if (uneven_step(hour, 24) > 0)
+		tell_step(text, uneven_step(hour, 24), "hour", "day");
+	if (uneven_step(day, 31) > 0)
+		tell_step(text, uneven_step(day, 31), "day", "month");
+	if (word_length(minute) == 1 && *minute == '*' && *hour != '*')
+		ereport(NOTICE, (errmsg("schedule \"%s\" runs in each minute of the hour", text),
+						 errhint("To run once in the hour, give the minute: \"0 %s\".", hour)));
+}

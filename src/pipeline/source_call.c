@@ -13,12 +13,17 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "commands/extension.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "pipeline/source_call.h"
+#include "pipeline/user_text.h"
+#include "source/closest.h"
 #include "tcop/tcopprot.h"
 #include "utils/catcache.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#define PREFIX "SELECT * FROM\n"
 #define TWIN "_source" /* what its name has behind the name of the function */
 
 /* The function of the extension that users call by this name, with these arguments; without arguments: any. */
@@ -74,9 +79,49 @@ is_shared(List *name)
 	return candidate != NULL;
 }
 
+/* An argument that none of our functions of this name has: PostgreSQL would say that there is no such function. */
+static void
+check_argument(const char *function, const NamedArgExpr *arg, HeapTuple proc, const char *statement)
+{
+	EtlClosest closest = {arg->name};
+	bool isnull;
+	Datum names = SysCacheGetAttr(PROCOID, proc, Anum_pg_proc_proargnames, &isnull);
+	char **name;
+	int n = isnull ? 0 : get_func_input_arg_names(names, PointerGetDatum(NULL), &name);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(name[i], arg->name) == 0)
+			return;
+		EtlClosestSee(&closest, name[i]);
+	}
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_UNDEFINED_FUNCTION),
+		 errmsg("%s has no argument \"%s\"", function, arg->name),
+		 closest.name != NULL ? errhint("Perhaps you meant the argument \"%s\".", closest.name) : 0,
+		 errposition(pg_mbstrlen_with_len(statement, arg->location) + 1)));
+}
+
+static void
+check_arguments(const char *name, const FuncCall *call, Oid function, const char *statement)
+{
+	HeapTuple proc = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	ListCell *lc;
+
+	foreach (lc, call->args)
+	{
+		const NamedArgExpr *arg = lfirst(lc);
+
+		if (IsA(arg, NamedArgExpr) && strcmp(arg->name, "row_type") != 0)
+			check_argument(name, arg, proc, statement);
+	}
+	ReleaseSysCache(proc);
+}
+
 /* Has a call of one of our functions mean the twin, if somebody else has a function of that name. */
 static void
-name_twin(FuncCall *call)
+name_twin(FuncCall *call, const char *statement)
 {
 	char *schema, *name;
 	List *twin;
@@ -84,8 +129,11 @@ name_twin(FuncCall *call)
 
 	DeconstructQualifiedName(call->funcname, &schema, &name);
 	original = find_original(name, NULL);
-	if (!OidIsValid(original) || !is_shared(call->funcname) ||
+	if (!OidIsValid(original) ||
 		(schema != NULL && get_namespace_oid(schema, true) != get_func_namespace(original)))
+		return;
+	check_arguments(name, call, original, statement);
+	if (!is_shared(call->funcname))
 		return;
 	twin = list_make2(makeString("etl_internal"), makeString(psprintf("%s" TWIN, name)));
 	if (FuncnameGetCandidates(twin, -1, NIL, false, false, false, true) != NULL)
@@ -121,52 +169,46 @@ replace_twin(Query *query)
 		((FuncExpr *) call)->funcid = original_of(((FuncExpr *) call)->funcid);
 }
 
-/* What is wrong is shown in the statement, not in the one that called us. */
-static void
-show_statement(void *statement)
+char *
+EtlSourceStatement(const char *source)
 {
-	int position = geterrposition();
+	return psprintf(PREFIX "%s", source);
+}
 
-	if (position > 0)
-	{
-		errposition(0);
-		internalerrposition(position);
-		internalerrquery(statement);
-	}
-	else
-		errcontext("SQL statement \"%s\"", (const char *) statement);
+static EtlUserText
+user_text_of(const char *statement)
+{
+	return (EtlUserText){"source of the pipeline", statement + strlen(PREFIX), statement};
 }
 
 Query *
 EtlAnalyzeSource(const char *statement)
 {
-	ErrorContextCallback callback = {error_context_stack, show_statement,
-									 unconstify(char *, statement)};
+	EtlUserText text = user_text_of(statement);
 	RawStmt *raw;
 	FuncCall *call;
 	Query *query;
 
-	error_context_stack = &callback;
+	EtlUserTextEnter(&text);
 	raw = linitial_node(RawStmt, pg_parse_query(statement));
 	call = call_in(raw);
 	if (call != NULL)
-		name_twin(call);
+		name_twin(call, statement);
 	query = linitial_node(Query, pg_analyze_and_rewrite_fixedparams(raw, statement, NULL, 0, NULL));
 	replace_twin(query);
-	error_context_stack = callback.previous;
+	EtlUserTextLeave(&text);
 	return query;
 }
 
 PlannedStmt *
 EtlPlanSource(const Query *query, const char *statement)
 {
-	ErrorContextCallback callback = {error_context_stack, show_statement,
-									 unconstify(char *, statement)};
+	EtlUserText text = user_text_of(statement);
 	PlannedStmt *plan;
 
-	error_context_stack = &callback;
+	EtlUserTextEnter(&text);
 	plan = pg_plan_query(copyObject(unconstify(Query *, query)), statement, CURSOR_OPT_NO_SCROLL,
 						 NULL);
-	error_context_stack = callback.previous;
+	EtlUserTextLeave(&text);
 	return plan;
 }

@@ -8,8 +8,11 @@
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 
+/* SELECT * FROM source */
+extern char *EtlSourceStatement(const char *source);
+
 /*
- * Analyzes "SELECT * FROM source", in a transaction with an active snapshot.  A function of somebody else's with the name of
+ * Analyzes such a statement, in a transaction with an active snapshot.  A function of somebody else's with the name of
  * one of ours does not make it ambiguous.
  */
 extern Query *EtlAnalyzeSource(const char *statement);

@@ -17,22 +17,26 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
 #include "parser/parser.h"
 #include "pipeline/define/check.h"
 #include "pipeline/define/passed.h"
 #include "pipeline/source_call.h"
+#include "pipeline/user_text.h"
 #include "pipeline/watch.h"
 #include "scan/scan.h"
+#include "source/closest.h"
+#include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/partcache.h"
 #include "utils/plancache.h"
 #include "utils/regproc.h"
+#include "utils/ruleutils.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
@@ -40,13 +44,16 @@
  *	Parsing and planning
  * ---------------------------------------------------------------- */
 
-/* The one SELECT that a text is; anything else is an error. */
+/* The one SELECT that a statement is, or that a user's text makes of it; anything else is an error. */
 static SelectStmt *
-parse_select(const char *text, const char *what)
+parse_select(EtlUserText *text, const char *what)
 {
-	List *list = raw_parser(text, RAW_PARSE_DEFAULT);
+	List *list;
 	SelectStmt *select;
 
+	EtlUserTextEnter(text);
+	list = raw_parser(text->statement, RAW_PARSE_DEFAULT);
+	EtlUserTextLeave(text);
 	if (list_length(list) != 1 || !IsA(linitial_node(RawStmt, list)->stmt, SelectStmt))
 		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("%s must be one SELECT", what)));
 	select = (SelectStmt *) linitial_node(RawStmt, list)->stmt;
@@ -55,12 +62,6 @@ parse_select(const char *text, const char *what)
 				(errcode(ERRCODE_SYNTAX_ERROR), errmsg("%s must not have an INTO clause", what)));
 	return select;
 }
-
-typedef struct Planned
-{
-	TupleDesc desc;
-	Query *query;
-} Planned;
 
 static bool
 may_execute(Oid function, void *context)
@@ -86,41 +87,29 @@ check_functions(Node *node, void *context)
 	return expression_tree_walker(node, check_functions, context);
 }
 
-/*
- * Analyzes and plans a statement, and checks the rights on its functions and tables; the results are in the current memory
- * context.
- */
-static Planned
-plan_statement(const char *text)
+/* Analyzes and plans a statement, and checks the rights on its functions and tables. */
+static Query *
+plan_statement(EtlUserText *text)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	Planned planned = {0};
-	SPIPlanPtr plan;
-	CachedPlanSource *source;
-	CachedPlan *cached;
+	RawStmt *raw;
+	Query *query;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	plan = SPI_prepare(text, 0, NULL);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	source = linitial(SPI_plan_get_plan_sources(plan));
-	(void) check_functions(linitial(source->query_list), NULL);
-	cached = GetCachedPlan(source, NULL, NULL, NULL);
-	EtlCheckPermissions(linitial_node(PlannedStmt, cached->stmt_list));
-	ReleaseCachedPlan(cached, NULL);
-	MemoryContextSwitchTo(caller);
-	if (source->resultDesc != NULL)
-		planned.desc = CreateTupleDescCopy(source->resultDesc);
-	planned.query = copyObject(linitial(source->query_list));
-	SPI_finish();
-	return planned;
+	EtlUserTextEnter(text);
+	raw = linitial_node(RawStmt, pg_parse_query(text->statement));
+	query = linitial_node(Query,
+						  pg_analyze_and_rewrite_fixedparams(raw, text->statement, NULL, 0, NULL));
+	(void) check_functions((Node *) query, NULL);
+	EtlCheckPermissions(pg_plan_query(copyObject(query), text->statement, 0, NULL));
+	EtlUserTextLeave(text);
+	return query;
 }
 
 void
-EtlCheckLoad(const char *text)
+EtlCheckLoad(const char *statement)
 {
-	(void) plan_statement(text);
+	EtlUserText text = {NULL, NULL, statement};
+
+	(void) plan_statement(&text);
 }
 
 /* ----------------------------------------------------------------
@@ -191,11 +180,12 @@ EtlCheckSource(const EtlPipeline *pipeline, const char *text, char **files)
 	Query *query;
 	RangeTblEntry *rte;
 	const EtlScanKind *kind = NULL;
+	EtlUserText source = {"source of the pipeline", pipeline->source, text};
 	Node *call = NULL;
 
 	if (begins_query(pipeline->source))
 		raise_no_call();
-	select = parse_select(text, "the source of a pipeline, put behind FROM,");
+	select = parse_select(&source, "the source of a pipeline, put behind FROM,");
 	if (list_length(select->fromClause) != 1 || !IsA(linitial(select->fromClause), RangeFunction) ||
 		select->whereClause != NULL || select->groupClause != NIL || select->sortClause != NIL ||
 		select->limitCount != NULL || select->limitOffset != NULL || select->op != SETOP_NONE ||
@@ -239,43 +229,61 @@ check_names(TupleDesc desc)
 }
 
 TupleDesc
-EtlCheckQuery(const EtlPipeline *pipeline, const char *text, Oid target, int **passed)
+EtlCheckQuery(const EtlPipeline *pipeline, const char *statement, Oid target, int **passed)
 {
-	Planned planned;
+	EtlUserText alone = {"query of the pipeline", pipeline->query, pipeline->query};
+	EtlUserText text = {"query of the pipeline", pipeline->query, statement};
+	Query *query;
+	TupleDesc desc;
 
-	(void) parse_select(pipeline->query, "the query of a pipeline");
-	planned = plan_statement(text);
-	EtlCheckQueryTree(pipeline, planned.query, target);
-	check_names(planned.desc);
-	*passed = palloc(sizeof(int) * (planned.desc->natts + 1));
-	for (int i = 0; i < planned.desc->natts; i++)
-		(*passed)[i] = EtlPassedColumn(planned.query, i + 1);
-	return planned.desc;
+	(void) parse_select(&alone, "the query of a pipeline");
+	query = plan_statement(&text);
+	EtlCheckQueryTree(pipeline, query, target);
+	desc = ExecCleanTypeFromTL(query->targetList);
+	check_names(desc);
+	*passed = palloc(sizeof(int) * (desc->natts + 1));
+	for (int i = 0; i < desc->natts; i++)
+		(*passed)[i] = EtlPassedColumn(query, i + 1);
+	return desc;
 }
 
 void
-EtlCheckRule(const EtlRule *rule, const char *text)
+EtlCheckRule(const EtlRule *rule, const char *statement)
 {
-	SelectStmt *select =
-		parse_select(psprintf("SELECT (\n%s\n)", rule->expression), "a rule, put behind SELECT,");
-	Planned planned;
+	char *what = psprintf("rule \"%s\"", rule->name);
+	EtlUserText alone = {what, rule->expression, psprintf("SELECT (\n%s\n)", rule->expression)};
+	EtlUserText text = {what, rule->expression, statement};
+	SelectStmt *select = parse_select(&alone, "a rule, put behind SELECT,");
+	TupleDesc desc;
 
 	/* Alone it is an expression, and nothing that ends the parentheses around it. */
 	if (list_length(select->targetList) != 1 || select->fromClause != NIL ||
 		select->whereClause != NULL || select->op != SETOP_NONE)
 		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
 						errmsg("rule \"%s\" must be one expression", rule->name)));
-	planned = plan_statement(text);
-	if (planned.desc->natts != 1 || TupleDescAttr(planned.desc, 0)->atttypid != BOOLOID)
+	desc = ExecCleanTypeFromTL(plan_statement(&text)->targetList);
+	if (desc->natts != 1 || TupleDescAttr(desc, 0)->atttypid != BOOLOID)
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 						errmsg("rule \"%s\" must be of type %s, not %s", rule->name, "boolean",
-							   format_type_be(TupleDescAttr(planned.desc, 0)->atttypid)),
+							   format_type_be(TupleDescAttr(desc, 0)->atttypid)),
 						errhint("Write what is true of a good row, such as email IS NOT NULL.")));
 }
 
 /* ----------------------------------------------------------------
  *	Target
  * ---------------------------------------------------------------- */
+
+/* A column that is called nearly so; NULL: none is. */
+static const char *
+closest_column(TupleDesc desc, const char *name)
+{
+	EtlClosest closest = {name};
+
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			EtlClosestSee(&closest, NameStr(TupleDescAttr(desc, i)->attname));
+	return closest.name;
+}
 
 /* The attribute of the target that has this name; NULL: there is none. */
 static Form_pg_attribute
@@ -309,6 +317,41 @@ check_kind(const EtlPipeline *pipeline, Relation target)
 							"mode => 'append'.")));
 }
 
+pg_noreturn static void
+raise_no_such_column(Relation target, const char *name)
+{
+	const char *closest = closest_column(RelationGetDescr(target), name);
+
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_UNDEFINED_COLUMN),
+		 errmsg("the query gives column \"%s\", which \"%s\" does not have", name,
+				RelationGetRelationName(target)),
+		 closest != NULL
+			 ? errhint("Perhaps you meant the column \"%s\"; rename it in the query with AS, or "
+					   "leave it out.",
+					   closest)
+			 : errhint("Leave the column out of the query, or rename it there with AS.")));
+}
+
+/* PostgreSQL would say so, too, but of a column of a statement that nobody wrote. */
+static void
+check_type(Form_pg_attribute emitted, Form_pg_attribute attr, Relation target)
+{
+	const char *name = quote_identifier(NameStr(attr->attname));
+	const char *type = format_type_with_typemod(attr->atttypid, attr->atttypmod);
+
+	if (!can_coerce_type(1, &emitted->atttypid, &attr->atttypid, COERCION_ASSIGNMENT))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of \"%s\" is of type %s, but the query gives type %s",
+						NameStr(attr->attname), RelationGetRelationName(target), type,
+						format_type_be(emitted->atttypid)),
+				 errhint("Declare the column with that type in the source, or cast it in the "
+						 "query, as in %s::%s AS %s.",
+						 name, type, name)));
+}
+
 static void
 check_columns(EtlStatements *s, Relation target)
 {
@@ -319,16 +362,13 @@ check_columns(EtlStatements *s, Relation target)
 		Form_pg_attribute attr = find_attribute(target, name);
 
 		if (attr == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("the query gives column \"%s\", which \"%s\" does not have", name,
-							RelationGetRelationName(target)),
-					 errhint("Leave the column out of the query, or rename it there with AS.")));
+			raise_no_such_column(target, name);
 		if (attr->attgenerated != '\0')
 			ereport(ERROR, (errcode(ERRCODE_GENERATED_ALWAYS),
 							errmsg("column \"%s\" of \"%s\" is a generated column", name,
 								   RelationGetRelationName(target)),
 							errhint("Leave the column out of the query.")));
+		check_type(TupleDescAttr(s->emitted, i), attr, target);
 		s->attnums[i] = attr->attnum;
 		s->given = bms_add_member(s->given, attr->attnum);
 	}
@@ -338,21 +378,26 @@ check_columns(EtlStatements *s, Relation target)
 static int
 emitted_column(const EtlStatements *s, const char *name, const char *what)
 {
+	const char *closest;
+
 	for (int i = 0; i < s->emitted->natts; i++)
 		if (strcmp(NameStr(TupleDescAttr(s->emitted, i)->attname), name) == 0)
 			return i;
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-					errmsg("%s \"%s\" is no column of the query", what, name)));
+	closest = closest_column(s->emitted, name);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("%s \"%s\" is no column of the query", what, name),
+			 closest != NULL ? errhint("Perhaps you meant the column \"%s\".", closest) : 0));
 	return -1;
 }
 
 static bool
-is_key_column(const EtlPipeline *pipeline, const char *name)
+is_in_key(const EtlPipeline *pipeline, const char *column)
 {
 	ListCell *lc;
 
 	foreach (lc, pipeline->key)
-		if (strcmp(lfirst(lc), name) == 0)
+		if (strcmp(lfirst(lc), column) == 0)
 			return true;
 	return false;
 }
@@ -373,7 +418,7 @@ index_fits(const EtlPipeline *pipeline, Relation target, Oid indexid, bool *take
 		   heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
 		   heap_attisnull(tuple, Anum_pg_index_indexprs, NULL);
 	for (int i = 0; fits && i < index->indnkeyatts; i++)
-		fits = is_key_column(
+		fits = is_in_key(
 			pipeline,
 			NameStr(TupleDescAttr(RelationGetDescr(target), index->indkey.values[i] - 1)->attname));
 	*takes_null = index->indnullsnotdistinct;
@@ -418,33 +463,28 @@ gives_plain_keys(const EtlStatements *s, Relation target)
 	return true;
 }
 
-static bool
-is_in_key(const EtlPipeline *pipeline, const char *column)
-{
-	ListCell *lc;
-
-	foreach (lc, pipeline->key)
-		if (strcmp(lfirst(lc), column) == 0)
-			return true;
-	return false;
-}
-
-/* Whether PostgreSQL can have a unique index on the key: in a partitioned table it has to have all of its partition key. */
-static bool
-can_be_unique(const EtlPipeline *pipeline, Relation target)
+/* How there can be a unique index on the key: in a partitioned table it has to have all of the partition key. */
+static const char *
+index_hint(const EtlPipeline *pipeline, Relation target, const char *columns)
 {
 	PartitionKey by = RelationGetPartitionKey(target);
 
 	for (int i = 0; by != NULL && i < get_partition_natts(by); i++)
 	{
 		AttrNumber attnum = get_partition_col_attnum(by, i); /* 0: an expression */
+		char *key = pg_get_partkeydef_columns(RelationGetRelid(target), false);
 
-		if (attnum == 0 ||
-			!is_in_key(pipeline,
+		if (attnum == 0)
+			return psprintf("It is partitioned by (%s), and over an expression PostgreSQL has no "
+							"unique index.",
+							key);
+		if (!is_in_key(pipeline,
 					   NameStr(TupleDescAttr(RelationGetDescr(target), attnum - 1)->attname)))
-			return false;
+			return psprintf("It is partitioned by (%s), and a unique index needs all of these "
+							"columns: add them to the key.",
+							key);
 	}
-	return true;
+	return psprintf("CREATE UNIQUE INDEX ON %s (%s);", pipeline->target, columns);
 }
 
 static void
@@ -474,11 +514,7 @@ check_index(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 				columns.data),
 		 errdetail("An upsert needs a valid, immediate, non-partial unique index on exactly the "
 				   "columns of the key."),
-		 can_be_unique(pipeline, target)
-			 ? errhint("CREATE UNIQUE INDEX ON %s (%s);", pipeline->target, columns.data)
-			 : errhint(
-				   "The table is partitioned by something else, so the key cannot be unique in it; add "
-				   "the columns of the partition key.")));
+		 errhint("%s", index_hint(pipeline, target, columns.data))));
 }
 
 static void
@@ -578,9 +614,15 @@ check_redact(const EtlPipeline *pipeline, const EtlStatements *s)
 		for (int i = 0; i < s->batch->natts; i++)
 			found |= strcmp(NameStr(TupleDescAttr(s->batch, i)->attname), lfirst(lc)) == 0;
 		if (!found)
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-							errmsg("column \"%s\" to redact is no column of the source",
-								   (char *) lfirst(lc))));
+		{
+			const char *closest = closest_column(s->batch, lfirst(lc));
+
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" to redact is no column of the source", (char *) lfirst(lc)),
+				 closest != NULL ? errhint("Perhaps you meant the column \"%s\".", closest) : 0));
+		}
 	}
 }
 

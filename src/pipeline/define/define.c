@@ -11,10 +11,14 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
 #include "common/jsonapi.h"
 #include "funcapi.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_coerce.h"
 #include "miscadmin.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/catalog/schedules.h"
@@ -25,12 +29,17 @@
 #include "pipeline/define/statements.h"
 #include "scan/args.h"
 #include "source/glob.h"
+#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/timestamp.h"
+#include "utils/varlena.h"
 
 PG_FUNCTION_INFO_V1(etl_create_pipeline);
 PG_FUNCTION_INFO_V1(etl_alter_pipeline);
@@ -60,15 +69,45 @@ text_of(const EtlArg *arg)
 	return value[0] != '\0' ? value : NULL;
 }
 
+/* Names as one text, "id, day": split at commas, and in double quotes if they hold such, or spaces. */
+static List *
+split_names(const EtlArg *arg, char *written)
+{
+	List *list;
+
+	if (!SplitGUCList(written, ',', &list))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is not a list of names", arg->name),
+				 errhint("Separate names by commas, and put a name that is not plain in double "
+						 "quotes.")));
+	return list;
+}
+
+/* An array of names, or a text that lists them or says the array. */
 static List *
 list_of(const EtlArg *arg)
 {
+	bool is_array = OidIsValid(get_element_type(arg->type));
 	List *list = NIL;
 	Datum *elements;
+	Datum array;
 	bool *nulls;
+	bool is_varlena;
+	Oid output;
+	char *written;
 	int n;
 
-	deconstruct_array(DatumGetArrayTypeP(arg->value), TEXTOID, -1, false, TYPALIGN_INT, &elements,
+	if (!is_array && arg->type != UNKNOWNOID && TypeCategory(arg->type) != TYPCATEGORY_STRING)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("argument \"%s\" must be text or text[], not %s", arg->name,
+							   format_type_be(arg->type))));
+	getTypeOutputInfo(arg->type, &output, &is_varlena);
+	written = OidOutputFunctionCall(output, arg->value);
+	if (!is_array && written[0] != '{')
+		return split_names(arg, written);
+	array = OidInputFunctionCall(F_ARRAY_IN, written, TEXTOID, -1);
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elements,
 					  &nulls, &n);
 	for (int i = 0; i < n; i++)
 	{
@@ -143,6 +182,26 @@ take_option(const EtlArg *arg, const EtlSqlColumn *option, void *member)
 	}
 }
 
+/* What the key may be: the primary key of the target, if it has one. */
+static const char *
+proposed_key(const EtlPipeline *p)
+{
+	List *names = EtlQualifiedNameList(p->target);
+	Oid target = RangeVarGetRelid(makeRangeVarFromNameList(names), NoLock, true);
+	Bitmapset *attnums;
+	Oid constraint;
+	StringInfoData key;
+	int i = -1;
+
+	attnums = OidIsValid(target) ? get_primary_key_attnos(target, false, &constraint) : NULL;
+	initStringInfo(&key);
+	while ((i = bms_next_member(attnums, i)) >= 0)
+		appendStringInfo(
+			&key, "%s%s", key.len > 0 ? ", " : "",
+			quote_identifier(get_attname(target, i + FirstLowInvalidHeapAttributeNumber, false)));
+	return key.len > 0 ? quote_literal_cstr(key.data) : "'id'";
+}
+
 /* What holds for one option, or for several together. */
 static void
 check_options(const EtlPipeline *p)
@@ -152,7 +211,8 @@ check_options(const EtlPipeline *p)
 						errmsg("a pipeline needs a %s", p->source == NULL ? "source" : "target")));
 	if (p->mode == ETL_MODE_UPSERT && p->key == NIL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("an upsert needs a key"),
-						errhint("Give the key, as in key => '{id}', or use mode => 'append'.")));
+						errhint("Give the key, as in key => %s, or use mode => 'append'.",
+								proposed_key(p))));
 	if (p->batch_size < 1 || p->batch_size > MAX_BATCH_SIZE)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("batch_size must be between 1 and %d", MAX_BATCH_SIZE)));
@@ -161,7 +221,8 @@ check_options(const EtlPipeline *p)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("whole => true needs a key"),
 				 errdetail("Each run reads all of the source, so it would append all of the "
 						   "rows once more."),
-				 errhint("Give the key of the rows that the query gives.")));
+				 errhint("Give the key of the rows that the query gives, as in key => %s.",
+						 proposed_key(p))));
 	if (p->whole && p->on_bad_part == ETL_BAD_PART_SET_ASIDE)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -433,6 +494,24 @@ store(EtlPipeline *pipeline, const EtlArgs *args, bool redefined)
 	EtlTakeSchedule(args, pipeline, redefined);
 }
 
+/* On a standby, or in a transaction that is read only, the error names the function that was called. */
+static void
+prevent_if_read_only(FunctionCallInfo fcinfo)
+{
+	char *call = psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid));
+
+	PreventCommandDuringRecovery(call);
+	PreventCommandIfReadOnly(call);
+}
+
+/* The name of the pipeline that a function changes, its first argument. */
+static char *
+name_of(FunctionCallInfo fcinfo)
+{
+	prevent_if_read_only(fcinfo);
+	return text_to_cstring(PG_GETARG_TEXT_PP(0));
+}
+
 /* etl_create_pipeline(name text, source text, ...) returns void */
 Datum
 etl_create_pipeline(PG_FUNCTION_ARGS)
@@ -441,6 +520,7 @@ etl_create_pipeline(PG_FUNCTION_ARGS)
 	const EtlArg *key = EtlArgFind(args, "key");
 	EtlPipeline *pipeline = palloc0(sizeof(EtlPipeline));
 
+	prevent_if_read_only(fcinfo);
 	pipeline->name = name_argument(args);
 	EtlCheckName("name of a pipeline", pipeline->name);
 	pipeline->owner = GetUserId();
@@ -469,10 +549,13 @@ Datum
 etl_alter_pipeline(PG_FUNCTION_ARGS)
 {
 	EtlArgs *args = EtlArgsOfCall(fcinfo);
-	EtlPipeline *pipeline = find_to_change(name_argument(args));
-	bool was_accepted = pipeline->accepted;
-	bool taken_over = take_owner(args, pipeline);
+	EtlPipeline *pipeline;
+	bool was_accepted, taken_over;
 
+	prevent_if_read_only(fcinfo);
+	pipeline = find_to_change(name_argument(args));
+	was_accepted = pipeline->accepted;
+	taken_over = take_owner(args, pipeline);
 	EtlCheckOwnerExists(pipeline);
 	take_arguments(args, pipeline);
 	if (gives_any_code(args))
@@ -501,7 +584,7 @@ etl_alter_pipeline(PG_FUNCTION_ARGS)
 Datum
 etl_drop_pipeline(PG_FUNCTION_ARGS)
 {
-	EtlPipeline *pipeline = find_and_lock(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	EtlPipeline *pipeline = find_and_lock(name_of(fcinfo));
 	char *followers = EtlScheduleFollowers(pipeline->name, GetUserId());
 
 	EtlCatalogDelete(pipeline->id);
@@ -518,7 +601,7 @@ etl_drop_pipeline(PG_FUNCTION_ARGS)
 Datum
 etl_pause(PG_FUNCTION_ARGS)
 {
-	EtlPipeline *pipeline = EtlFindOwnPipeline(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	EtlPipeline *pipeline = EtlFindOwnPipeline(name_of(fcinfo));
 
 	EtlCatalogSetEnabled(pipeline->id, false);
 	PG_RETURN_VOID();
@@ -528,7 +611,7 @@ etl_pause(PG_FUNCTION_ARGS)
 Datum
 etl_resume(PG_FUNCTION_ARGS)
 {
-	EtlPipeline *pipeline = find_to_change(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	EtlPipeline *pipeline = find_to_change(name_of(fcinfo));
 	bool was_accepted = pipeline->accepted;
 
 	EtlCheckOwnerExists(pipeline);
@@ -545,7 +628,7 @@ etl_resume(PG_FUNCTION_ARGS)
 Datum
 etl_reset(PG_FUNCTION_ARGS)
 {
-	EtlPipeline *pipeline = find_and_lock(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	EtlPipeline *pipeline = find_and_lock(name_of(fcinfo));
 
 	EtlCatalogReset(pipeline->id);
 	PG_RETURN_VOID();
@@ -558,6 +641,7 @@ etl_adopt(PG_FUNCTION_ARGS)
 	int64 adopted;
 	int64 orphans;
 
+	prevent_if_read_only(fcinfo);
 	if (!superuser())
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("permission denied to adopt pipelines"),
@@ -578,7 +662,7 @@ etl_adopt(PG_FUNCTION_ARGS)
 Datum
 etl_purge(PG_FUNCTION_ARGS)
 {
-	EtlPipeline *pipeline = EtlFindOwnPipeline(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	EtlPipeline *pipeline = EtlFindOwnPipeline(name_of(fcinfo));
 	char *age = DatumGetCString(DirectFunctionCall1(interval_out, PG_GETARG_DATUM(1)));
 	int64 ms = EtlIntervalMs(PG_GETARG_DATUM(1));
 

@@ -29,6 +29,7 @@
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/define/check.h"
 #include "pipeline/define/statements.h"
+#include "pipeline/source_call.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -503,7 +504,7 @@ static void
 make_all(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 {
 	s->target = RelationGetRelid(target);
-	s->open = psprintf("SELECT * FROM\n%s", pipeline->source);
+	s->open = EtlSourceStatement(pipeline->source);
 	s->batch = EtlCheckSource(pipeline, s->open, &s->files);
 	make_transform(s, pipeline);
 	EtlCheckTarget(pipeline, s, target);
@@ -527,8 +528,13 @@ EtlMakeStatements(const EtlPipeline *pipeline)
 {
 	EtlStatements *s = palloc0(sizeof(EtlStatements));
 	List *names = EtlQualifiedNameList(pipeline->target);
-	Relation target = table_openrv(makeRangeVarFromNameList(names), AccessShareLock);
+	Relation target = table_openrv_extended(makeRangeVarFromNameList(names), AccessShareLock, true);
 
+	if (target == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("target \"%s\" does not exist", pipeline->target),
+						errhint("If it was renamed, call etl_alter_pipeline(%s, target => ...).",
+								quote_literal_cstr(pipeline->name))));
 	s->watermark = -1;
 	make_all(s, pipeline, target);
 	table_close(target, NoLock);
