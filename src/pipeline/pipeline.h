@@ -116,9 +116,6 @@ extern void EtlPipelineInit(void);
  */
 extern const char *(*EtlSchedulerObstacle)(const char **hint);
 
-/* After a run: in how many ms a last record that it held back will count; 0: none was held back. */
-extern int64 EtlSettlesIn;
-
 /* How many runs of a role may be under way; INT_MAX: any number. */
 extern int EtlMaxRunsOf(Oid role);
 

@@ -320,7 +320,7 @@ api_advance(EtlRows *rows)
 	step = next_item(api, &item);
 	rows->counters.bytes = EtlPagesStats(api->pages)->bytes;
 	if (step == ETL_PAGES_LATE)
-		return ETL_NOTHING_YET;
+		return ETL_ROW_LATE;
 	if (step == ETL_PAGES_END)
 	{
 		if (rows->resume != NULL)

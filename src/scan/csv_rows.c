@@ -419,7 +419,7 @@ csv_advance(EtlRows *rows)
 	if (likely(step == ETL_PARTS_RECORD))
 		return judge_record(csv);
 	if (step == ETL_PARTS_LATE)
-		return ETL_NOTHING_YET;
+		return ETL_ROW_LATE;
 	check_files(csv);
 	return ETL_NO_MORE_ROWS;
 }
@@ -488,25 +488,14 @@ static void
 fetch_provenance(EtlCsvRows *csv, const EtlColumn *column, Datum *value, bool *isnull)
 {
 	const EtlCsvRecord *record = &csv->records.record;
+	EtlOrigin origin = {
+		.source = csv->used_source,
+		.line = (int64) record->line,
+		.raw = EtlCsvIsText(record) ? record->data : NULL,
+		.len = record->len,
+	};
 
-	*isnull = false;
-	switch (column->kind)
-	{
-		case ETL_FROM_SOURCE:
-			*value = CStringGetTextDatum(csv->used_source);
-			break;
-		case ETL_FROM_LINE:
-			*value = Int64GetDatum((int64) record->line);
-			break;
-		case ETL_FROM_RAW:
-			*isnull = !EtlCsvIsText(record);
-			if (!*isnull)
-				*value = PointerGetDatum(cstring_to_text_with_len(record->data, record->len));
-			break;
-		default:
-			*isnull = true;
-			break;
-	}
+	EtlColumnOrigin(column, &origin, value, isnull);
 }
 
 /* A column of any kind, of a record that may hold quotes. */
@@ -616,26 +605,11 @@ csv_explain(const EtlRows *rows, ExplainState *es)
 		ExplainPropertyUInteger("Records with Stray Quotes", NULL, csv->nstray, es);
 }
 
-#define LINE_GUESS 100 /* bytes, where nothing can be seen */
-
-/*
- * From the size of the files and the length of the lines at the start of the first, one of which may be all
- * that is seen.
- */
 static bool
 csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 {
-	char buf[8192];
-	size_t len = sizeof(buf);
-	char *path = EtlArgText(args, "source");
-	int lines = 0;
-
-	if (path == NULL || EtlArgFind(args, "path") != NULL ||
-		!EtlSourceSample(path, buf, &len, nbytes))
+	if (!EtlStreamEstimate(args, nrows, nbytes))
 		return false;
-	for (size_t i = 0; i < len; i++)
-		lines += buf[i] == '\n' || (buf[i] == '\r' && (i + 1 == len || buf[i + 1] != '\n'));
-	*nrows = len > 0 ? *nbytes / len * Max(lines, 1) : *nbytes / LINE_GUESS;
 	*nrows = clamp_row_est(*nrows - (EtlArgBool(args, "header", true) ? 1 : 0));
 	return true;
 }

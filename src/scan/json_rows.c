@@ -48,7 +48,7 @@ json_advance(EtlRows *rows)
 	MemoryContextSwitchTo(old);
 	rows->counters.bytes = stream->nbytes;
 	if (unlikely(step != ETL_PARTS_RECORD))
-		return step == ETL_PARTS_LATE ? ETL_NOTHING_YET : ETL_NO_MORE_ROWS;
+		return step == ETL_PARTS_LATE ? ETL_ROW_LATE : ETL_NO_MORE_ROWS;
 	scan->json.source = stream->source->name;
 	scan->json.page = stream->number;
 	return EtlJsonRowsTake(&scan->json, &scan->items.item);

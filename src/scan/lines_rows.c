@@ -331,6 +331,12 @@ lines_leave(EtlRows *rows)
  *	Records
  * ---------------------------------------------------------------- */
 
+static bool
+is_text(const EtlLine *line)
+{
+	return line->defect != ETL_LINE_NUL_BYTE && line->defect != ETL_LINE_BAD_ENCODING;
+}
+
 /* What cannot be decoded in the line; false: all can. */
 static bool
 set_decode_fault(LinesRows *scan)
@@ -432,7 +438,7 @@ lines_advance(EtlRows *rows)
 	rows->counters.bytes = scan->stream.nbytes;
 	if (likely(step == ETL_PARTS_RECORD))
 		return judge_line(scan, true);
-	return step == ETL_PARTS_LATE ? ETL_NOTHING_YET : ETL_NO_MORE_ROWS;
+	return step == ETL_PARTS_LATE ? ETL_ROW_LATE : ETL_NO_MORE_ROWS;
 }
 
 /* ----------------------------------------------------------------
@@ -462,25 +468,14 @@ static void
 fetch_provenance(const LinesRows *scan, const EtlColumn *column, Datum *value, bool *isnull)
 {
 	const EtlLine *line = &scan->line;
+	EtlOrigin origin = {
+		.source = scan->source,
+		.line = (int64) line->line,
+		.raw = is_text(line) ? line->data : NULL,
+		.len = line->len,
+	};
 
-	*isnull = false;
-	switch (column->kind)
-	{
-		case ETL_FROM_SOURCE:
-			*value = CStringGetTextDatum(scan->source);
-			break;
-		case ETL_FROM_LINE:
-			*value = Int64GetDatum((int64) line->line);
-			break;
-		case ETL_FROM_RAW:
-			*isnull = line->defect == ETL_LINE_NUL_BYTE || line->defect == ETL_LINE_BAD_ENCODING;
-			if (!*isnull)
-				*value = PointerGetDatum(cstring_to_text_with_len(line->data, (int) line->len));
-			break;
-		default:
-			*isnull = true;
-			break;
-	}
+	EtlColumnOrigin(column, &origin, value, isnull);
 }
 
 static void
@@ -533,7 +528,7 @@ lines_keep(EtlRows *rows, EtlKept *kept)
 	kept->offset = line->offset;
 	kept->data = data;
 	kept->len = line->len;
-	kept->is_text = line->defect != ETL_LINE_NUL_BYTE && line->defect != ETL_LINE_BAD_ENCODING;
+	kept->is_text = is_text(line);
 	if (line->defect != ETL_LINE_SOUND)
 		return;
 	kept->fields = palloc(size);
@@ -631,26 +626,6 @@ lines_explain(const EtlRows *rows, ExplainState *es)
 	EtlStreamExplain(&((const LinesRows *) rows)->stream, es);
 }
 
-#define LINE_GUESS 100 /* bytes, where nothing can be seen */
-
-/* From the size of the files and the length of the lines at the start of the first. */
-static bool
-lines_estimate(const EtlArgs *args, double *nrows, double *nbytes)
-{
-	char buf[8192];
-	size_t len = sizeof(buf);
-	char *path = EtlArgText(args, "source");
-	int lines = 0;
-
-	if (path == NULL || EtlArgFind(args, "path") != NULL ||
-		!EtlSourceSample(path, buf, &len, nbytes))
-		return false;
-	for (size_t i = 0; i < len; i++)
-		lines += buf[i] == '\n';
-	*nrows = clamp_row_est(len > 0 ? *nbytes / len * Max(lines, 1) : *nbytes / LINE_GUESS);
-	return true;
-}
-
 PG_FUNCTION_INFO_V1(etl_lines);
 PG_FUNCTION_INFO_V1(etl_fixed);
 
@@ -659,7 +634,7 @@ PG_FUNCTION_INFO_V1(etl_fixed);
 	.provenance = ETL_COLUMN_SET(ETL_FROM_SOURCE) | ETL_COLUMN_SET(ETL_FROM_LINE) |               \
 				  ETL_COLUMN_SET(ETL_FROM_RAW) | ETL_COLUMN_SET(ETL_FROM_ERROR),                  \
 	.advance = lines_advance, .fetch = lines_fetch, .rewind = lines_rewind, .where = lines_where, \
-	.explain = lines_explain, .estimate = lines_estimate, .watches = EtlStreamWatches,            \
+	.explain = lines_explain, .estimate = EtlStreamEstimate, .watches = EtlStreamWatches,         \
 	.keep = lines_keep, .use = lines_use, .revive = lines_revive, .redact = lines_redact,         \
 	.tell = lines_tell, .leave = lines_leave
 

@@ -426,7 +426,7 @@ EtlRowsAdvance(EtlRows *rows, int64 until)
 	rows->faulty = false;
 	rows->until = until;
 	advance = rows->kind->advance(rows);
-	if (advance != ETL_NO_MORE_ROWS && advance != ETL_NOTHING_YET)
+	if (advance != ETL_NO_MORE_ROWS && advance != ETL_ROW_LATE)
 		rows->counters.records++;
 	pop_error_context(rows, &callback);
 	MemoryContextSwitchTo(old);
@@ -648,6 +648,29 @@ EtlColumnNull(EtlRows *rows, int column, Datum *value, bool *isnull)
 	*isnull = true;
 	if (!rows->columns[column].input.fn_strict)
 		(void) input(rows, column, NULL);
+}
+
+void
+EtlColumnOrigin(const EtlColumn *column, const EtlOrigin *origin, Datum *value, bool *isnull)
+{
+	*isnull = false;
+	switch (column->kind)
+	{
+		case ETL_FROM_SOURCE:
+			*value = CStringGetTextDatum(origin->source);
+			break;
+		case ETL_FROM_LINE:
+			*value = Int64GetDatum(origin->line);
+			break;
+		case ETL_FROM_RAW:
+			*isnull = origin->raw == NULL;
+			if (!*isnull)
+				*value = PointerGetDatum(cstring_to_text_with_len(origin->raw, (int) origin->len));
+			break;
+		default:
+			*isnull = true;
+			break;
+	}
 }
 
 /* ----------------------------------------------------------------

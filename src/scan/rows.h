@@ -110,7 +110,7 @@ typedef enum EtlAdvance
 	ETL_ROW_FAULTY,	  /* its structure is broken, as rows->fault says */
 	ETL_ROW_REJECTED, /* the same, and it is to be left out whatever on_error says */
 	ETL_NO_MORE_ROWS,
-	ETL_NOTHING_YET /* for a pipeline: none came by rows->until */
+	ETL_ROW_LATE /* for a pipeline: none has come by rows->until */
 } EtlAdvance;
 
 /*
@@ -249,7 +249,7 @@ extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleD
 extern EtlRows *EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
 									   const EtlResume *resume);
 /*
- * For a pipeline: goes to the next record, converting nothing; ETL_NO_MORE_ROWS at the end.  ETL_NOTHING_YET if it has not
+ * For a pipeline: goes to the next record, converting nothing; ETL_NO_MORE_ROWS at the end.  ETL_ROW_LATE if it has not
  * come by "until" (on the clock, or ETL_FOREVER).
  */
 extern EtlAdvance EtlRowsAdvance(EtlRows *rows, int64 until);
@@ -294,6 +294,18 @@ extern void EtlInvalidBytesFault(EtlFault *fault, const unsigned char *s, int le
 
 /* For kinds: the NULL of a column, which a domain may refuse. */
 extern void EtlColumnNull(EtlRows *rows, int column, Datum *value, bool *isnull);
+
+/* For kinds whose records are lines of text: where the current one is from, and what a provenance column says of it. */
+typedef struct EtlOrigin
+{
+	const char *source;
+	int64 line;
+	const char *raw; /* as it is written; NULL: that is no text */
+	size_t len;
+} EtlOrigin;
+
+extern void
+EtlColumnOrigin(const EtlColumn *column, const EtlOrigin *origin, Datum *value, bool *isnull);
 
 /* For kinds: the value of a column through its type's input function. */
 extern Datum EtlColumnInput(EtlRows *rows, int column, const char *s, size_t len);

@@ -5,6 +5,7 @@
 #include "etl.h"
 
 #include "monitor/progress.h"
+#include "optimizer/optimizer.h"
 #include "scan/args.h"
 #include "scan/rows.h"
 #include "scan/stream.h"
@@ -231,4 +232,31 @@ EtlStreamExplain(const EtlStream *stream, ExplainState *es)
 		ExplainPropertyInteger("Files", NULL, EtlSourceSetCount(stream->set), es);
 	if (http != NULL)
 		EtlExplainHttp(http, es);
+}
+
+/* ----------------------------------------------------------------
+ *	For the planner
+ * ---------------------------------------------------------------- */
+
+#define LINE_GUESS 100 /* bytes, where nothing can be seen */
+
+/*
+ * From the size of the files and the length of the lines at the start of the first, one of which may be all
+ * that is seen.
+ */
+bool
+EtlStreamEstimate(const EtlArgs *args, double *nlines, double *nbytes)
+{
+	char buf[8192];
+	size_t len = sizeof(buf);
+	char *path = EtlArgText(args, "source");
+	int lines = 0;
+
+	if (path == NULL || EtlArgFind(args, "path") != NULL ||
+		!EtlSourceSample(path, buf, &len, nbytes))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		lines += buf[i] == '\n' || (buf[i] == '\r' && (i + 1 == len || buf[i + 1] != '\n'));
+	*nlines = clamp_row_est(len > 0 ? *nbytes / len * Max(lines, 1) : *nbytes / LINE_GUESS);
+	return true;
 }

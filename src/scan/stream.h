@@ -20,6 +20,7 @@
 
 struct EtlArgs;
 struct EtlSourceSet;
+struct ErrorContextCallback;
 struct ExplainState;
 struct MemoryContextData;
 
@@ -92,6 +93,9 @@ extern void EtlStreamPushErrorContext(EtlStream *stream, struct ErrorContextCall
 
 /* The files on the server that a call with these arguments reads, as EtlScanKind has it. */
 extern char *EtlStreamWatches(const struct EtlArgs *args);
+
+/* For the planner, as EtlScanKind has it: how many lines a call with these arguments may read, and how many bytes. */
+extern bool EtlStreamEstimate(const struct EtlArgs *args, double *nlines, double *nbytes);
 
 /* What EXPLAIN ANALYZE shows of the sources. */
 extern void EtlStreamExplain(const EtlStream *stream, struct ExplainState *es);

@@ -15,7 +15,6 @@
 #include "postmaster/bgworker.h"
 #include "scheduler/places.h"
 #include "scheduler/scheduler.h"
-#include "source/http/retry.h"
 #include "storage/ipc.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -43,16 +42,16 @@ after_wait(int64 ms)
  * so the pipeline that watches it is to look again: when it is still, rounded up, so that many files are few runs.
  */
 static void
-leave_word(void)
+leave_word(const EtlRunOutcome *outcome)
 {
-	if (EtlRetryRefusedWait <= 0 && EtlSettlesIn <= 0)
+	if (outcome->refused_wait <= 0 && outcome->settles_in <= 0)
 		return;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (EtlRetryRefusedWait > 0)
-		EtlScheduleSetNotBefore(ticket.pipeline, after_wait(EtlRetryRefusedWait));
-	if (EtlSettlesIn > 0)
-		EtlScheduleSetFilesAt(ticket.pipeline, after_wait((EtlSettlesIn / 1000 + 1) * 1000));
+	if (outcome->refused_wait > 0)
+		EtlScheduleSetNotBefore(ticket.pipeline, after_wait(outcome->refused_wait));
+	if (outcome->settles_in > 0)
+		EtlScheduleSetFilesAt(ticket.pipeline, after_wait((outcome->settles_in / 1000 + 1) * 1000));
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
@@ -65,12 +64,14 @@ run_started(int64 run)
 void
 EtlRunnerMain(Datum arg)
 {
+	EtlRunOutcome outcome;
+
 	memcpy(&ticket, MyBgworkerEntry->bgw_extra, sizeof(ticket));
 	if (!EtlBeginWork(&ticket))
 		proc_exit(0); /* it took so long to start that the place was given away */
 	before_shmem_exit(give_place_back, 0);
 	EtlConnectWorker(ticket.database, ticket.owner);
-	EtlRunPipeline(ticket.pipeline, ETL_RUN_LOAD, false, run_started);
-	leave_word();
+	outcome = EtlRunPipeline(ticket.pipeline, ETL_RUN_LOAD, false, run_started);
+	leave_word(&outcome);
 	proc_exit(0);
 }

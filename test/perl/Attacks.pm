@@ -21,13 +21,13 @@ our @EXPORT = qw(attacks survives fails gives make_roles);
 sub fails { return { sqlstate => $_[0], error => $_[1] // qr/./ }; }
 sub gives { return { result => $_[0] }; }
 
-# The roles: nobody has no rights; reader may call everything, but read no file; owner may read files, too; creator
+# The roles: stranger has no rights; reader may call everything, but read no file; owner may read files, too; creator
 # may create in the schema public; monitor sees what pg_monitor sees; member could become owner, but has not.
 sub make_roles
 {
 	my ($node) = @_;
 	$node->safe_psql('postgres', <<'SQL');
-CREATE ROLE nobody LOGIN;
+CREATE ROLE stranger LOGIN;
 CREATE ROLE reader LOGIN;
 CREATE ROLE owner LOGIN;
 CREATE ROLE creator LOGIN;

@@ -217,23 +217,23 @@ is(() = $listener->query('SELECT 1') =~ /\{"event":"paused","pipeline":$lost\}/g
 value("SELECT etl_drop_pipeline('lost')");
 
 # An owner that cannot connect
-value("CREATE ROLE nobody; GRANT ALL ON SCHEMA public TO nobody; GRANT pg_read_server_files TO nobody");
-value("ALTER TABLE rows OWNER TO nobody; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO nobody");
-value("SET ROLE nobody; SELECT make('owned', '1 minute')");
+value("CREATE ROLE locked_out; GRANT ALL ON SCHEMA public TO locked_out; GRANT pg_read_server_files TO locked_out");
+value("ALTER TABLE rows OWNER TO locked_out; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO locked_out");
+value("SET ROLE locked_out; SELECT make('owned', '1 minute')");
 becomes("SELECT next_run IS NOT NULL FROM etl_status WHERE pipeline = 'owned'", 't', 'a role that may not log in has a pipeline');
 shift_clock(61);
-becomes("SELECT reason FROM etl_status WHERE pipeline = 'owned'", 'its owner, role "nobody", may not log in', 'that is said instead of tried');
+becomes("SELECT reason FROM etl_status WHERE pipeline = 'owned'", 'its owner, role "locked_out", may not log in', 'that is said instead of tried');
 is(value("SELECT count(*) FROM etl_runs WHERE pipeline = 'owned'"), 0, 'no worker has died of it');
-value("ALTER ROLE nobody LOGIN");
+value("ALTER ROLE locked_out LOGIN");
 shift_clock(61);
 becomes(results('owned'), 'succeeded', 'with LOGIN it runs');
 value("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC");
 shift_clock(61);
-becomes("SELECT reason FROM etl_status WHERE pipeline = 'owned'", 'its owner, role "nobody", may not connect to this database',
+becomes("SELECT reason FROM etl_status WHERE pipeline = 'owned'", 'its owner, role "locked_out", may not connect to this database',
 	'without CONNECT it does not');
 
 value("GRANT CONNECT ON DATABASE postgres TO PUBLIC");
-value("REASSIGN OWNED BY nobody TO CURRENT_USER; DROP OWNED BY nobody; DROP ROLE nobody");
+value("REASSIGN OWNED BY locked_out TO CURRENT_USER; DROP OWNED BY locked_out; DROP ROLE locked_out");
 shift_clock(300);
 becomes("SELECT reason FROM etl_status WHERE pipeline = 'owned'", 'its owner does not exist any more', 'nor without its owner');
 

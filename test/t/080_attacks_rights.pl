@@ -29,12 +29,12 @@ SQL
 
 value('CREATE TABLE secret (id int PRIMARY KEY, note text); CREATE TABLE reader.t (id int PRIMARY KEY); ALTER TABLE reader.t OWNER TO reader');
 
-# -- nobody -----------------------------------------------------------------------------------------
+# -- stranger -----------------------------------------------------------------------------------------
 
 is( value(<<'SQL'), "etl_batch\netl_count_new\netl_emitted\netl_metrics\netl_next_runs\netl_scan_support\netl_server_validator", 'what everybody may call');
 SELECT DISTINCT p.proname FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
 WHERE d.classid = 'pg_proc'::regclass AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'etl') AND d.deptype = 'e'
-	AND has_function_privilege('nobody', p.oid, 'EXECUTE') AND has_schema_privilege('nobody', p.pronamespace, 'USAGE') ORDER BY 1
+	AND has_function_privilege('stranger', p.oid, 'EXECUTE') AND has_schema_privilege('stranger', p.pronamespace, 'USAGE') ORDER BY 1
 SQL
 my @tables = split /\n/, value("SELECT oid::regclass FROM pg_class WHERE relnamespace = 'etl_catalog'::regnamespace AND relkind IN ('r', 'v', 'S')");
 cmp_ok(scalar @tables, '>', 8, 'there are tables to be protected');
@@ -46,7 +46,7 @@ my $call = q(FROM etl_csv('/etc/passwd', header => false) AS t(a text));
 sub validates { return "SELECT etl_internal.etl_server_validator(ARRAY[$_[0]]::text[], 'pg_foreign_server'::regclass)"; }
 
 is(value("SELECT $views"), '1|1|1|0|1', 'there is something to be hidden');
-attacks($node, 'nobody', [
+attacks($node, 'stranger', [
 	(map { [ "table $_", "TABLE $_", $denied ] } @tables),
 	[ 'a function of etl_catalog', 'SELECT * FROM etl_catalog.server_metrics()', $denied ],
 	[ 'etl_batch outside of a run', "$internal; SELECT * FROM etl_batch() AS t(a int)", qr/there is no batch/ ],

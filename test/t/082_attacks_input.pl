@@ -42,7 +42,7 @@ my $rows = file('rows.csv', "id,name\n1,a\n2,b\n");
 # -- schedules ----------------------------------------------------------------------------------------
 
 sub next_runs { return "SELECT count(*) FROM etl_next_runs(" . join(', ', @_) . ')'; }
-attacks($node, 'nobody', [
+attacks($node, 'stranger', [
 	[ 'two million times', next_runs("'* * * * *'", 'n => 2000000'), gives('2000000') ],
 	[ 'n below 0', next_runs("'* * * * *'", 'n => -1'), gives('0') ],
 	(map { [ "times after $_->[0]", next_runs("'* * * * *'", "after => '$_->[0]'"), gives($_->[1]) ] }

@@ -222,6 +222,42 @@ texts_of(Datum array)
 	return list;
 }
 
+void
+EtlSqlStore(const EtlSqlColumn *column, Datum value, void *member)
+{
+	switch (column->type)
+	{
+		case ETL_SQL_BOOLEAN:
+			*(bool *) member = DatumGetBool(value);
+			break;
+		case ETL_SQL_INT:
+			*(int *) member = DatumGetInt32(value);
+			break;
+		case ETL_SQL_BIGINT:
+		case ETL_SQL_TIME:
+			*(int64 *) member = DatumGetInt64(value);
+			break;
+		case ETL_SQL_ROLE:
+			*(Oid *) member = DatumGetObjectId(value);
+			break;
+		case ETL_SQL_WORD:
+			*(int *) member = EtlWordOf(column->words, TextDatumGetCString(value));
+			break;
+		default:
+			elog(ERROR, "column \"%s\" is stored by its owner", column->name);
+	}
+}
+
+/* A null into a member, which is 0. */
+static void
+store_null(const EtlSqlColumn *column, void *member)
+{
+	if (column->type == ETL_SQL_INT || column->type == ETL_SQL_WORD)
+		*(int *) member = (int) column->null;
+	else if (column->type == ETL_SQL_BIGINT || column->type == ETL_SQL_TIME)
+		*(int64 *) member = column->null;
+}
+
 /* A value of a row into a member, in the current memory context; the member is 0 before. */
 static void
 read_member(HeapTuple row, TupleDesc desc, int number, const EtlSqlColumn *column, void *member)
@@ -229,35 +265,26 @@ read_member(HeapTuple row, TupleDesc desc, int number, const EtlSqlColumn *colum
 	bool isnull;
 	Datum value = SPI_getbinval(row, desc, number, &isnull);
 
+	if (isnull)
+	{
+		store_null(column, member);
+		return;
+	}
 	switch (column->type)
 	{
-		case ETL_SQL_BOOLEAN:
-			*(bool *) member = !isnull && DatumGetBool(value);
-			break;
-		case ETL_SQL_INT:
-			*(int *) member = isnull ? (int) column->null : DatumGetInt32(value);
-			break;
-		case ETL_SQL_BIGINT:
-		case ETL_SQL_TIME:
-			*(int64 *) member = isnull ? column->null : DatumGetInt64(value);
-			break;
-		case ETL_SQL_ROLE:
-			*(Oid *) member = isnull ? InvalidOid : DatumGetObjectId(value);
-			break;
 		case ETL_SQL_TEXT:
 		case ETL_SQL_JSON:
 			*(char **) member = SPI_getvalue(row, desc, number);
 			break;
 		case ETL_SQL_TEXTS:
-			*(List **) member = isnull ? NIL : texts_of(value);
-			break;
-		case ETL_SQL_WORD:
-			*(int *) member = isnull ? (int) column->null
-									 : EtlWordOf(column->words, SPI_getvalue(row, desc, number));
+			*(List **) member = texts_of(value);
 			break;
 		case ETL_SQL_INTERVAL:
-			((EtlInterval *) member)->text = SPI_getvalue(row, desc, number);
-			((EtlInterval *) member)->ms = isnull ? 0 : EtlIntervalMs(value);
+			*(EtlInterval *) member =
+				(EtlInterval){SPI_getvalue(row, desc, number), EtlIntervalMs(value)};
+			break;
+		default:
+			EtlSqlStore(column, value, member);
 			break;
 	}
 }

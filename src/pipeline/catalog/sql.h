@@ -50,6 +50,8 @@ extern char *EtlSqlNames(const EtlSqlColumn *columns, int n);
 /* "$2, $3::interval, $4", from a number on */
 extern char *EtlSqlParameters(const EtlSqlColumn *columns, int n, int first);
 extern int64 EtlIntervalMs(Datum interval);
+/* Stores a value that is no null in its member: a number, a time, a role or a word. */
+extern void EtlSqlStore(const EtlSqlColumn *column, Datum value, void *member);
 
 /* ----------------------------------------------------------------
  *	Statements

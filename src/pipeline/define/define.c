@@ -151,19 +151,6 @@ take_option(const EtlArg *arg, const EtlSqlColumn *option, void *member)
 {
 	switch (option->type)
 	{
-		case ETL_SQL_BOOLEAN:
-			*(bool *) member = DatumGetBool(arg->value);
-			break;
-		case ETL_SQL_INT:
-			*(int *) member = DatumGetInt32(arg->value);
-			break;
-		case ETL_SQL_BIGINT:
-		case ETL_SQL_TIME:
-			*(int64 *) member = DatumGetInt64(arg->value);
-			break;
-		case ETL_SQL_ROLE:
-			*(Oid *) member = DatumGetObjectId(arg->value);
-			break;
 		case ETL_SQL_TEXT:
 			*(char **) member = text_of(arg);
 			break;
@@ -173,11 +160,11 @@ take_option(const EtlArg *arg, const EtlSqlColumn *option, void *member)
 		case ETL_SQL_JSON:
 			*(char **) member = json_of(arg);
 			break;
-		case ETL_SQL_WORD:
-			*(int *) member = EtlWordOf(option->words, TextDatumGetCString(arg->value));
-			break;
 		case ETL_SQL_INTERVAL:
 			*(EtlInterval *) member = interval_of(arg);
+			break;
+		default:
+			EtlSqlStore(option, arg->value, member);
 			break;
 	}
 }

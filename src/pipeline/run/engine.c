@@ -29,7 +29,7 @@
 #include "pipeline/run/report.h"
 #include "pipeline/run/transaction.h"
 #include "source/glob.h"
-#include "source/http/retry.h"
+#include "source/http/exchange.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -371,7 +371,7 @@ write_failure(const EtlRun *run, const ErrorData *error)
 	EtlCatalogEndRun(run->id, state, unpack_sql_state(error->sqlerrcode), reason_of(run, error));
 	EtlCommit(run);
 	EtlReportEnd(state, error->sqlerrcode);
-	if (state == ETL_RUN_FAILED && EtlRetryRefusedWait == 0)
+	if (state == ETL_RUN_FAILED && EtlExchangeRefusedWait() == 0)
 		EtlAlert("failed", run->pipeline->id, run->id);
 	MemoryContextSwitchTo(run->context);
 }
@@ -409,7 +409,7 @@ execute_run(EtlReading *reading)
 	finish_run(reading);
 }
 
-void
+EtlRunOutcome
 EtlRunPipeline(int64 pipeline, EtlRunKind kind, bool overwrite, void (*started)(int64 run_id))
 {
 	EtlRun *run = create_run(kind, overwrite);
@@ -440,4 +440,5 @@ EtlRunPipeline(int64 pipeline, EtlRunKind kind, bool overwrite, void (*started)(
 	else if (run->counters.parts_set_aside > 0)
 		EtlAlert("set_aside", run->pipeline->id, run->id);
 	EtlBatchSlice = EtlEmittedSlice = NULL;
+	return (EtlRunOutcome){EtlExchangeRefusedWait(), reading->settles_in};
 }

@@ -7,11 +7,20 @@
 
 #include "pipeline/pipeline.h"
 
+/* What a run leaves to whoever decides when the next one is due. */
+typedef struct EtlRunOutcome
+{
+	int64
+		refused_wait; /* ms for which its source asked to be left alone, too long to wait; 0: it did not */
+	int64
+		settles_in; /* ms after which a last record that was held back counts; 0: none was held back */
+} EtlRunOutcome;
+
 /*
  * Runs a pipeline in this process.  An error before the run has begun is raised; "started" is called once it has, and
  * then nothing is raised any more: how it ended is in its row.
  */
-extern void
+extern EtlRunOutcome
 EtlRunPipeline(int64 pipeline, EtlRunKind kind, bool overwrite, void (*started)(int64 run_id));
 
 #endif /* ETL_ENGINE_H */

@@ -40,8 +40,6 @@ typedef struct Mark
 	char *message;
 } Mark;
 
-int64 EtlSettlesIn = 0;
-
 /* ----------------------------------------------------------------
  *	Where earlier runs stopped
  * ---------------------------------------------------------------- */
@@ -181,7 +179,10 @@ EtlReadingCheckpoints(const EtlReading *reading, int to)
 static void
 take_held(void *arg, int64 ms)
 {
-	EtlSettlesIn = EtlSettlesIn == 0 ? Max(ms, 1) : Min(EtlSettlesIn, Max(ms, 1));
+	EtlReading *reading = arg;
+
+	ms = Max(ms, 1);
+	reading->settles_in = reading->settles_in == 0 ? ms : Min(reading->settles_in, ms);
 }
 
 /* What is read next is not what followed the position. */
@@ -328,9 +329,9 @@ next_record(EtlReading *reading, int64 until, EtlAdvance *advance)
 {
 	do
 		*advance = EtlRowsAdvance(reading->rows, until);
-	while (*advance != ETL_NO_MORE_ROWS && *advance != ETL_NOTHING_YET && reading->to_skip-- > 0);
+	while (*advance != ETL_NO_MORE_ROWS && *advance != ETL_ROW_LATE && reading->to_skip-- > 0);
 	reading->to_skip = Max(reading->to_skip, 0);
-	return *advance != ETL_NOTHING_YET;
+	return *advance != ETL_ROW_LATE;
 }
 
 /*

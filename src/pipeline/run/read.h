@@ -44,6 +44,7 @@ typedef struct EtlReading
 	int64 to_skip;	   /* records of it that are done already */
 	int64 part_rows;   /* of it so far, in the batch in hand and before */
 	int64 set_aside;   /* parts, by this run */
+	int64 settles_in;  /* ms after which a last record that was held back counts; 0: none was */
 	EtlBatch batch;
 	List *marks; /* of the batch: how far a part had been read when a record was its next one */
 } EtlReading;

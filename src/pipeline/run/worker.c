@@ -101,7 +101,8 @@ EtlWorkerMain(Datum arg)
 	PG_TRY();
 	{
 		check_crowd(the_start->owner);
-		EtlRunPipeline(the_start->pipeline, the_start->kind, the_start->overwrite, run_started);
+		(void) EtlRunPipeline(the_start->pipeline, the_start->kind, the_start->overwrite,
+							  run_started);
 	}
 	PG_CATCH();
 	{

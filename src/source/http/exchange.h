@@ -86,6 +86,12 @@ extern char *EtlExchangeShow(const EtlExchange *exchange, const char *text);
 /* Raises the error that the answer, or its broken body, is. */
 pg_noreturn extern void EtlExchangeRaise(EtlExchange *exchange);
 
+/*
+ * How long (in milliseconds) a server asked to be left alone when that was too long for us, in the last such error of
+ * this process; 0: none did.  Whoever can wait for that long without holding anything may do so.
+ */
+extern int64 EtlExchangeRefusedWait(void);
+
 /* Ends what is under way; the exchange can be given another call. */
 extern void EtlExchangeClose(EtlExchange *exchange);
 

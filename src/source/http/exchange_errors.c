@@ -13,6 +13,8 @@
 #include "source/http/exchange_internal.h"
 #include "source/utf8.h"
 
+static int64 refused_wait = 0;
+
 /* Of an error's body: bytes read at most, ms waited for them, and bytes shown. */
 #define EXCERPT_READ 8192
 #define EXCERPT_WAIT 1000
@@ -273,13 +275,19 @@ EtlExchangeRaiseTooLarge(const EtlExchange *exchange)
 							  exchange->target->server, exchange->target->max_body)));
 }
 
+int64
+EtlExchangeRefusedWait(void)
+{
+	return refused_wait;
+}
+
 /* There will be no further attempt: the error is what the last one met. */
 void
 EtlExchangeRaiseVerdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked)
 {
 	if (verdict == ETL_RETRY_TOO_LONG)
 	{
-		EtlRetryRefusedWait = asked;
+		refused_wait = asked;
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("could not read \"%s\": the server asks to wait %.3f seconds%s",

@@ -11,8 +11,6 @@
 
 #include "source/http/retry.h"
 
-int64 EtlRetryRefusedWait = 0;
-
 #define BACKOFF_BASE 100
 #define BACKOFF_CAP 5000
 #define PATIENCE_BASE 1000

@@ -72,10 +72,4 @@ EtlRetryParseWait(const char *value, EtlWaitKind kind, const char *date, int64 n
 /* An HTTP date (RFC 9110, 5.6.7: all three forms), in ms since 1970. */
 extern bool EtlRetryParseDate(const char *value, int64 now, int64 *time);
 
-/*
- * How long (in milliseconds) a server asked to be left alone when that was too long for us, in the last such error of
- * this process; 0: none did.  Whoever can wait for that long without holding anything may do so.
- */
-extern int64 EtlRetryRefusedWait;
-
 #endif /* ETL_RETRY_H */
