@@ -368,6 +368,20 @@ is_refused(const EtlParts *parts, const char *version)
 	return parts->plan == ETL_READ_NOTHING || same_text(EtlPartVersion(&state), version);
 }
 
+/* Whether it is known, without opening the part in hand, that there is nothing to be read of it. */
+static bool
+is_known_unchanged(const EtlParts *parts, const char *refused)
+{
+	EtlSourceState state;
+	const char *version;
+
+	if ((!parts->found.finished && refused == NULL) || !EtlStreamLook(parts->stream, &state))
+		return false;
+	version = EtlPartVersion(&state);
+	return version != NULL &&
+		   same_text(version, refused != NULL ? refused : EtlPartVersion(&parts->found.state));
+}
+
 /* The next part is in hand: opens it and goes to where the last run stopped; false if there is nothing behind it. */
 static bool
 resume_part(EtlParts *parts, const EtlPart *part)
@@ -377,6 +391,8 @@ resume_part(EtlParts *parts, const EtlPart *part)
 	const char *refused = resume->refused != NULL ? resume->refused(resume->arg, part->name) : NULL;
 	EtlSourcePast past = past_of(parts);
 
+	if (is_known_unchanged(parts, refused))
+		return false;
 	past.whole |= refused != NULL;
 	EtlStreamOpenPart(parts->stream, known ? &past : NULL, (int) parts->found.mark);
 	if (parts->hashes != NULL)

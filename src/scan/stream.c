@@ -125,6 +125,12 @@ EtlStreamPart(const EtlStream *stream)
 }
 
 bool
+EtlStreamLook(const EtlStream *stream, EtlSourceState *state)
+{
+	return EtlSourceSetLook(stream->set, state);
+}
+
+bool
 EtlStreamIsOpen(const EtlStream *stream)
 {
 	return EtlSourceSetIsOpen(stream->set);

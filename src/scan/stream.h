@@ -18,6 +18,7 @@
 #include "format/format.h"
 #include "source/source.h"
 
+struct ErrorContextCallback;
 struct EtlArgs;
 struct EtlSourceSet;
 struct ErrorContextCallback;
@@ -62,11 +63,12 @@ extern void EtlStreamRewind(EtlStream *stream);
 /*
  * For pipelines (see set.h and source.h): goes to the next part, NULL if there is none; opens the part in hand (again: from
  * its start), where past is what was read of it before, or NULL, and mark the length of the byte order mark that it had
- * then; what tells the part from others, with regard to a place (NULL: to none); and what of it is to be read.
+ * then; looks at it without opening it; what tells the part from others, with regard to a place (NULL: to none); and what of it is to be read.
  */
 extern const EtlPart *EtlStreamNextPart(EtlStream *stream);
 extern void EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark);
 extern const EtlPart *EtlStreamPart(const EtlStream *stream);
+extern bool EtlStreamLook(const EtlStream *stream, EtlSourceState *state);
 extern bool
 EtlStreamIsOpen(const EtlStream *stream); /* else nothing is known of the part in hand */
 extern void

@@ -392,8 +392,7 @@ file_state(EtlSource *source, int64 at, EtlSourceState *state)
 	const FileSource *file = (const FileSource *) source;
 
 	state->size = file->opened.size;
-	state->mtime =
-		(int64) file->opened.modified.tv_sec * 1000000000 + file->opened.modified.tv_nsec;
+	state->mtime = EtlFileTime(&file->opened.modified);
 	if (at < 0)
 		return;
 	state->head = hash_of_range(file, 0, at);

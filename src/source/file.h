@@ -36,6 +36,13 @@ typedef struct EtlFileIdentity
 	struct timespec modified;
 } EtlFileIdentity;
 
+/* A time of modification, in ns since 1970. */
+static inline int64
+EtlFileTime(const struct timespec *modified)
+{
+	return (int64) modified->tv_sec * 1000000000 + modified->tv_nsec;
+}
+
 /*
  * Notes in *identity which file was opened, if that is not known yet; another one, or the same one changed, is an
  * error (55000).

@@ -82,6 +82,18 @@ files_rewind(EtlListing *listing)
 	((Files *) listing)->rewound = true;
 }
 
+static bool
+files_look(EtlListing *listing, EtlSourceState *state)
+{
+	struct stat st;
+
+	if (stat(listing->part.name, &st) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	state->size = st.st_size;
+	state->mtime = EtlFileTime(&st.st_mtim);
+	return true;
+}
+
 static EtlSource *
 files_open(EtlListing *listing, const EtlSourcePast *past)
 {
@@ -118,6 +130,7 @@ const EtlStore EtlFileStore = {
 	.list = files_list,
 	.next = files_next,
 	.rewind = files_rewind,
+	.look = files_look,
 	.open = files_open,
 	.sample = files_sample,
 };

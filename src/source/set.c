@@ -88,6 +88,16 @@ EtlSourceSetPart(const EtlSourceSet *set)
 	return &set->listing->part;
 }
 
+bool
+EtlSourceSetLook(const EtlSourceSet *set, EtlSourceState *state)
+{
+	EtlListing *listing = set->listing;
+
+	memset(state, 0, sizeof(*state));
+	state->identity = listing->part.identity;
+	return listing->store->look != NULL && listing->store->look(listing, state);
+}
+
 static EtlSource *
 open_raw(EtlSourceSet *set, const EtlSourcePast *past)
 {

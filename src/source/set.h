@@ -27,6 +27,9 @@ extern EtlSourceSet *EtlSourceSetOpen(const char *source, const char *path, bool
 extern const EtlPart *EtlSourceSetNextPart(EtlSourceSet *set);
 extern const EtlPart *EtlSourceSetPart(const EtlSourceSet *set); /* the one in hand */
 
+/* What can be known of the part in hand without opening it; false: nothing. */
+extern bool EtlSourceSetLook(const EtlSourceSet *set, EtlSourceState *state);
+
 /* Opens the part in hand; also once more, from its start, whatever was read before. */
 extern EtlSource *EtlSourceSetOpenPart(EtlSourceSet *set, const EtlSourcePast *past);
 

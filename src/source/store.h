@@ -38,6 +38,8 @@ struct EtlStore
 	bool (*next)(EtlListing *listing);
 	/* Goes back before the first part.  The same ones follow, or an error is raised when they are opened. */
 	void (*rewind)(EtlListing *listing);
+	/* What can be known of the part in hand without opening it; false: nothing.  NULL: never anything. */
+	bool (*look)(EtlListing *listing, EtlSourceState *state);
 	/* Opens the part in hand in the current memory context; past is what was read of it before, or NULL. */
 	EtlSource *(*open)(EtlListing *listing, const EtlSourcePast *past);
 

@@ -47,8 +47,11 @@ static EtlSource in_hand;
 static int chunk = 1000; /* bytes that a feed gives at a time */
 
 static int nbroken;
+static int nopened;
 static jmp_buf raised;
-static bool raises; /* what is broken is an error */
+static bool raises;			/* what is broken is an error */
+static bool leaves = true;	/* and its part is left; else the run ends */
+static int64 fails_at = -1; /* byte from which on no part can be read */
 
 static void
 broken(void *arg, int step)
@@ -95,6 +98,7 @@ EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark)
 {
 	const Stored *part = stored_of(stream);
 
+	nopened++;
 	if (raises && part->len == 0)
 		broken(NULL, ETL_FORMAT_BROKEN);
 	in_hand = (EtlSource){.name = part->part.name, .plain = part->plain, .size = part->len};
@@ -140,6 +144,18 @@ EtlStreamStill(const EtlStream *stream)
 	return stored_of(stream)->remote ? -1 : 10;
 }
 
+static bool looks; /* what a part is can be seen without opening it */
+
+bool
+EtlStreamLook(const EtlStream *stream, EtlSourceState *state)
+{
+	const Stored *part = stored_of(stream);
+
+	*state =
+		(EtlSourceState){.identity = part->part.identity, .size = part->len, .mtime = part->mtime};
+	return looks;
+}
+
 /* One with nothing in it cannot be opened. */
 bool
 EtlStreamIsOpen(const EtlStream *stream)
@@ -171,6 +187,8 @@ EtlStreamFeed(void *arg, char *buf, size_t len)
 {
 	const Stored *part = stored_of(arg);
 
+	if (fails_at >= 0 && in_hand.bytes_read >= fails_at)
+		broken(NULL, ETL_FORMAT_BROKEN);
 	len = Min(len, Min(chunk, part->len - in_hand.bytes_read));
 	memcpy(buf, part->text + in_hand.bytes_read, len);
 	in_hand.bytes_read += len;
@@ -277,7 +295,15 @@ run(const Kind *kind, int settle_ms, volatile int n)
 
 	walking = &parts;
 	if (setjmp(raised) != 0)
-		CHECK(EtlPartsLeave(&parts) && !EtlPartsLeave(&parts), "a part is left once");
+	{
+		if (leaves)
+			CHECK(EtlPartsLeave(&parts) && !EtlPartsLeave(&parts), "a part is left once");
+		else
+		{
+			EtlPartsTell(&parts);
+			n = 0;
+		}
+	}
 	while (n-- > 0 && EtlPartsNext(&parts) == ETL_PARTS_RECORD)
 	{
 		if (nhanded == MAX_RECORDS)
@@ -306,7 +332,7 @@ store(int i, const char *text, int64 len, int64 mtime)
 static void
 forget(void)
 {
-	nstored = nhanded = nheld = nbroken = 0;
+	nstored = nhanded = nheld = nbroken = nopened = 0;
 	memset(kept, 0, sizeof(kept));
 	memset(refused_versions, 0, sizeof(refused_versions));
 }
@@ -480,6 +506,47 @@ test_left(void)
 	raises = false;
 }
 
+/* A run ends after each record; the next one cannot read beyond a byte, which the one after that can. */
+static void
+test_fails(bool remote, bool plain)
+{
+	raises = true;
+	for (int c = 0; c < lengthof(cases); c++)
+		for (int n = 0; n <= cases[c].n; n++)
+			for (int at = 0; at <= strlen(cases[c].text); at++)
+			{
+				forget();
+				store(0, cases[c].text, strlen(cases[c].text), 1);
+				stored[0].remote = remote;
+				stored[0].plain = plain;
+				run(cases[c].kind, 0, n);
+				fails_at = at;
+				run(cases[c].kind, 0, MAX_RECORDS);
+				fails_at = -1;
+				memset(refused_versions, 0, sizeof(refused_versions));
+				run(cases[c].kind, 0, MAX_RECORDS);
+				CHECK_STR(all_handed(), cases[c].all);
+			}
+	raises = false;
+}
+
+/* What is known without opening a part. */
+static void
+test_looks(void)
+{
+	looks = raises = true;
+	forget();
+	store_three("{\"a\": 1} 5 } 6", 1);
+	run(&json, 0, MAX_RECORDS);
+	nopened = 0;
+	run(&json, 0, MAX_RECORDS);
+	CHECK(nopened == 0, "%d parts are opened that have not changed", nopened);
+	stored[0].mtime = stored[1].mtime = 2;
+	run(&json, 0, MAX_RECORDS);
+	CHECK(nopened == 2, "%d parts are opened", nopened);
+	looks = raises = false;
+}
+
 static void
 test_versions(void)
 {
@@ -518,10 +585,19 @@ main(void)
 		test_ends(false, true);
 		test_ends(false, false);
 		test_ends(true, true);
+		for (int i = 0; i < 2; i++)
+		{
+			leaves = i == 0;
+			test_fails(false, true);
+			test_fails(false, false);
+			test_fails(true, true);
+		}
+		leaves = true;
 		test_growing();
 	}
 	test_others();
 	test_left();
+	test_looks();
 	test_versions();
 	test_text();
 	return check_report("parts");

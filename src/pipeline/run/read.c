@@ -189,7 +189,9 @@ take_held(void *arg, int64 ms)
 static void
 forget_skipped(void *arg)
 {
-	((EtlReading *) arg)->to_skip = 0;
+	EtlReading *reading = arg;
+
+	reading->to_skip = reading->part_rows = 0;
 }
 
 /* ----------------------------------------------------------------
