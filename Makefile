@@ -9,7 +9,7 @@ PG_CONFIG ?= pg_config
 
 # The scripts work before there is a pg_config: they install what is missing.  They never build in
 # this folder but in a throw-away copy of it.
-SCRIPTS_OF_HARNESS = demo check test check-style unit fuzz valgrind matrix bench
+SCRIPTS_OF_HARNESS = demo check test check-style unit fuzz torture valgrind matrix bench
 
 ifneq ($(filter $(SCRIPTS_OF_HARNESS),$(MAKECMDGOALS)),)
 

@@ -146,7 +146,7 @@ count_regress() { # LOG
 count_tap() { # LOG
 	local tests=0 bad=0 died=0
 	tests=$(sed -n 's/^Files=[0-9]*, Tests=\([0-9]*\),.*/\1/p' "$1")
-	if ! grep -q -E '^Result: (PASS|NOTESTS)' "$1"; then
+	if ! grep -q -E '^Result: (PASS|NOTESTS)' "$1" || grep -q '^FAILED--Further testing stopped' "$1"; then
 		bad=$(sed -nE 's/.*\(Wstat: .*Tests: [0-9]+ Failed: ([0-9]+)\)$/\1/p' "$1" | paste -sd +)
 		died=$(grep -cE '\(Wstat: .*Tests: [0-9]+ Failed: 0\)$' "$1") || true
 		[ $((bad + died)) != 0 ] || died=1

@@ -102,7 +102,7 @@ is(sql('SELECT count(*), count(DISTINCT id), min(n), max(n) FROM (SELECT id, cou
 # What a URL holds has a validator, or none.
 mkdir("$web/web");
 put("$web/web/bad.csv", "id,w\n1,x\n");
-create('url', "etl_csv('$base/files/web/bad.csv?etag=size')");
+create('url', "etl_csv('$base/files/web/bad.csv?etag=content')");
 asked();
 is(run_of('url'), 'succeeded|0|1', 'a header that lacks a column');
 is(part_of('url'), 'set_aside|0|t|1|42703', 'is noted');
@@ -112,7 +112,7 @@ put("$web/web/bad.csv", rows_of(1, 2));
 is(run_of('url'), 'succeeded|2|0', 'and now it has');
 put("$web/web/bad.csv", "id,w\n1,y\n");
 is(run_of('url'), 'succeeded|0|1', 'the same again');
-sql("SELECT etl_alter_pipeline('url', source => \$\$etl_csv('$base/files/web/bad.csv?etag=size') AS t(id int, w text)\$\$, query => 'SELECT id, w AS v FROM batch')");
+sql("SELECT etl_alter_pipeline('url', source => \$\$etl_csv('$base/files/web/bad.csv?etag=content') AS t(id int, w text)\$\$, query => 'SELECT id, w AS v FROM batch')");
 is(run_of('url'), 'succeeded|1|0', 'with another source it is read, though it has not changed');
 is(part_of('url'), '', 'and is not set aside any more');
 create('none', "etl_csv('$base/files/web/none.csv?validator=none')");
