@@ -1,5 +1,5 @@
 #!/bin/bash
-# make torture: pipelines under random faults (test/t/048_torture.pl) for TORTURE minutes, an hour by default.  SEED makes the
+# make torture: pipelines under random faults (test/t/049_torture.pl) for TORTURE minutes, an hour by default.  SEED makes the
 # same choices again, as a failure names it.
 #
 # After a failure the folder that is named at the end has the servers' data and logs (etl/tmp_check) and the sources
@@ -21,5 +21,5 @@ copy_project "$scratch/etl"
 build "$scratch/etl" COPT="$asserting" all
 copy_postgresql "$scratch/install"
 build "$scratch/etl" COPT="$asserting" DESTDIR="$scratch/install" install
-run_tap "$scratch/etl" PROVE_TESTS=test/t/048_torture.pl PROVE_FLAGS=--verbose
+run_tap "$scratch/etl" PROVE_TESTS=test/t/049_torture.pl PROVE_FLAGS=--verbose
 say_result

@@ -1,4 +1,4 @@
-# The server that 048_torture.pl torments, and clients that survive it.  Nothing waits for ever: whatever does not end within
+# The server that 049_torture.pl torments, and clients that survive it.  Nothing waits for ever: whatever does not end within
 # PostgreSQL's own patience in tests is a fault.
 package TortureServer;
 

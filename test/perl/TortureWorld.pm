@@ -1,4 +1,4 @@
-# A world for 048_torture.pl: pipelines whose sources are known in full, record by record, and so what their targets, dead
+# A world for 049_torture.pl: pipelines whose sources are known in full, record by record, and so what their targets, dead
 # letters and counters must be when all of that has been loaded, whatever happened meanwhile.
 #
 # A pipeline reads a place (file, url, api) in a format, and loads it as append, upsert, watermark (an upsert by version) or
