@@ -218,7 +218,7 @@ query_fails($node, 'SELECT * FROM ' . rows_of('http://user:secret@exa mple/?secr
 
 # What is meant as a URL is shown as one, not as a file's or server's name with a password in it.
 for my $call ("etl_csv('ftp://user:secret\@host/x?secret')", "etl_csv(' http://user:secret\@host/')",
-	"etl_peek('s3://user:secret\@bucket/x')", "etl_api('htps://user:secret\@host/')",
+	"etl_peek('sftp://user:secret\@bucket/x')", "etl_api('htps://user:secret\@host/')",
 	"etl_csv('ftp://user:secret\@host', path => '/x')")
 {
 	my $err = query_fails($node, "SELECT * FROM $call" . ($call =~ /peek/ ? '' : ' AS t(id int)'), '22023',

@@ -2,6 +2,8 @@
  * http.c
  *		HTTP requests and their responses, as libcurl does them.  The only file that includes curl's headers.
  *
+ * http_read.c waits for what comes, and reads it.
+ *
  * One multi handle per backend holds all connections.  libcurl tells it which sockets it wants watched and
  * when it wants to be called at the latest; both go into the loop (loop.c), so that a wait ends at once when
  * the query is cancelled, wherever it stands: resolving a name, connecting, shaking hands, or in the middle
@@ -38,9 +40,8 @@
 #include "source/http/address.h"
 #include "source/clock.h"
 #include "source/http/head.h"
-#include "source/http/http.h"
+#include "source/http/http_internal.h"
 #include "source/loop.h"
-#include "source/http/ring.h"
 
 #define MAX_HEAD (64 * 1024)
 
@@ -54,33 +55,7 @@
 
 #define USER_AGENT "etl/1.0 (PostgreSQL)"
 
-struct EtlHttp
-{
-	CURL *easy;					   /* owned */
-	struct curl_slist *headers;	   /* owned, borrowed by easy */
-	const EtlHttpRequest *request; /* NULL: none under way */
-	bool added;					   /* to the loop */
-
-	char *head; /* [MAX_HEAD + 1] lines of the response's head, each ended by \r\n or \n */
-	size_t head_len;
-	bool head_done;
-	int status;
-
-	EtlRing ring; /* body bytes that nobody has read yet */
-	bool paused;
-
-	uint64 received; /* bytes of head and body */
-	int64 waited;	 /* ms: for the connection, then of silence that no byte has made good yet */
-	bool sent;		 /* connected, and the request on its way */
-	const char *purpose;	 /* of the address connected to, NULL: public */
-	const char *refused;	 /* the purpose of an address that was not connected to */
-	const char *local_fault; /* what a callback found wrong */
-
-	bool finished;
-	EtlHttpFault fault;
-	char error[CURL_ERROR_SIZE];
-	MemoryContextCallback release;
-};
+StaticAssertDecl(ETL_HTTP_ERROR_SIZE >= CURL_ERROR_SIZE, "a message of libcurl fits");
 
 /* What all requests of this backend share. */
 static CURLM *multi;
@@ -598,106 +573,16 @@ EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request)
 	act(CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* Before the request is sent, libcurl keeps the time, so that it can divide it among a host's addresses. */
-static void
-wait_for_connection(EtlHttp *http, int64 until)
+void
+EtlHttpTimeOut(EtlHttp *http)
 {
-	int64 before = EtlClock();
-
-	EtlLoopTurn(until);
-	http->waited = http->sent ? 0 : http->waited + EtlClock() - before;
+	finish(http, CURLE_OPERATION_TIMEDOUT);
+	curl_multi_remove_handle(multi, http->easy);
+	http->added = false;
 }
 
-/*
- * Silence counts while we wait for its end, as only then it is the server's, and a byte pays for a second of
- * it.
- */
-static void
-wait_for_bytes(EtlHttp *http, int64 until)
-{
-	int64 before = EtlClock();
-	uint64 received = http->received;
-	int64 limit = http->request->stall_timeout;
-	int64 stalled = before + limit - http->waited;
-
-	EtlLoopTurn(until == ETL_FOREVER ? stalled : Min(stalled, until));
-	received = Min(http->received - received, 1000000);
-	http->waited += EtlClock() - before;
-	http->waited -= Min(http->waited, (int64) received * 1000);
-	if (http->waited >= limit && !http->finished)
-	{
-		finish(http, CURLE_OPERATION_TIMEDOUT);
-		curl_multi_remove_handle(multi, http->easy);
-		http->added = false;
-	}
-}
-
-static void
-wait_for_progress(EtlHttp *http, int64 until)
-{
-	if (http->sent)
-		wait_for_bytes(http, until);
-	else
-		wait_for_connection(http, until);
-}
-
-/*
- * libcurl's clock also runs while nobody turns the loop.  A request that was sent ahead of its need, and was
- * not waited for as long as half of its time, is late by our own doing.
- */
-static bool
-is_late_by_us(const EtlHttp *http)
-{
-	return http->finished && http->fault == ETL_HTTP_TIMED_OUT && !http->sent &&
-		   http->waited * 2 < http->request->connect_timeout;
-}
-
-bool
-EtlHttpHeadReady(EtlHttp *http, int64 until)
-{
-	do
-	{
-		/* Nothing was sent, so it can simply start again. */
-		if (is_late_by_us(http))
-			EtlHttpStart(http, http->request);
-		while (!http->head_done && !http->finished)
-		{
-			if (EtlLoopIsOver(until))
-				return false;
-			wait_for_progress(http, until);
-		}
-	} while (is_late_by_us(http));
-	return true;
-}
-
-EtlHttpFault
-EtlHttpAwait(EtlHttp *http)
-{
-	(void) EtlHttpHeadReady(http, ETL_FOREVER);
-	return http->head_done ? ETL_HTTP_OK : http->fault;
-}
-
-bool
-EtlHttpBodyReady(EtlHttp *http, int64 until)
-{
-	while (http->ring.used == 0 && !http->finished)
-	{
-		if (EtlLoopIsOver(until))
-			return false;
-		wait_for_progress(http, until);
-	}
-	return true;
-}
-
-bool
-EtlHttpHasBody(const EtlHttp *http)
-{
-	return http->ring.used > 0;
-}
-
-/* Lets libcurl go on with a body that it was told to keep. */
-static void
-resume(EtlHttp *http)
+void
+EtlHttpResume(EtlHttp *http)
 {
 	sigset_t saved;
 
@@ -705,46 +590,6 @@ resume(EtlHttp *http)
 	block_signals(&saved);
 	curl_easy_pause(http->easy, CURLPAUSE_CONT);
 	restore_signals(&saved);
-}
-
-/*
- * EtlHttpRead hands out between 1 and len bytes of the body.  0: it has ended, well or, as EtlHttpGetFault
- * tells, with a fault; every byte that came before a fault is handed out first.
- */
-size_t
-EtlHttpRead(EtlHttp *http, char *buf, size_t len)
-{
-	Assert(len > 0);
-	(void) EtlHttpBodyReady(http, ETL_FOREVER);
-	len = EtlRingTake(&http->ring, buf, len);
-	if (http->paused && !http->finished && http->ring.used <= http->ring.size / 2)
-		resume(http);
-	return len;
-}
-
-static void
-fill_until(const EtlHttp *http, size_t len, int64 until)
-{
-	while (http->added && http->ring.used < len && !http->paused && !http->finished &&
-		   EtlClock() < until)
-		EtlLoopTurn(until);
-}
-
-size_t
-EtlHttpReadUntil(EtlHttp *http, char *buf, size_t len, int64 until)
-{
-	fill_until(http, len, until);
-	return EtlRingTake(&http->ring, buf, len);
-}
-
-size_t
-EtlHttpPeek(EtlHttp *http, char *buf, size_t len, int64 until)
-{
-	EtlRing ring;
-
-	fill_until(http, len, until);
-	ring = http->ring;
-	return EtlRingTake(&ring, buf, len);
 }
 
 EtlHttpFault
