@@ -19,6 +19,8 @@ my $node = net_node('bad_parts', conf => <<'CONF');
 max_worker_processes = 16
 restart_after_crash = on
 etl.http_max_attempts = 1
+etl.max_field_size = '100kB'
+etl.max_item_size = '100kB'
 etl.breaker_failures = 1000
 CONF
 my $base = fixture_url('');
@@ -64,6 +66,35 @@ sub asked
 	my @conditions = map { $_->{headers}{'if-none-match'} // '-' } grep { $_->{path} !~ /^\/_/ } fixture_requests();
 	fixture_reset();
 	return join(' ', @conditions);
+}
+
+# What may be wrong with a file, between two that are sound.  What comes before it is loaded, and stays so.
+sub json_of { return '[' . join(', ', map { qq({"id": $_, "v": "v$_"}) } @_); }
+my @wrong = (
+	[ csv => 'a name that is no text', "id,v,\xff\n2,v2,x\n", '22021', 0 ],
+	[ csv => 'a name that is there twice', "id,v,V\n2,v2,x\n", '', 1 ],
+	[ csv => 'a column that may be two', "id,V,\"v \"\n2,v2,x\n", '42702', 0 ],
+	[ csv => 'a field that is too large', rows_of(2) . '3,' . ('x' x 200_000) . "\n4,v4\n", '54000', 1 ],
+	[ csv => 'something else', "PK\x03\x04" . 'zip', '0A000', 0 ],
+	[ csv => 'what is no gzip', "\x1f\x8b\x08" . ('x' x 100), '22P04', 0 ],
+	[ json => 'an array that is cut off', json_of(2, 3) . ', {"id"', '22032', 2 ],
+	[ json => 'an array that is broken', json_of(2, 3) . ', }]', '22032', 2 ],
+	[ json => 'an item that is too large', json_of(2) . ', {"id": 3, "v": "' . ('x' x 200_000) . '"}]', '54000', 1 ],
+	[ json => 'depth', json_of(2) . ', ' . ('[' x 200_000) . ']', '54000', 1 ],
+);
+for my $i (0 .. $#wrong)
+{
+	my ($kind, $what, $text, $sqlstate, $rows) = @{ $wrong[$i] };
+	my $name = "wrong_$i";
+	put("$dir/$name-1", $kind eq 'csv' ? rows_of(1) : json_of(1) . ']');
+	put("$dir/$name-2", $text);
+	put("$dir/$name-3", $kind eq 'csv' ? rows_of(10) : json_of(10) . ']');
+	create($name, "etl_$kind('$dir/$name-*')");
+	is(run_of($name), join('|', 'succeeded', 2 + $rows, $sqlstate ne '' ? 1 : 0), "$what: the others load");
+	is(part_of($name), $sqlstate ne '' ? "set_aside|$rows|t|1|$sqlstate" : '', 'it is set aside');
+	sql("SELECT etl_retry_parts('$name')");
+	is(run_of($name), join('|', 'succeeded', 0, $sqlstate ne '' ? 1 : 0), 'and gives nothing new');
+	is(run_of($name), 'succeeded|0|0', 'nor is it read again');
 }
 
 # A file that may not be opened is tried in each run, until it may.
