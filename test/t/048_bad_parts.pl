@@ -138,7 +138,7 @@ asked();
 is(run_of('url'), 'succeeded|0|1', 'a header that lacks a column');
 is(part_of('url'), 'set_aside|0|t|1|42703', 'is noted');
 is(run_of('url'), 'succeeded|0|0', 'it has not changed');
-is(asked(), '- "9"', 'which the server was asked');
+like(asked(), qr/^- "[0-9a-f]+"$/, 'which the server was asked');
 put("$web/web/bad.csv", rows_of(1, 2));
 is(run_of('url'), 'succeeded|2|0', 'and now it has');
 put("$web/web/bad.csv", "id,w\n1,y\n");
