@@ -726,6 +726,7 @@ CREATE TABLE etl_catalog.runs (
     inserted bigint DEFAULT 0,          -- NULL: only "loaded", the sum of both, is known
     updated bigint DEFAULT 0,
     skipped bigint NOT NULL DEFAULT 0,
+    null_watermark bigint NOT NULL DEFAULT 0, -- rows of "emitted"
     parts_set_aside bigint NOT NULL DEFAULT 0,
     sqlstate text,
     message text
@@ -766,6 +767,7 @@ CREATE TABLE etl_catalog.totals (
     inserted bigint NOT NULL,
     updated bigint NOT NULL,
     skipped bigint NOT NULL,
+    null_watermark bigint NOT NULL,
     parts_set_aside bigint NOT NULL
 );
 COMMENT ON TABLE etl_catalog.totals
@@ -906,7 +908,7 @@ CREATE VIEW @extschema@.etl_runs WITH (security_barrier) AS
 SELECT r.id AS run, p.name AS pipeline, r.kind,
     etl_catalog.state_of(r.id, p.id, r.state) AS state,
     r.pid, r.started_at, r.finished_at, r.batches, r.read, r.malformed, r.convert_failed, r.converted,
-    r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped, r.parts_set_aside,
+    r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped, r.null_watermark, r.parts_set_aside,
     r.sqlstate,
     CASE WHEN is_mine THEN r.message END AS message
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline,
@@ -978,7 +980,7 @@ SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     CASE WHEN s.bytes_total >= s.bytes AND s.seconds_left < 31557600
         THEN pg_catalog.make_interval(secs => s.seconds_left) END AS time_left,
     r.batches, r.read, r.malformed, r.convert_failed, r.converted, r.emitted, r.invalid, r.superseded, r.load_failed,
-    r.loaded, r.inserted, r.updated, r.skipped, r.parts_set_aside
+    r.loaded, r.inserted, r.updated, r.skipped, r.null_watermark, r.parts_set_aside
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
     LEFT JOIN LATERAL (SELECT i.*, (i.bytes_total - i.bytes) * i.seconds::float8 / i.bytes AS seconds_left
         FROM (SELECT i.param16 AS stage, i.param17 AS records, i.param18 AS batch_rows, i.param19 AS batch_done,
@@ -1365,6 +1367,7 @@ BEGIN
             (NULL, 'inserted', 'rows that are new; NULL: only loaded is known'),
             (NULL, 'updated', 'rows that replace one; NULL: only loaded is known'),
             (NULL, 'skipped', 'rows that are unchanged, older than what is there, or suppressed by a trigger'),
+            (NULL, 'null_watermark', 'rows that the query gave without a value of the watermark'),
             (NULL, 'parts_set_aside', 'parts of the source that could not be read and were set aside'),
             (NULL, 'sqlstate', 'SQLSTATE of the error'),
             (NULL, 'message', 'message of the error'),

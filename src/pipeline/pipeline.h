@@ -97,8 +97,9 @@ extern List *EtlRulesOf(const char *json);
 	COUNTER(updated, ", updated %lld)")              \
 	COUNTER(skipped, ", skipped %lld")
 
-#define ETL_RUN_COUNTERS(COUNTER) \
-	ETL_ROW_COUNTERS(COUNTER)     \
+#define ETL_RUN_COUNTERS(COUNTER)                    \
+	ETL_ROW_COUNTERS(COUNTER)                        \
+	COUNTER(null_watermark, ", null watermark %lld") \
 	COUNTER(parts_set_aside, ", parts set aside %lld")
 
 typedef struct EtlRunCounters

@@ -34,6 +34,17 @@ SELECT csv_file('marks.csv', E'id,tz,ts,day,n,f,span\n3,infinity,,,,,\n') AS pat
 CALL etl_run('marks_tz') \gset
 SELECT etl_watermark('marks_tz'), etl_watermark('marks_tz', NULL::timestamptz);
 
+-- A row without one is loaded if its key is new, or has none either; all of them are counted, those that fail as well.
+TRUNCATE marks;
+ALTER TABLE marks ADD CHECK (n < 100);
+SELECT csv_file('marks.csv', E'id,tz,ts,day,n,f,span\n1,,,,1,,\n2,,,,1,,\n3,,,2026-01-01,1,,\n4,,,,1000,,\n4,,,2026-01-01,1000,,\n') AS path \gset
+CALL etl_run('marks_day') \gset
+SELECT csv_file('marks.csv', E'id,tz,ts,day,n,f,span\n1,,,,2,,\n2,,,2026-01-02,2,,\n3,,,,2,,\n2,,,,3,,\n') AS path \gset
+SELECT etl_alter_pipeline('marks_day', batch_size => 3);
+CALL etl_run('marks_day') \gset
+SELECT emitted, loaded, skipped, load_failed, null_watermark FROM etl_runs WHERE pipeline = 'marks_day' ORDER BY run;
+SELECT id, day, n FROM marks ORDER BY id;
+
 SELECT etl_drop_pipeline('marks_' || c) FROM unnest('{tz,ts,day,n,f,span}'::text[]) AS c;
 DROP TABLE marks;
 RESET timezone;

@@ -1,6 +1,7 @@
 # Runs of pipelines that are killed at random moments: the worker, and the whole server.  After the last run
 # the targets must be what one undisturbed run makes of the files, appended rows included: none lost, none
-# doubled; and the counters of all runs together, those of killed ones too, must tell the same.
+# doubled; and the counters of all runs together, those of killed ones too, must tell the same.  Open dead letters
+# are those of records to whose keys no good one came later.
 use strict;
 use warnings;
 
@@ -28,12 +29,12 @@ my $bad = 0;
 sub add_file
 {
 	open(my $out, '>', sprintf('%s/part_%03d.csv', $dir, $rows / $rows_per_file)) or die $!;
-	print $out "id,name,n\n";
+	print $out "k,id,name,n\n";
 	for my $id ($rows + 1 .. $rows + $rows_per_file)
 	{
 		my $n = $id % 997 == 0 ? 'x' : $id % 1009 == 0 ? -1 : $id % 50;
 		$bad++ if $n eq 'x' || $n < 0;
-		print $out "$id,\"name\n$id\",$n\n";
+		print $out $id % 5003, ",$id,\"name\n$id\",$n\n";
 	}
 	close($out);
 	$rows += $rows_per_file;
@@ -44,6 +45,9 @@ $node->safe_psql('postgres', qq{
 	CREATE EXTENSION etl;
 	CREATE TABLE appended (id int, name text, n int CHECK (n >= 0));
 	CREATE TABLE upserted (id int PRIMARY KEY, name text, n int CHECK (n >= 0));
+	CREATE TABLE latest (k int PRIMARY KEY, id int, n int CHECK (n >= 0));
+	SELECT etl_create_pipeline('latest', source => \$\$etl_csv('$dir/part_*.csv') AS t(k int, id int, n int)\$\$,
+		target => 'latest', key => '{k}', batch_size => 700);
 	SELECT etl_create_pipeline(mode, source => \$\$etl_csv('$dir/part_*.csv') AS t(id int, name text, n int)\$\$,
 		target => target, key => key, batch_size => 700)
 	FROM (VALUES ('append', 'appended', NULL::text[]), ('upsert', 'upserted', '{id}')) AS v(mode, target, key);
@@ -64,7 +68,7 @@ my $killed = 0;
 for my $kill (1 .. $kills)
 {
 	add_file();
-	my @clients = map { start_run($node, $_) } 'append', 'upsert';
+	my @clients = map { start_run($node, $_) } 'append', 'upsert', 'latest';
 	my @pids = worker_pids($node);
 	usleep(int(rand(60_000)));
 	if ($kill % 10 == 0)
@@ -89,7 +93,7 @@ cmp_ok($killed, '>=', $kills / 2, "runs were killed ($killed times)");
 
 is($node->safe_psql('postgres', "SELECT count(*) FROM etl_runs r WHERE state = 'running'"),
 	'0', 'no run seems to run that does not');
-for my $name ('append', 'upsert')
+for my $name ('append', 'upsert', 'latest')
 {
 	$node->poll_query_until('postgres',
 		"SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'etl pipeline'");
@@ -118,6 +122,23 @@ for my $name ('append', 'upsert')
 				AND emitted = invalid + superseded + load_failed + loaded + skipped) FROM etl_runs WHERE pipeline = '$name'"),
 		't', "$name: counters of each run add up");
 }
+
+$node->safe_psql('postgres', qq{
+	CREATE TABLE records AS SELECT * FROM etl_csv('$dir/part_*.csv') AS t(k int, id int, n text);
+	CREATE VIEW last_good AS SELECT DISTINCT ON (k) k, id, n::int FROM records WHERE n ~ '^\\d+\$' ORDER BY k, id DESC;
+	CREATE VIEW open_letters AS SELECT substring(raw FROM ',(\\d+)')::int AS id FROM etl_dead_letters
+		WHERE pipeline = 'latest' AND NOT resolved;
+	CREATE VIEW bad_since AS SELECT r.id FROM records r LEFT JOIN last_good g USING (k)
+		WHERE r.n !~ '^\\d+\$' AND r.id > coalesce(g.id, 0);
+});
+is($node->safe_psql('postgres', 'SELECT count(*) FROM (TABLE latest EXCEPT TABLE last_good) d'), 0, 'latest: the last good record of each key');
+is($node->safe_psql('postgres', 'SELECT (SELECT count(*) FROM latest) - (SELECT count(*) FROM last_good)'), 0, 'latest: all keys');
+is($node->safe_psql('postgres', 'SELECT string_agg(id::text, $$,$$ ORDER BY id) FROM open_letters'),
+	$node->safe_psql('postgres', 'SELECT string_agg(id::text, $$,$$ ORDER BY id) FROM bad_since'),
+	'latest: the open letters are those of what came behind it');
+is($node->safe_psql('postgres', "SELECT count(*) FROM etl_dead_letters WHERE pipeline = 'latest'"), $bad, 'latest: each bad record is one dead letter');
+cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM etl_dead_letters WHERE pipeline = 'latest' AND state = 'superseded'"),
+	'>', $bad / 2, 'latest: the others are superseded');
 cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM etl_runs WHERE state = 'crashed'"),
 	'>', 0, 'killed runs are shown as crashed');
 

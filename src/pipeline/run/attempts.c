@@ -79,6 +79,7 @@ reject_record(EtlLoading *loading, int record, const ErrorData *error,
 	if (error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION && attempt->emitted > 0)
 		EtlDefer(loading->deferred, record);
 	outcome->emitted += rows;
+	outcome->null_watermark += attempt->null_watermark;
 	outcome->failed += rows;
 }
 
@@ -112,6 +113,7 @@ retry_deferred(EtlLoading *loading, int from, int successes, EtlLoadOutcome *out
 		successes++;
 		rejects->list = list_delete_ptr(rejects->list, reject);
 		outcome->emitted -= attempt.emitted;
+		outcome->null_watermark -= attempt.null_watermark;
 		outcome->failed -= attempt.emitted;
 		EtlOutcomeAdd(loading, outcome, &attempt);
 	}

@@ -61,6 +61,7 @@ count_batch(EtlRunCounters *c, const EtlLoadOutcome *o)
 {
 	c->batches++;
 	c->emitted += o->emitted;
+	c->null_watermark += o->null_watermark;
 	c->invalid += o->invalid;
 	c->load_failed += o->failed;
 	count_target(c, o);

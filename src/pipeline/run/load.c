@@ -352,6 +352,14 @@ is_full(const EtlLoading *l)
 }
 
 static bool
+has_no_watermark(const EtlLoading *l, const TupleTableSlot *slot)
+{
+	int watermark = l->run->statements->watermark;
+
+	return watermark >= 0 && slot->tts_isnull[watermark];
+}
+
+static bool
 receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
 	Receiver *receiver = (Receiver *) self;
@@ -361,6 +369,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 
 	slot_getallattrs(slot);
 	receiver->outcome->emitted++;
+	receiver->outcome->null_watermark += has_no_watermark(l, slot);
 	if (record >= 0 && record == l->rejected_record)
 	{
 		receiver->outcome->invalid++;
@@ -543,6 +552,7 @@ void
 EtlOutcomeAdd(const EtlLoading *l, EtlLoadOutcome *to, const EtlLoadOutcome *more)
 {
 	to->emitted += more->emitted;
+	to->null_watermark += more->null_watermark;
 	to->invalid += more->invalid;
 	to->superseded += more->superseded;
 	to->failed += more->failed;

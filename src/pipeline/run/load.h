@@ -14,6 +14,7 @@
 typedef struct EtlLoadOutcome
 {
 	int64 emitted;
+	int64 null_watermark; /* of these */
 	int64 invalid;
 	int64 superseded;
 	int64 failed; /* rows of records that could not be loaded */
