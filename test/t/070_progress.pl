@@ -189,8 +189,21 @@ $node->reload;
 value("SELECT etl_alter_pipeline('p', rules => '{\"short\": \"secret < ''a''\"}', on_error => 'fail'), etl_reset('p')");
 $from = -s $node->logfile;
 $node->psql('postgres', "CALL etl_run('p')");
-ok($node->wait_for_log(qr/run \d+ of pipeline "p" failed after \d+\.\d s with SQLSTATE 23514: $counters\n/, $from),
-	'without lines, that of a run that failed stays');
+ok($node->wait_for_log(
+		qr/WARNING:  run \d+ of pipeline "p" failed after \d+\.\d s with SQLSTATE 23514: $counters\n.*DETAIL:  .*"short".*, in file "[^"]+", line 2\n/,
+		$from), 'without lines, that of a run that failed stays, with its reason and place');
+# What stands in the log is no value: the reason with its place where reading failed, else the form of the message.
+append_to_file("$dir/broken.json", qq([{"id":1},{"id":sekrit}]\n));
+value("SELECT etl_create_pipeline('json', source => \$\$etl_json('$dir/broken.json') AS t(id int)\$\$, target => 'named')");
+$node->psql('postgres', "CALL etl_run('json')");
+ok($node->wait_for_log(qr/pipeline "json" failed .* SQLSTATE 22032: .*\n.*DETAIL:  the file is not JSON, in file "[^"]+broken.json", item 2, byte \d+\n/, $from),
+	'where a file is broken');
+value("CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''sekrit'' USING ERRCODE = ''XX000''; END'");
+value("CREATE TABLE refusing (id int); CREATE TRIGGER refuses BEFORE INSERT ON refusing EXECUTE FUNCTION refuses()");
+append_to_file("$dir/good.json", qq({"id":1}\n));
+value("SELECT etl_create_pipeline('own', source => \$\$etl_json('$dir/good.json') AS t(id int)\$\$, target => 'refusing')");
+$node->psql('postgres', "CALL etl_run('own')");
+ok($node->wait_for_log(qr/pipeline "own" failed .*\n.*DETAIL:  a record could not be loaded\n/, $from), 'not what the owner says');
 unlike(join('', grep { /of pipeline/ } split /^/, slurp_file($node->logfile)), qr/sekrit|https?:/, 'no line has anything of a record or URL');
 
 $_->quit for @gates;

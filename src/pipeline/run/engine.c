@@ -143,12 +143,24 @@ finish_without_file(const EtlReading *reading)
 		EtlScheduleSetWatched(run->pipeline->id, reading->watched);
 	EtlCatalogEndRun(run->id, ETL_RUN_SUCCEEDED, NULL, NULL);
 	EtlCommit(run);
-	EtlReportEnd(ETL_RUN_SUCCEEDED, 0);
+	EtlReportEnd(ETL_RUN_SUCCEEDED, 0, NULL);
 }
 
 /* ----------------------------------------------------------------
  *	What is wrong
  * ---------------------------------------------------------------- */
+
+/* The place in the source that an error is about, in the first line of its context; 0: it names none. */
+static int
+place_length(const ErrorData *error)
+{
+	const char *context = error->context != NULL ? error->context : "";
+
+	if (strncmp(context, "file \"", 6) != 0 && strncmp(context, "page ", 5) != 0 &&
+		context[0] != '"')
+		return 0;
+	return strcspn(context, "\n");
+}
 
 /*
  * What is reported of an error that ends a run, or the reading of a part.  If values are to be kept secret, there is no detail, and nothing of what
@@ -173,9 +185,31 @@ reason_of(const EtlRun *run, const ErrorData *error)
 		appendStringInfo(&reason, "\n%s", error->detail);
 	if (error->hint != NULL && !(redact && run->in_rows))
 		appendStringInfo(&reason, "\n%s", error->hint);
-	if ((run->fatal || (run->in_source && !cancelled)) && error->context != NULL)
+	if (run->fatal && place_length(error) > 0)
+		appendStringInfo(&reason, "\n%.*s", place_length(error), error->context);
+	else if (run->in_source && !cancelled && error->context != NULL)
 		appendStringInfo(&reason, "\n%s", error->context);
 	return reason.data;
+}
+
+/*
+ * The same for the server's log, where no value belongs.  What reading says of a place holds none; of any other error there
+ * is the form of its message.
+ */
+static char *
+reason_for_log(const EtlRun *run, const ErrorData *error)
+{
+	const char *to_end = EtlReasonToEnd();
+	int place = run->in_source || run->fatal ? place_length(error) : 0;
+	const char *message = error->message;
+
+	if (run->fatal)
+		message = run->fatal_reason;
+	else if (place == 0 || !run->in_source)
+		message = EtlSafeMessage(error);
+	if (to_end != NULL && (EtlRuntimeExceeded() || error->sqlerrcode == ERRCODE_QUERY_CANCELED))
+		return pstrdup(to_end);
+	return place > 0 ? psprintf("%s, in %.*s", message, place, error->context) : pstrdup(message);
 }
 
 /* ----------------------------------------------------------------
@@ -348,7 +382,7 @@ finish_run(const EtlReading *reading)
 	EtlCatalogEndRun(run->id, ETL_RUN_SUCCEEDED, NULL, NULL);
 	EtlForget(reading);
 	EtlCommit(run);
-	EtlReportEnd(ETL_RUN_SUCCEEDED, 0);
+	EtlReportEnd(ETL_RUN_SUCCEEDED, 0, NULL);
 }
 
 static EtlRunState
@@ -361,16 +395,17 @@ state_after(const ErrorData *error)
 	return ETL_RUN_FAILED;
 }
 
-/* Writes how the run ended; the server's log gets no message, which could show a record. */
+/* Writes how the run ended. */
 static void
 write_failure(const EtlRun *run, const ErrorData *error)
 {
 	EtlRunState state = state_after(error);
+	char *reason = reason_for_log(run, error);
 
 	EtlBegin();
 	EtlCatalogEndRun(run->id, state, unpack_sql_state(error->sqlerrcode), reason_of(run, error));
 	EtlCommit(run);
-	EtlReportEnd(state, error->sqlerrcode);
+	EtlReportEnd(state, error->sqlerrcode, reason);
 	if (state == ETL_RUN_FAILED && EtlExchangeRefusedWait() == 0)
 		EtlAlert("failed", run->pipeline->id, run->id);
 	MemoryContextSwitchTo(run->context);

@@ -31,6 +31,14 @@ must_redact(const EtlRejects *rejects)
 	return rejects->run->pipeline->redact != NIL;
 }
 
+/* The error to come ends the run; what of it the server's log may have. */
+static void
+end_run(EtlRun *run, const char *reason)
+{
+	run->fatal = true;
+	run->fatal_reason = MemoryContextStrdup(run->context, reason);
+}
+
 /* on_error => 'fail': the first fault is the end. */
 static void
 fail_run(const EtlRejects *rejects, const EtlReject *reject)
@@ -39,7 +47,8 @@ fail_run(const EtlRejects *rejects, const EtlReject *reject)
 		reject->record >= 0 ? &rejects->reading->batch.records[reject->record] : NULL;
 	const char *message = must_redact(rejects) ? reject->safe_message : reject->message;
 
-	rejects->run->fatal = true;
+	end_run(rejects->run,
+			reject->safe_message != NULL ? reject->safe_message : "a record could not be loaded");
 	ereport(ERROR,
 			(errcode(reject->sqlstate),
 			 errmsg_internal("%s", message != NULL ? message : "a record could not be loaded"),
@@ -292,7 +301,7 @@ EtlRejectsCheckLimit(const EtlRejects *rejects, int64 rejected, const EtlReject 
 	if (limit < 0 || rejected <= limit || last == NULL)
 		return;
 	message = must_redact(rejects) ? last->safe_message : last->message;
-	rejects->run->fatal = true;
+	end_run(rejects->run, "too many records are rejected");
 	ereport(ERROR, (errcode(last->sqlstate),
 					errmsg("more than %lld records are rejected, the limit set by reject_limit",
 						   (long long) limit),

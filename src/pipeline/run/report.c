@@ -4,8 +4,8 @@
  *
  *		pg_stat_activity	pipeline, run and stage as the query; the pipeline as application_name
  *		etl_progress		the stage, and how far it is: see monitor/progress.h
- *		the server's log	a line every etl.log_interval, and one at the end; numbers only, never what is in a
- *							record, a query or a URL
+ *		the server's log	a line every etl.log_interval, and one at the end; numbers, and the reason of a failure, but
+ *							never what is in a record or a query
  *
  * The line is asked for by a timeout, and written where the run comes by next: it reads a block, waits for the
  * network, or hands out a row.  A statement that waits for a lock, or a function that takes long for a single
@@ -74,9 +74,11 @@ append_counters(StringInfo line, const EtlRunCounters *c)
 
 /* The context of the place where the line happens to be written could show a record: it is left out. */
 static void
-write_line(StringInfo line)
+write_line(int elevel, int sqlstate, StringInfo line, const char *reason)
 {
-	ereport(LOG, (errmsg_internal("%s", line->data), errhidestmt(true), errhidecontext(true)));
+	ereport(elevel, (errcode(sqlstate), errmsg_internal("%s", line->data),
+					 reason != NULL ? errdetail_internal("%s", reason) : 0, errhidestmt(true),
+					 errhidecontext(true)));
 	pfree(line->data);
 }
 
@@ -114,7 +116,7 @@ log_progress(void)
 		appendStringInfo(&line, ", page %lld", (long long) progress->pages);
 	appendStringInfoString(&line, "; ");
 	append_counters(&line, &reported->counters);
-	write_line(&line);
+	write_line(LOG, ERRCODE_SUCCESSFUL_COMPLETION, &line, NULL);
 }
 
 /* ----------------------------------------------------------------
@@ -172,7 +174,7 @@ EtlReportAnyDone(int64 done)
 }
 
 void
-EtlReportEnd(EtlRunState state, int sqlstate)
+EtlReportEnd(EtlRunState state, int sqlstate, const char *reason)
 {
 	StringInfoData line;
 	bool succeeded = state == ETL_RUN_SUCCEEDED;
@@ -186,7 +188,7 @@ EtlReportEnd(EtlRunState state, int sqlstate)
 			appendStringInfo(&line, " with SQLSTATE %s", unpack_sql_state(sqlstate));
 		appendStringInfoString(&line, ": ");
 		append_counters(&line, &reported->counters);
-		write_line(&line);
+		write_line(state == ETL_RUN_FAILED ? WARNING : LOG, sqlstate, &line, reason);
 	}
 	reported = NULL;
 	EtlOnTick = NULL;

@@ -8,9 +8,9 @@
 #include "monitor/progress.h"
 #include "pipeline/run/run.h"
 
-/* Between them, a run is under way in this process. */
+/* Between them, a run is under way in this process.  The reason is for the server's log: it holds nothing secret; or NULL. */
 extern void EtlReportBegin(const EtlRun *run);
-extern void EtlReportEnd(EtlRunState state, int sqlstate);
+extern void EtlReportEnd(EtlRunState state, int sqlstate, const char *reason);
 
 /* A stage begins, with a number of rows to process. */
 extern void EtlReportStage(EtlStage stage, int64 rows);

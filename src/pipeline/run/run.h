@@ -48,7 +48,8 @@ typedef struct EtlRun
 	bool overwrite;			 /* of a retry: also what later records may have loaded */
 	bool in_rows; /* an error would be one of a row or of the owner's code, so it may hold values */
 	bool in_source; /* the error that ends the run is one of opening or reading the source */
-	bool fatal;		/* the error under way ends the run, whatever it is */
+	bool fatal;		/* the error under way ends the run, whatever it is, and */
+	const char *fatal_reason; /* says why without a value */
 } EtlRun;
 
 #endif /* ETL_RUN_H */
