@@ -18,6 +18,7 @@
 #include "scan/csv_kept.h"
 #include "scan/csv_rows.h"
 #include "scan/doubts.h"
+#include "scan/part_rows.h"
 #include "scan/scan.h"
 #include "source/closest.h"
 #include "source/set.h"
@@ -308,6 +309,8 @@ csv_open(EtlRows *rows)
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
 
 	EtlCsvRecordsOpen(&csv->records, rows->args);
+	csv->parts.stream = &csv->records.stream;
+	rows->parts = &csv->parts;
 	if (rows->resume != NULL && rows->resume->no_source)
 	{
 		csv->records.options.dialect.sets_aside = true;
@@ -338,20 +341,8 @@ csv_rewind(EtlRows *rows)
 
 	csv->most_stray = Max(csv->most_stray, csv->nstray);
 	csv->nstray = 0;
-	EtlStreamRewind(&csv->records.stream);
+	EtlPartRowsRewind(rows);
 	(void) EtlPartsOpenNext(&csv->parts);
-}
-
-static void
-csv_tell(EtlRows *rows)
-{
-	EtlPartsTell(&((EtlCsvRows *) rows)->parts);
-}
-
-static bool
-csv_leave(EtlRows *rows)
-{
-	return EtlPartsLeave(&((EtlCsvRows *) rows)->parts);
 }
 
 static void
@@ -411,11 +402,8 @@ static EtlAdvance
 csv_advance(EtlRows *rows)
 {
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
-	EtlPartsStep step;
+	EtlPartsStep step = EtlPartRowsNext(rows);
 
-	csv->records.stream.until = rows->until;
-	step = EtlPartsNext(&csv->parts);
-	rows->counters.bytes = csv->records.stream.nbytes;
 	if (likely(step == ETL_PARTS_RECORD))
 		return judge_record(csv);
 	if (step == ETL_PARTS_LATE)
@@ -590,17 +578,11 @@ csv_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *i
  * ---------------------------------------------------------------- */
 
 static void
-csv_where(const EtlRows *rows, StringInfo buf)
-{
-	EtlStreamWhere(&((const EtlCsvRows *) rows)->records.stream, buf);
-}
-
-static void
 csv_explain(const EtlRows *rows, ExplainState *es)
 {
 	const EtlCsvRows *csv = (const EtlCsvRows *) rows;
 
-	EtlStreamExplain(&csv->records.stream, es);
+	EtlPartRowsExplain(rows, es);
 	if (csv->nstray > 0)
 		ExplainPropertyUInteger("Records with Stray Quotes", NULL, csv->nstray, es);
 }
@@ -626,7 +608,7 @@ const EtlScanKind EtlCsvKind = {
 	.advance = csv_advance,
 	.fetch = csv_fetch,
 	.rewind = csv_rewind,
-	.where = csv_where,
+	.where = EtlPartRowsWhere,
 	.report = csv_report,
 	.explain = csv_explain,
 	.estimate = csv_estimate,
@@ -635,8 +617,8 @@ const EtlScanKind EtlCsvKind = {
 	.use = EtlCsvUse,
 	.revive = csv_revive,
 	.redact = EtlCsvRedact,
-	.tell = csv_tell,
-	.leave = csv_leave,
+	.tell = EtlPartRowsTell,
+	.leave = EtlPartRowsLeave,
 };
 
 /*

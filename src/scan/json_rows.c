@@ -11,6 +11,7 @@
 #include "scan/json_items.h"
 #include "scan/json_kept.h"
 #include "scan/json_rows.h"
+#include "scan/part_rows.h"
 #include "scan/scan.h"
 #include "source/set.h"
 
@@ -33,6 +34,7 @@ json_open(EtlRows *rows)
 		return;
 	scan->items.options.initials = scan->json.initials;
 	EtlJsonItemsOpen(&scan->items, EtlStreamSources(rows->args, rows->rewindable), rows->resume);
+	rows->parts = &scan->items.parts;
 }
 
 static EtlAdvance
@@ -60,36 +62,12 @@ json_rewind(EtlRows *rows)
 	JsonFileRows *scan = (JsonFileRows *) rows;
 
 	scan->items.has_value = false;
-	EtlStreamRewind(&scan->items.stream);
-}
-
-static void
-json_tell(EtlRows *rows)
-{
-	EtlPartsTell(&((JsonFileRows *) rows)->items.parts);
-}
-
-static bool
-json_leave(EtlRows *rows)
-{
-	return EtlPartsLeave(&((JsonFileRows *) rows)->items.parts);
+	EtlPartRowsRewind(rows);
 }
 
 /* ----------------------------------------------------------------
- *	For people and for the planner
+ *	For the planner
  * ---------------------------------------------------------------- */
-
-static void
-json_where(const EtlRows *rows, StringInfo buf)
-{
-	EtlStreamWhere(&((const JsonFileRows *) rows)->items.stream, buf);
-}
-
-static void
-json_explain(const EtlRows *rows, ExplainState *es)
-{
-	EtlStreamExplain(&((const JsonFileRows *) rows)->items.stream, es);
-}
 
 #define ITEM_GUESS 200 /* bytes, where nothing can be seen */
 
@@ -143,9 +121,9 @@ const EtlScanKind EtlJsonKind = {
 	.advance = json_advance,
 	.fetch = EtlJsonRowsFetch,
 	.rewind = json_rewind,
-	.where = json_where,
+	.where = EtlPartRowsWhere,
 	.missing = EtlJsonMissing,
-	.explain = json_explain,
+	.explain = EtlPartRowsExplain,
 	.estimate = json_estimate,
 	.watches = EtlStreamWatches,
 	.keep = EtlJsonKeep,
@@ -153,8 +131,8 @@ const EtlScanKind EtlJsonKind = {
 	.revive = EtlJsonRevive,
 	.redact = EtlJsonRedact,
 	.text = EtlJsonKeptText,
-	.tell = json_tell,
-	.leave = json_leave,
+	.tell = EtlPartRowsTell,
+	.leave = EtlPartRowsLeave,
 };
 
 /*

@@ -18,7 +18,7 @@
 #include "optimizer/optimizer.h"
 #include "scan/csv_records.h"
 #include "scan/lines_rows.h"
-#include "scan/parts.h"
+#include "scan/part_rows.h"
 #include "scan/scan.h"
 #include "source/decode.h"
 #include "source/set.h"
@@ -274,6 +274,7 @@ open_files(LinesRows *scan)
 	scan->stream.decodes = true;
 	scan->stream.encoding = scan->encoding;
 	scan->stream.reader = EtlLinesFormat.create(&scan->options);
+	rows->parts = &scan->parts;
 	scan->parts = (EtlParts){
 		.stream = &scan->stream,
 		.record = &scan->line,
@@ -307,24 +308,6 @@ fixed_open(EtlRows *rows)
 	read_widths(scan);
 	map_by_position(scan);
 	open_files(scan);
-}
-
-static void
-lines_rewind(EtlRows *rows)
-{
-	EtlStreamRewind(&((LinesRows *) rows)->stream);
-}
-
-static void
-lines_tell(EtlRows *rows)
-{
-	EtlPartsTell(&((LinesRows *) rows)->parts);
-}
-
-static bool
-lines_leave(EtlRows *rows)
-{
-	return EtlPartsLeave(&((LinesRows *) rows)->parts);
 }
 
 /* ----------------------------------------------------------------
@@ -431,11 +414,8 @@ static EtlAdvance
 lines_advance(EtlRows *rows)
 {
 	LinesRows *scan = (LinesRows *) rows;
-	EtlPartsStep step;
+	EtlPartsStep step = EtlPartRowsNext(rows);
 
-	scan->stream.until = rows->until;
-	step = EtlPartsNext(&scan->parts);
-	rows->counters.bytes = scan->stream.nbytes;
 	if (likely(step == ETL_PARTS_RECORD))
 		return judge_line(scan, true);
 	return step == ETL_PARTS_LATE ? ETL_ROW_LATE : ETL_NO_MORE_ROWS;
@@ -611,32 +591,20 @@ lines_redact(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns)
 }
 
 /* ----------------------------------------------------------------
- *	For people and for the planner
+ *	The functions
  * ---------------------------------------------------------------- */
-
-static void
-lines_where(const EtlRows *rows, StringInfo buf)
-{
-	EtlStreamWhere(&((const LinesRows *) rows)->stream, buf);
-}
-
-static void
-lines_explain(const EtlRows *rows, ExplainState *es)
-{
-	EtlStreamExplain(&((const LinesRows *) rows)->stream, es);
-}
 
 PG_FUNCTION_INFO_V1(etl_lines);
 PG_FUNCTION_INFO_V1(etl_fixed);
 
-#define KIND_OF_LINES                                                                             \
-	.size = sizeof(LinesRows),                                                                    \
-	.provenance = ETL_COLUMN_SET(ETL_FROM_SOURCE) | ETL_COLUMN_SET(ETL_FROM_LINE) |               \
-				  ETL_COLUMN_SET(ETL_FROM_RAW) | ETL_COLUMN_SET(ETL_FROM_ERROR),                  \
-	.advance = lines_advance, .fetch = lines_fetch, .rewind = lines_rewind, .where = lines_where, \
-	.explain = lines_explain, .estimate = EtlStreamEstimate, .watches = EtlStreamWatches,         \
-	.keep = lines_keep, .use = lines_use, .revive = lines_revive, .redact = lines_redact,         \
-	.tell = lines_tell, .leave = lines_leave
+#define KIND_OF_LINES                                                                          \
+	.size = sizeof(LinesRows),                                                                 \
+	.provenance = ETL_COLUMN_SET(ETL_FROM_SOURCE) | ETL_COLUMN_SET(ETL_FROM_LINE) |            \
+				  ETL_COLUMN_SET(ETL_FROM_RAW) | ETL_COLUMN_SET(ETL_FROM_ERROR),               \
+	.advance = lines_advance, .fetch = lines_fetch, .rewind = EtlPartRowsRewind,               \
+	.where = EtlPartRowsWhere, .explain = EtlPartRowsExplain, .estimate = EtlStreamEstimate,   \
+	.watches = EtlStreamWatches, .keep = lines_keep, .use = lines_use, .revive = lines_revive, \
+	.redact = lines_redact, .tell = EtlPartRowsTell, .leave = EtlPartRowsLeave
 
 const EtlScanKind EtlLinesKind = {
 	.function = "etl_lines",

@@ -210,6 +210,8 @@ struct EtlRows
 	EtlLoad *load;			 /* that these rows are read for; or NULL */
 	bool reading;			 /* errors say by themselves where they come from */
 	const EtlResume *resume; /* a pipeline's; NULL: an ordinary scan */
+	struct EtlParts
+		*parts;	 /* that records come from, if the kind has them (part_rows.h); or NULL */
 	int64 until; /* on the clock (clock.h): advance waits no longer than this; or ETL_FOREVER */
 
 	EtlOnError on_error;
