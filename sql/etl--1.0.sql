@@ -196,7 +196,9 @@ COMMENT ON FUNCTION @extschema@.etl_breaker_reset IS 'closes the circuit breaker
  * items         where the items are: data.items, entry[].resource, link[rel=next], result.* (the values of an
  *               object), $ (the root).  NULL: a file is one array of items, or values one after another, each
  *               an item
- * format        'ndjson': a file is any number of values, and items starts at the root of each of them
+ * format        'ndjson': each line is an item, and what is broken on one is its fault; with items, a file is any
+ *               number of values, and items starts at the root of each of them.  'auto': each line is an item
+ *               if the first one that is not blank is one whole value, and no array
  * on_error      an item with a fault: 'fail' is an error, 'skip' is left out and counted in a NOTICE, 'return'
  *               comes with NULLs and the reason in _etl_error
  * reject_limit  more items with a fault than this are an error
@@ -216,8 +218,8 @@ COMMENT ON FUNCTION @extschema@.etl_breaker_reset IS 'closes the circuit breaker
  *
  * Among the files of a pattern, one that is empty, or only white space, is passed over, unless all of them are.
  *
- * Errors: 42501 without pg_read_server_files; 58P01 and kin if the file cannot be opened; 22032 for a file that is
- * not JSON, or has no value, or ends early; 22021, 22P05, 22P02 for text that is no text; 22003 for numbers beyond numeric; 54000 beyond
+ * Errors: 42501 without pg_read_server_files; 58P01 and kin if the file cannot be opened; 22032 for a file, or a line, that
+ * is not JSON, or has no value, or ends early; 22021, 22P05, 22P02 for text that is no text; 22003 for numbers beyond numeric; 54000 beyond
  * etl.max_item_size and etl.max_json_depth; 22030 if a name on the way to the items stands twice; P0002 if the way
  * leads nowhere; 42702 for a column that two members match; 42703 for one that no item has; 2203C for an item that is no object; 2203A for one that has
  * none of the declared columns; and what the type of a column makes of its text; over http those of etl_csv.
@@ -779,7 +781,7 @@ CREATE TABLE etl_catalog.dead_letters (
     run bigint NOT NULL,
     stage text NOT NULL,                -- parse, convert, rule, load
     source text,
-    line bigint,                        -- of CSV, or
+    line bigint,                        -- of CSV and NDJSON, or
     page bigint,                        -- and
     index bigint,                       -- in it, of JSON
     byte_offset bigint,
@@ -1432,7 +1434,7 @@ BEGIN
             ('etl_dead_letters', 'run', 'run that could not load the record, the last one that read it'),
             ('etl_dead_letters', 'stage', 'where it failed: parse, convert, rule or load'),
             ('etl_dead_letters', 'source', 'file or URL'),
-            ('etl_dead_letters', 'line', 'line on which a record of CSV begins'),
+            ('etl_dead_letters', 'line', 'line on which a record of CSV begins, or an item of NDJSON stands'),
             ('etl_dead_letters', 'page', 'file or page of an item, from 1'),
             ('etl_dead_letters', 'index', 'number of the item in it, from 1'),
             ('etl_dead_letters', 'byte_offset', 'where the record begins in its part'),

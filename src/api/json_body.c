@@ -82,8 +82,8 @@ static const EtlJsonError fault_texts[] = {
 	 "a name on the way to the items stands twice in one object of the JSON %s", NULL, NULL},
 };
 
-EtlJsonError
-EtlJsonErrorOf(const EtlJsonFault *fault, const char *kind)
+static EtlJsonError
+error_of(const EtlJsonFault *fault, const char *kind)
 {
 	int i = (int) fault->status - ETL_JSON_EMPTY;
 	EtlJsonError error;
@@ -98,11 +98,22 @@ EtlJsonErrorOf(const EtlJsonFault *fault, const char *kind)
 	return error;
 }
 
+EtlJsonError
+EtlJsonErrorOfItem(const EtlJsonItem *item)
+{
+	bool is_line = item->ntokens == 0 && item->line > 0;
+	EtlJsonError error = error_of(item->fault, is_line ? "line" : "item");
+
+	if (is_line)
+		error.hint = "Each line of the file is an item by itself.";
+	return error;
+}
+
 /* Where in the body is CONTEXT, with item and byte, which the caller's callback gives. */
 void
 EtlJsonRaiseFault(const EtlJsonFault *fault, const char *kind)
 {
-	EtlJsonError error = EtlJsonErrorOf(fault, kind);
+	EtlJsonError error = error_of(fault, kind);
 
 	ereport(ERROR, (errcode(error.sqlstate), errmsg_internal("%s", error.message),
 					error.detail != NULL ? errdetail_internal("%s", error.detail) : 0,

@@ -16,10 +16,10 @@ extern void EtlJsonSetLimits(EtlJsonOptions *options);
 /* Parses the value of an argument that is a path; NULL stays NULL. */
 extern EtlJsonPath *EtlJsonPathOfArg(const char *name, const char *text);
 
-/* Raises what a reader found wrong as the error that it is; kind is what the body is ("file", "page", "item"). */
+/* Raises what a reader found wrong as the error that it is; kind is what the body is ("file", "page"). */
 pg_noreturn extern void EtlJsonRaiseFault(const EtlJsonFault *fault, const char *kind);
 
-/* The same as text, for who does not raise it.  The message is palloc'd. */
+/* What is wrong with an item that has a fault, as text.  The message is palloc'd. */
 typedef struct EtlJsonError
 {
 	int sqlstate;
@@ -28,7 +28,7 @@ typedef struct EtlJsonError
 	const char *hint;	/* or NULL */
 } EtlJsonError;
 
-extern EtlJsonError EtlJsonErrorOf(const EtlJsonFault *fault, const char *kind);
+extern EtlJsonError EtlJsonErrorOfItem(const EtlJsonItem *item);
 
 /* What an item is: "a number", "an array", ... */
 extern const char *EtlJsonTypeName(EtlJsonType type);

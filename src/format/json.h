@@ -91,6 +91,10 @@ typedef struct EtlJsonCapture
  * With many, the body is any number of values with white space between them, and items starts at the root
  * of each of them; without items, each of them is an item, even an array.
  *
+ * With lines, which goes with neither items nor captures, each line of such a body is an item, or blank: with many, or
+ * where the first line that is not blank is one value and no array.  A line that is not one whole value is a faulty
+ * item, and the next line follows, but not if it is larger than max_item_size.
+ *
  * initials are the bytes that names begin with which are looked for in items, [UCHAR_MAX + 1] (see EtlAddInitials).
  * Members with others need not have tokens.
  */
@@ -98,6 +102,7 @@ typedef struct EtlJsonOptions
 {
 	const EtlJsonPath *items; /* NULL: see above */
 	bool many;
+	bool lines;
 	int ncaptures;
 	EtlJsonCapture captures[ETL_JSON_MAX_CAPTURES];
 	const bool *initials; /* see above; NULL: all */
@@ -138,13 +143,14 @@ typedef struct EtlJsonItem
 {
 	const char *data; /* exactly as it stands in the body */
 	size_t len;
-	const EtlJsonToken *tokens; /* at least one */
+	const EtlJsonToken *tokens; /* at least one, but none of a line that is no value */
 	uint32 ntokens;
 	const char *decoded; /* text of strings that had escapes */
 	const char *key;	 /* the member's name if the items path ends in "*", else NULL */
 	size_t key_len;
 	int64 index;   /* how many items of this body were handed out before */
 	uint64 offset; /* byte of the body at which data starts */
+	uint64 line;   /* on which it stands, from 1, if each line is an item; else 0 */
 	const EtlJsonFault
 		*fault; /* of this item alone; NULL: it is sound, and what tokens say can be used */
 } EtlJsonItem;

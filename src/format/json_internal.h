@@ -2,8 +2,10 @@
  * json_internal.h
  *		What the parts of the JSON reader share.
  *
- *		json_reader.c	bytes -> slices that end between two tokens; the items' queue; what callers see
- *		json_scan.c		the same search, many bytes at a time
+ *		json_reader.c	bytes in, items out: the buffer, the queue's end, what callers see
+ *		json_lines.c	NDJSON: lines, each an item, sound or not
+ *		json_slice.c	bytes -> slices that end between two tokens -> items in the queue
+ *		json_scan.c		the search for their ends, many bytes at a time
  *		json_yajl.c		a slice -> events, each a token with its place in the body (all that knows yajl)
  *		json_token.c	what jsonb asks of a token, and yajl does not
  *		json_track.c	events -> where we are on the paths -> items with their tokens, captures
@@ -116,6 +118,8 @@ typedef struct EtlJsonQueued
 	bool has_key; /* key_len bytes of decoded are the name that it stood under */
 	EtlJsonVerdict verdict;
 	EtlJsonFault fault; /* its status is ETL_JSON_ITEM if there is none */
+	uint64 line;		/* its number, where lines are items */
+	bool cut_off;		/* a broken line at the end of the body, which may not be all there */
 } EtlJsonQueued;
 
 /* A value that was met on a capture's path: first a span of the slice, then a copy of its own. */
@@ -137,6 +141,14 @@ typedef struct EtlJsonCaptured
 } EtlJsonCaptured;
 
 typedef struct EtlJsonYajl EtlJsonYajl;
+
+/* Is each line an item (json_lines.c)? */
+typedef enum EtlJsonLines
+{
+	ETL_JSON_NO_LINES,
+	ETL_JSON_MAYBE_LINES, /* the first one will show it */
+	ETL_JSON_LINES,
+} EtlJsonLines;
 
 struct EtlJsonReader
 {
@@ -161,6 +173,16 @@ struct EtlJsonReader
 	bool complete;	/* yajl agrees that this is the end */
 	EtlJsonFault fault;
 	char fault_detail[128];
+
+	/* Lines: the one in hand begins at fed, or before it.  Nothing of this is used if there are none. */
+	EtlJsonLines lines;
+	uint64 line; /* its number, from 1 */
+	uint64 line_start;
+	uint64 line_end;	  /* behind its line feed; nowhere: not before line_searched */
+	uint64 line_searched; /* end of what was searched for that */
+	EtlJsonFault line_fault;
+	uint64 singly; /* those before this byte are parsed one by one */
+	bool trying;   /* several are parsed together */
 
 	/* Events */
 	EtlJsonYajl *yajl;
@@ -206,7 +228,8 @@ struct EtlJsonReader
 	uint32 queue_size;
 	uint32 queue_first;
 	uint32 queue_end;
-	uint64 undecided_start; /* the first one that waits for a test, or nowhere */
+	uint64
+		undecided_start; /* the first one that waits for a test, or the line that waits for its end; or nowhere */
 	EtlJsonToken *tokens;
 	uint32 tokens_size;
 	uint32 ntokens;
@@ -216,8 +239,11 @@ struct EtlJsonReader
 
 	int64 nitems; /* handed out */
 	uint64 hash;
-	uint64 handed_end;	 /* the byte behind the last of them */
-	uint64 handed_fault; /* where the last of them is faulty, or nowhere */
+	uint64 handed_end;	  /* the byte behind the last of them */
+	uint64 handed_line;	  /* of the last of them, if there are lines */
+	uint64 handed_fault;  /* where the last of them is faulty, or nowhere */
+	bool handed_cut_off;  /* the last of them is cut off */
+	EtlRecordPlace place; /* behind the last of them that is not */
 };
 
 static inline const char *
@@ -239,9 +265,34 @@ EtlJsonHeldFrom(const EtlJsonReader *reader, uint64 at)
 	return Min(from, at);
 }
 
+/*
+ * Where the text of the line in hand ends, with a line feed, or the space at the end of the body, behind it; nowhere if
+ * that has not come.
+ */
+static inline uint64
+EtlJsonLineTextEnd(const EtlJsonReader *reader)
+{
+	uint64 end = reader->line_end;
+
+	if (end == ETL_JSON_NOWHERE)
+		return end;
+	end--;
+	return end > reader->line_start && *EtlJsonBytes(reader, end - 1) == '\r' ? end - 1 : end;
+}
+
 /* Records what is wrong, unless something already is; returns false. */
-extern bool
-EtlJsonFail(EtlJsonReader *reader, EtlJsonStatus status, uint64 offset, const char *detail);
+static inline bool
+EtlJsonFail(EtlJsonReader *reader, EtlJsonStatus status, uint64 offset, const char *detail)
+{
+	if (reader->fault.status == ETL_JSON_ITEM)
+		reader->fault = (EtlJsonFault){
+			status,
+			offset,
+			reader->in_item,
+			detail,
+		};
+	return false;
+}
 
 /* Can a byte outside of strings stand between two tokens, or be one by itself? */
 static inline bool
@@ -264,6 +315,26 @@ EtlJsonIsBetween(char c)
 			return false;
 	}
 }
+
+/* json_lines.c.  A body, or what is left of it, begins at fed, with the line of that number. */
+extern void EtlJsonBeginLines(EtlJsonReader *reader, EtlJsonLines lines, uint64 line);
+
+/* Parses more of the line in hand, which may be the first.  As EtlJsonNextSlice. */
+extern bool EtlJsonNextLine(EtlJsonReader *reader);
+
+/* json_slice.c.  Parses the next slice.  false if there is none yet, or a fault, or all is parsed. */
+extern bool EtlJsonNextSlice(EtlJsonReader *reader);
+
+/* The two steps of that: moves cut to the end of the next slice, as far as it can be seen, no further than limit; parses
+ * what is before cut. */
+extern void EtlJsonScan(EtlJsonReader *reader, uint64 limit);
+extern bool EtlJsonParseSlice(EtlJsonReader *reader);
+
+/* Fails if too much has been read of something that is not complete. */
+extern bool EtlJsonCheckSize(EtlJsonReader *reader);
+
+/* Copies the text of what was captured. */
+extern void EtlJsonHold(EtlJsonHeld *held, const char *text, size_t len);
 
 /* json_scan.c */
 extern const char *

@@ -2,11 +2,7 @@
  * json_reader.c
  *		The bytes of a JSON body, and the items that were found in them.
  *
- * Bytes arrive in one buffer.  A scan that knows only strings, brackets and white space finds where a slice
- * of a few KB can end between two tokens; yajl is given no other pieces.  So it never has to keep half a
- * token: it would read that again, from its start, with every block that arrives, and a string of 16 MB
- * that comes in blocks of 16 KB would be read 500 times.  It also means that all it points at stays in our
- * buffer.
+ * Bytes arrive in one buffer, and are parsed in slices that end between two tokens.
  *
  *		base ... what must be kept ... fed ... cut ... scanned ... filled
  *
@@ -15,8 +11,6 @@
  * is captured; how far that may reach back is max_item_size.
  */
 #include "etl.h"
-
-#include "mb/pg_wchar.h"
 
 #include "format/json_internal.h"
 
@@ -61,8 +55,15 @@ start_body(EtlJsonReader *reader)
 	reader->ntokens = reader->decoded_len = 0;
 	reader->nitems = 0;
 	reader->hash = 0;
+	memset(&reader->place, 0, sizeof(reader->place));
 	reader->handed_end = 0;
 	reader->handed_fault = ETL_JSON_NOWHERE;
+	reader->handed_cut_off = false;
+	EtlJsonBeginLines(reader,
+					  !reader->options.lines ? ETL_JSON_NO_LINES
+					  : reader->options.many ? ETL_JSON_LINES
+											 : ETL_JSON_MAYBE_LINES,
+					  1);
 }
 
 static void
@@ -96,6 +97,7 @@ EtlJsonReaderCreate(const EtlJsonOptions *options)
 	Assert(options->ncaptures <= ETL_JSON_MAX_CAPTURES);
 	Assert(options->max_depth >= 1 && options->max_depth <= ETL_JSON_MAX_DEPTH);
 	Assert(options->max_item_size <= ETL_JSON_MAX_ITEM_SIZE);
+	Assert(!options->lines || (options->items == NULL && options->ncaptures == 0));
 
 	reader->head.format = &EtlJsonFormat;
 	reader->options = *options;
@@ -129,25 +131,30 @@ EtlJsonReaderReset(EtlJsonReader *reader)
 	start_body(reader);
 }
 
-/*
- * At a byte of a body of values one after another, of which those before it have given so many items with that hash: as
- * if it had been read from its start.
- */
+/* At a place of a body of values one after another: as if it had been read from its start. */
 static void
-reset_at(EtlJsonReader *reader, uint64 offset, int64 nitems, uint64 hash)
+reset_at(EtlJsonReader *reader, const EtlRecordPlace *at)
 {
 	EtlJsonReaderReset(reader);
-	reader->base = reader->filled = reader->scanned = reader->cut = reader->fed = offset;
-	reader->mark = reader->token_end = offset;
-	reader->began = offset > 0;
-	if (nitems > 0)
+	if (at->offset == 0)
+		return;
+	reader->base = reader->filled = reader->scanned = reader->cut = reader->fed = at->offset;
+	reader->mark = reader->token_end = at->offset;
+	reader->began = true;
+	if (at->records > 0)
 	{
 		reader->many = true;
 		reader->elements = false;
 	}
-	reader->nitems = nitems;
-	reader->hash = hash;
-	reader->handed_end = offset;
+	reader->nitems = (int64) at->records;
+	reader->hash = at->hash;
+	reader->handed_end = at->offset;
+	reader->place = *at;
+	EtlJsonBeginLines(reader,
+					  reader->options.lines && (reader->options.many || at->line > 0)
+						  ? ETL_JSON_LINES
+						  : ETL_JSON_NO_LINES,
+					  Max(at->line, 1));
 }
 
 void
@@ -167,20 +174,6 @@ EtlJsonReaderFree(EtlJsonReader *reader)
 	pfree(reader->frames);
 	pfree(reader->buffer);
 	pfree(reader);
-}
-
-bool
-EtlJsonFail(EtlJsonReader *reader, EtlJsonStatus status, uint64 offset, const char *detail)
-{
-	EtlJsonFault *fault = &reader->fault;
-
-	if (fault->status != ETL_JSON_ITEM)
-		return false;
-	fault->status = status;
-	fault->offset = offset;
-	fault->in_item = reader->in_item;
-	fault->detail = detail;
-	return false;
 }
 
 /*
@@ -218,77 +211,8 @@ EtlJsonReaderFed(EtlJsonReader *reader, size_t n)
 }
 
 /*
- * Slices
+ * The beginning and the end of the body
  */
-
-/* Goes behind the closing quote of a string; or to the end, if that is nearer, and stays in the string. */
-static const char *
-skip_string(EtlJsonReader *reader, const char *p, const char *end)
-{
-	reader->in_string = true;
-	if (reader->escaped && p < end)
-	{
-		reader->escaped = false;
-		p++;
-	}
-	for (;;)
-	{
-		while (p < end && *p != '"' && *p != '\\')
-			p++;
-		if (p < end && *p == '"')
-		{
-			reader->in_string = false;
-			return p + 1;
-		}
-		if (end - p <= 1)
-		{
-			reader->escaped |= p < end;
-			return end;
-		}
-		p += 2;
-	}
-}
-
-/* Looks for the end of the next slice.  Goes on where it stopped, so it sees each byte once. */
-static void
-scan(EtlJsonReader *reader)
-{
-	const char *blocks; /* before this there are bytes that cannot be passed over as blocks */
-	const char *fed = EtlJsonBytes(reader, reader->fed);
-	const char *p = EtlJsonBytes(reader, reader->scanned);
-	const char *end = EtlJsonBytes(reader, reader->filled);
-	const char *cut = EtlJsonBytes(reader, reader->cut);
-
-	blocks = p;
-	while (p < end && !reader->bad_byte && (p - fed < ETL_JSON_SLICE || cut == fed))
-	{
-		if (p >= blocks && !reader->escaped)
-		{
-			p = EtlJsonSkipBlocks(p, Min(end, fed + ETL_JSON_SLICE), &reader->in_string, &cut);
-			blocks = p + ETL_JSON_BLOCK;
-			continue;
-		}
-		if (reader->in_string)
-		{
-			p = skip_string(reader, p, end);
-			continue;
-		}
-		if (EtlJsonIsBetween(*p))
-			cut = ++p;
-		else if (*p == '"')
-			p = skip_string(reader, p + 1, end);
-		else if (*p != '\v' && *p != '\f')
-			p++; /* of a number or a word, or else yajl's to refuse */
-		else
-		{
-			/* yajl takes it for white space, and JSON does not */
-			reader->bad_byte = true;
-			cut = p;
-		}
-	}
-	reader->scanned = reader->base + (p - reader->buffer);
-	reader->cut = reader->base + (cut - reader->buffer);
-}
 
 /* Passes over a byte order mark.  false: there are too few bytes to tell. */
 static bool
@@ -301,143 +225,11 @@ begin(EtlJsonReader *reader)
 	{
 		if (n < sizeof(mark))
 			return false;
-		reader->scanned = reader->cut = reader->fed = reader->mark = n;
+		reader->scanned = reader->cut = reader->fed = n;
+		EtlJsonBeginLines(reader, reader->lines, reader->line);
 	}
 	reader->began = true;
 	return true;
-}
-
-/* Grows an array of size elements to have room for more behind used of them. */
-static void *
-make_room(void *array, uint32 *size, size_t used, size_t more, size_t element)
-{
-	if (used + more > *size)
-	{
-		*size = Max(*size * 2, used + more);
-		array = repalloc(array, *size * element);
-	}
-	return array;
-}
-
-/* Room for all that a slice of n bytes can add; nothing is allocated while it is parsed. */
-static bool
-make_room_for_slice(EtlJsonReader *reader, size_t n)
-{
-	Size ntokens = reader->ntokens + ETL_JSON_SLICE_EVENTS;
-	Size nqueued = reader->queue_end + ETL_JSON_SLICE_EVENTS;
-
-	if (2 * Max(ntokens * sizeof(EtlJsonToken), nqueued * sizeof(EtlJsonQueued)) > MaxAllocSize)
-		return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, EtlJsonHeldFrom(reader, reader->fed),
-						   NULL);
-	reader->tokens = make_room(reader->tokens, &reader->tokens_size, reader->ntokens,
-							   ETL_JSON_SLICE_EVENTS, sizeof(EtlJsonToken));
-	reader->queue = make_room(reader->queue, &reader->queue_size, reader->queue_end,
-							  ETL_JSON_SLICE_EVENTS, sizeof(EtlJsonQueued));
-	reader->decoded = make_room(reader->decoded, &reader->decoded_size, reader->decoded_len, n, 1);
-	return true;
-}
-
-/* With an empty queue, all that the arrays need to hold is the item that is being read. */
-static void
-forget_handed_out(EtlJsonReader *reader)
-{
-	uint32 token = reader->in_item ? reader->item_token : reader->ntokens;
-	uint32 decoded = reader->decoded_len;
-
-	if (reader->queue_first < reader->queue_end)
-		return;
-	if (reader->in_item)
-		decoded = reader->item_decoded;
-	else if (reader->has_item_key)
-		decoded = reader->item_key;
-	reader->queue_first = reader->queue_end = 0;
-	reader->ntokens -= token;
-	memmove(reader->tokens, reader->tokens + token, reader->ntokens * sizeof(EtlJsonToken));
-	reader->item_token = 0;
-	reader->decoded_len -= decoded;
-	memmove(reader->decoded, reader->decoded + decoded, reader->decoded_len);
-	reader->item_key -= decoded;
-	reader->item_decoded = 0;
-}
-
-/* Gives what was captured a copy of its text before the slice goes away. */
-static void
-copy_captured(EtlJsonReader *reader, EtlJsonHeld *held, const char *text, size_t len)
-{
-	if (held->copy_size < len)
-	{
-		held->copy_size = Max(held->copy_size * 2, len);
-		held->copy = repalloc(held->copy, held->copy_size);
-	}
-	memcpy(held->copy, text, len);
-	held->value.text = held->copy;
-	held->value.len = len;
-	held->copied = true;
-}
-
-static void
-copy_span(EtlJsonReader *reader, EtlJsonHeld *held)
-{
-	if (held->present && !held->copied)
-		copy_captured(reader, held,
-					  held->span.decoded ? reader->decoded + held->span.at
-										 : EtlJsonBytes(reader, held->span.at),
-					  held->span.len);
-}
-
-/* Has too much been read of something that is not complete?  (See also check_size() in json_yajl.c.) */
-static bool
-check_size(EtlJsonReader *reader)
-{
-	uint64 from = EtlJsonHeldFrom(reader, reader->cut);
-
-	if (reader->scanned - from <= reader->options.max_item_size)
-		return true;
-	return EtlJsonFail(reader, ETL_JSON_ITEM_TOO_LARGE, from, NULL);
-}
-
-/* Parses n bytes, as far as they are UTF-8. */
-static bool
-parse(EtlJsonReader *reader, size_t n)
-{
-	size_t valid = pg_encoding_verifymbstr(PG_UTF8, EtlJsonBytes(reader, reader->fed), n);
-	uint64 invalid = reader->fed + valid;
-
-	if (!EtlJsonYajlParse(reader->yajl, reader->fed, valid))
-		return false;
-	if (valid == n)
-		return true;
-	if (*EtlJsonBytes(reader, invalid) == '\0')
-		return EtlJsonFail(reader, ETL_JSON_SYNTAX, invalid, "There is a NUL byte.");
-	return EtlJsonFail(reader, ETL_JSON_BAD_ENCODING, invalid, NULL);
-}
-
-/* Parses the next slice.  false if there is none yet, or a fault, or all is parsed. */
-static bool
-parse_slice(EtlJsonReader *reader)
-{
-	size_t n;
-	bool parsed;
-
-	scan(reader);
-	n = reader->cut - reader->fed;
-	if (n == 0 && !reader->bad_byte)
-		return check_size(reader) && false;
-	forget_handed_out(reader);
-	if (!make_room_for_slice(reader, n))
-		return false;
-	parsed = parse(reader, n);
-	for (int i = 0; i < reader->options.ncaptures; i++)
-	{
-		copy_span(reader, &reader->captured[i].value);
-		copy_span(reader, &reader->captured[i].candidate);
-	}
-	if (!parsed)
-		return false;
-	reader->fed = reader->cut;
-	if (reader->bad_byte)
-		return EtlJsonFail(reader, ETL_JSON_SYNTAX, reader->cut, "Invalid character in JSON text.");
-	return check_size(reader);
 }
 
 /* What was captured of the last item decides what is read next, so it must be right. */
@@ -461,7 +253,8 @@ finish(EtlJsonReader *reader)
 	if (reader->fed < reader->filled)
 		EtlJsonFail(reader, ETL_JSON_TRUNCATED, reader->end, NULL);
 	else if (reader->nvalues == 0 && reader->nitems > 0)
-		reader->complete = true; /* nothing follows the place at which reading went on */
+		reader->complete =
+			true; /* nothing follows the place at which reading went on, or the last line */
 	else
 		reader->complete = EtlJsonYajlFinish(reader->yajl);
 }
@@ -501,7 +294,7 @@ capture_from_item(EtlJsonReader *reader, const EtlJsonItem *item)
 		held->fault.status = ETL_JSON_ITEM;
 		if (item->fault != NULL && is_wrong_string(token, text, len))
 			held->fault = *item->fault;
-		copy_captured(reader, held, text, len);
+		EtlJsonHold(held, text, len);
 	}
 }
 
@@ -569,8 +362,18 @@ hand_out(EtlJsonReader *reader, const EtlJsonQueued *queued, EtlJsonItem *item)
 	item->offset = queued->start;
 	item->fault = queued->fault.status != ETL_JSON_ITEM ? &queued->fault : NULL;
 	reader->handed_fault = item->fault != NULL ? queued->fault.offset : ETL_JSON_NOWHERE;
-	reader->handed_end = queued->start + queued->len;
 	reader->hash = hash_bytes_onto(reader->hash, item->data, item->len);
+	reader->handed_end = queued->start + queued->len;
+	reader->handed_cut_off = queued->cut_off;
+	item->line = reader->lines == ETL_JSON_LINES ? queued->line : 0;
+	reader->handed_line = item->line;
+	if (!queued->cut_off)
+		reader->place = (EtlRecordPlace){
+			.offset = reader->handed_end,
+			.line = item->line,
+			.records = (uint64) reader->nitems,
+			.hash = reader->hash,
+		};
 }
 
 /* Takes the next item off the queue, if it is there and no test can refuse it any more. */
@@ -594,6 +397,13 @@ take_item(EtlJsonReader *reader, EtlJsonItem *item)
 	return false;
 }
 
+static inline bool
+parse_more(EtlJsonReader *reader)
+{
+	return likely(reader->lines == ETL_JSON_NO_LINES) ? EtlJsonNextSlice(reader)
+													  : EtlJsonNextLine(reader);
+}
+
 /* Exported functions may be called by way of the linker's table, so the format's own is static. */
 static inline EtlJsonStatus
 next_item(EtlJsonReader *reader, EtlJsonItem *item)
@@ -606,7 +416,7 @@ next_item(EtlJsonReader *reader, EtlJsonItem *item)
 			return reader->fault.status;
 		if (reader->complete)
 			return ETL_JSON_END;
-		if ((reader->began || begin(reader)) && parse_slice(reader))
+		if ((reader->began || begin(reader)) && parse_more(reader))
 			continue;
 		if (reader->fault.status != ETL_JSON_ITEM)
 			continue;
@@ -710,7 +520,7 @@ json_reset(EtlReader *reader, const EtlRecordPlace *at)
 	if (at == NULL)
 		EtlJsonReaderReset(json);
 	else
-		reset_at(json, at->offset, (int64) at->records, at->hash);
+		reset_at(json, at);
 }
 
 static char *
@@ -736,9 +546,7 @@ json_position(const EtlReader *reader, EtlRecordPlace *place)
 {
 	const EtlJsonReader *json = (const EtlJsonReader *) reader;
 
-	place->offset = json->handed_end;
-	place->records = (uint64) json->nitems;
-	place->hash = json->hash;
+	*place = json->place;
 	place->open = is_sequence(json);
 }
 
@@ -750,7 +558,9 @@ json_where(const EtlReader *reader, StringInfo buf)
 	int64 item = !broken ? json->nitems : json->fault.in_item ? json->nitems + 1 : 0;
 	uint64 at = broken ? json->fault.offset : json->handed_fault;
 
-	if (item > 0)
+	if (item > 0 && json->lines == ETL_JSON_LINES)
+		appendStringInfo(buf, ", line " UINT64_FORMAT, broken ? json->line : json->handed_line);
+	else if (item > 0)
 		appendStringInfo(buf, ", item " INT64_FORMAT, item);
 	if (at != ETL_JSON_NOWHERE)
 		appendStringInfo(buf, ", byte " UINT64_FORMAT, at + 1);
@@ -780,8 +590,10 @@ json_cut_off(const EtlReader *reader, int step, const void *record)
 		return false;
 	if (step == ETL_JSON_TRUNCATED)
 		return true;
+	if (step != ETL_JSON_ITEM || json->handed_cut_off)
+		return step == ETL_JSON_ITEM;
 	/* Of all values only a number has no end of its own. */
-	return step == ETL_JSON_ITEM && item->tokens[0].type == ETL_JSON_NUMBER && json->at_end &&
+	return item->ntokens > 0 && item->tokens[0].type == ETL_JSON_NUMBER && json->at_end &&
 		   json->handed_end == json->end;
 }
 

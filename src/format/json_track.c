@@ -310,9 +310,14 @@ begin_root(EtlJsonReader *reader, const EtlJsonEvent *event)
 			reader->many = true;
 			reader->elements = false;
 		}
+		else if (reader->lines == ETL_JSON_MAYBE_LINES)
+			reader->tracks[0].verdict = ETL_JSON_PASSED; /* its elements wait for no line's end */
 	}
 	else if (!reader->many)
 		return EtlJsonFail(reader, ETL_JSON_TRAILING, event->start, NULL);
+	else if (reader->lines == ETL_JSON_LINES && !reader->trying)
+		return EtlJsonFail(reader, ETL_JSON_SYNTAX, event->start,
+						   "More than one value stands on the line.");
 	else if (event->start == event->before)
 		return EtlJsonFail(reader, ETL_JSON_SYNTAX, event->start,
 						   "White space is missing between two values.");

@@ -561,6 +561,15 @@ error_detail(EtlJsonYajl *yajl, bool *lexical)
 	return reader->fault_detail;
 }
 
+/* Where the text of the body ends, or of a line that is an item: a token that goes on there is cut off. */
+static uint64
+last_byte(const EtlJsonReader *reader)
+{
+	if (reader->lines == ETL_JSON_LINES)
+		return EtlJsonLineTextEnd(reader);
+	return reader->at_end ? reader->end : ETL_JSON_NOWHERE;
+}
+
 static bool
 report_error(EtlJsonYajl *yajl)
 {
@@ -571,8 +580,8 @@ report_error(EtlJsonYajl *yajl)
 
 	if (reader->depth == 0 && reader->nvalues > 0 && !reader->many)
 		return EtlJsonFail(reader, ETL_JSON_TRAILING, offset, NULL);
-	if (lexical && reader->at_end && offset >= reader->end)
-		return EtlJsonFail(reader, ETL_JSON_TRUNCATED, reader->end, NULL);
+	if (lexical && offset >= last_byte(reader))
+		return EtlJsonFail(reader, ETL_JSON_TRUNCATED, last_byte(reader), NULL);
 	return EtlJsonFail(reader, ETL_JSON_SYNTAX, offset, detail);
 }
 

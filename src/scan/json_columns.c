@@ -253,13 +253,20 @@ EtlJsonColumnsInit(EtlJsonRows *json, EtlMissing missing)
 
 /* The row is faulty as its item is, which the reader keeps only until the next one. */
 static void
-set_item_fault(EtlRows *rows, const EtlJsonFault *fault)
+set_item_fault(EtlJsonRows *json)
 {
-	EtlJsonError error = EtlJsonErrorOf(fault, "item");
+	EtlJsonError error = EtlJsonErrorOfItem(&json->item);
 
-	EtlRowsSetFault(rows, error.sqlstate, pstrdup(error.message),
+	EtlRowsSetFault(&json->base, error.sqlstate, pstrdup(error.message),
 					error.detail != NULL ? pstrdup(error.detail) : NULL,
 					error.hint != NULL ? pstrdup(error.hint) : NULL);
+}
+
+bool
+EtlJsonIsText(const EtlJsonItem *item)
+{
+	return item->ntokens > 0 ||
+		   pg_encoding_verifymbstr(PG_UTF8, item->data, (int) item->len) == (int) item->len;
 }
 
 EtlAdvance
@@ -269,7 +276,7 @@ EtlJsonRowsTake(EtlJsonRows *json, const EtlJsonItem *item)
 	json->located = false;
 	if (unlikely(item->fault != NULL))
 	{
-		set_item_fault(&json->base, item->fault);
+		set_item_fault(json);
 		return ETL_ROW_FAULTY;
 	}
 	if (!json->columns->any || item->tokens[0].type == ETL_JSON_OBJECT)
@@ -500,6 +507,9 @@ fetch_provenance(EtlJsonRows *json, int number, Datum *value, bool *isnull)
 			*value = Int32GetDatum((int32) json->item.index + 1);
 			break;
 		case ETL_FROM_RAW:
+			*isnull = !EtlJsonIsText(&json->item);
+			if (*isnull)
+				break;
 			s = server_text(json, s, &len);
 			*isnull = s == NULL;
 			if (s != NULL)

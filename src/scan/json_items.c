@@ -5,7 +5,8 @@
  *		files -> decompress -> reader's buffer -> items
  *
  * The structure of a file is checked to its end, whichever columns are read.  A file whose structure is
- * broken is an error under every error policy: nobody can tell where its next item would begin.
+ * broken is an error under every error policy: nobody can tell where its next item would begin.  But where each
+ * line is an item, a broken one is a faulty item.
  */
 #include "etl.h"
 
@@ -20,6 +21,7 @@ EtlJsonItemsPrepare(EtlJsonItems *items, const EtlArgs *args, bool many)
 	items->path = EtlArgText(args, "items");
 	items->options.items = EtlJsonPathOfArg("items", items->path);
 	items->options.many = many;
+	items->options.lines = items->path == NULL;
 	EtlJsonSetLimits(&items->options);
 }
 

@@ -83,12 +83,13 @@ EtlJsonKeep(EtlRows *rows, EtlKept *kept)
 	memcpy(data, item->data, item->len);
 	data[item->len] = '\0';
 	kept->source = kept_source(json);
+	kept->line = (int64) item->line;
 	kept->page = json->page;
 	kept->index = item->index + 1;
 	kept->offset = item->offset;
 	kept->data = data;
 	kept->len = item->len;
-	kept->is_text = true;
+	kept->is_text = EtlJsonIsText(item);
 	kept->fields = keep_tokens(item, &kept->extra);
 }
 
@@ -117,6 +118,15 @@ EtlJsonUse(EtlRows *rows, const EtlKept *kept)
  *	Reviving
  * ---------------------------------------------------------------- */
 
+static bool
+is_space(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (strchr(" \t\r\n", text[i]) == NULL || text[i] == '\0')
+			return false;
+	return true;
+}
+
 bool
 EtlJsonReadItem(EtlJsonRows *json, const char *text, size_t len, EtlJsonItem *item)
 {
@@ -124,6 +134,7 @@ EtlJsonReadItem(EtlJsonRows *json, const char *text, size_t len, EtlJsonItem *it
 	EtlBytes bytes = {text, len};
 	MemoryContext old = MemoryContextSwitchTo(json->base.context);
 	int step;
+	size_t end;
 
 	if (json->again == NULL)
 	{
@@ -133,7 +144,26 @@ EtlJsonReadItem(EtlJsonRows *json, const char *text, size_t len, EtlJsonItem *it
 	EtlReaderReset(json->again, NULL);
 	step = EtlReaderNext(json->again, item, EtlFeedBytes, &bytes);
 	MemoryContextSwitchTo(old);
-	return step == ETL_FORMAT_RECORD;
+	if (step != ETL_FORMAT_RECORD)
+		return false;
+	end = item->offset + item->len;
+	return is_space(text + end, len - end);
+}
+
+/* A text that is no item, or not any more, the limits being settings; with what is wrong with it. */
+static void
+fill_broken(const EtlJsonRows *json, const char *text, EtlJsonItem *item)
+{
+	static const EtlJsonToken none;
+	static const EtlJsonFault trailing = {.status = ETL_JSON_TRAILING};
+	const EtlJsonFault *fault = EtlJsonReaderFault((EtlJsonReader *) json->again);
+
+	*item = (EtlJsonItem){
+		.data = text,
+		.len = strlen(text),
+		.tokens = &none,
+		.fault = fault->status != ETL_JSON_ITEM ? fault : &trailing,
+	};
 }
 
 void
@@ -145,15 +175,10 @@ EtlJsonRevive(EtlRows *rows, EtlKept *kept)
 
 	rows->faulty = false;
 	if (!EtlJsonReadItem(json, text, strlen(text), &item))
-	{
-		kept->advance = ETL_ROW_FAULTY;
-		EtlRowsSetFault(rows, ERRCODE_INVALID_JSON_TEXT, "the item cannot be read any more", NULL,
-						NULL);
-		kept->fault = rows->fault;
-		return;
-	}
+		fill_broken(json, text, &item);
 	item.index = kept->index - 1;
 	item.offset = kept->offset;
+	item.line = (uint64) kept->line;
 	json->source = kept->source;
 	json->page = (int) kept->page;
 	kept->advance = EtlJsonRowsTake(json, &item);

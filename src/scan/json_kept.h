@@ -9,7 +9,7 @@
 
 /*
  * Reads the one item that a text is, with all its members; valid until the next call.  False if it is none (any more, the
- * limits being settings).
+ * limits being settings), or more than that.
  */
 extern bool EtlJsonReadItem(EtlJsonRows *json, const char *text, size_t len, EtlJsonItem *item);
 

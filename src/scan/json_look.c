@@ -80,9 +80,9 @@ json_open(const EtlArgs *args, EtlSourceSet *sources)
 
 /* What is wrong with an item that jsonb cannot hold. */
 static const char *
-fault_as_json(const EtlJsonFault *fault)
+fault_as_json(const EtlJsonItem *item)
 {
-	EtlJsonError error = EtlJsonErrorOf(fault, "item");
+	EtlJsonError error = EtlJsonErrorOfItem(item);
 	StringInfoData text;
 
 	initStringInfo(&text);
@@ -109,8 +109,7 @@ json_next(EtlLook *base, int64 *number, Datum *record)
 	MemoryContextSwitchTo(old);
 	if (step != ETL_PARTS_RECORD)
 		return false;
-	text = item->fault == NULL ? EtlFromUtf8(pnstrdup(item->data, item->len))
-							   : fault_as_json(item->fault);
+	text = item->fault == NULL ? EtlFromUtf8(pnstrdup(item->data, item->len)) : fault_as_json(item);
 	*number = item->index + 1;
 	*record = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
 	return true;

@@ -30,6 +30,7 @@ EXCEPTION WHEN data_exception THEN
 	RETURN 'rejected';
 END $$;
 SELECT count(*), count(*) FILTER (WHERE pg_temp.as_jsonb(body) = 'rejected') AS rejected FROM json_texts;
+-- but that an item does not go over several lines there
 SELECT n, left(body, 60) AS body, left(pg_temp.as_jsonb(body), 60) AS jsonb, left(pg_temp.as_item(body), 60) AS item
 FROM json_texts
 WHERE pg_temp.as_jsonb(body) IS DISTINCT FROM pg_temp.as_item(body)

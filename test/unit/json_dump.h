@@ -7,6 +7,8 @@
  *		0 @13: {id: 1, address: {city: "Bonn"}, tags: [1, 2]}
  *		1 @70: {id: "\\x5cu0000"} NUL character @77
  *
+ *		2 @90: broken: {"id":} | syntax @96: Unallowed token at this point in JSON text.
+ *
  * where a string that is no text is shown as it stands, and what is wrong with the item behind it;
  * then comes how the body ended, whether the items path led anywhere, and what was captured:
  *
@@ -46,8 +48,8 @@ dump_raw(StringInfo out, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 	{
-		if (text[i] == '\n')
-			appendStringInfoString(out, "\\n");
+		if (text[i] == '\n' || text[i] == '\0')
+			appendStringInfoString(out, text[i] == '\n' ? "\\n" : "\\0");
 		else
 			appendStringInfoChar(out, text[i]);
 	}
@@ -145,6 +147,29 @@ dump_fault(StringInfo out, EtlJsonStatus status, uint64 offset)
 	appendStringInfo(out, "%s @" UINT64_FORMAT, names[status], offset);
 }
 
+static inline void
+dump_item_fault(StringInfo out, const EtlJsonItem *item)
+{
+	const EtlJsonFault *fault = item->fault;
+
+	appendStringInfoChar(out, ' ');
+	dump_fault(out, fault->status, fault->offset);
+	if (fault->detail != NULL)
+		appendStringInfo(out, ": %s", fault->detail);
+	if (!fault->in_item || fault->offset > item->offset + item->len)
+		appendStringInfoString(out, WRONG " FAULT");
+}
+
+static inline uint64
+line_of(const char *body, uint64 offset)
+{
+	uint64 line = 1;
+
+	for (uint64 i = 0; i < offset; i++)
+		line += body[i] == '\n';
+	return line;
+}
+
 /* Dumps an item that was found in the len bytes of body. */
 static inline void
 dump_item(StringInfo out, const EtlJsonItem *item, int64 index, const char *body, size_t len,
@@ -156,19 +181,26 @@ dump_item(StringInfo out, const EtlJsonItem *item, int64 index, const char *body
 		dump_text(out, item->key, item->key_len);
 		appendStringInfoString(out, " -> ");
 	}
-	dump_token(out, item, item->tokens, initials);
-	if (item->fault != NULL)
+	if (item->ntokens > 0)
+		dump_token(out, item, item->tokens, initials);
+	else
 	{
-		appendStringInfoChar(out, ' ');
-		dump_fault(out, item->fault->status, item->fault->offset);
+		appendStringInfoString(out, "broken: ");
+		dump_raw(out, item->data, item->len);
+		appendStringInfoString(out, " |");
 	}
+	if (item->fault != NULL)
+		dump_item_fault(out, item);
 	if (item->index != index)
 		appendStringInfoString(out, WRONG " INDEX");
 	if (item->offset + item->len > len || memcmp(item->data, body + item->offset, item->len) != 0)
 		appendStringInfoString(out, WRONG " DATA");
-	if (item->tokens[0].start != 0 || item->tokens[0].len != item->len ||
-		item->tokens[0].next != item->ntokens)
+	if (item->ntokens == 0 ? item->fault == NULL
+						   : item->tokens[0].start != 0 || item->tokens[0].len != item->len ||
+								 item->tokens[0].next != item->ntokens)
 		appendStringInfoString(out, WRONG " ROOT");
+	if (item->line > 0 && item->line != line_of(body, item->offset))
+		appendStringInfoString(out, WRONG " LINE");
 	appendStringInfoChar(out, '\n');
 }
 

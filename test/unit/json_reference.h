@@ -395,4 +395,85 @@ reference_body(StringInfo out, const char *text, size_t len)
 	return nitems > 0;
 }
 
+/* Dumps len bytes at text, which stand at an offset of a body, as the one value that they are.  false: they are not that. */
+static bool
+reference_line(StringInfo out, const char *text, size_t len, size_t offset)
+{
+	Reference in = {(const unsigned char *) text};
+
+	in.p = in.start;
+	in.end = in.start + len;
+	in.out = out;
+	reference_space(&in);
+	appendStringInfo(out, "%zu: ", offset + (in.p - in.start));
+	if (!reference_value(&in, true))
+		return false;
+	reference_space(&in);
+	if (in.p != in.end)
+		return false;
+	if (in.wrong != ETL_JSON_ITEM)
+	{
+		appendStringInfoChar(out, ' ');
+		dump_fault(out, in.wrong, offset + in.wrong_at);
+	}
+	appendStringInfoChar(out, '\n');
+	return true;
+}
+
+/* Dumps len bytes at text as lines that are values, or broken, without what is wrong with these. */
+static void
+reference_lines(StringInfo out, const char *text, size_t len)
+{
+	const char *end = text + len;
+	int64 nitems = 0;
+
+	for (const char *line = text; line < end;)
+	{
+		const char *feed = memchr(line, '\n', end - line);
+		const char *next = feed == NULL ? end : feed + 1;
+		size_t n = (feed == NULL ? end : feed) - line;
+		size_t blank = 0;
+
+		while (blank < n && strchr(" \t\r", line[blank]) != NULL && line[blank] != '\0')
+			blank++;
+		if (blank < n)
+		{
+			int before;
+
+			appendStringInfo(out, INT64_FORMAT " @", nitems++);
+			before = out->len;
+			if (!reference_line(out, line, n, line - text))
+			{
+				out->len = before;
+				n -= line[n - 1] == '\r';
+				appendStringInfo(out, "%d: broken: ", (int) (line - text));
+				dump_raw(out, line, n);
+				appendStringInfoString(out, " |\n");
+			}
+		}
+		line = next;
+	}
+	appendStringInfoString(out, nitems > 0 ? "end\n" : "empty");
+}
+
+/* Cuts off of a dump what is wrong with broken lines, which do not hold a "|", and where an empty body ends. */
+static void
+reference_plain(StringInfo dump)
+{
+	char *to = dump->data;
+	bool shown = true;
+
+	for (char *c = dump->data; *c != '\0'; c++)
+	{
+		shown |= *c == '\n';
+		if (shown)
+			*to++ = *c;
+		shown &= *c != '|';
+	}
+	*to = '\0';
+	if (strncmp(dump->data, "empty", 5) == 0)
+		dump->data[5] = '\0';
+	dump->len = strlen(dump->data);
+}
+
 #endif /* JSON_REFERENCE_H */

@@ -99,6 +99,8 @@ set_option(EtlJsonOptions *options, const char *name, const char *value)
 		options->items = parse_path(value);
 	else if (strcmp(name, "many") == 0)
 		options->many = strcmp(value, "true") == 0;
+	else if (strcmp(name, "lines") == 0)
+		options->lines = strcmp(value, "true") == 0;
 	else if (strcmp(name, "capture") == 0)
 		add_capture(options, value, false);
 	else if (strcmp(name, "last") == 0)
@@ -384,6 +386,76 @@ static const Case cases[] = {
 	{"", "[1e99999999999999999999]", "0 @1: 1e99999999999999999999 number range @1\nend\n"},
 	{"", "[0e-99999999999999999999]", "0 @1: 0e-99999999999999999999 number range @1\nend\n"},
 	{"", "[1e18446744073709551616]", "0 @1: 1e18446744073709551616 number range @1\nend\n"},
+
+	/* lines */
+	{"lines=true\nmany=true", "{\"a\":1}\n{\"a\":}\n{\"a\":3}\n",
+	 "0 @0: {a: 1}\n1 @8: broken: {\"a\":} | syntax @13: Unallowed token at this point in JSON "
+	 "text.\n2 @15: {a: 3}\nend\n"},
+	{"lines=true\nmany=true", "\n \r\n1\r\n x \r\n[2]\n\n\"a\"",
+	 "0 @4: 1\n1 @7: broken:  x  | syntax @8: Invalid char in json text.\n2 @12: [2]\n3 @17: "
+	 "\"a\"\nend\n"},
+	{"lines=true\nmany=true", "1 2\n{}x\n{},\n{}{}\n[]]\n3\n",
+	 "0 @0: broken: 1 2 | syntax @2: More than one value stands on the line.\n"
+	 "1 @4: broken: {}x | syntax @6: Invalid char in json text.\n"
+	 "2 @8: broken: {}, | syntax @10: Unallowed token at this point in JSON text.\n"
+	 "3 @12: broken: {}{} | syntax @14: More than one value stands on the line.\n"
+	 "4 @17: broken: []] | syntax @19: Unallowed token at this point in JSON text.\n"
+	 "5 @21: 3\nend\n"},
+	{"lines=true\nmany=true",
+	 "{\"a\":1\n{\"a\":2}\n{\"a\":\"b\n\"\n\\\"\ntru\n{\"a\":\n1}\n[\n]\n3",
+	 "0 @0: broken: {\"a\":1 | truncated @6\n1 @7: {a: 2}\n"
+	 "2 @15: broken: {\"a\":\"b | truncated @22\n3 @23: broken: \" | truncated @24\n"
+	 "4 @25: broken: \\\" | syntax @25: Invalid char in json text.\n"
+	 "5 @28: broken: tru | truncated @31\n6 @32: broken: {\"a\": | truncated @37\n"
+	 "7 @38: broken: 1} | syntax @39: Unallowed token at this point in JSON text.\n"
+	 "8 @41: broken: [ | truncated @42\n"
+	 "9 @43: broken: ] | syntax @43: Unallowed token at this point in JSON text.\n"
+	 "10 @45: 3\nend\n"},
+	{"lines=true\nmany=true",
+	 "\"\xff\"\n\"a\v\"\n\v1\n1\f\n\"\\ud800\"\n1e999999\n\"\xc3\n\xa4\"\n\"\u00e4\"",
+	 "0 @0: broken: \"\xff\" | bad encoding @1\n"
+	 "1 @4: broken: \"a\v\" | syntax @6: Invalid character inside string.\n"
+	 "2 @9: broken: \v1 | syntax @9: Invalid character in JSON text.\n"
+	 "3 @12: broken: 1\f | syntax @13: Invalid character in JSON text.\n"
+	 "4 @15: \"\\x5cud800\" bad surrogate @16\n5 @24: 1e999999 number range @24\n"
+	 "6 @33: broken: \"\xc3 | bad encoding @34\n7 @36: broken: \xa4\" | bad encoding @36\n"
+	 "8 @39: \"\u00e4\"\nend\n"},
+	{"lines=true\nmany=true",
+	 "{\"a\":1}\n{\"a\":", "0 @0: {a: 1}\n1 @8: broken: {\"a\": | truncated @13\nend\n"},
+	{"lines=true\nmany=true", "{\"a\":1}\n\"a\\",
+	 "0 @0: {a: 1}\n1 @8: broken: \"a\\ | truncated @11\nend\n"},
+	{"lines=true\nmany=true", " \n\r\n", "empty @4\n"},
+	{"lines=true\nmany=true", "\xef\xbb\xbf{}\n\xef\xbb\xbf{}\n1",
+	 "0 @3: {}\n1 @6: broken: \xef\xbb\xbf{} | syntax @6: Invalid char in json text.\n2 @12: 1\nend\n"},
+	{"lines=true\nmany=true\nmax_depth=2", "[[1]]\n[[[1]]]\n[[2]]",
+	 "0 @0: [[1]]\n1 @6: broken: [[[1]]] | too deep @8\n2 @14: [[2]]\nend\n"},
+	{"lines=true\nmany=true\nmax_item_size=5", "\"abc\"\n\"abcd\"\n1",
+	 "0 @0: \"abc\"\nitem too large @6 in item\n"},
+	{"lines=true\nmany=true\nmax_item_size=5", "1\nxxxxxx\n1",
+	 "0 @0: 1\nitem too large @2 in item\n"},
+	/* as the first line shows */
+	{"lines=true", "\n{\"a\":1}\n{\"a\":}\n{\"a\":3}\n[4]",
+	 "0 @1: {a: 1}\n1 @9: broken: {\"a\":} | syntax @14: Unallowed token at this point in JSON "
+	 "text.\n2 @16: {a: 3}\n3 @24: [4]\nend\n"},
+	{"lines=true", "{\"a\":1}\n{\"a\":2,\n\"b\":3}\n4",
+	 "0 @0: {a: 1}\n1 @8: broken: {\"a\":2, | truncated @15\n"
+	 "2 @16: broken: \"b\":3} | syntax @19: Unallowed token at this point in JSON text.\n3 @23: 4\nend\n"},
+	{"lines=true", "[1,\n2]\n", "0 @1: 1\n1 @4: 2\nend\n"},
+	{"lines=true\nmax_item_size=5", "[1,2,3,4,5,6,7,8,9,10]",
+	 "0 @1: 1\n1 @3: 2\n2 @5: 3\n3 @7: 4\n4 @9: 5\n5 @11: 6\n6 @13: 7\n7 @15: 8\n8 @17: 9\n9 @19: 10\nend\n"},
+	{"lines=true", "[1]\n[2]\n", "0 @1: 1\ntrailing @4\n"},
+	{"lines=true", "{\"a\":\n1}\n{\"a\":}",
+	 "0 @0: {a: 1}\nsyntax @14 in item: Unallowed token at this point in JSON text.\n"},
+	{"lines=true", "1 2\n3 x",
+	 "0 @0: 1\n1 @2: 2\n2 @4: 3\nsyntax @6: Invalid char in json text.\n"},
+	{"lines=true", "{\"a\":}\n{\"a\":2}",
+	 "syntax @5 in item: Unallowed token at this point in JSON text.\n"},
+	{"lines=true", "1 x\n2", "0 @0: 1\nsyntax @2: Invalid char in json text.\n"},
+	{"lines=true", "\"a\nb\"", "syntax @2: Invalid character inside string.\n"},
+	{"lines=true", "{\"a\":1}", "0 @0: {a: 1}\nend\n"},
+	{"lines=true", "{\"a\":1", "truncated @6 in item\n"},
+	{"lines=true", "\"a", "truncated @2\n"},
+	{"lines=true", "", "empty @0\n"},
 
 	/* limits */
 	{"max_depth=2", "[[1], {}, [[2]]]", "0 @1: [1]\n1 @6: {}\ntoo deep @11 in item\n"},
@@ -686,6 +758,64 @@ test_random_bodies(int n)
 	EtlJsonReaderFree(reader);
 }
 
+/* Puts so much somewhere that a line is longer than a slice, or just about as long. */
+static void
+lengthen(StringInfo body)
+{
+	int at = random_below(body->len);
+	int n = random_below(2) == 0 ? 5000 : ETL_JSON_SLICE - random_below(body->len + 2);
+
+	enlargeStringInfo(body, n);
+	memmove(body->data + at + n, body->data + at, body->len - at);
+	memset(body->data + at, random_below(2) == 0 ? ' ' : 'x', n);
+	body->len += n;
+	body->data[body->len] = '\0';
+}
+
+/* The same bodies as lines: however broken they are, each line is what it would be alone. */
+static void
+test_random_lines(int n)
+{
+	EtlJsonOptions options = default_options();
+	EtlJsonReader *reader;
+	StringInfoData body;
+	StringInfoData got;
+	StringInfoData expected;
+	int broken = 0;
+
+	options.many = options.lines = true;
+	reader = EtlJsonReaderCreate(&options);
+	initStringInfo(&body);
+	initStringInfo(&got);
+	initStringInfo(&expected);
+	for (int i = 0; i < n; i++)
+	{
+		size_t chunk = chunk_sizes[random_below(lengthof(chunk_sizes))];
+
+		random_body(&body);
+		if (random_below(8) == 0)
+			lengthen(&body);
+		if (has_large_exponent(&body) || strncmp(body.data, "\xef\xbb\xbf", 3) == 0)
+			continue;
+		resetStringInfo(&got);
+		resetStringInfo(&expected);
+		reference_lines(&expected, body.data, body.len);
+		dump_body(&got, reader, &options, chunk, body.data, body.len);
+		check(strstr(got.data, WRONG) == NULL, "lines of %s: %s", body.data, got.data);
+		reference_plain(&got);
+		broken += strstr(expected.data, "broken") != NULL;
+		check_same(got.data, expected.data, body.data, chunk);
+		EtlJsonReaderReset(reader);
+	}
+	/* each line of a value that goes over several is one */
+	check(broken > n / 4 && broken < n * 9 / 10, "of %d random bodies %d have broken lines", n,
+		  broken);
+	pfree(body.data);
+	pfree(got.data);
+	pfree(expected.data);
+	EtlJsonReaderFree(reader);
+}
+
 /*
  * Memory and time
  */
@@ -800,6 +930,9 @@ test_memory(void)
 		 "items=a.*",
 		 {"{\"a\": {\"x\": 0", ",\"y\\n\": \"\\t\"", "}}", 300001},
 		 300001},
+		{"broken lines", "many=true\nlines=true", {"", "{\"a\":[1,\n", "1", 300001}, 300001},
+		{"lines of open strings", "many=true\nlines=true", {"", "\"\\\n", "1", 300001}, 300001},
+		{"blank lines", "lines=true", {"", " \r\n", "1", 1000001}, 1},
 	};
 
 	for (int i = 0; i < lengthof(bodies); i++)
@@ -1312,6 +1445,7 @@ main(int argc, char **argv)
 	test_cases();
 	test_fixtures(argc > 1 ? argv[1] : "test/fixtures");
 	test_random_bodies(30000);
+	test_random_lines(30000);
 	test_nul_bytes();
 	test_reset();
 	test_initials();
