@@ -55,7 +55,7 @@ NO_LOCALE = 1
 # warnings switched off are those that PostgreSQL's own headers and callbacks raise.
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -MMD -MP
-SHLIB_LINK = -lcurl -lcrypto -lyajl -lpcre2-8 -lz -lzstd
+SHLIB_LINK = -lcurl -lcrypto -lyajl -lexpat -lpcre2-8 -lz -lzstd
 
 DEPS = $(OBJS:.o=.d)
 EXTRA_CLEAN = $(DEPS)

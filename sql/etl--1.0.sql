@@ -161,6 +161,23 @@ CREATE FOREIGN DATA WRAPPER etl VALIDATOR etl_internal.etl_server_validator;
 COMMENT ON FOREIGN DATA WRAPPER etl IS 'servers that etl reads over http';
 
 /*
+ * etl_list: the objects of a bucket, in the order of their keys.
+ *
+ * source        a server whose URL is one of s3://, or such a URL (for superusers, and hosts in etl.allowed_hosts)
+ * path          a key, or a pattern of keys, below the URL of the server: * stands for anything but a slash, ** for anything, ? for one
+ *               character, [...] for one of these.  One that ends in a slash, or none: all that is below
+ *
+ * key is what follows the URL of the server, as etl_csv takes it for its path.  The list is asked for page by page.
+ *
+ * Errors: 22023 if source is no bucket; 42501, 58P01 and 08xxx as for reading; 08P01 if the answer is no list.
+ */
+CREATE FUNCTION @extschema@.etl_list(source text, path text DEFAULT NULL)
+RETURNS TABLE(key text, size bigint, etag text, modified timestamptz)
+AS 'MODULE_PATHNAME', 'etl_list'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1000;
+COMMENT ON FUNCTION @extschema@.etl_list IS 'the objects of a bucket';
+
+/*
  * etl_breakers: each origin that was sent a request lately, and the circuit breaker of each role that sent one.  All backends share them if the
  * library is in shared_preload_libraries; else each backend has its own.
  */

@@ -437,7 +437,12 @@ EtlPartsOpenNext(EtlParts *parts)
 		parts->in_hand = false;
 		part = EtlStreamNextPart(parts->stream);
 		if (part == NULL)
+		{
+			/* A pipeline that goes on where it stopped may well find nothing. */
+			if (parts->resume == NULL || parts->resume->complete)
+				EtlStreamCheckFound(parts->stream);
 			return false;
+		}
 		parts->in_hand = true;
 		if (!open_part(parts, part))
 			continue;

@@ -77,7 +77,10 @@ bool
 EtlStreamNextSource(EtlStream *stream)
 {
 	if (EtlStreamNextPart(stream) == NULL)
+	{
+		EtlStreamCheckFound(stream);
 		return false;
+	}
 	EtlStreamOpenPart(stream, NULL, 0);
 	return true;
 }
@@ -122,6 +125,12 @@ const EtlPart *
 EtlStreamPart(const EtlStream *stream)
 {
 	return EtlSourceSetPart(stream->set);
+}
+
+void
+EtlStreamCheckFound(const EtlStream *stream)
+{
+	EtlSourceSetCheckFound(stream->set);
 }
 
 bool

@@ -69,6 +69,7 @@ extern const EtlPart *EtlStreamNextPart(EtlStream *stream);
 extern void EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark);
 extern const EtlPart *EtlStreamPart(const EtlStream *stream);
 extern bool EtlStreamLook(const EtlStream *stream, EtlSourceState *state);
+extern void EtlStreamCheckFound(const EtlStream *stream); /* an error if there was no part at all */
 extern bool
 EtlStreamIsOpen(const EtlStream *stream); /* else nothing is known of the part in hand */
 extern void

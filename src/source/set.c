@@ -2,7 +2,7 @@
  * set.c
  *		Parts in a store, one after the other.
  *
- *		listing (files.c, http_source.c) -> source -> spool, if it can be read only once -> decompress
+ *		listing (files.c, http_source.c, bucket_store.c) -> source -> spool, if it can be read only once -> decompress
  *
  * The part in hand and what is built on top of it (decompression, decoding) live in a context of their own, which is
  * reset with the next.  A part that a second reading needs as it is stays open: the only file, as another one may have
@@ -16,7 +16,7 @@
 #include "utils/memutils.h"
 
 /* The first that knows what is named takes it. */
-static const EtlStore *const stores[] = {&EtlUrlStore, &EtlFileStore};
+static const EtlStore *const stores[] = {&EtlBucketStore, &EtlUrlStore, &EtlFileStore};
 
 struct EtlSourceSet
 {
@@ -80,6 +80,13 @@ EtlSourceSetNextPart(EtlSourceSet *set)
 		return NULL;
 	set->number++;
 	return &set->listing->part;
+}
+
+void
+EtlSourceSetCheckFound(const EtlSourceSet *set)
+{
+	if (set->number == 0 && set->listing->store->raise_none != NULL)
+		set->listing->store->raise_none(set->listing);
 }
 
 const EtlPart *
@@ -160,7 +167,10 @@ EtlSourceSetIsOpen(const EtlSourceSet *set)
 EtlSource *
 EtlSourceSetNext(EtlSourceSet *set)
 {
-	return EtlSourceSetNextPart(set) != NULL ? EtlSourceSetOpenPart(set, NULL) : NULL;
+	if (EtlSourceSetNextPart(set) != NULL)
+		return EtlSourceSetOpenPart(set, NULL);
+	EtlSourceSetCheckFound(set);
+	return NULL;
 }
 
 void

@@ -14,9 +14,9 @@
 typedef struct EtlSourceSet EtlSourceSet;
 
 /*
- * Finds out what "source" names: an http or https URL; with a path (NULL: none) a foreign server; else a
- * file, or the files that match a pattern (see glob.h).  Compressed ones are read decompressed.  Raises what
- * the store raises for a user who may not read it.
+ * Finds out what "source" names: an http or https URL; objects of a bucket (s3://); with a path (NULL: none) what a
+ * foreign server has there; else a file, or the files that match a pattern (see glob.h).  Compressed ones are read
+ * decompressed.  Raises what the store raises for a user who may not read it.
  *
  * The set belongs to the current memory context.  If it may be rewound, what can be read only once is kept
  * in a temporary file.
@@ -29,6 +29,9 @@ extern const EtlPart *EtlSourceSetPart(const EtlSourceSet *set); /* the one in h
 
 /* What can be known of the part in hand without opening it; false: nothing. */
 extern bool EtlSourceSetLook(const EtlSourceSet *set, EtlSourceState *state);
+
+/* At the end: an error (58P01) if there was none at all. */
+extern void EtlSourceSetCheckFound(const EtlSourceSet *set);
 
 /* Opens the part in hand; also once more, from its start, whatever was read before. */
 extern EtlSource *EtlSourceSetOpenPart(EtlSourceSet *set, const EtlSourcePast *past);

@@ -1,6 +1,6 @@
 /*
  * store.h
- *		A kind of place that holds parts: the server's files, URLs.
+ *		A kind of place that holds parts: the server's files, URLs, buckets.
  *
  * What a user names in it is a list of parts, which are found and opened one by one: however many there are, only the one
  * in hand is held.  Another kind of place is a row of the table in set.c.
@@ -43,11 +43,15 @@ struct EtlStore
 	/* Opens the part in hand in the current memory context; past is what was read of it before, or NULL. */
 	EtlSource *(*open)(EtlListing *listing, const EtlSourcePast *past);
 
+	/* Raises that there is not one part; NULL: there always is one, or list has raised that. */
+	void (*raise_none)(EtlListing *listing);
+
 	/* For the planner, as EtlSourceSample (set.h), of the first part; NULL: planning does not look there. */
 	bool (*sample)(const char *source, char *buf, size_t *len, double *size);
 };
 
 extern const EtlStore EtlFileStore;
 extern const EtlStore EtlUrlStore;
+extern const EtlStore EtlBucketStore;
 
 #endif /* ETL_STORE_H */

@@ -79,6 +79,7 @@ need_packages() {
 	need_header curl/curl.h libcurl4-openssl-dev
 	need_header openssl/evp.h libssl-dev
 	need_header yajl/yajl_parse.h libyajl-dev
+	need_header expat.h libexpat1-dev
 	need_header pcre2.h libpcre2-dev
 	need_header zlib.h zlib1g-dev
 	need_header zstd.h libzstd-dev

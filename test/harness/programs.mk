@@ -17,7 +17,7 @@ objects = $(sources:%.c=$(OUT)/%.o)
 CFLAGS = -g -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
 	-fno-strict-aliasing -fwrapv -D_GNU_SOURCE -DFRONTEND -DUSE_ASSERT_CHECKING $(COPT) -MMD -MP \
 	-Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
-LIBS = -L$(shell $(PG_CONFIG) --pkglibdir) -L$(shell $(PG_CONFIG) --libdir) -Wl,--as-needed -lpgcommon -lpgport -lpq -lcrypto -lyajl -lpcre2-8 -lm
+LIBS = -L$(shell $(PG_CONFIG) --pkglibdir) -L$(shell $(PG_CONFIG) --libdir) -Wl,--as-needed -lpgcommon -lpgport -lpq -lcrypto -lyajl -lexpat -lpcre2-8 -lm
 
 all: $(PROGRAMS:%=$(OUT)/%)
 

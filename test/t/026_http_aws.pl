@@ -26,7 +26,7 @@ sub rows { return query($node, "SELECT sum(n) FROM etl_csv('$_[0]', path => '$_[
 store_do('put', key => 'a.csv', body => "n\n1\n2\n");
 store_do('put', key => "day=2026-12-01/a b+c(1)~'\x{e9}.csv", body => "n\n3\n");
 is(rows('lake', 'a.csv'), 3, 'an object');
-is(rows('lake', "day%3D2026-12-01/a%20b%2Bc(1)~%27%C3%A9.csv"), 3, 'a key with characters that are escaped in a signature');
+is(rows('lake', "day=2026-12-01/a b+c(1)~''\xc3\xa9.csv"), 3, 'a key with characters that are escaped in a signature');
 
 my ($request) = grep { $_->{target} =~ /a\.csv/ } store_requests();
 like($request->{headers}{authorization}, qr/^AWS4-HMAC-SHA256 Credential=[A-Z0-9]+\/\d{8}\/us-east-1\/s3\/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, /,

@@ -37,6 +37,7 @@ if ($has_store)
 {
 	start_store();
 	store_do('put', key => 'orders.csv.gz', body => "customer,amount\nc1,2\n");
+	store_do('put', key => 'logs/2026-12/part-1.json.gz', body => '{"at": "2026-12-01T00:00:00Z", "message": "hello"}');
 }
 
 my $root;    # of the files that the document at work names

@@ -156,6 +156,11 @@ EtlStreamLook(const EtlStream *stream, EtlSourceState *state)
 	return looks;
 }
 
+void
+EtlStreamCheckFound(const EtlStream *stream)
+{
+}
+
 /* One with nothing in it cannot be opened. */
 bool
 EtlStreamIsOpen(const EtlStream *stream)

@@ -4,6 +4,7 @@
  */
 #include "etl.h"
 
+#include "source/http/crypto.h"
 #include "source/http/sigv4.h"
 
 #include "check.h"

@@ -35,6 +35,7 @@ typedef struct EtlCall
 	const char *accept_encoding; /* NULL: as it is stored */
 	uint64 offset;				 /* of the first byte that is asked for */
 	const char *if_range;		 /* with an offset: the validator of what its bytes belong to */
+	const char *if_match;		 /* a validator: 412 if what it belongs to is not there any more */
 	const char *unless;			 /* a validator: 304 will do if what it belongs to is still there */
 	bool repeatable;			 /* though the method is not idempotent (a search by POST) */
 	bool any_status; /* is an answer, even one that says "later": the caller judges it */

@@ -120,6 +120,8 @@ build_request(EtlExchange *exchange)
 						 psprintf("Range: bytes=%llu-", (unsigned long long) call->offset));
 	if (call->if_range)
 		EtlHttpAddHeader(request, psprintf("If-Range: %s", call->if_range));
+	if (call->if_match)
+		EtlHttpAddHeader(request, psprintf("If-Match: %s", call->if_match));
 	if (call->unless)
 		EtlHttpAddHeader(request,
 						 psprintf("%s: %s",

@@ -17,14 +17,15 @@
  * The body is asked for as it is stored: then a byte has the same number in every answer, and the length is
  * known.  A server that compresses all the same is understood, and can resume only what it has stored in
  * compressed form.
+ *
+ * Buckets know If-Match in the place of If-Range: what has changed is not sent (412).
  */
 #include "etl.h"
 
 #include "common/hashfn.h"
 #include "utils/memutils.h"
 
-#include "source/http/exchange.h"
-#include "source/source.h"
+#include "source/http/http_source.h"
 #include "source/store.h"
 
 typedef struct HttpSource
@@ -33,7 +34,8 @@ typedef struct HttpSource
 	MemoryContext context; /* whoever reads may do so in one that ends before the source */
 	EtlExchange *exchange;
 	EtlCall call;
-	char *validator;	/* for If-Range; NULL: the server gives none that would do */
+	bool is_object;		/* of a bucket */
+	char *validator;	/* for If-Range or If-Match; NULL: the server gives none that would do */
 	char *seen;			/* the same, or a weak ETag */
 	EtlSourcePlan plan; /* as far as the answer tells */
 	uint64 reached;		/* how far the attempts before the one in hand came */
@@ -210,10 +212,21 @@ check_answer(HttpSource *http)
 	else if (status == 200)
 		raise_cannot_resume(http, "What the URL holds has changed since, or the server does not "
 								  "send parts.");
+	else if (status == 412)
+		raise_cannot_resume(http, "What the URL holds has changed since.");
 	else if (status == 416)
 		raise_cannot_resume(http, "What the URL holds has become shorter.");
 	else
 		EtlExchangeRaise(http->exchange);
+}
+
+/* The call is for what is behind so many bytes (0: for all) of what has this validator (NULL: of anything). */
+static void
+ask_from(HttpSource *http, uint64 offset, const char *validator)
+{
+	http->call.offset = offset;
+	http->call.if_range = http->is_object ? NULL : validator;
+	http->call.if_match = http->is_object ? validator : NULL;
 }
 
 /* The body broke off: asks for what is missing, and does not wait for it. */
@@ -225,8 +238,7 @@ ask_for_rest(HttpSource *http)
 	if (!from_start && !http->validator)
 		raise_cannot_resume(http, "The server gives neither a strong ETag nor a date of the last "
 								  "change, so nobody could tell whether the rest belongs to it.");
-	http->call.offset = http->base.bytes_read;
-	http->call.if_range = from_start ? NULL : http->validator;
+	ask_from(http, http->base.bytes_read, from_start ? NULL : http->validator);
 	if (http->base.bytes_read > http->reached)
 		EtlExchangeProgressed(http->exchange);
 	http->reached = http->base.bytes_read;
@@ -325,8 +337,8 @@ http_close(EtlSource *source)
 static void
 ask_for_all(HttpSource *http)
 {
-	http->call.offset = http->base.bytes_read = http->reached = 0;
-	http->call.if_range = http->call.unless = NULL;
+	ask_from(http, 0, NULL);
+	http->base.bytes_read = http->reached = 0;
 	http->base.size = -1;
 	http->base.coded = false;
 	EtlExchangeSend(http->exchange, &http->call);
@@ -349,8 +361,14 @@ begin_rest(HttpSource *http, const EtlSourcePast *past)
 		http->base.plain = true;
 		http->plan = ETL_READ_HERE;
 	}
-	else if (status == 206 || status == 416)
+	else if (status == 206 || status == 412 || status == 416)
+	{
+		if (http->is_object)
+			ereport(NOTICE,
+					(errmsg("\"%s\" has changed since it was read in part", http->base.name),
+					 errdetail("It is read from its start.")));
 		ask_for_all(http);
+	}
 	else
 	{
 		http->base.bytes_read = http->reached = 0;
@@ -376,19 +394,8 @@ begin_unless_unchanged(HttpSource *http, const EtlSourcePast *past)
 	end(http);
 }
 
-/*
- * Sends a GET for a URL of the target and waits for the answer; anything but a success is
- * an error.  A body that breaks off is asked for again from the byte that was reached, if the server gave
- * something to tell that it is still the same; if it is not, or the server cannot do that, that is an error.
- *
- * The source cannot be rewound.  It gives the bytes as they are sent: with a content coding (source->coded) they
- * are still to be decoded.
- *
- * With "past" (NULL: it is not known) what was read before need not come again, if the server goes along: all of it,
- * or the bytes before past->begin.
- */
-static EtlSource *
-open_url(const EtlTarget *target, const EtlUrl *url, const EtlSourcePast *past, EtlHttpStats *stats)
+EtlSource *
+EtlHttpSourceOpen(const EtlHttpPart *part, const EtlSourcePast *past)
 {
 	bool knows = past && past->state.validator;
 	bool rest = knows && !past->whole && past->begin > 0 && is_strong(past->state.validator);
@@ -397,16 +404,14 @@ open_url(const EtlTarget *target, const EtlUrl *url, const EtlSourcePast *past, 
 	http->context = CurrentMemoryContext;
 	http->base.ops = &http_ops;
 	http->base.size = -1;
-	http->call.url = *url;
-	http->base.name = EtlUrlDisplay(&http->call.url);
-	http->exchange = EtlExchangeCreate(target, stats);
+	http->base.name = pstrdup(part->name);
+	http->is_object = part->is_object;
+	http->call.url = part->url;
+	http->exchange = EtlExchangeCreate(part->target, part->stats);
 	if (knows && past->whole)
 		http->call.unless = pstrdup(past->state.validator);
 	if (rest)
-	{
-		http->call.offset = past->begin;
-		http->call.if_range = pstrdup(past->state.validator);
-	}
+		ask_from(http, past->begin, pstrdup(past->state.validator));
 	EtlExchangeSend(http->exchange, &http->call);
 	if (rest)
 		begin_rest(http, past);
@@ -494,8 +499,14 @@ static EtlSource *
 url_open(EtlListing *listing, const EtlSourcePast *past)
 {
 	UrlListing *urls = (UrlListing *) listing;
+	EtlHttpPart part = {
+		.target = urls->target,
+		.url = urls->url,
+		.name = listing->part.name,
+		.stats = &urls->stats,
+	};
 
-	return open_url(urls->target, &urls->url, past, &urls->stats);
+	return EtlHttpSourceOpen(&part, past);
 }
 
 const EtlStore EtlUrlStore = {

@@ -7,12 +7,9 @@
 
 #include "etl.h"
 
-/* Is there such a way to sign? */
-extern bool EtlJwtKnows(const char *algorithm);
-
 /*
  * The token, palloc'd, of claims, which are a JSON object; key_id may be NULL.  The private key is PEM.  An error
- * that shows nothing of the key if that is none, or not one for the algorithm.
+ * that shows nothing of the key if that is none, or not one for the algorithm (EtlCanSign of crypto.h).
  */
 extern char *
 EtlJwtSign(const char *algorithm, const char *key_id, const char *claims, const char *private_key);

@@ -35,7 +35,7 @@
 #include "source/http/bucket.h"
 #include "source/http/head.h"
 #include "source/http/hosts.h"
-#include "source/http/jwt.h"
+#include "source/http/crypto.h"
 #include "source/http/server.h"
 #include "source/utf8.h"
 
@@ -217,7 +217,7 @@ read_grant(const Option *option, const char *value, EtlTarget *target)
 static void
 read_algorithm(const Option *option, const char *value, EtlTarget *target)
 {
-	if (!EtlJwtKnows(value))
+	if (!EtlCanSign(value))
 		refuse(option, "It must be RS256 or ES256.");
 	target->algorithm = pstrdup(value);
 }
@@ -725,6 +725,24 @@ check_secrets(const ForeignServer *server, const EtlTarget *target)
 	check_origin(target, &target->base);
 	if (target->token_url && EtlUrlParse(target->token_url, &token_url) == NULL)
 		check_origin(target, &token_url);
+}
+
+bool
+EtlServerIsBucket(const char *name)
+{
+	ForeignServer *server = GetForeignServerByName(name, true);
+	ListCell *lc;
+
+	if (!server || strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, WRAPPER) != 0)
+		return false;
+	foreach (lc, server->options)
+	{
+		DefElem *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "url") == 0 && EtlIsBucketUrl(defGetString(option)))
+			return true;
+	}
+	return false;
 }
 
 void

@@ -11,4 +11,7 @@
 /* Fills in what the options of a server and of the current user's mapping say; an error if either lacks something. */
 extern void EtlServerRead(const char *name, EtlTarget *target);
 
+/* Whether there is such a server, and its URL is one of s3://. */
+extern bool EtlServerIsBucket(const char *name);
+
 #endif /* ETL_SERVER_H */

@@ -10,16 +10,14 @@
 
 #include <time.h>
 
-#include "common/cryptohash.h"
-#include "common/hmac.h"
-#include "common/sha2.h"
 #include "lib/stringinfo.h"
 
+#include "source/http/crypto.h"
 #include "source/http/sigv4.h"
 #include "source/http/url.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
-#define DIGEST PG_SHA256_DIGEST_LENGTH
+#define DIGEST ETL_SHA256_LENGTH
 #define BLANKS " \t\r\n"
 
 /* A parameter of the query, or a header. */
@@ -60,27 +58,16 @@ hex(const uint8 *digest)
 static char *
 hash_hex(const char *data, size_t len)
 {
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
 	uint8 digest[DIGEST];
-	bool done = context != NULL && pg_cryptohash_init(context) >= 0 &&
-				pg_cryptohash_update(context, (const uint8 *) data, len) >= 0 &&
-				pg_cryptohash_final(context, digest, DIGEST) >= 0;
 
-	pg_cryptohash_free(context);
-	check_hashed(done);
+	check_hashed(EtlSha256(data, len, digest));
 	return hex(digest);
 }
 
 static void
 hmac(const void *key, size_t key_len, const char *text, uint8 *digest)
 {
-	pg_hmac_ctx *context = pg_hmac_create(PG_SHA256);
-	bool done = context != NULL && pg_hmac_init(context, key, key_len) >= 0 &&
-				pg_hmac_update(context, (const uint8 *) text, strlen(text)) >= 0 &&
-				pg_hmac_final(context, digest, DIGEST) >= 0;
-
-	pg_hmac_free(context);
-	check_hashed(done);
+	check_hashed(EtlHmacSha256(key, key_len, text, strlen(text), digest));
 }
 
 /* ----------------------------------------------------------------

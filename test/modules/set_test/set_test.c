@@ -134,6 +134,14 @@ const EtlStore EtlUrlStore = {
 /* None is asked for. */
 const EtlStore EtlFileStore = {.names = parts_names};
 
+static bool
+never_names(const char *source, const char *path)
+{
+	return false;
+}
+
+const EtlStore EtlBucketStore = {.names = never_names};
+
 /* Appends what the part in hand has to give, by name, plan and identity. */
 static void
 append_part(StringInfo out, EtlSourceSet *set, const EtlSourcePast *past)

@@ -1,0 +1,295 @@
+/*
+ * bucket_list.c
+ *		The objects of a bucket whose keys match a pattern (ListObjectsV2).
+ */
+#include "etl.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "source/http/bucket.h"
+#include "source/http/bucket_list.h"
+#include "source/utf8.h"
+
+struct EtlBucketList
+{
+	const EtlTarget *target;
+	const EtlKeyPattern *pattern;
+	MemoryContext context;
+	MemoryContext call_context; /* for the call, emptied with each */
+	MemoryContext page_context; /* for what follows, emptied with each page */
+	MemoryContextCallback release;
+	EtlBucketPage *page; /* NULL: before the first */
+	EtlBucketObject *next;
+
+	EtlExchange *exchange;
+	EtlCall call;
+	char *token;   /* for the page that is to come; NULL: the first, or none */
+	int number;	   /* of the page in hand, from 1; 0: before the first */
+	int nknown;	   /* pages that have been seen, also before a rewind */
+	int room;	   /* for so many of */
+	uint64 *known; /* their hashes */
+};
+
+/* ----------------------------------------------------------------
+ *	Keys
+ * ---------------------------------------------------------------- */
+
+char *
+EtlBucketPrefix(const EtlTarget *target)
+{
+	size_t len = strlen(target->prefix);
+
+	while (len > 0 && target->prefix[len - 1] == '/')
+		len--;
+	return psprintf("%.*s%s", (int) len, target->prefix, len > 0 ? "/" : "");
+}
+
+EtlKeyPattern *
+EtlBucketPattern(const EtlTarget *target, const char *path)
+{
+	char *below;
+
+	if (path == NULL)
+		return EtlKeyPatternCreate(target->prefix, 0);
+	below = EtlBucketPrefix(target);
+	return EtlKeyPatternCreate(psprintf("%s%s", below, EtlToUtf8(path + (*path == '/'))),
+							   strlen(below));
+}
+
+char *
+EtlBucketName(const EtlTarget *target, const char *key)
+{
+	return psprintf("s3://%s/%s", target->bucket, EtlFromUtf8(key));
+}
+
+void
+EtlBucketKeyUrl(const EtlTarget *target, const char *key, EtlUrl *url)
+{
+	EtlBucketPlace place = {target->endpoint, target->region, target->addressing};
+	const char *fault = EtlBucketUrl(target->bucket, key, &place, url);
+
+	if (fault != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("could not read \"%s\"", EtlBucketName(target, key)),
+						errdetail("%s", fault)));
+}
+
+/* ----------------------------------------------------------------
+ *	Pages
+ * ---------------------------------------------------------------- */
+
+static void
+release_page(void *arg)
+{
+	EtlBucketPage *page = ((EtlBucketList *) arg)->page;
+
+	if (page != NULL)
+		EtlBucketPageFree(page);
+	((EtlBucketList *) arg)->page = NULL;
+}
+
+static void
+begin_page(EtlBucketList *list)
+{
+	MemoryContextReset(list->page_context);
+	list->next = NULL;
+	list->release.func = release_page;
+	list->release.arg = list;
+	MemoryContextRegisterResetCallback(list->page_context, &list->release);
+	list->page = EtlBucketPageCreate();
+}
+
+/* What asks for the page that is to come. */
+static void
+prepare_call(EtlBucketList *list)
+{
+	MemoryContext old;
+	StringInfoData query;
+	size_t len;
+
+	MemoryContextReset(list->call_context);
+	old = MemoryContextSwitchTo(list->call_context);
+	memset(&list->call, 0, sizeof(list->call));
+	EtlBucketKeyUrl(list->target, "", &list->call.url);
+	len = strlen(list->call.url.path);
+	if (len > 1)
+		list->call.url.path[len - 1] = '\0'; /* the slash behind the bucket */
+	initStringInfo(&query);
+	EtlUrlAppendParam(&query, "list-type", "2");
+	EtlUrlAppendParam(&query, "encoding-type", "url");
+	if (*EtlKeyPatternPrefix(list->pattern) != '\0')
+		EtlUrlAppendParam(&query, "prefix", EtlKeyPatternPrefix(list->pattern));
+	if (list->token != NULL)
+		EtlUrlAppendParam(&query, "continuation-token", list->token);
+	EtlUrlSetQuery(&list->call.url, &query);
+	MemoryContextSwitchTo(old);
+}
+
+/* Reads the answer as far as it comes; false: it broke off. */
+static bool
+read_answer(EtlBucketList *list)
+{
+	char buf[8192];
+	size_t n;
+
+	if (EtlExchangeAwait(list->exchange) != 200)
+		EtlExchangeRaise(list->exchange);
+	begin_page(list);
+	while ((n = EtlExchangeRead(list->exchange, buf, sizeof(buf))) > 0)
+		if (!EtlBucketPageFeed(list->page, buf, n))
+			return true;
+	if (EtlExchangeBroke(list->exchange))
+		return false;
+	(void) EtlBucketPageEnd(list->page);
+	return true;
+}
+
+static uint64
+hash_of(const EtlBucketPage *page)
+{
+	uint64 hash = 0;
+
+	for (const EtlBucketObject *object = page->objects; object != NULL; object = object->next)
+	{
+		hash =
+			hash_bytes_extended((unsigned char *) object->key, (int) strlen(object->key) + 1, hash);
+		if (object->etag != NULL)
+			hash = hash_bytes_extended((unsigned char *) object->etag, (int) strlen(object->etag),
+									   hash);
+	}
+	return hash;
+}
+
+/* A page that comes again must be what it was. */
+static void
+check_same(EtlBucketList *list)
+{
+	uint64 hash = hash_of(list->page);
+
+	if (list->number <= list->nknown && list->known[list->number - 1] != hash)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("objects of bucket \"%s\" changed while a statement was reading them again",
+						list->target->bucket),
+				 errhint("Read them once, in a WITH query that is MATERIALIZED.")));
+	if (list->number <= list->nknown)
+		return;
+	if (list->nknown == list->room)
+	{
+		list->room *= 2;
+		list->known = repalloc(list->known, list->room * sizeof(uint64));
+	}
+	list->known[list->nknown++] = hash;
+}
+
+static void
+raise_bad_page(const EtlBucketList *list)
+{
+	ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+					errmsg("could not read the list of bucket \"%s\"", list->target->bucket),
+					errdetail("%s", list->page->fault),
+					errhint("Check the options of the server: is that an object store that speaks "
+							"the protocol of S3?")));
+}
+
+static void
+show_list(void *arg)
+{
+	const EtlBucketList *list = arg;
+
+	errcontext("listing \"%s\", page %d",
+			   EtlBucketName(list->target, EtlKeyPatternPrefix(list->pattern)), list->number);
+}
+
+static void
+set_token(EtlBucketList *list, const char *token)
+{
+	char *old = list->token;
+
+	list->token = token != NULL ? MemoryContextStrdup(list->context, token) : NULL;
+	if (old != NULL)
+		pfree(old);
+}
+
+static void
+fetch_page(EtlBucketList *list)
+{
+	ErrorContextCallback callback = {error_context_stack, show_list, list};
+	MemoryContext old = MemoryContextSwitchTo(list->page_context);
+
+	error_context_stack = &callback;
+	list->number++;
+	prepare_call(list);
+	EtlExchangeSend(list->exchange, &list->call);
+	while (!read_answer(list))
+	{
+		prepare_call(list);
+		EtlExchangeSendAgain(list->exchange, &list->call, ETL_NO_WAIT_ASKED);
+	}
+	EtlExchangeClose(list->exchange);
+	if (list->page->fault != NULL)
+		raise_bad_page(list);
+	if (list->page->token != NULL && list->token != NULL &&
+		strcmp(list->page->token, list->token) == 0)
+		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+						errmsg("could not read the list of bucket \"%s\"", list->target->bucket),
+						errdetail("A page says that it is followed by itself.")));
+	check_same(list);
+	set_token(list, list->page->token);
+	list->next = list->page->objects;
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
+}
+
+/* ----------------------------------------------------------------
+ *	The list
+ * ---------------------------------------------------------------- */
+
+EtlBucketList *
+EtlBucketListOpen(const EtlTarget *target, const EtlKeyPattern *pattern, EtlHttpStats *stats)
+{
+	EtlBucketList *list = palloc0(sizeof(EtlBucketList));
+
+	list->target = target;
+	list->pattern = pattern;
+	list->context = CurrentMemoryContext;
+	list->page_context =
+		AllocSetContextCreate(CurrentMemoryContext, "etl bucket page", ALLOCSET_DEFAULT_SIZES);
+	list->call_context =
+		AllocSetContextCreate(CurrentMemoryContext, "etl bucket call", ALLOCSET_SMALL_SIZES);
+	list->exchange = EtlExchangeCreate(target, stats);
+	list->room = 16;
+	list->known = palloc(list->room * sizeof(uint64));
+	return list;
+}
+
+const EtlBucketObject *
+EtlBucketListNext(EtlBucketList *list)
+{
+	for (;;)
+	{
+		const EtlBucketObject *object = list->next;
+
+		CHECK_FOR_INTERRUPTS();
+		if (object == NULL)
+		{
+			if (list->number > 0 && list->token == NULL)
+				return NULL;
+			fetch_page(list);
+			continue;
+		}
+		list->next = object->next;
+		if (EtlKeyPatternMatches(list->pattern, object->key))
+			return object;
+	}
+}
+
+void
+EtlBucketListRewind(EtlBucketList *list)
+{
+	set_token(list, NULL);
+	list->number = 0;
+	list->next = NULL;
+}

@@ -1,0 +1,176 @@
+# Objects of a bucket: patterns, lists, and pipelines that load each version of each object once.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use HttpFixture qw(query query_fails);
+use ObjectStore;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+plan skip_all => 'moto is not installed' if !has_store();
+start_store();
+my $node = PostgreSQL::Test::Cluster->new('store');
+$node->init;
+$node->append_conf('postgresql.conf', 'log_min_messages = notice');
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION etl');
+store_server($node, 'lake', 's3://lake');
+store_server($node, 'logs', 's3://lake/logs/');
+
+# The targets of the requests since the last reset, without what is the same in each.
+sub asked
+{
+	return map { $_->{target} =~ s{^/lake}{}r =~ s{list-type=2&encoding-type=url&?}{}r } store_requests();
+}
+
+sub numbers
+{
+	my ($server, $path) = @_;
+	return query($node, "SELECT string_agg(n::text, ' ' ORDER BY n) FROM etl_csv('$server', path => '$path') AS t(n int)");
+}
+
+# -- keys and patterns ---------------------------------------------------------------------------
+
+my %objects = (
+	'logs/2026-01/a.csv' => 1, 'logs/2026-01/b.csv' => 2, 'logs/2026-02/a.csv' => 3, 'logs/2026-02/deep/er/a.csv' => 4,
+	'logs/a.csv' => 5, "odd/day=1/a b+c%20(1)~'\x{e9}?.csv" => 6, 'odd/*.csv' => 7, 'logs2/a.csv' => 8);
+store_do('put', key => $_, body => "n\n$objects{$_}\n") for keys %objects;
+store_do('put', key => 'logs/folder/', body => '');
+store_do('put', key => 'logs/2026-01/note.txt', body => 'not a CSV');
+store_do('reset');
+
+is(numbers('lake', 'logs/2026-01/a.csv'), '1', 'a key');
+is_deeply([ asked() ], ['/logs/2026-01/a.csv'], 'is asked for without a list');
+is(numbers('lake', 'logs/2026-*/a.csv'), '1 3', 'a star stays in its folder');
+is(numbers('lake', 'logs/**/a.csv'), '1 3 4 5', 'two stars do not');
+is(numbers('lake', 'logs/2026-0[2-9]/**.csv'), '3 4', 'a set of characters');
+is(numbers('logs', '2026-01/?.csv'), '1 2', 'below the prefix of a server');
+is(numbers('logs', '/a.csv'), '5', 'with a slash');
+is(numbers('lake', 'odd/\*.csv'), '7', 'a star that is meant');
+is($node->safe_psql('postgres', "SELECT n FROM etl_csv('lake', path => U&'odd/day=1/a b+c%20(1)~''\\00e9\\\\?.csv') AS t(n int)"), '6', 'a key with characters that a URL escapes');
+is($node->safe_psql('postgres', "SELECT n FROM etl_csv('lake', path => 'odd/day=1/*.csv') AS t(n int)"), '6', 'which a list escapes, too');
+is($node->safe_psql('postgres', "SELECT string_agg(DISTINCT _etl_source, ' ') FROM etl_csv('lake', path => 'logs/2026-01/*.csv') AS t(n int, _etl_source text)"),
+	's3://lake/logs/2026-01/a.csv s3://lake/logs/2026-01/b.csv', 'what a part is called');
+
+query_fails($node, "SELECT * FROM etl_csv('lake', path => 'none-*.csv') AS t(n int)", '58P01', qr/no object matches "s3:\/\/lake\/none-\*\.csv"/, 'no match');
+query_fails($node, "SELECT * FROM etl_csv('lake', path => 'logs/fold*/**') AS t(n int)", '58P01', qr/no object matches/, 'a folder is no object');
+query_fails($node, "SELECT * FROM etl_csv('logs', path => '../odd/a.csv') AS t(n int)", '22023', qr/could not read "s3:\/\/lake\/logs\/\.\.\/odd\/a\.csv"/, 'out of the prefix');
+query_fails($node, "SELECT * FROM etl_csv('logs', path => 'none.csv') AS t(n int)", '58P01', qr/HTTP status 404/, 'no such key');
+
+# A second reading finds what the first did.
+is($node->safe_psql('postgres', q{
+	SET enable_material = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+	SELECT sum(b.n) FROM generate_series(1, 3) AS g, LATERAL (SELECT * FROM etl_csv('lake', path => 'logs/2026-0*/?.csv') AS t(n int) WHERE n <> g) AS b}),
+	3 * 6 - 6, 'read again');
+
+# -- lists -----------------------------------------------------------------------------------------
+
+is($node->safe_psql('postgres', "SELECT key, size, etag ~ '^\"[0-9a-f]{32}\"\$', now() - modified < '1 h' FROM etl_list('lake', 'logs/2026-01/*.csv')"),
+	"logs/2026-01/a.csv|4|t|t\nlogs/2026-01/b.csv|4|t|t", 'etl_list');
+is($node->safe_psql('postgres', "SELECT string_agg(key, ' ') FROM etl_list('logs', '2026-02/')"), '2026-02/a.csv 2026-02/deep/er/a.csv', 'all that is below, as the server takes it for a path');
+is($node->safe_psql('postgres', "SELECT count(*) FROM etl_list('logs')"), '7', 'all of a server');
+is($node->safe_psql('postgres', "SELECT sum(t.n) FROM etl_list('logs', '**/a.csv') AS l, LATERAL etl_csv('logs', path => l.key) AS t(n int)"), '13', 'a list and what it names');
+query_fails($node, "SELECT * FROM etl_list('none', '*')", '42704', qr/server "none" does not exist/, 'no such server');
+query_fails($node, "SELECT * FROM etl_list('https://host.example/')", '22023', qr/is not a bucket/, 'no bucket');
+
+store_do('many', prefix => 'many/', count => 50);
+store_do('reset');
+is($node->safe_psql('postgres', "SELECT count(*), min(key), max(key) FROM etl_list('lake', 'many/')"), '50|many/000000.csv|many/000049.csv', 'pages');
+is(scalar(asked()), 3, 'each of which is asked for once');
+is($node->safe_psql('postgres', "SELECT count(*) FROM etl_list('lake', 'many/00*9.csv')"), '5', 'a pattern over pages');
+is($node->safe_psql('postgres', "SELECT sum(n) FROM etl_csv('lake', path => 'many/*.csv') AS t(n int)"), 49 * 50 / 2, 'and their objects');
+
+store_do('fault', kind => 'cut', bytes => 3000, match => 'list-type', count => 2);
+is($node->safe_psql('postgres', "SELECT count(*) FROM etl_list('lake', 'many/')"), '50', 'a page that breaks off is asked for again');
+store_do('reset');
+store_do('fault', kind => 'status', status => 403, code => 'AccessDenied', match => 'list-type');
+my $message = query_fails($node, "SELECT * FROM etl_csv('lake', path => 'logs/*') AS t(n int)", '42501', qr/AccessDenied/, 'a list that is not allowed');
+like($message, qr/listing "s3:\/\/lake\/logs\/", page 1/, 'and where it was');
+store_do('reset');
+store_do('fault', kind => 'status', status => 200, code => 'None', match => 'list-type');
+query_fails($node, "SELECT * FROM etl_csv('lake', path => 'logs/*') AS t(n int)", '08P01', qr/could not read the list of bucket "lake"/, 'an answer that is no list');
+store_do('reset');
+
+# -- an object that changes while it is read ---------------------------------------------------------
+
+store_do('put', key => 'big.csv', size => 3_000_000);
+my $all = $node->safe_psql('postgres', "SELECT count(*) FROM etl_csv('lake', path => 'big.csv') AS t(n int)");
+store_do('fault', kind => 'cut', bytes => 1_000_000, match => 'big.csv', count => 2);
+is($node->safe_psql('postgres', "SELECT count(*) FROM etl_csv('lake', path => 'big.csv') AS t(n int)"), $all, 'an object that breaks off goes on');
+my @rest = grep { $_->{headers}{range} } store_requests();
+is(scalar(grep { $_->{headers}{'if-match'} && $_->{status} == 206 } @rest), 2, 'by its range, if it is still the same');
+
+store_do('reset');
+store_do('fault', kind => 'cut', bytes => 1_000_000, match => 'big.csv', count => 1);
+store_do('fault', kind => 'change', key => 'big.csv', body => "n\n7\n", match => 'big.csv', count => 1);
+query_fails($node, "SELECT count(*) FROM etl_csv('lake', path => 'big.csv') AS t(n int)", '08006', qr/could not resume reading "s3:\/\/lake\/big\.csv"/, 'it is not');
+store_do('reset');
+
+# -- pipelines -------------------------------------------------------------------------------------
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE loaded (n int, source text);
+	SELECT etl_create_pipeline('lake', $$etl_csv('lake', path => 'in/**/*.csv') AS t(n int, _etl_source text)$$,
+		target => 'loaded', query => 'SELECT n, _etl_source AS source FROM batch')});
+
+sub run { return query($node, "CALL etl_run('lake')"); }
+sub loaded { return $node->safe_psql('postgres', "SELECT coalesce(string_agg(n::text, ' ' ORDER BY n), '') FROM loaded"); }
+
+unlike(run(), qr/ERROR/, 'a bucket without a match is no failure');
+is(loaded(), '', 'and gives nothing');
+
+store_do('put', key => 'in/a.csv', body => "n\n1\n2\n");
+store_do('put', key => 'in/x/b.csv', body => "n\n3\n");
+run();
+is(loaded(), '1 2 3', 'what is there is loaded');
+
+store_do('put', key => 'in/0-comes-late.csv', body => "n\n4\n");
+store_do('reset');
+run();
+is(loaded(), '1 2 3 4', 'what has come is loaded, wherever its name stands');
+is_deeply([ asked() ], [ '?prefix=in%2F', '/in/0-comes-late.csv' ], 'and nothing else is asked for');
+
+store_do('put', key => 'in/x/b.csv', body => "n\n5\n");
+store_do('reset');
+run();
+is(loaded(), '1 2 3 4 5', 'another version is another content');
+run();
+is(loaded(), '1 2 3 4 5', 'and loaded once');
+
+is($node->safe_psql('postgres', "SELECT part, state, rows FROM etl_parts WHERE pipeline = 'lake' ORDER BY part"),
+	"s3://lake/in/0-comes-late.csv|done|1\ns3://lake/in/a.csv|done|2\ns3://lake/in/x/b.csv|done|1", 'etl_parts');
+
+# A run that ends within an object goes on there.
+sub fail_within
+{
+	$node->safe_psql('postgres', 'TRUNCATE loaded');
+	store_do('reset');
+	store_do('fault', kind => 'cut', bytes => 2_000_000, match => 'big.csv', count => 1);
+	store_do('fault', kind => 'status', status => 403, code => 'AccessDenied', match => 'big.csv', after => 1);
+	like(run(), qr/HTTP status 403/, 'a run that fails within an object');
+	store_do('reset');
+}
+
+store_do('put', key => 'in/big.csv', size => 3_000_000);
+fail_within();
+cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM loaded'), '>', 0, 'has loaded what was before');
+run();
+is($node->safe_psql('postgres', 'SELECT count(*) = count(DISTINCT n), count(*) FROM loaded'), "t|$all", 'the next one goes on there');
+my ($resumed) = grep { $_->{target} =~ /big/ } store_requests();
+like($resumed->{headers}{range}, qr/^bytes=[1-9]/, 'by a range');
+like($resumed->{headers}{'if-match'}, qr/^"/, 'of the version that it had');
+
+# The same, but the object changes in between.
+store_do('put', key => 'in/big.csv', size => 3_000_010);
+fail_within();
+store_do('put', key => 'in/big.csv', body => "n\n7\n8\n");
+$node->safe_psql('postgres', 'TRUNCATE loaded');
+run();
+is(loaded(), '7 8', 'a version that is not there any more: the new one is loaded from its start');
+like(slurp_file($node->logfile), qr/NOTICE:  "s3:\/\/lake\/in\/big\.csv" has changed since it was read in part/, 'which is told');
+
+done_testing();
