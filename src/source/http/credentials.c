@@ -70,6 +70,7 @@ static const struct
 {
 	const char *(*apply)(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request,
 						 EtlHttpStats *stats);
+	int renewals;											   /* within one attempt */
 	void (*renew)(const EtlTarget *target, const char *shown); /* NULL: they are what they are */
 	/* NULL: 401 is what refuses them */
 	bool (*refused)(const EtlTarget *target, const EtlUrl *url, const char *shown, EtlHttp *http);
@@ -80,9 +81,9 @@ static const struct
 	[ETL_AUTH_BASIC] = {apply_basic},
 	[ETL_AUTH_HEADER] = {apply_header},
 	[ETL_AUTH_QUERY] = {apply_query, .remove = remove_query},
-	[ETL_AUTH_OAUTH2] = {apply_oauth2, .renew = EtlOauthForget},
-	[ETL_AUTH_AWS] = {apply_aws, .refused = EtlAwsRefused},
-	[ETL_AUTH_PUBLIC] = {apply_aws, .refused = EtlAwsRefused},
+	[ETL_AUTH_OAUTH2] = {apply_oauth2, 1, .renew = EtlOauthForget},
+	[ETL_AUTH_AWS] = {apply_aws, 2, .refused = EtlAwsRefused},
+	[ETL_AUTH_PUBLIC] = {apply_aws, 2, .refused = EtlAwsRefused},
 };
 
 const char *
@@ -101,6 +102,12 @@ EtlCredentialsRenew(const EtlTarget *target, const char *shown)
 		return false;
 	rows[target->auth].renew(target, shown);
 	return true;
+}
+
+int
+EtlCredentialsRenewals(const EtlTarget *target)
+{
+	return rows[target->auth].renewals;
 }
 
 bool

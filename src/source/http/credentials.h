@@ -20,6 +20,9 @@ extern const char *EtlCredentialsApply(const EtlTarget *target, EtlUrl *url,
 /* What was shown was refused: the next request shows something else.  False: there is nothing else. */
 extern bool EtlCredentialsRenew(const EtlTarget *target, const char *shown);
 
+/* How often something else may be shown within one attempt. */
+extern int EtlCredentialsRenewals(const EtlTarget *target);
+
 /* Whether the answer, whose head has come, refuses what a request for url has shown, and the next one shows something else. */
 extern bool
 EtlCredentialsRefused(const EtlTarget *target, const EtlUrl *url, const char *shown, EtlHttp *http);

@@ -30,7 +30,6 @@
 #include "source/loop.h"
 
 #define MAX_REDIRECTS 10
-#define MAX_RENEWALS 2 /* in one attempt */
 
 static int64
 wall_clock(void)
@@ -337,7 +336,7 @@ is_refused(EtlExchange *exchange)
 {
 	MemoryContext old = MemoryContextSwitchTo(exchange->hop_context);
 	bool refused =
-		exchange->trusted && exchange->renewals < MAX_RENEWALS &&
+		exchange->trusted && exchange->renewals < EtlCredentialsRenewals(exchange->target) &&
 		EtlCredentialsRefused(exchange->target, &exchange->url, exchange->shown, exchange->http);
 
 	MemoryContextSwitchTo(old);
