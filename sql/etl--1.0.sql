@@ -33,7 +33,8 @@ COMMENT ON FUNCTION etl_internal.etl_scan_support IS 'planner support of functio
 
 /*
  * The rows of the batch in hand: what a query sees as "batch", and what it gave on the way to the target;
- * and the condition on which the latter are inserted, always true, by which the new ones are counted.
+ * the condition on which the latter are inserted, always true, by which the new ones are counted; and whether the
+ * record of such a row has a column of the source.
  * All are errors where no run is under way (55000), so everybody may call them.
  */
 CREATE FUNCTION etl_internal.etl_batch() RETURNS SETOF record
@@ -45,9 +46,12 @@ COMMENT ON FUNCTION etl_internal.etl_emitted IS 'rows that a running pipeline''s
 CREATE FUNCTION etl_internal.etl_count_new() RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION etl_internal.etl_count_new IS 'counts a row that a running pipeline inserts; true';
+CREATE FUNCTION etl_internal.etl_has(source_column int) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION etl_internal.etl_has IS 'whether the record of the row that a running pipeline loads has a column';
 
 GRANT EXECUTE ON FUNCTION etl_internal.etl_scan_support, etl_internal.etl_batch, etl_internal.etl_emitted,
-    etl_internal.etl_count_new TO PUBLIC;
+    etl_internal.etl_count_new, etl_internal.etl_has TO PUBLIC;
 
 /*
  * The arguments of a function as they stand in its declaration, but for some.  Of functions with the same options one
@@ -671,6 +675,7 @@ CREATE TABLE etl_catalog.pipelines (
     key text[],                         -- columns
     mode text NOT NULL,
     on_conflict text NOT NULL,
+    missing text NOT NULL,              -- what becomes of columns that a record lacks
     watermark text,                     -- a column
     watermark_as text NOT NULL,         -- value, or text: letter by letter
     watermark_lag text,
@@ -912,7 +917,7 @@ CREATE VIEW @extschema@.etl_pipelines WITH (security_barrier) AS
 SELECT p.id, p.name, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHERE a.oid = p.owner) AS owner,
     CASE WHEN is_mine THEN p.source END AS source,
     CASE WHEN is_mine THEN p.query END AS query,
-    p.target, p.key, p.mode, p.on_conflict, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
+    p.target, p.key, p.mode, p.on_conflict, p.missing, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
     CASE WHEN is_mine THEN p.rules END AS rules,
     p.redact, p.whole, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_bad_part, p.on_shutdown,
     p.max_runtime,
@@ -1024,6 +1029,9 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * key              columns with a unique index, 'id, day' or ARRAY['id', 'day']; NULL: append
  * mode             'upsert' (default with a key) or 'append'
  * on_conflict      of an upsert, for a key that is there: 'update', 'ignore', or 'error', a fault of the row
+ * missing          of a column that the record lacks (a member that the JSON item does not have; with union_by_name a
+ *                  column that is not in the file) and that the query passes through, as it is or cast: 'keep' (default), an
+ *                  update leaves it as it is, an insert gives it its default; 'null', it is NULL
  * watermark        column of the query that grows: an older row never overwrites a newer one, and
  *                  etl_watermark tells how far the data goes
  * watermark_as     'value' (default): a text is refused as the watermark; 'text': it is one, and compared letter by letter
@@ -1062,6 +1070,7 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     key "any" DEFAULT NULL,
     mode text DEFAULT NULL,
     on_conflict text DEFAULT NULL,
+    missing text DEFAULT NULL,
     watermark text DEFAULT NULL,
     watermark_as text DEFAULT NULL,
     watermark_lag text DEFAULT NULL,
@@ -1418,6 +1427,7 @@ BEGIN
             ('etl_pipelines', 'mode', 'upsert or append'),
             ('etl_pipelines', 'on_conflict', 'what an upsert does with a key that is there: update, ignore or error'),
             ('etl_pipelines', 'watermark', 'column of the query that grows'),
+            ('etl_pipelines', 'missing', 'what becomes of a column that a record lacks: keep or null'),
             ('etl_pipelines', 'watermark_as', 'as what it is compared: value or text'),
             ('etl_pipelines', 'watermark_lag', 'how much etl_watermark with a default stays behind'),
             ('etl_pipelines', 'watermark_max', 'rows beyond this are dead letters'),

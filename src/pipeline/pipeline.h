@@ -7,6 +7,7 @@
  *		session.c		the settings with which their texts are read, and a run works
  *		check.c			what can be seen to be wrong with one before it runs; check_query.c: with its query
  *		statements.c	its texts as the statements that a run executes
+ *		lacks.c			the columns that a record lacks, on their way through the query
  *	run/			what it does: run.h has the parts of a run
  *		start.c			SQL functions that start a run, and wait for it
  *		worker.c		the process of a run; ending.c: what may end it from outside
@@ -55,6 +56,7 @@ typedef struct EtlPipeline
 	List *key;	  /* of char *; NIL: none */
 	EtlMode mode;
 	EtlOnConflict on_conflict;
+	EtlOnLacking missing;
 	char *watermark; /* or NULL, as lag and max */
 	EtlWatermarkAs watermark_as;
 	char *watermark_lag;

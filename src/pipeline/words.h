@@ -55,6 +55,13 @@ typedef enum EtlOnConflict
 	ETL_CONFLICT_ERROR
 } EtlOnConflict;
 
+/* What becomes of a column that a record lacks. */
+typedef enum EtlOnLacking
+{
+	ETL_LACKING_KEEP, /* an update leaves it as it is, an insert gives it its default */
+	ETL_LACKING_NULL
+} EtlOnLacking;
+
 /* As what watermarks are compared. */
 typedef enum EtlWatermarkAs
 {
@@ -103,6 +110,7 @@ extern const EtlWords EtlRunStateWords;
 extern const EtlWords EtlScheduleStateWords;
 extern const EtlWords EtlModeWords;
 extern const EtlWords EtlOnConflictWords;
+extern const EtlWords EtlOnLackingWords;
 extern const EtlWords EtlWatermarkAsWords;
 extern const EtlWords EtlOnFaultWords;
 extern const EtlWords EtlOnBadPartWords;

@@ -500,9 +500,14 @@ fetch_column(EtlCsvRows *csv, int number, Datum *value, bool *isnull)
 		fetch_provenance(csv, column, value, isnull);
 		return;
 	}
-	if ((unsigned int) column->field >= (unsigned int) csv->records.record.nfields)
+	if (column->field < 0) /* union_by_name */
 	{
-		EtlColumnNull(&csv->base, number, value, isnull); /* ragged => 'pad', union_by_name */
+		EtlColumnLacking(&csv->base, number, value, isnull);
+		return;
+	}
+	if (column->field >= csv->records.record.nfields) /* ragged => 'pad' */
+	{
+		EtlColumnNull(&csv->base, number, value, isnull);
 		return;
 	}
 	s = EtlCsvFieldText(&csv->records, column->field, &len, &quoted);

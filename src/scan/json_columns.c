@@ -469,7 +469,12 @@ fetch_field(EtlJsonRows *json, int number, Datum *value, bool *isnull)
 
 	if (unlikely(rows->faulty))
 		return;
-	if (token == NULL || token->type == ETL_JSON_NULL)
+	if (token == NULL)
+	{
+		EtlColumnLacking(rows, number, value, isnull);
+		return;
+	}
+	if (token->type == ETL_JSON_NULL)
 	{
 		EtlColumnNull(rows, number, value, isnull);
 		return;

@@ -215,6 +215,7 @@ EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc d
 	EtlRows *rows =
 		open_rows(kind, args, desc, bms_add_range(NULL, 0, desc->natts - 1), false, 0, resume);
 
+	rows->lacking = MemoryContextAlloc(rows->context, sizeof(int) * Max(desc->natts, 1));
 	/* what "fail" would raise is a fault now; the pipeline decides what becomes of it */
 	rows->on_error = ETL_ON_ERROR_SKIP;
 	return rows;
@@ -563,6 +564,7 @@ EtlRowsRedacted(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns)
 bool
 EtlRowsUse(EtlRows *rows, const EtlKept *kept, Datum *values, bool *isnull)
 {
+	rows->nlacking = 0;
 	rows->kind->use(rows, kept);
 	rows->kind->fetch(rows, rows->wanted, rows->nwanted, values, isnull);
 	return !rows->faulty;
@@ -580,6 +582,7 @@ EtlRowsUseSome(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns, Dat
 		return false;
 	while ((i = bms_next_member(columns, i)) >= 0)
 		wanted[n++] = (EtlWanted){i, i};
+	rows->nlacking = 0;
 	rows->kind->use(rows, kept);
 	rows->kind->fetch(rows, wanted, n, values, isnull);
 	return !rows->faulty;
@@ -671,6 +674,14 @@ EtlColumnOrigin(const EtlColumn *column, const EtlOrigin *origin, Datum *value, 
 			*isnull = true;
 			break;
 	}
+}
+
+void
+EtlColumnLacking(EtlRows *rows, int column, Datum *value, bool *isnull)
+{
+	if (rows->lacking != NULL)
+		rows->lacking[rows->nlacking++] = column;
+	EtlColumnNull(rows, column, value, isnull);
 }
 
 /* ----------------------------------------------------------------

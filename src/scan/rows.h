@@ -227,6 +227,10 @@ struct EtlRows
 	int fault_column;	 /* the one whose value made the row faulty */
 	StringInfoData text; /* its input, NUL-terminated */
 
+	/* for a pipeline: the columns that the record lacks which was used last */
+	int nlacking;
+	int *lacking; /* [natts]; NULL: nobody asks */
+
 	/* declared columns that no record has had so far, of kinds that look for them in each record */
 	EtlMissing missing;
 	int nunseen;
@@ -265,7 +269,10 @@ extern bool EtlRowsLeave(EtlRows *rows);
 /* The text of a kept record in the server's encoding; NULL if it cannot be that. */
 extern const char *EtlRowsText(EtlRows *rows, const EtlKept *kept);
 extern char *EtlRowsRedacted(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);
-/* Converts all columns of a kept record; false if one makes it faulty, as rows->fault and FaultyValue say. */
+/*
+ * Converts all columns of a kept record, and notes those that it lacks; false if one makes it faulty, as rows->fault and
+ * FaultyValue say.
+ */
 extern bool EtlRowsUse(EtlRows *rows, const EtlKept *kept, Datum *values, bool *isnull);
 /* The same with some of its columns; false if the record is broken, or one of them does not convert. */
 extern bool EtlRowsUseSome(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns,
@@ -296,6 +303,9 @@ extern void EtlInvalidBytesFault(EtlFault *fault, const unsigned char *s, int le
 
 /* For kinds: the NULL of a column, which a domain may refuse. */
 extern void EtlColumnNull(EtlRows *rows, int column, Datum *value, bool *isnull);
+
+/* For kinds: the same of a column that the record lacks. */
+extern void EtlColumnLacking(EtlRows *rows, int column, Datum *value, bool *isnull);
 
 /* For kinds whose records are lines of text: where the current one is from, and what a provenance column says of it. */
 typedef struct EtlOrigin

@@ -433,9 +433,9 @@ gives_any_code(const EtlArgs *args)
 static bool
 gives_any_meaning(const EtlArgs *args)
 {
-	static const char *const names[] = {"key",			 "mode",		 "on_conflict",
-										"watermark",	 "watermark_as", "watermark_lag",
-										"watermark_max", "redact",		 "whole"};
+	static const char *const names[] = {
+		"key",			"mode",			 "on_conflict",	  "missing", "watermark",
+		"watermark_as", "watermark_lag", "watermark_max", "redact",	 "whole"};
 
 	return gives_any_code(args) || gives_any(args, names, lengthof(names));
 }

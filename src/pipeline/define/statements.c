@@ -8,6 +8,10 @@
  *				or MERGE INTO target USING etl_emitted() ..., which locks no row before it updates it,
  *				where it does the same: a simple table whose triggers do not see the difference
  *
+ * The load has a second form for rows whose records lack columns that the query passes through (lacks.h).  In it
+ * etl_has(n), of the row in hand, says whether its record has a column; if not, an update leaves that of the target as
+ * it is, and an insert takes its default.
+ *
  * The query and the load are two statements, with the rows in memory in between, where rules, keys and
  * watermarks are looked at: so it is known of each of these rows which record it came from, and an error
  * of the query writes nothing.
@@ -25,11 +29,15 @@
 #include "catalog/pg_type.h"
 #include "nodes/bitmapset.h"
 #include "optimizer/optimizer.h"
+#include "parser/analyze.h"
 #include "parser/parse_coerce.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/define/check.h"
+#include "pipeline/define/lacks.h"
 #include "pipeline/define/statements.h"
 #include "pipeline/source_call.h"
+#include "rewrite/rewriteHandler.h"
+#include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -137,7 +145,7 @@ make_transform(EtlStatements *s, const EtlPipeline *pipeline)
 		appendStringInfo(&text, ", (\n%s\n)", rule->expression);
 	}
 	appendStringInfo(&text, " FROM %s", from);
-	s->transform = text.data;
+	s->full.transform = text.data;
 }
 
 /* ----------------------------------------------------------------
@@ -177,22 +185,97 @@ assigned(Oid from, int32 from_typmod, Form_pg_attribute attr, int i)
 					value, attr->atttypmod, get_func_nargs(function) > 2 ? ", false" : "");
 }
 
-/* The same with the target's collation. */
+static char *
+as_assigned(const EtlStatements *s, Relation target, int i)
+{
+	Form_pg_attribute from = TupleDescAttr(s->emitted, i);
+
+	return assigned(from->atttypid, from->atttypmod, EtlTargetAttribute(s, target, i), i);
+}
+
+/* The same with the target's collation, for comparisons. */
 static char *
 as_in_target(const EtlStatements *s, Relation target, int i)
 {
 	Form_pg_attribute attr = EtlTargetAttribute(s, target, i);
-	Form_pg_attribute from = TupleDescAttr(s->emitted, i);
-	char *value = assigned(from->atttypid, from->atttypmod, attr, i);
+	char *value = as_assigned(s, target, i);
 
 	if (!OidIsValid(attr->attcollation))
 		return value;
 	return psprintf("(%s COLLATE %s)", value, generate_collation_name(attr->attcollation));
 }
 
+/* ----------------------------------------------------------------
+ *	Columns that the record of a row may lack
+ * ---------------------------------------------------------------- */
+
+/* What is written to a column: a value, or if the record lacks it, another one. */
+static char *
+if_there(const EtlStatements *s, bool partial, int i, char *value, const char *other)
+{
+	if (!partial || s->from[i] < 0)
+		return value;
+	return psprintf("CASE WHEN etl_internal.etl_has(%d) THEN %s ELSE %s END", s->from[i], value,
+					other);
+}
+
+/* The default of a column; NULL: it has none. */
+static char *
+default_of(Relation target, Form_pg_attribute attr)
+{
+	Node *value = build_column_default(target, attr->attnum);
+
+	return value != NULL ? psprintf("(%s)", deparse_expression(value, NIL, false, false)) : NULL;
+}
+
+/* Columns for which a row that is to be inserted may be refused, also where it is about to become an update. */
+static Bitmapset *
+constrained_columns(Relation target)
+{
+	TupleDesc desc = RelationGetDescr(target);
+	const TupleConstr *constr = desc->constr;
+	Bitmapset *columns = NULL;
+
+	for (int i = 0; i < (constr != NULL ? constr->num_check : 0); i++)
+		pull_varattnos(stringToNode(constr->check[i].ccbin), 1, &columns);
+	for (int i = 0; i < (constr != NULL ? constr->num_defval : 0); i++)
+		if (TupleDescAttr(desc, constr->defval[i].adnum - 1)->attgenerated != '\0')
+			pull_varattnos(stringToNode(constr->defval[i].adbin), 1, &columns);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+
+		if (!attr->attisdropped && (attr->attnotnull || DomainHasConstraints(attr->atttypid)))
+			columns = bms_add_member(columns, attr->attnum - FirstLowInvalidHeapAttributeNumber);
+	}
+	return columns;
+}
+
+static bool
+is_constrained(const EtlStatements *s, Relation target, const Bitmapset *constrained, int i)
+{
+	return bms_is_member(
+		EtlTargetAttribute(s, target, i)->attnum - FirstLowInvalidHeapAttributeNumber, constrained);
+}
+
+/* Whether it makes a difference that the record of a row lacks a column. */
+static bool
+lacking_matters(const EtlPipeline *pipeline, const EtlStatements *s, Relation target, int i)
+{
+	Form_pg_attribute attr = EtlTargetAttribute(s, target, i);
+
+	if (attr->attidentity != '\0' || (pipeline->mode == ETL_MODE_UPSERT && is_key(s, i)))
+		return false;
+	return s->updates || build_column_default(target, attr->attnum) != NULL;
+}
+
+/* ----------------------------------------------------------------
+ *	Parts of the load
+ * ---------------------------------------------------------------- */
+
 /* "(target.a, target.b) IS DISTINCT FROM (other's)"; NULL if there is nothing to compare. */
 static char *
-rows_differ(const EtlStatements *s, Relation target, const char *alias, bool excluded)
+rows_differ(const EtlStatements *s, Relation target, const char *alias, bool excluded, bool partial)
 {
 	StringInfoData ours, theirs;
 
@@ -201,10 +284,12 @@ rows_differ(const EtlStatements *s, Relation target, const char *alias, bool exc
 	for (int i = next_updated(s, target, 0); i >= 0; i = next_updated(s, target, i + 1))
 	{
 		const char *name = column_name(s->emitted, i);
-		char *other = excluded ? psprintf("excluded.%s", name) : as_in_target(s, target, i);
+		char *kept = psprintf("%s.%s", alias, name);
+		char *other =
+			if_there(s, partial, i,
+					 excluded ? psprintf("excluded.%s", name) : as_in_target(s, target, i), kept);
 
-		appendStringInfo(&ours, "%s%s", ours.len > 0 ? ", " : "",
-						 comparable(s, target, i, psprintf("%s.%s", alias, name)));
+		appendStringInfo(&ours, "%s%s", ours.len > 0 ? ", " : "", comparable(s, target, i, kept));
 		appendStringInfo(&theirs, "%s%s", theirs.len > 0 ? ", " : "",
 						 comparable(s, target, i, other));
 	}
@@ -214,7 +299,7 @@ rows_differ(const EtlStatements *s, Relation target, const char *alias, bool exc
 }
 
 static void
-add_set(StringInfo text, const EtlStatements *s, Relation target, bool excluded)
+add_set(StringInfo text, const EtlStatements *s, Relation target, bool excluded, bool partial)
 {
 	const char *separator = " SET ";
 
@@ -223,28 +308,35 @@ add_set(StringInfo text, const EtlStatements *s, Relation target, bool excluded)
 		const char *name = column_name(s->emitted, i);
 
 		appendStringInfo(text, "%s%s = %s", separator, name,
-						 excluded ? psprintf("excluded.%s", name) : psprintf("e.c%d", i + 1));
+						 if_there(s, partial, i,
+								  excluded	? psprintf("excluded.%s", name)
+								  : partial ? as_assigned(s, target, i)
+											: psprintf("e.c%d", i + 1),
+								  psprintf("target.%s", name)));
 		separator = ", ";
 	}
 }
 
-/* When a row is updated: if it is another, and not an older one. */
+/* When a row is updated: if it is another, and not an older one.  Without a watermark it is older, as with NULL. */
 static void
-add_condition(StringInfo text, const EtlStatements *s, Relation target, bool excluded)
+add_condition(StringInfo text, const EtlStatements *s, Relation target, bool excluded, bool partial)
 {
 	const char *name;
 
-	appendStringInfoString(text, rows_differ(s, target, "target", excluded));
+	appendStringInfoString(text, rows_differ(s, target, "target", excluded, partial));
 	if (s->watermark < 0)
 		return;
 	name = column_name(s->emitted, s->watermark);
-	appendStringInfo(
-		text, " AND (target.%s IS NULL OR %s >= target.%s)", name,
-		excluded ? psprintf("excluded.%s", name) : as_in_target(s, target, s->watermark), name);
+	appendStringInfo(text, " AND (target.%s IS NULL OR %s >= target.%s)", name,
+					 excluded
+						 ? if_there(s, partial, s->watermark, psprintf("excluded.%s", name), "NULL")
+						 : as_in_target(s, target, s->watermark),
+					 name);
 }
 
 static void
-add_on_conflict(StringInfo text, const EtlPipeline *pipeline, EtlStatements *s, Relation target)
+add_on_conflict(StringInfo text, const EtlPipeline *pipeline, EtlStatements *s, Relation target,
+				bool partial)
 {
 	if (pipeline->on_conflict == ETL_CONFLICT_ERROR)
 		return;
@@ -258,9 +350,9 @@ add_on_conflict(StringInfo text, const EtlPipeline *pipeline, EtlStatements *s, 
 		return;
 	}
 	appendStringInfoString(text, " DO UPDATE");
-	add_set(text, s, target, true);
+	add_set(text, s, target, true, partial);
 	appendStringInfoString(text, " WHERE ");
-	add_condition(text, s, target, true);
+	add_condition(text, s, target, true, partial);
 	s->updates = true;
 	if (target->rd_rel->relkind != RELKIND_RELATION)
 		return; /* rows that are routed to partitions need not have their system columns at hand */
@@ -277,19 +369,27 @@ add_same_key(StringInfo text, const EtlStatements *s, Relation target, const cha
 						 column_name(s->emitted, s->keys[i]), as_in_target(s, target, s->keys[i]));
 }
 
+/* The rows of the target that have the key of the row in hand, as t. */
+static void
+add_same_row(StringInfo text, const EtlPipeline *pipeline, const EtlStatements *s, Relation target)
+{
+	appendStringInfo(text, " FROM %s%s AS t WHERE ",
+					 target->rd_rel->relkind == RELKIND_RELATION ? "ONLY " : "", pipeline->target);
+	add_same_key(text, s, target, "t");
+}
+
 /* Leaves out rows that are in the target as they are: ON CONFLICT would lock, and so write, each of them. */
 static char *
-filter_unchanged(const EtlPipeline *pipeline, const EtlStatements *s, Relation target)
+filter_unchanged(const EtlPipeline *pipeline, const EtlStatements *s, Relation target, bool partial)
 {
-	char *differ = rows_differ(s, target, "t", false);
+	char *differ = rows_differ(s, target, "t", false, partial);
 	StringInfoData text;
 
 	if (differ == NULL)
 		return "";
 	initStringInfo(&text);
-	appendStringInfo(&text, " WHERE (SELECT NOT (%s) FROM %s%s AS t WHERE ", differ,
-					 target->rd_rel->relkind == RELKIND_RELATION ? "ONLY " : "", pipeline->target);
-	add_same_key(&text, s, target, "t");
+	appendStringInfo(&text, " WHERE (SELECT NOT (%s)", differ);
+	add_same_row(&text, pipeline, s, target);
 	appendStringInfoString(&text, ") IS NOT TRUE");
 	return text.data;
 }
@@ -309,22 +409,52 @@ add_columns(StringInfo text, const EtlStatements *s, Relation target)
 	appendStringInfo(text, ")%s", overriding);
 }
 
-static void
-add_emitted(StringInfo text, const EtlStatements *s)
-{
-	for (int i = 0; i < s->emitted->natts; i++)
-		appendStringInfo(text, "%se.c%d", i > 0 ? ", " : "", i + 1);
-}
-
 typedef enum Load
 {
 	INSERT_ONLY,
 	UPSERT,
-	REFRESH
+	REFRESH,
+	MERGE
 } Load;
 
+/*
+ * What a row is inserted with where its record lacks a column: its default.  ON CONFLICT holds the row against constraints
+ * before it finds the one that it updates; so what has a constraint is as in that one, which is locked then as it
+ * would be later.
+ */
 static char *
-make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, Load load)
+stand_in(const EtlPipeline *pipeline, const EtlStatements *s, Relation target, Load load, int i)
+{
+	Form_pg_attribute attr = EtlTargetAttribute(s, target, i);
+	char *otherwise = default_of(target, attr);
+	StringInfoData text;
+
+	if (otherwise == NULL)
+		otherwise = "NULL";
+	if ((load != UPSERT && load != REFRESH) || pipeline->on_conflict == ETL_CONFLICT_ERROR ||
+		!is_constrained(s, target, s->constrained, i))
+		return otherwise;
+	initStringInfo(&text);
+	appendStringInfo(&text, "coalesce((SELECT t.%s", quote_identifier(NameStr(attr->attname)));
+	add_same_row(&text, pipeline, s, target);
+	appendStringInfo(&text, "%s), %s)", s->updates ? " FOR NO KEY UPDATE" : "", otherwise);
+	return text.data;
+}
+
+static void
+add_emitted(StringInfo text, const EtlPipeline *pipeline, const EtlStatements *s, Relation target,
+			Load load, bool partial)
+{
+	for (int i = 0; i < s->emitted->natts; i++)
+		appendStringInfo(text, "%s%s", i > 0 ? ", " : "",
+						 partial && s->from[i] >= 0
+							 ? if_there(s, true, i, as_assigned(s, target, i),
+										stand_in(pipeline, s, target, load, i))
+							 : psprintf("e.c%d", i + 1));
+}
+
+static char *
+make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, Load load, bool partial)
 {
 	StringInfoData text;
 
@@ -332,13 +462,13 @@ make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, Load l
 	appendStringInfo(&text, "INSERT INTO %s AS target ", pipeline->target);
 	add_columns(&text, s, target);
 	appendStringInfoString(&text, " SELECT ");
-	add_emitted(&text, s);
+	add_emitted(&text, pipeline, s, target, load, partial);
 	appendStringInfo(&text, " FROM etl_internal.etl_emitted() AS e(%s)",
 					 definition_list(s->emitted, true));
 	if (load == REFRESH)
-		appendStringInfoString(&text, filter_unchanged(pipeline, s, target));
+		appendStringInfoString(&text, filter_unchanged(pipeline, s, target, partial));
 	if (load != INSERT_ONLY)
-		add_on_conflict(&text, pipeline, s, target);
+		add_on_conflict(&text, pipeline, s, target, partial);
 	return text.data;
 }
 
@@ -426,7 +556,7 @@ merge_is_the_same(const EtlStatements *s, Relation target)
 }
 
 static char *
-make_merge(const EtlPipeline *pipeline, const EtlStatements *s, Relation target)
+make_merge(const EtlPipeline *pipeline, const EtlStatements *s, Relation target, bool partial)
 {
 	StringInfoData text;
 
@@ -436,14 +566,14 @@ make_merge(const EtlPipeline *pipeline, const EtlStatements *s, Relation target)
 					 pipeline->target, definition_list(s->emitted, true));
 	add_same_key(&text, s, target, "target");
 	appendStringInfoString(&text, " WHEN MATCHED AND ");
-	add_condition(&text, s, target, false);
+	add_condition(&text, s, target, false, partial);
 	appendStringInfoString(&text, " THEN UPDATE");
-	add_set(&text, s, target, false);
+	add_set(&text, s, target, false, partial);
 	appendStringInfoString(&text,
 						   " WHEN NOT MATCHED AND etl_internal.etl_count_new() THEN INSERT ");
 	add_columns(&text, s, target);
 	appendStringInfoString(&text, " VALUES (");
-	add_emitted(&text, s);
+	add_emitted(&text, pipeline, s, target, MERGE, partial);
 	appendStringInfoChar(&text, ')');
 	return text.data;
 }
@@ -501,26 +631,73 @@ EtlQualifiedTarget(const char *name)
 }
 
 static void
+make_loads(EtlStatements *s, const EtlPipeline *pipeline, Relation target, bool partial)
+{
+	EtlTexts *texts = partial ? &s->partial : &s->full;
+	bool upsert = pipeline->mode == ETL_MODE_UPSERT;
+
+	texts->load = make_load(pipeline, s, target, upsert ? UPSERT : INSERT_ONLY, partial);
+	if (!upsert)
+		return;
+	if (s->updates)
+		texts->insert = make_load(pipeline, s, target, INSERT_ONLY, partial);
+	if (s->updates && s->key_is_plain)
+		texts->refresh = make_load(pipeline, s, target, REFRESH, partial);
+	if (merge_is_the_same(s, target))
+		texts->merge = make_merge(pipeline, s, target, partial);
+}
+
+/* Without planning, which executes what is immutable: the other form was planned. */
+static void
+analyze(const char *text)
+{
+	(void) parse_analyze_fixedparams(linitial_node(RawStmt, pg_parse_query(text)), text, NULL, 0,
+									 NULL);
+}
+
+/* The statements for rows whose records lack columns, if it matters to any column. */
+static void
+make_partial(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
+{
+	char *transform;
+	bool any = false;
+
+	s->from = palloc(sizeof(int) * s->emitted->natts);
+	transform = EtlCarryLacks(s->full.transform, s->emitted->natts, s->from);
+	s->constrained = constrained_columns(target);
+	for (int i = 0; i < s->emitted->natts; i++)
+	{
+		if (s->from[i] >= 0 && !lacking_matters(pipeline, s, target, i))
+			s->from[i] = -1;
+		any |= s->from[i] >= 0;
+		s->lacks_constrained |= s->from[i] >= 0 && is_constrained(s, target, s->constrained, i);
+	}
+	if (!any)
+		return;
+	s->partial.transform = transform;
+	s->rows = EtlWithLacks(s->batch);
+	make_loads(s, pipeline, target, true);
+	analyze(s->partial.transform);
+	analyze(s->partial.load);
+}
+
+static void
 make_all(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 {
 	s->target = RelationGetRelid(target);
 	s->open = EtlSourceStatement(pipeline->source);
-	s->batch = EtlCheckSource(pipeline, s->open, &s->files);
+	s->batch = s->rows = EtlCheckSource(pipeline, s->open, &s->files);
 	make_transform(s, pipeline);
 	EtlCheckTarget(pipeline, s, target);
-	s->load =
-		make_load(pipeline, s, target, pipeline->mode == ETL_MODE_UPSERT ? UPSERT : INSERT_ONLY);
-	EtlCheckLoad(s->load);
-	if (pipeline->mode != ETL_MODE_UPSERT)
-		return;
-	if (s->updates)
-		s->insert = make_load(pipeline, s, target, INSERT_ONLY);
-	s->winners = make_winners(s, target);
-	EtlCheckLoad(s->winners);
-	if (s->updates && s->key_is_plain)
-		s->refresh = make_load(pipeline, s, target, REFRESH);
-	if (merge_is_the_same(s, target))
-		s->merge = make_merge(pipeline, s, target);
+	make_loads(s, pipeline, target, false);
+	EtlCheckLoad(s->full.load);
+	if (pipeline->mode == ETL_MODE_UPSERT)
+	{
+		s->winners = make_winners(s, target);
+		EtlCheckLoad(s->winners);
+	}
+	if (pipeline->missing == ETL_LACKING_KEEP)
+		make_partial(s, pipeline, target);
 }
 
 EtlStatements *

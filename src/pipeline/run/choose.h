@@ -21,18 +21,19 @@ typedef enum EtlTaking
 typedef struct EtlChooser
 {
 	const EtlRun *run;
-	EtlPlans plans[ETL_TAKINGS]; /* a text that is NULL: the definition has no such statement */
-	bool gave_up[ETL_TAKINGS];	 /* in this run */
-	bool only_new;				 /* a key that is there already is an error */
-	EtlTaking taken;			 /* for the last chunk */
-	bool all_new;				 /* all keys of the last batch were new, or */
-	bool mostly_unchanged;		 /* it hardly changed anything */
-	bool target_is_small;		 /* when it last was asked, in this batch */
+	EtlPlans full[ETL_TAKINGS];	   /* a text that is NULL: the definition has no such statement */
+	EtlPlans partial[ETL_TAKINGS]; /* the same for chunks some of whose records lack columns */
+	bool gave_up[ETL_TAKINGS];	   /* in this run */
+	bool only_new;				   /* a key that is there already is an error */
+	EtlTaking taken;			   /* for the last chunk */
+	bool all_new;				   /* all keys of the last batch were new, or */
+	bool mostly_unchanged;		   /* it hardly changed anything */
+	bool target_is_small;		   /* when it last was asked, in this batch */
 } EtlChooser;
 
 extern void EtlChooserOpen(EtlChooser *chooser, const EtlRun *run);
 /* The plan of the statement that suits the chunk best, and which one that is. */
-extern SPIPlanPtr EtlChoose(EtlChooser *chooser, EtlSlice *slice, int nrows);
+extern SPIPlanPtr EtlChoose(EtlChooser *chooser, EtlSlice *slice, int nrows, bool partial);
 /* After an error of the statement that was taken: whether another one is to be tried instead. */
 extern bool EtlChooseOther(EtlChooser *chooser, int sqlstate);
 /* A batch was committed: what it did to the target. */

@@ -65,13 +65,16 @@ rearrange(EtlChunk *chunk)
 {
 	MinimalTuple *tuples = MemoryContextAlloc(chunk->context, sizeof(MinimalTuple) * chunk->n);
 	int *records = MemoryContextAlloc(chunk->context, sizeof(int) * chunk->n);
+	bytea **lacks = MemoryContextAlloc(chunk->context, sizeof(bytea *) * chunk->n);
 
+	memcpy(lacks, chunk->lacks, sizeof(bytea *) * chunk->n);
 	memcpy(tuples, chunk->tuples, sizeof(MinimalTuple) * chunk->n);
 	memcpy(records, chunk->records, sizeof(int) * chunk->n);
 	for (int i = 0; i < chunk->n; i++)
 	{
 		chunk->tuples[i] = tuples[chunk->order[i]];
 		chunk->records[i] = records[chunk->order[i]];
+		chunk->lacks[i] = lacks[chunk->order[i]];
 	}
 }
 
@@ -127,8 +130,19 @@ EtlChunkFind(const EtlChunk *chunk, const Datum *values, const bool *isnull, int
 	return bound(chunk, values, isnull, false);
 }
 
+int
+EtlChunkDistinct(const EtlChunk *chunk, int begin)
+{
+	int end = begin + 1;
+
+	while (chunk->by != NULL && end < chunk->n &&
+		   compare_places(chunk, chunk->order[end - 1], chunk->order[end]) != 0)
+		end++;
+	return end;
+}
+
 void
-EtlChunkAdd(EtlChunk *chunk, int record, MinimalTuple tuple)
+EtlChunkAdd(EtlChunk *chunk, int record, MinimalTuple tuple, bytea *lacks)
 {
 	if (chunk->n == chunk->max)
 	{
@@ -136,7 +150,10 @@ EtlChunkAdd(EtlChunk *chunk, int record, MinimalTuple tuple)
 		chunk->tuples = repalloc_huge(chunk->tuples, sizeof(MinimalTuple) * chunk->max);
 		chunk->records = repalloc_huge(chunk->records, sizeof(int) * chunk->max);
 		chunk->superseded = repalloc_huge(chunk->superseded, sizeof(bool) * chunk->max);
+		chunk->lacks = repalloc_huge(chunk->lacks, sizeof(bytea *) * chunk->max);
 	}
+	chunk->partial |= lacks != NULL;
+	chunk->lacks[chunk->n] = lacks;
 	chunk->records[chunk->n] = record;
 	chunk->tuples[chunk->n++] = tuple;
 }
@@ -146,6 +163,7 @@ EtlChunkReset(EtlChunk *chunk)
 {
 	MemoryContextReset(chunk->context);
 	chunk->n = chunk->loaded = 0;
+	chunk->partial = false;
 }
 
 void
@@ -156,6 +174,7 @@ EtlChunkOpen(EtlChunk *chunk, const EtlStatements *statements, MemoryContext con
 	chunk->tuples = MemoryContextAlloc(context, sizeof(MinimalTuple));
 	chunk->records = MemoryContextAlloc(context, sizeof(int));
 	chunk->superseded = MemoryContextAlloc(context, sizeof(bool));
+	chunk->lacks = MemoryContextAlloc(context, sizeof(bytea *));
 	if (!statements->key_is_plain)
 		return;
 	chunk->by = MemoryContextAllocZero(context, sizeof(SortSupportData) * statements->nkeys);

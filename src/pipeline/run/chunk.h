@@ -19,6 +19,8 @@ typedef struct EtlChunk
 	MinimalTuple *tuples; /* [max] */
 	int *records;		  /* the record of each; -1: it is not known */
 	bool *superseded;	  /* rows that are not to be loaded */
+	bytea **lacks;		  /* the columns that the record of each lacks; NULL: none that matters */
+	bool partial;		  /* some lacks are not NULL */
 	int loaded; /* rows of the last one, which are still there while the attempt is not over */
 
 	/* the keys, once the chunk is in their order: [nkeys] of each row, by the place that it had before */
@@ -29,9 +31,15 @@ typedef struct EtlChunk
 
 extern void EtlChunkOpen(EtlChunk *chunk, const EtlStatements *statements, MemoryContext context);
 extern void EtlChunkReset(EtlChunk *chunk);
-extern void EtlChunkAdd(EtlChunk *chunk, int record, MinimalTuple tuple);
+/* Takes a tuple and, if not NULL, lacks, which are in the chunk's context. */
+extern void EtlChunkAdd(EtlChunk *chunk, int record, MinimalTuple tuple, bytea *lacks);
 /* Puts the chunk into the order of its keys; whether one comes twice. */
 extern bool EtlChunkSort(EtlChunk *chunk);
+/*
+ * Of a sorted chunk, the end of the rows behind "begin" among which no key comes twice.  Where keys cannot be compared, that
+ * is one row.
+ */
+extern int EtlChunkDistinct(const EtlChunk *chunk, int begin);
 /* The first row of a key in a sorted chunk; *end is behind the last one. */
 extern int EtlChunkFind(const EtlChunk *chunk, const Datum *values, const bool *isnull, int *end);
 

@@ -7,6 +7,7 @@
 #include "miscadmin.h"
 #include "pipeline/run/convert.h"
 #include "pipeline/run/report.h"
+#include "pipeline/run/slice.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -62,13 +63,29 @@ allocate(EtlConverted *converted, int records, int natts)
 	converted->isnull = MemoryContextAllocHuge(context, sizeof(bool) * natts * (records + 1));
 }
 
+/* Puts into a row, behind its columns, which of them its record lacks, if that matters. */
+static void
+note_lacking(EtlConverted *converted, size_t place)
+{
+	const EtlRows *rows = converted->reading->rows;
+	int natts = rows->desc->natts;
+	bytea *lacks;
+
+	if (converted->reading->run->statements->rows->natts == natts)
+		return;
+	lacks = EtlLacksOf(rows->lacking, rows->nlacking, natts);
+	converted->values[place + natts] = PointerGetDatum(lacks);
+	converted->isnull[place + natts] = lacks == NULL;
+	converted->partial |= lacks != NULL;
+}
+
 /* Converts a record into the row behind those that there are; false if it is faulty. */
 static bool
 convert_record(EtlConverted *converted, int record, int nrows)
 {
 	EtlRows *rows = converted->reading->rows;
 	const EtlKept *kept = &converted->reading->batch.records[record];
-	size_t place = (size_t) nrows * rows->desc->natts;
+	size_t place = (size_t) nrows * converted->reading->run->statements->rows->natts;
 
 	if (kept->advance != ETL_ROW)
 	{
@@ -76,7 +93,10 @@ convert_record(EtlConverted *converted, int record, int nrows)
 		return false;
 	}
 	if (EtlRowsUse(rows, kept, converted->values + place, converted->isnull + place))
+	{
+		note_lacking(converted, place);
 		return true;
+	}
 	reject_value(converted->rejects, record, rows);
 	return false;
 }
@@ -97,7 +117,8 @@ EtlConvertBatch(EtlConverted *converted)
 	EtlReportStage(ETL_STAGE_CONVERTING, batch->n);
 	old = MemoryContextSwitchTo(batch->loading);
 	rejects->list = NIL;
-	allocate(converted, batch->n, converted->reading->rows->desc->natts);
+	converted->partial = false;
+	allocate(converted, batch->n, converted->reading->run->statements->rows->natts);
 	for (int i = 0; i < batch->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

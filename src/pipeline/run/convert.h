@@ -15,7 +15,8 @@ typedef struct EtlConverted
 	int nfaulty;	/* of the rejects, those of the conversion */
 	int *record_of; /* [n] the record that a row is */
 	int *row_of;	/* [records + 1] the first row at or behind a record */
-	Datum *values;	/* [natts] of each row */
+	bool partial;	/* the record of some row lacks columns */
+	Datum *values;	/* [natts of statements->rows] of each row */
 	bool *isnull;
 } EtlConverted;
 

@@ -434,13 +434,14 @@ use_row(EtlKeys *keys, const EtlChunk *chunk, int row)
 }
 
 static void
-add_loaded(EtlKeys *keys, const Datum *values, int64 hash, int first, int last)
+add_loaded(EtlKeys *keys, const Datum *values, int64 hash, int first, int last, bool partial)
 {
 	MemoryContext old = MemoryContextSwitchTo(keys->batch->loading);
 	EtlLoadedKey *loaded = palloc0(sizeof(EtlLoadedKey));
 
 	loaded->first = first;
 	loaded->last = last;
+	loaded->partial = partial;
 	keep_key(keys, values, hash, &loaded->key);
 	keys->loaded = lappend(keys->loaded, loaded);
 	MemoryContextSwitchTo(old);
@@ -467,7 +468,7 @@ EtlKeysLoaded(EtlKeys *keys, const EtlChunk *chunk, int first, int last)
 		hash = hash_of(keys, values);
 		if (!bloom_lacks_element(keys->open, (unsigned char *) &hash, sizeof(hash)))
 			add_loaded(keys, values, hash, record >= 0 ? record : first,
-					   record >= 0 ? record : last);
+					   record >= 0 ? record : last, chunk->lacks[i] != NULL);
 	}
 	MemoryContextSwitchTo(old);
 	pfree(values);
@@ -557,11 +558,11 @@ settle_letter(EtlKeys *keys, const EtlLoadedKey *loaded, const EtlDeadLetter *le
 	if (place == BEHIND || !same_key(keys, letter, &loaded->key) ||
 		!is_not_lower(keys, &loaded->key, letter))
 		return false;
-	if (place == BEFORE)
+	if (place == BEFORE && !loaded->partial)
 		EtlCatalogResolve(letter->id, keys->run->id, ETL_RESOLVED_SUPERSEDED);
-	else /* the row may be the later one */
+	else /* the row may be the later one, or have some of the columns only */
 		EtlCatalogForgetKey(letter->id);
-	return place == BEFORE;
+	return place == BEFORE && !loaded->partial;
 }
 
 static bool

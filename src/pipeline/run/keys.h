@@ -25,8 +25,9 @@ typedef struct EtlKey
 typedef struct EtlLoadedKey
 {
 	EtlKey key;
-	int first; /* the record of the batch that it is of, or, where that is not known, */
-	int last;  /* one from the first to this one */
+	int first;	  /* the record of the batch that it is of, or, where that is not known, */
+	int last;	  /* one from the first to this one */
+	bool partial; /* it lacks columns, which a letter may have */
 } EtlLoadedKey;
 
 /* A dead letter that the transaction under way has written. */

@@ -16,6 +16,7 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pipeline/run/load.h"
 #include "pipeline/run/report.h"
@@ -120,17 +121,20 @@ supersede_deferred(EtlLoading *l, EtlLoadOutcome *outcome)
 	l->to_target = true;
 }
 
+/* Rows of the chunk between two places. */
 static void
-take_to_target(EtlLoading *l, EtlLoadOutcome *outcome)
+take_to_target(EtlLoading *l, int begin, int end, EtlLoadOutcome *outcome)
 {
 	const EtlStatements *s = l->run->statements;
-	SPIPlanPtr plan = EtlChoose(&l->chooser, &l->emitted, l->chunk->n);
+	SPIPlanPtr plan = EtlChoose(&l->chooser, &l->emitted, end - begin, l->chunk->partial);
 	EtlTaking taken = l->chooser.taken;
 	bool returns = s->tells_inserted && (taken == ETL_TAKE_LOAD || taken == ETL_TAKE_REFRESH);
 	Receiver receiver;
 	uint64 n;
 
 	set_up_receiver(&receiver, receive_inserted, l, outcome);
+	l->emitted.begin = begin;
+	l->emitted.end = end;
 	l->emitted.left_out = l->chunk->superseded;
 	l->emitted.counted = 0;
 	n = EtlPlanExecute(plan, returns ? &receiver.dest : None_Receiver);
@@ -139,6 +143,20 @@ take_to_target(EtlLoading *l, EtlLoadOutcome *outcome)
 		outcome->inserted += n;
 	else if (taken == ETL_TAKE_MERGE)
 		outcome->inserted += l->emitted.counted;
+}
+
+/* A row that lacks columns does not supersede an earlier one of its key: they are taken one after another. */
+static void
+take_in_turns(EtlLoading *l, EtlLoadOutcome *outcome)
+{
+	int end;
+
+	for (int begin = 0; begin < l->chunk->n; begin = end)
+	{
+		CHECK_FOR_INTERRUPTS();
+		end = EtlChunkDistinct(l->chunk, begin);
+		take_to_target(l, begin, end, outcome);
+	}
 }
 
 static void
@@ -154,6 +172,7 @@ load_chunk(EtlLoading *l, EtlLoadOutcome *outcome)
 	twice = EtlChunkSort(chunk) && l->run->statements->updates;
 	l->to_target = true;
 	l->emitted.tuples = chunk->tuples;
+	l->emitted.lacks = chunk->partial ? chunk->lacks : NULL;
 	l->emitted.end = chunk->n;
 	l->emitted.pulled = -1;
 	l->emitted.left_out = NULL;
@@ -161,14 +180,18 @@ load_chunk(EtlLoading *l, EtlLoadOutcome *outcome)
 	EtlKeysLook(l->keys);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (l->dedup || twice)
+	twice |= l->dedup;
+	if (twice && !chunk->partial)
 		find_superseded(l, outcome);
 	supersede_deferred(l, outcome);
-	take_to_target(l, outcome);
+	if (twice && chunk->partial)
+		take_in_turns(l, outcome);
+	else
+		take_to_target(l, 0, chunk->n, outcome);
 	SPI_finish();
 	MemoryContextSwitchTo(old);
 	EtlKeysLoaded(l->keys, chunk, first_record(l), last_record(l));
-	l->emitted.end = 0;
+	l->emitted.begin = l->emitted.end = 0;
 	chunk->loaded = chunk->n;
 	chunk->n = 0;
 	l->to_target = false;
@@ -301,11 +324,13 @@ current_record(const EtlLoading *l)
 static void
 check_result(DestReceiver *self, int operation, TupleDesc desc)
 {
-	const EtlRun *run = ((Receiver *) self)->loading->run;
+	const EtlLoading *l = ((Receiver *) self)->loading;
+	const EtlRun *run = l->run;
 	TupleDesc emitted = run->statements->emitted;
-	bool same = desc->natts == emitted->natts + list_length(run->pipeline->rules_list);
+	int n = emitted->natts + list_length(run->pipeline->rules_list);
+	bool same = desc->natts == n + (l->partial ? 1 : 0);
 
-	for (int i = 0; same && i < desc->natts; i++)
+	for (int i = 0; same && i < n; i++)
 		same = TupleDescAttr(desc, i)->atttypid ==
 			   (i < emitted->natts ? TupleDescAttr(emitted, i)->atttypid : BOOLOID);
 	if (!same)
@@ -351,6 +376,23 @@ is_full(const EtlLoading *l)
 			MemoryContextMemAllocated(chunk->context, false) >= MAX_CHUNK_BYTES);
 }
 
+/* What the record of a row lacks that the row is to be loaded without, in the current memory context; NULL: nothing. */
+static bytea *
+lacks_of(const EtlLoading *l, const TupleTableSlot *slot)
+{
+	const EtlStatements *s = l->run->statements;
+	int place = s->emitted->natts + list_length(l->run->pipeline->rules_list);
+	bytea *lacks;
+
+	if (!l->partial || slot->tts_isnull[place])
+		return NULL;
+	lacks = DatumGetByteaPP(slot->tts_values[place]);
+	for (int i = 0; i < s->emitted->natts; i++)
+		if (s->from[i] >= 0 && EtlLacks(lacks, s->from[i]))
+			return DatumGetByteaPCopy(slot->tts_values[place]);
+	return NULL;
+}
+
 static bool
 has_no_watermark(const EtlLoading *l, const TupleTableSlot *slot)
 {
@@ -384,7 +426,8 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	old = MemoryContextSwitchTo(l->chunk->context);
 	EtlChunkAdd(
 		l->chunk, record,
-		EtlFormMinimalTuple(l->run->statements->emitted, slot->tts_values, slot->tts_isnull));
+		EtlFormMinimalTuple(l->run->statements->emitted, slot->tts_values, slot->tts_isnull),
+		lacks_of(l, slot));
 	MemoryContextSwitchTo(old);
 	if (is_full(l))
 	{
@@ -421,7 +464,7 @@ start_attempt(EtlLoading *l, EtlLoadOutcome *outcome)
 
 /* The query over "nrows" rows of the batch, and what it gives into the target. */
 static void
-load_batch(EtlLoading *l, int64 nrows, int64 usual, EtlLoadOutcome *outcome)
+load_batch(EtlLoading *l, int64 nrows, int64 usual, bool partial, EtlLoadOutcome *outcome)
 {
 	Receiver receiver;
 	SPIPlanPtr plan;
@@ -429,7 +472,8 @@ load_batch(EtlLoading *l, int64 nrows, int64 usual, EtlLoadOutcome *outcome)
 	EtlReportStage(ETL_STAGE_QUERYING, nrows);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	plan = EtlPlanFor(&l->transform, &l->batch, nrows, usual);
+	l->partial = partial && l->partial_transform.text != NULL;
+	plan = EtlPlanFor(l->partial ? &l->partial_transform : &l->transform, &l->batch, nrows, usual);
 	l->query_streams = EtlPlanStreams(plan);
 	set_up_receiver(&receiver, receive_row, l, outcome);
 	receiver.nrows = nrows;
@@ -451,7 +495,8 @@ EtlAttempt(EtlLoading *l, int begin, int end, EtlLoadOutcome *outcome)
 	slice->begin = l->converted->row_of[begin];
 	slice->end = l->converted->row_of[end];
 	if (slice->begin < slice->end)
-		load_batch(l, slice->end - slice->begin, l->run->pipeline->batch_size, outcome);
+		load_batch(l, slice->end - slice->begin, l->run->pipeline->batch_size,
+				   l->converted->partial, outcome);
 	EtlDeferredLoaded(l->deferred);
 	EtlKeysSucceeded(l->keys);
 	EtlChunkReset(l->chunk);
@@ -465,7 +510,7 @@ EtlAttemptWhole(EtlLoading *l, EtlWhole *whole, EtlLoadOutcome *outcome)
 
 	start_attempt(l, outcome);
 	l->batch.store = whole->rows;
-	load_batch(l, nrows, nrows, outcome);
+	load_batch(l, nrows, nrows, whole->partial, outcome);
 	l->batch.store = NULL;
 }
 
@@ -568,11 +613,12 @@ EtlLoadingOpen(EtlLoading *l)
 {
 	EtlRun *run = l->run;
 
-	l->batch.desc = run->statements->batch;
+	l->batch.desc = run->statements->rows;
 	l->batch.nreaders = 1; /* that a tuplestore begins with */
 	l->batch.taken = MemoryContextAllocZero(run->context, sizeof(bool));
 	l->emitted.desc = run->statements->emitted;
-	l->transform.text = run->statements->transform;
+	l->transform.text = run->statements->full.transform;
+	l->partial_transform.text = run->statements->partial.transform;
 	l->winners.text = run->statements->winners;
 	EtlChooserOpen(&l->chooser, run);
 	EtlBatchSlice = &l->batch;

@@ -35,8 +35,10 @@ typedef struct EtlLoading
 	EtlSlice batch;	  /* what the query reads */
 	EtlSlice emitted; /* what it gave, on its way to the target */
 	EtlPlans transform;
+	EtlPlans partial_transform; /* the same, with what the record of each row lacks */
 	EtlPlans winners;
 	EtlChooser chooser;
+	bool partial;		 /* the query is that one */
 	bool to_target;		 /* an error would be one of the load, not of the query */
 	bool query_streams;	 /* a row that the query gives is of the record that it pulled last */
 	bool dedup;			 /* keys were seen twice in one batch: look for that first */

@@ -102,6 +102,7 @@ looks_up(const Plan *plan)
 		case T_CustomScan:
 			return is_our_scan(plan);
 		case T_Result:
+		case T_LockRows:
 		case T_ModifyTable:
 			return plan->lefttree != NULL && looks_up(plan->lefttree);
 		case T_NestLoop:

@@ -1,6 +1,6 @@
 /*
  * slice.c
- *		Rows in memory as what etl_batch() and etl_emitted() return, and etl_count_new().
+ *		Rows in memory as what etl_batch() and etl_emitted() return; etl_count_new() and etl_has().
  */
 #include "etl.h"
 
@@ -13,6 +13,7 @@
 PG_FUNCTION_INFO_V1(etl_batch);
 PG_FUNCTION_INFO_V1(etl_emitted);
 PG_FUNCTION_INFO_V1(etl_count_new);
+PG_FUNCTION_INFO_V1(etl_has);
 
 typedef struct SliceRows
 {
@@ -43,10 +44,11 @@ raise_no_batch(const char *function)
 							  function)));
 }
 
+/* The first columns of the slice, or all of them. */
 static void
 check_columns(const EtlRows *rows, const EtlSlice *slice)
 {
-	bool same = rows->desc->natts == slice->desc->natts;
+	bool same = rows->desc->natts <= slice->desc->natts;
 
 	for (int i = 0; same && i < rows->desc->natts; i++)
 		same = TupleDescAttr(rows->desc, i)->atttypid == TupleDescAttr(slice->desc, i)->atttypid;
@@ -98,8 +100,8 @@ open_slice(EtlRows *rows, EtlSlice *slice)
 	check_columns(rows, slice);
 	w->slice = slice;
 	w->next = slice->begin;
-	w->values = palloc(sizeof(Datum) * rows->desc->natts);
-	w->isnull = palloc(sizeof(bool) * rows->desc->natts);
+	w->values = palloc(sizeof(Datum) * slice->desc->natts);
+	w->isnull = palloc(sizeof(bool) * slice->desc->natts);
 	if (slice->store != NULL)
 		open_store(w);
 }
@@ -285,6 +287,36 @@ etl_count_new(PG_FUNCTION_ARGS)
 		raise_no_batch("etl_count_new");
 	EtlEmittedSlice->counted++;
 	PG_RETURN_BOOL(true);
+}
+
+/*
+ * etl_has(column int) returns boolean: whether the record of the row that etl_emitted() handed out last has a column of the
+ * source, from 0.  The statements in which it stands finish each row before they take the next one.
+ */
+Datum
+etl_has(PG_FUNCTION_ARGS)
+{
+	const EtlSlice *slice = EtlEmittedSlice;
+	int column = PG_GETARG_INT32(0);
+
+	if (slice == NULL || slice->pulled < 0)
+		raise_no_batch("etl_has");
+	PG_RETURN_BOOL(slice->lacks == NULL || !EtlLacks(slice->lacks[slice->pulled], column));
+}
+
+bytea *
+EtlLacksOf(const int *columns, int n, int natts)
+{
+	size_t size = VARHDRSZ + (natts + 7) / 8;
+	bytea *lacks;
+
+	if (n == 0)
+		return NULL;
+	lacks = palloc0(size);
+	SET_VARSIZE(lacks, size);
+	for (int i = 0; i < n; i++)
+		((uint8 *) VARDATA(lacks))[columns[i] / 8] |= 1 << columns[i] % 8;
+	return lacks;
 }
 
 void

@@ -1,6 +1,6 @@
 /*
  * slice.h
- *		Rows in memory as what etl_batch() and etl_emitted() return, and etl_count_new().
+ *		Rows in memory as what etl_batch() and etl_emitted() return; etl_count_new() and etl_has().
  *
  * The two functions stand in the statements of a pipeline: in its query, as "batch", and in the INSERT that
  * takes what the query gave to the target.  They are planned as streaming scans, so the one that runs a
@@ -24,6 +24,8 @@ typedef struct EtlSlice
 	double expected;	  /* for the planner: how many rows there will be */
 	const bool *left_out; /* rows that are not handed out; NULL: all are */
 	int64 counted;		  /* by etl_count_new() */
+	bytea *const
+		*lacks; /* the columns that the record of each row lacks, for etl_has(); NULL: none */
 
 	/* the rows: values in their columns, or tuples */
 	const Datum *values; /* [natts of desc] of each row */
@@ -35,6 +37,15 @@ typedef struct EtlSlice
 	int nreaders; /* its read pointers, and */
 	bool *taken;  /* [nreaders] which of them a scan has */
 } EtlSlice;
+
+/* The columns that a record lacks, as bits; NULL: there are none. */
+extern bytea *EtlLacksOf(const int *columns, int n, int natts);
+
+static inline bool
+EtlLacks(const bytea *lacks, int column)
+{
+	return lacks != NULL && (((const uint8 *) VARDATA_ANY(lacks))[column / 8] >> column % 8 & 1);
+}
 
 /* What etl_batch() and etl_emitted() return in this process; NULL: there is nothing. */
 extern EtlSlice *EtlBatchSlice;

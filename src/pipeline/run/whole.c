@@ -171,12 +171,13 @@ EtlWholeAdd(EtlWhole *whole)
 {
 	const EtlConverted *converted = whole->converted;
 	const EtlBatch *batch = &converted->reading->batch;
-	TupleDesc desc = converted->reading->run->statements->batch;
+	TupleDesc desc = converted->reading->run->statements->rows;
 	MemoryContext old = MemoryContextSwitchTo(batch->loading);
 
 	for (int i = 0; i < converted->n; i++)
 		tuplestore_putvalues(whole->rows, desc, converted->values + (size_t) i * desc->natts,
 							 converted->isnull + (size_t) i * desc->natts);
+	whole->partial |= converted->partial;
 	add_rejects(whole);
 	keep_checkpoints(whole);
 	whole->counters.read += batch->n;

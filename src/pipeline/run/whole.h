@@ -15,6 +15,7 @@ typedef struct EtlWhole
 	EtlConverted *converted;
 	ResourceOwner owner; /* of the files, which outlast transactions */
 	Tuplestorestate *rows;
+	bool partial; /* the record of some row lacks columns */
 	Tuplestorestate *letters;
 	TupleDesc letter_desc;
 	EtlRunCounters counters;
