@@ -377,6 +377,7 @@ api_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 PG_FUNCTION_INFO_V1(etl_api);
 
 const EtlScanKind EtlApiKind = {
+	.wanders = true,
 	.function = "etl_api",
 	.entry = etl_api,
 	.size = sizeof(ApiRows),

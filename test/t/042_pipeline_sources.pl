@@ -117,6 +117,19 @@ is(sql("SELECT count(*), max(attempts) FROM etl_dead_letters WHERE pipeline = 's
 sql("SELECT etl_alter_pipeline('stuck', rules => '{}'); CALL etl_retry_dead_letters('stuck')");
 is(sql("SELECT count(*), count(DISTINCT id) FROM stuck"), '20|20', 'which loads it once');
 
+# Without a watermark, too: it stands elsewhere when others have gone, and is the same item.
+sql("CREATE FUNCTION gone() RETURNS int LANGUAGE sql STABLE RETURN coalesce((SELECT max(page) FROM log WHERE id < 0), 0)");
+create('moves', 'etl_api(' . sql_quote("$base/api/stream/size=6") . ", items => 'items'" . ($since =~ s/etl_watermark\('log'\)/gone()/r) . ')',
+	rules => '{"good": "id <> 20"}');
+for my $gone (0, 1, 8)
+{
+	sql("INSERT INTO log VALUES (-1, '', $gone)");
+	run_of('moves');
+}
+is(sql("SELECT count(*), max(page), max(index), max(attempts) FROM etl_dead_letters WHERE pipeline = 'moves'"), '1|2|6|3',
+	'an item that moves has one dead letter, of the place where it was last');
+sql("DELETE FROM log WHERE id < 0");
+
 # In the midst of a scan the watermark stays: the call is the same for the run that goes on with it.
 fixture_do('/_stream?n=70');
 sql("SELECT etl_alter_pipeline('log', on_error => 'fail', batch_size => 5); ALTER TABLE log ADD CONSTRAINT stop CHECK (id <= 50)");

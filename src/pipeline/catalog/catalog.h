@@ -104,6 +104,7 @@ typedef struct EtlDeadLetter
 	const char *message;
 	const char *detail;
 	bool replayable;
+	bool wanders;		   /* the record may stand elsewhere when it is read again; not stored */
 	List *key;			   /* of char *: values of the key, as texts; NIL: not known, and so are: */
 	const char *key_type;  /* of which columns and types they are */
 	int64 key_hash;		   /* 0: NULL */

@@ -40,8 +40,8 @@ static const EtlSqlColumn hash_columns[] = {MEMBER(id, ETL_SQL_BIGINT),
 											MEMBER(key_hash, ETL_SQL_BIGINT, .nullable = true)};
 
 /*
- * $4 to $10 are RECORD.  By its text alone a record is known where it has the same key then, or comes with a watermark:
- * there the watermark may be told in the URL.  Else ($3) it is the one at the same place; what is before an item in a
+ * $4 to $10 are RECORD.  By its text alone a record is known where it has the same key then, or where it may stand
+ * elsewhere: the URL may tell the watermark.  Else ($3) it is the one at the same place; what is before an item in a
  * response may change.  The run is an earlier one: within a run, records with the same text are several.
  */
 #define SAME_RECORD                                                        \
@@ -55,10 +55,11 @@ static const EtlSqlColumn hash_columns[] = {MEMBER(id, ETL_SQL_BIGINT),
 static bool
 is_known_by_text(const EtlPipeline *pipeline, const EtlDeadLetter *letter)
 {
-	bool of_api = letter->source != NULL && (strncmp(letter->source, "http://", 7) == 0 ||
+	bool of_web = letter->source != NULL && (strncmp(letter->source, "http://", 7) == 0 ||
 											 strncmp(letter->source, "https://", 8) == 0);
 
-	return pipeline->mode == ETL_MODE_UPSERT || (of_api && pipeline->watermark != NULL);
+	return pipeline->mode == ETL_MODE_UPSERT || letter->wanders ||
+		   (of_web && pipeline->watermark != NULL);
 }
 
 /* Letters are tried again in the order of their numbers, which is to be that of the source: so it gets a new one. */

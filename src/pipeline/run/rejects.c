@@ -265,6 +265,7 @@ EtlRejectsMakeLetter(const EtlRejects *rejects, const EtlReject *reject, EtlDead
 	letter->page = kept->page;
 	letter->index = kept->index;
 	letter->byte_offset = (int64) kept->offset;
+	letter->wanders = rejects->reading->rows->kind->wanders;
 	set_raw(rejects, kept, letter);
 	EtlKeysDescribe(rejects->keys, reject->key, letter);
 	/* it is read again with all others, by the next run */
