@@ -54,6 +54,27 @@ test_forms(void)
 	CHECK_STR(masked("&lt;p&gt;pa\\&quot;ss\\\\word&amp;amp;long", token), "&lt;p&gt;***");
 }
 
+/* In base64, whatever stands before it, and however lines are broken.  A digit that may have bits of it is masked, too. */
+static void
+test_base64(void)
+{
+	const char *token = "s3cret?>token~~";
+
+	CHECK_STR(masked("czNjcmV0Pz50b2tlbn5+", token), "***");
+	CHECK_STR(masked("got: czNjcmV0Pz50b2tlbn5-.", token), "got: ***.");
+	CHECK_STR(masked("czNj\ncmV0\nPz50b2tlbn5%2B", token), "***B");
+	CHECK_STR(masked("QmVhcmVyIHMzY3JldD8+dG9rZW5+fg==", token),
+			  "QmVhcmVyI***==");												 /* "Bearer ..." */
+	CHECK_STR(masked("a2V5OnMzY3JldD8-dG9rZW5-fjp4", token), "a2V5O***p4");		 /* "key:...:x" */
+	CHECK_STR(masked("eyJrIjoiczNjcmV0Pz50b2tlbn5-In0", token), "eyJrIjo***n0"); /* {"k":"..."} */
+	CHECK_STR(masked("eHpzM2NyZXQ/PnRva2Vufn5h", token), "eH***h");				 /* "xz...a" */
+	CHECK_STR(masked("c2hvcnQ=", "short"), "c2hvcnQ=");
+	CHECK_STR(masked("c2Vj", "secret"), "c2Vj");
+	CHECK_STR(masked_of("got c2Vjc", "secret", NULL, true), "got ***");
+	/* once more */
+	CHECK_STR(masked("czNNelkzSmxkRDglK2RHOXJaVzUrZmc9PQ==", "s3MzY3JldD8%+dG9rZW5+fg=="), "***==");
+}
+
 static void
 test_characters(void)
 {
@@ -118,6 +139,7 @@ int
 main(void)
 {
 	test_forms();
+	test_base64();
 	test_characters();
 	test_several();
 	test_many();

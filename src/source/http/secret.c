@@ -9,12 +9,16 @@
  * Of a secret only its letters and digits are looked for, among the letters and digits of the text: writers differ in what
  * they do to the other characters (they escape, double or drop them), and hardly ever touch these.  A secret that has
  * fewer than MIN_SECRET of them is looked for as it is.
+ *
+ * In base64, what a secret becomes depends on how many bytes stand before it, modulo three: so there are three forms, of
+ * the digits that no other byte has a part in.  Letters and digits are the same in base64url.
  */
 #include "etl.h"
 
 #include "source/http/secret.h"
 
 #define MIN_SECRET 4
+#define MIN_ENCODED 6 /* bytes of a secret that is looked for in base64, too */
 
 /* Escapes inside of escapes: nobody who means well goes deeper. */
 #define MAX_ROUNDS 4
@@ -23,8 +27,9 @@ typedef struct Secret
 {
 	unsigned char *key; /* what is looked for: its letters and digits, or all of it */
 	int len;
-	bool plain; /* the former */
-	int before; /* bytes before the first letter, and behind the last one */
+	bool plain;	  /* the former */
+	bool encoded; /* in base64: the digits around it have bits of it */
+	int before;	  /* bytes before the first letter, and behind the last one */
 	int behind;
 } Secret;
 
@@ -95,11 +100,11 @@ make_key(Secret *secret, const unsigned char *value, int len)
 	secret->before = secret->behind = 0;
 }
 
-void
-EtlSecretsAdd(EtlSecrets *secrets, const char *value)
+static void
+add_secret(EtlSecrets *secrets, const char *value, int len, bool encoded)
 {
-	if (value == NULL || strlen(value) < MIN_SECRET)
-		return;
+	Secret *secret;
+
 	if (secrets->n == secrets->max)
 	{
 		secrets->max = Max(16, secrets->max * 2);
@@ -107,8 +112,44 @@ EtlSecretsAdd(EtlSecrets *secrets, const char *value)
 							 ? palloc(sizeof(Secret) * secrets->max)
 							 : repalloc(secrets->items, sizeof(Secret) * secrets->max);
 	}
-	make_key(&secrets->items[secrets->n++], (const unsigned char *) value, (int) strlen(value));
+	secret = &secrets->items[secrets->n++];
+	secret->encoded = encoded;
+	make_key(secret, (const unsigned char *) value, len);
 	secrets->sorted = false;
+}
+
+/* The digits of base64 that a value alone makes, behind "before" bytes of something else; returns how many. */
+static int
+encode(const unsigned char *value, int len, int before, char *digits)
+{
+	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	int n = 0;
+
+	for (int bit = (8 * before + 5) / 6 * 6 - 8 * before; bit + 6 <= 8 * len; bit += 6)
+	{
+		int two = value[bit / 8] << 8 | (bit / 8 + 1 < len ? value[bit / 8 + 1] : 0);
+
+		digits[n++] = base64[(two >> (10 - bit % 8)) & 0x3f];
+	}
+	return n;
+}
+
+void
+EtlSecretsAdd(EtlSecrets *secrets, const char *value)
+{
+	int len = value != NULL ? (int) strlen(value) : 0;
+	char *digits;
+
+	if (len < MIN_SECRET)
+		return;
+	add_secret(secrets, value, len, false);
+	if (len < MIN_ENCODED)
+		return;
+	digits = palloc(len / 3 * 4 + 4);
+	for (int before = 0; before < 3; before++)
+		add_secret(secrets, digits, encode((const unsigned char *) value, len, before, digits),
+				   true);
+	pfree(digits);
 }
 
 static int
@@ -392,6 +433,12 @@ may_have(const Grams *grams, const Secret *secret)
 }
 
 static bool
+is_digit_of_base64(unsigned char c)
+{
+	return c < 0x80 && (is_letter(c) || (c != '\0' && strchr("+/-_", c) != NULL));
+}
+
+static bool
 is_punctuation(unsigned char c)
 {
 	return c > ' ' && c < 0x7f && !is_letter(c);
@@ -404,6 +451,10 @@ mark(bool *masked, const char *text, int len, int from, int to, const Secret *se
 	for (int i = 0; i < secret->before && from > 0 && is_punctuation(text[from - 1]); i++)
 		from--;
 	for (int i = 0; i < secret->behind && to < len && is_punctuation(text[to]); i++)
+		to++;
+	if (secret->encoded && from > 0 && is_digit_of_base64(text[from - 1]))
+		from--;
+	if (secret->encoded && to < len && is_digit_of_base64(text[to]))
 		to++;
 	memset(masked + from, true, to - from);
 }

@@ -6,8 +6,8 @@
  *		EtlSecretsAdd(secrets, value)			each that went out with the request
  *		EtlSecretsMask(secrets, text, cut)		"***" in the place of each, in place
  *
- * A server shows what it was sent in a form of its own: as JSON, HTML, a URL, quoted-printable, or one of these inside of
- * another.  A secret is found in all of them.  The work is linear in the text and in the secrets, but for those that
+ * A server shows what it was sent in a form of its own: as JSON, HTML, a URL, quoted-printable, base64, or one of these
+ * inside of another.  A secret is found in all of them.  The work is linear in the text and in the secrets, but for those that
  * are there.
  */
 #ifndef ETL_SECRET_H
