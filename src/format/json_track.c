@@ -384,6 +384,7 @@ end_item(EtlJsonReader *reader, uint64 end)
 	item->key_len = reader->item_key_len;
 	item->verdict = reader->tracks[0].verdict;
 	item->fault = reader->item_fault;
+	item->cut_off = false;
 	reader->item_fault.status = ETL_JSON_ITEM;
 	if (item->verdict == ETL_JSON_UNDECIDED)
 		reader->undecided_start = Min(reader->undecided_start, item->start);

@@ -5,13 +5,14 @@
  * The first byte of an input chooses what to look for, the second one in what pieces the rest is read; then
  * the same reader reads it whole, and one that need not give tokens to most members.  All must see the same.
  * Where a limit is set that a body can exceed, one of two faults may be found before the other: then all must
- * see the same items as far as they get.
+ * see the same items as far as they get.  Lines are also compared with json_reference.h.
  */
 #include "etl.h"
 
 #include "format/header.h"
 
 #include "../unit/json_dump.h"
+#include "../unit/json_reference.h"
 
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,6 +24,7 @@ typedef struct Wish
 	size_t max_item_size;
 	const char *captures[4];
 	const char *last;
+	bool lines;
 } Wish;
 
 static const Wish wishes[] = {
@@ -34,6 +36,9 @@ static const Wish wishes[] = {
 	{"a[b=c].d", false, 100, 1 << 20, {"a[b=1].d", "d[a.b=c].c", "*[b=true]"}, "b"},
 	{"a.*", true, 100, 1 << 20, {"*.*", "a.b.c.d"}, "a"},
 	{"a[b=c].d", true, 4, 30, {"a[b=1].d", "c"}, "b"},
+	{NULL, true, 100, 1 << 20, {NULL}, NULL, true},
+	{NULL, false, 100, 1 << 20, {NULL}, NULL, true},
+	{NULL, true, 4, 30, {NULL}, NULL, true},
 };
 
 static EtlJsonPath *
@@ -51,6 +56,7 @@ options_of(const Wish *wish)
 
 	options.items = parse_path(wish->items);
 	options.many = wish->many;
+	options.lines = wish->lines;
 	options.max_depth = wish->max_depth;
 	options.max_item_size = wish->max_item_size;
 	for (int i = 0; i < lengthof(wish->captures) && wish->captures[i] != NULL; i++)
@@ -134,6 +140,41 @@ compare(StringInfo pieces, StringInfo whole, const Wish *wish, size_t chunk)
 	abort();
 }
 
+/* The reference knows neither how large numbers may be, nor how deep values, nor a byte order mark. */
+static bool
+is_for_reference(const char *body, size_t len)
+{
+	int brackets = 0;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		brackets += body[i] == '[' || body[i] == '{';
+		if (i + 4 < len && (body[i] == 'e' || body[i] == 'E') &&
+			strchr("+-0123456789", body[i + 1]) != NULL && body[i + 1] != '\0')
+			return false;
+	}
+	return brackets < 100 && len < 16000 && memchr(body, '|', len) == NULL &&
+		   (len == 0 || body[0] != '\xef');
+}
+
+static void
+compare_lines(StringInfo whole, const Wish *wish, const char *body, size_t len)
+{
+	static StringInfoData expected;
+
+	if (!wish->lines || !wish->many || wish->max_item_size < 100 || !is_for_reference(body, len))
+		return;
+	if (expected.data == NULL)
+		initStringInfo(&expected);
+	resetStringInfo(&expected);
+	reference_lines(&expected, body, len);
+	reference_plain(whole);
+	if (strcmp(whole->data, expected.data) == 0)
+		return;
+	fprintf(stderr, "--- reader\n%s--- reference\n%s", whole->data, expected.data);
+	abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -157,5 +198,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	dump(&pieces, wish, true, initials, chunk, data + 2, size - 2);
 	dump(&whole, wish, false, initials, SIZE_MAX, data + 2, size - 2);
 	compare(&pieces, &whole, &wishes[wish], chunk);
+	dump(&whole, wish, false, NULL, SIZE_MAX, data + 2, size - 2);
+	compare_lines(&whole, &wishes[wish], (const char *) data + 2, size - 2);
 	return 0;
 }

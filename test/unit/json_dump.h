@@ -48,8 +48,12 @@ dump_raw(StringInfo out, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 	{
-		if (text[i] == '\n' || text[i] == '\0')
-			appendStringInfoString(out, text[i] == '\n' ? "\\n" : "\\0");
+		unsigned char c = text[i];
+
+		if (c == '\n')
+			appendStringInfoString(out, "\\n");
+		else if (c < 0x20 && c != '\t' && c != '\r')
+			appendStringInfo(out, "\\x%02x", c);
 		else
 			appendStringInfoChar(out, text[i]);
 	}
@@ -238,6 +242,20 @@ dump_captures(StringInfo out, const EtlJsonReader *reader, int ncaptures)
 	}
 }
 
+/* Behind the item is where one goes on later, or before it if that is a broken line that may not be all there. */
+static inline void
+check_place(StringInfo out, const EtlJsonReader *reader, const EtlJsonItem *item, const char *body,
+			size_t len)
+{
+	EtlRecordPlace place = EtlReaderPlace((const EtlReader *) reader);
+	uint64 end = item->offset + item->len;
+	bool cut_off = item->ntokens == 0 && memchr(body + end, '\n', len - end) == NULL;
+
+	if (place.records != (uint64) item->index + !cut_off ||
+		(cut_off ? place.offset > item->offset : place.offset != end || place.line != item->line))
+		appendStringInfoString(out, WRONG " PLACE\n");
+}
+
 /* Reads a body that comes in pieces of chunk bytes. */
 static inline void
 dump_body(StringInfo out, EtlJsonReader *reader, const EtlJsonOptions *options, size_t chunk,
@@ -256,6 +274,7 @@ dump_body(StringInfo out, EtlJsonReader *reader, const EtlJsonOptions *options, 
 		if (status == ETL_JSON_ITEM)
 		{
 			dump_item(out, &item, nitems++, body, len, options->initials);
+			check_place(out, reader, &item, body, len);
 			continue;
 		}
 		room = EtlJsonReaderRoom(reader, &n);

@@ -362,7 +362,7 @@ reference_value(Reference *in, bool top)
 }
 
 /* Dumps len bytes at text as values with white space between them.  false: that is not what they are. */
-static bool
+static inline bool
 reference_body(StringInfo out, const char *text, size_t len)
 {
 	Reference in = {(const unsigned char *) text};
@@ -421,7 +421,7 @@ reference_line(StringInfo out, const char *text, size_t len, size_t offset)
 }
 
 /* Dumps len bytes at text as lines that are values, or broken, without what is wrong with these. */
-static void
+static inline void
 reference_lines(StringInfo out, const char *text, size_t len)
 {
 	const char *end = text + len;
@@ -457,7 +457,7 @@ reference_lines(StringInfo out, const char *text, size_t len)
 }
 
 /* Cuts off of a dump what is wrong with broken lines, which do not hold a "|", and where an empty body ends. */
-static void
+static inline void
 reference_plain(StringInfo dump)
 {
 	char *to = dump->data;

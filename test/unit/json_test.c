@@ -414,9 +414,9 @@ static const Case cases[] = {
 	{"lines=true\nmany=true",
 	 "\"\xff\"\n\"a\v\"\n\v1\n1\f\n\"\\ud800\"\n1e999999\n\"\xc3\n\xa4\"\n\"\u00e4\"",
 	 "0 @0: broken: \"\xff\" | bad encoding @1\n"
-	 "1 @4: broken: \"a\v\" | syntax @6: Invalid character inside string.\n"
-	 "2 @9: broken: \v1 | syntax @9: Invalid character in JSON text.\n"
-	 "3 @12: broken: 1\f | syntax @13: Invalid character in JSON text.\n"
+	 "1 @4: broken: \"a\\x0b\" | syntax @6: Invalid character inside string.\n"
+	 "2 @9: broken: \\x0b1 | syntax @9: Invalid character in JSON text.\n"
+	 "3 @12: broken: 1\\x0c | syntax @13: Invalid character in JSON text.\n"
 	 "4 @15: \"\\x5cud800\" bad surrogate @16\n5 @24: 1e999999 number range @24\n"
 	 "6 @33: broken: \"\xc3 | bad encoding @34\n7 @36: broken: \xa4\" | bad encoding @36\n"
 	 "8 @39: \"\u00e4\"\nend\n"},
