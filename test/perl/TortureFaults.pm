@@ -91,7 +91,7 @@ sub lock
 {
 	my (@world) = @_;
 	my $p = pick(@world);
-	my ($table, $time) = (pick(@tables, ($p->{name}) x 4), draw(1500) / 1000);
+	my ($table, $time) = (pick(@tables, ($p->{target}) x 4), draw(1500) / 1000);
 	my $how = pick("LOCK TABLE $table IN ACCESS EXCLUSIVE MODE", "LOCK TABLE $table IN SHARE MODE", "SELECT count(*) FROM (SELECT FROM $table FOR UPDATE) AS l");
 
 	launch("lock on $table", "BEGIN; $how; SELECT pg_sleep($time); COMMIT");
@@ -117,15 +117,15 @@ sub alter_target
 		[ 'ALTER COLUMN n TYPE bigint', 'ALTER COLUMN n TYPE int' ],
 		[ 'SET TABLESPACE pg_default', 'SET TABLESPACE small' ]) };
 
-	launch("ALTER TABLE $p->{name}", "ALTER TABLE $p->{name} $how[0]", "SELECT pg_sleep($time)", "ALTER TABLE $p->{name} $how[1]");
-	return "$p->{name} $how[0], $how[1] $time s later";
+	launch("ALTER TABLE $p->{target}", "ALTER TABLE $p->{target} $how[0]", "SELECT pg_sleep($time)", "ALTER TABLE $p->{target} $how[1]");
+	return "$p->{target} $how[0], $how[1] $time s later";
 }
 
 sub rewrite
 {
 	my (@world) = @_;
 	my $p = pick(@world);
-	my ($table, $how) = (pick(@tables, $p->{name}), pick('VACUUM FULL', 'VACUUM FREEZE ANALYZE', 'REINDEX TABLE'));
+	my ($table, $how) = (pick(@tables, $p->{target}), pick('VACUUM FULL', 'VACUUM FREEZE ANALYZE', 'REINDEX TABLE'));
 
 	launch("$how $table", "$how $table");
 	return "$how $table";
@@ -155,7 +155,7 @@ sub control
 	my (@world) = @_;
 	my $p = pick(@world);
 	my $what = pick("SELECT etl_cancel('$p->{name}')", "SELECT etl_pause('$p->{name}')", "SELECT etl_resume('$p->{name}')",
-		"SELECT etl_start('$p->{name}')", "SELECT etl_alter_pipeline('$p->{name}', batch_size => " . pick(20, 300, 2000) . ')',
+		"SELECT etl_start('$p->{name}')", "SELECT etl_retry_parts('$p->{name}')", "SELECT etl_alter_pipeline('$p->{name}', batch_size => " . pick(20, 300, 2000) . ')',
 		'SELECT count(*) FROM etl_status, etl_progress', 'SELECT length(etl_metrics())');
 
 	launch($what, $what);
@@ -169,7 +169,7 @@ my $copies = 0;
 sub restore
 {
 	my (@world) = @_;
-	return 'dead letters would be lost that are to be tried again' if grep { $_->{repaired} } @world;
+	return 'dead letters would be lost that are to be tried again' if grep { is_repaired($_) } @world;
 	my ($old, $new, $file) = (database(), 'torture_' . ++$copies, server()->basedir . '/dump.sql');
 
 	must('SELECT 1');

@@ -2,7 +2,7 @@
 # letters and counters must be when all of that has been loaded, whatever happened meanwhile.
 #
 # A pipeline reads a place (file, url, api) in a format, and loads it as append, upsert, watermark (an upsert by version) or
-# whole.  A record is [ id, version, fault ]; its text is made from these, so that the target can be checked by them.  A
+# whole.  A twin loads the same source as another one into the same target.  A record is [ id, version, fault ]; its text is made from these, so that the target can be checked by them.  A
 # source grows only in ways that leave no doubt what is right: of a file that is replaced the last content counts, so
 # it has all keys of the one before.
 #
@@ -16,7 +16,7 @@ use Exporter qw(import);
 use HttpFixture;
 use IO::Compress::Gzip qw(gzip $GzipError);
 
-our @EXPORT = qw(make_sql throw_dice draw pick make_world grow forget rotate repair_sql flush_files create_sql faults_of counted_of letters_of);
+our @EXPORT = qw(make_sql throw_dice draw pick make_world grow forget rotate repair_sql is_repaired flush_files create_sql faults_of counted_of letters_of);
 
 my ($dice, $dir, @world);
 my $streamed = 0;    # items of the API
@@ -90,14 +90,29 @@ sub make_world
 	for my $number (1 .. $count)
 	{
 		my ($place, $format, $mode) = @{ splice @left, draw(scalar @left), 1 };
-		push @world, {
-			name => "p${number}_${place}_${format}_$mode", place => $place, format => $format, mode => $mode,
-			drive => pick('hand', 'schedule', $place eq 'file' ? 'watch' : 'schedule'),
-			batch_size => pick(20, 50, 200, 1000, 10000), on_shutdown => pick('drain', 'drop'), slow => draw(3),
-		};
-		forget($world[-1]);
+		my $name = "p${number}_${place}_${format}_$mode";
+		my $p = { name => $name, target => $name, place => $place, format => $format, mode => $mode, owner => pick('postgres', 'loader'),
+			options($place, $mode) };
+
+		$p->{owner} = 'postgres' if $place ne 'file';    # others get to no address
+		forget($p);
+		push @world, $p;
+		push @world, { %$p, options($place, $mode), name => "${name}_twin", of => $p, carried => { letters => {}, counted => {} } }
+		  if $place eq 'file' && $mode =~ /upsert|watermark/ && draw(3) == 0;
 	}
 	return @world;
+}
+
+# How it is run, whatever it loads.
+sub options
+{
+	my ($place, $mode) = @_;
+	my ($drive, $after) = (pick(qw(hand schedule schedule watch after)), pick('', map { $_->{name} } grep { $_->{drive} eq 'schedule' } @world));
+	my $on_bad_part = pick('fail', 'set_aside');
+
+	$drive = 'schedule' if ($drive eq 'watch' && $place ne 'file') || ($drive eq 'after' && $after eq '');
+	return (drive => $drive, after => $after, batch_size => pick(20, 50, 200, 1000, 10000), on_shutdown => pick('drain', 'drop'),
+		slow => draw(3), on_bad_part => $mode eq 'whole' || $place ne 'file' ? 'fail' : $on_bad_part);
 }
 
 # ---- sources
@@ -113,7 +128,7 @@ sub forget
 sub path_of
 {
 	my ($p, $number) = @_;
-	return sprintf '%s/%s_%03d.%s%s', $dir, $p->{name}, $number, $p->{format}, $formats{ $p->{format} }{packed} ? '.gz' : '';
+	return sprintf '%s/%s_%03d.%s%s', $dir, $p->{target}, $number, $p->{format}, $formats{ $p->{format} }{packed} ? '.gz' : '';
 }
 
 sub source_of
@@ -124,14 +139,16 @@ sub source_of
 	return "etl_api('$base/api/stream/by=$p->{format}/size=150', items => 'items', $paging{$p->{format}},"
 	  . " params => jsonb_build_object('since', etl_watermark('$p->{name}'))) AS t(id int, name text)"
 	  if $p->{place} eq 'api';
-	my $from = $p->{place} eq 'file' ? "$dir/$p->{name}_*" : "$base/files" . path_of($p, 0) =~ s/.*(?=\/.*\/)//r . '?etag=content';
+	my $from = $p->{place} eq 'file' ? "$dir/$p->{target}_*" : "$base/files" . path_of($p, 0) =~ s/.*(?=\/.*\/)//r . '?etag=content';
 	return $formats{ $p->{format} }{call}->($from) . ' AS t(id int, name text, n int, v int)';
 }
 
 # What all pipelines of a database need.  A slow query gives faults their time.
 sub make_sql
 {
-	return 'CREATE EXTENSION etl', q{CREATE FUNCTION pause(id int) RETURNS boolean LANGUAGE plpgsql AS
+	return 'CREATE EXTENSION etl', 'GRANT CREATE ON SCHEMA public TO loader',
+	  'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO loader', 'GRANT EXECUTE ON ALL PROCEDURES IN SCHEMA public TO loader',
+	  q{CREATE FUNCTION pause(id int) RETURNS boolean LANGUAGE plpgsql AS
 		'BEGIN IF id % 50 = 0 THEN PERFORM pg_sleep(0.002); END IF; RETURN true; END'};
 }
 
@@ -139,23 +156,25 @@ sub make_sql
 sub create_sql
 {
 	my ($p) = @_;
-	my ($name, $mode) = @$p{ 'name', 'mode' };
+	my $mode = $p->{mode};
 	my $query =
 	    $mode eq 'whole' ? 'SELECT n, count(*) AS rows, sum(id) AS total FROM batch GROUP BY n'
 	  : $p->{place} eq 'api' ? q{SELECT id, 'name ' || id || '/0' AS name, CASE WHEN id % 97 = 0 THEN -1 ELSE id % 50 END AS n, 0 AS v FROM batch}
 	  : 'SELECT * FROM batch';
+	my %starts = (schedule => [ schedule => '1 second' ], watch => [ watch => 'true' ], after => [ after => "{$p->{after}}" ]);
+
 	$query .= ' WHERE pause(id)' if $p->{slow} && $mode ne 'whole';
 	my %options = (
-		source => source_of($p), query => $query, target => $name, batch_size => $p->{batch_size}, on_shutdown => $p->{on_shutdown},
+		source => source_of($p), query => $query, map({ $_ => $p->{$_} } qw(target batch_size on_shutdown on_bad_part)),
 		$mode eq 'append' ? () : (key => $mode eq 'whole' ? '{n}' : '{id}'),
 		$mode eq 'whole' ? (whole => 'true') : (),
 		$mode eq 'watermark' ? (watermark => 'v') : $p->{place} eq 'api' ? (watermark => 'id') : (),
-		$p->{drive} eq 'schedule' ? (schedule => '1 second', max_failures => 0) : $p->{drive} eq 'watch' ? (watch => 'true', max_failures => 0) : (),
+		$p->{drive} eq 'hand' ? () : (@{ $starts{ $p->{drive} } }, max_failures => 0),
 	);
 	my $columns = $mode eq 'whole' ? 'n int PRIMARY KEY, rows bigint, total numeric'
 	  : 'id int' . ($mode eq 'append' ? '' : ' PRIMARY KEY') . ', name text, n int CHECK (n >= 0), v int';
-	return "CREATE TABLE $name ($columns) TABLESPACE small",
-	  "SELECT etl_create_pipeline('$name', " . join(', ', map { "$_ => " . sql_quote($options{$_}) } sort keys %options) . ')';
+	return map { "SET ROLE $p->{owner}; $_" } $p->{of} ? () : "CREATE TABLE $p->{target} ($columns) TABLESPACE small",
+	  "SELECT etl_create_pipeline('$p->{name}', " . join(', ', map { "$_ => " . sql_quote($options{$_}) } sort keys %options) . ')';
 }
 
 sub text_of
@@ -193,15 +212,21 @@ sub body_of
 	return join $formats{ $p->{format} }{separator} // "\n", map { text_of($p->{format}, $_) } @records;
 }
 
-# The whole of a file, moved to its place at once.
+# The whole of a file, moved to its place at once; or what is bad about it: with another header, or only this part of it.
 sub write_file
 {
-	my ($p, $file) = @_;
+	my ($p, $file, $part) = @_;
 	my $format = $formats{ $p->{format} };
 	my $text = ($format->{head} // '') . body_of($p, @{ $p->{files}[$file] }) . ($format->{foot} // "\n");
 
-	if ($format->{packed}) { gzip(\$text => "$dir/new") or die "gzip: $GzipError"; }
-	else { put("$dir/new", '>', $text); }
+	if ($format->{packed})
+	{
+		my $packed;
+		gzip(\$text => \$packed) or die "gzip: $GzipError";
+		$text = substr $packed, 0, 20 + (length($packed) - 20) * ($part // 1);
+	}
+	elsif (defined $part) { $text =~ s/^id,/other,/; }
+	put("$dir/new", '>', $text);
 	rename "$dir/new", path_of($p, $file) or die $!;
 	return;
 }
@@ -220,6 +245,7 @@ sub grow
 {
 	my ($p) = @_;
 
+	return "as its twin: " . grow($p->{of}) if $p->{of};
 	flush_file($p);
 	if ($p->{place} eq 'api')
 	{
@@ -231,8 +257,8 @@ sub grow
 	}
 	my $files = @{ $p->{files} };
 	my $how = $files == 0 ? 'add' : $p->{place} eq 'url' ? ($p->{mode} eq 'append' ? 'nothing' : 'replace')
-	  : $p->{format} eq 'array' ? 'replace' : pick('add', $formats{ $p->{format} }{packed} ? () : ('append', 'append'), $p->{mode} eq 'append' ? () : 'replace');
-	my $file = $how eq 'add' ? $files : draw($files);
+	  : $p->{format} eq 'array' ? 'replace' : pick('add', $formats{ $p->{format} }{packed} ? 'spoil' : ('append', 'append'), $p->{format} eq 'csv' ? 'spoil' : (), $p->{mode} eq 'append' ? () : 'replace');
+	my $file = $how =~ /add|spoil/ ? $files : draw($files);
 	return 'nothing' if $how eq 'nothing';
 
 	my @records = new_records($p, $file, $p->{mode} eq 'append' ? 500 + draw(8000) : 100 + draw(2000));
@@ -244,6 +270,12 @@ sub grow
 		put(path_of($p, $file), '>>', substr($text, 0, $cut));
 		$p->{pending} = { $file => substr($text, $cut) };
 		return "file $file: " . @records . " records, and the last " . (length($text) - $cut) . ' bytes of them later';
+	}
+	if ($how eq 'spoil')
+	{
+		write_file($p, $file, draw(1000) / 1000);
+		$p->{pending} = { $file => undef };
+		return "file $file: " . @records . ' records, but it is spoilt, and right later';
 	}
 	$p->{files}[$file] = [ compacted(@{ $p->{files}[$file] }) ] if $how eq 'replace' && $p->{mode} eq 'upsert';
 	write_file($p, $file);
@@ -269,8 +301,8 @@ sub rotate
 sub repair_sql
 {
 	my ($p) = @_;
-	return if $p->{mode} eq 'whole' || ($p->{mode} ne 'append' && %{ $p->{carried}{letters} }) || $p->{repaired}++;
-	return "ALTER TABLE $p->{name} DROP CONSTRAINT $p->{name}_n_check";
+	return if $p->{mode} eq 'whole' || ($p->{mode} ne 'append' && %{ $p->{carried}{letters} }) || $p->{of} || $p->{repaired}++;
+	return "ALTER TABLE $p->{target} DROP CONSTRAINT $p->{target}_n_check";
 }
 
 # Without some of those records that a later good one of their key supersedes.
@@ -285,11 +317,15 @@ sub compacted
 	return reverse @kept;
 }
 
-# The rest of what was appended last.
+# The rest of what was appended last, or the right content of what was spoilt.
 sub flush_file
 {
 	my ($p) = @_;
-	put(path_of($p, $_), '>>', $p->{pending}{$_}) for keys %{ $p->{pending} };
+	for my $file (keys %{ $p->{pending} })
+	{
+		if (defined $p->{pending}{$file}) { put(path_of($p, $file), '>>', $p->{pending}{$file}); }
+		else { write_file($p, $file); }
+	}
 	$p->{pending} = {};
 	return;
 }
@@ -315,10 +351,12 @@ sub raw_of
 	return text_of($p->{format}, $record) =~ s/\n/\\n/gr;
 }
 
+sub is_repaired { return ($_[0]{of} // $_[0])->{repaired}; }
+
 sub is_good
 {
 	my ($p, $record) = @_;
-	return $record->[2] eq '' || ($record->[2] eq 'load' && $p->{repaired} && !$p->{carried}{letters}{ raw_of($p, $record) });
+	return $record->[2] eq '' || ($record->[2] eq 'load' && is_repaired($p) && !$p->{carried}{letters}{ raw_of($p, $record) });
 }
 
 # What is wrong with the rows of the target: '' if nothing is.
@@ -327,11 +365,15 @@ sub faults_of
 	my ($p, $ask) = @_;
 	my @good = grep { is_good($p, $_) } records_of($p);
 
-	return differences($ask->("SELECT n, rows, total FROM $p->{name}"), sums_of(@good)) if $p->{mode} eq 'whole';
+	if ($p->{mode} eq 'whole')
+	{
+		my $letters = $ask->("SELECT replace(raw, chr(10), '\\n') FROM etl_dead_letters WHERE pipeline = '$p->{name}' AND NOT resolved");
+		return differences($ask->("SELECT n, rows, total FROM $p->{target}"), sums_of(@good)) . differences($letters, map { raw_of($p, $_) } grep { $_->[2] } records_of($p));
+	}
 	my %last = map { $_->[0] => $_ } @good;
 	@good = values %last if $p->{mode} ne 'append';
-	my $faults = differences($ask->("SELECT id, v, n FROM $p->{name}"), map { join '|', @$_[ 0, 1 ], $_->[2] ? -1 : $_->[0] % 50 } @good);
-	my $changed = $ask->("SELECT count(*) FROM $p->{name} WHERE name !~ ('^name\\s' || id || '/' || v || '\$')") // '?';
+	my $faults = differences($ask->("SELECT id, v, n FROM $p->{target}"), map { join '|', @$_[ 0, 1 ], $_->[2] ? -1 : $_->[0] % 50 } @good);
+	my $changed = $ask->("SELECT count(*) FROM $p->{target} WHERE name !~ ('^name\\s' || id || '/' || v || '\$')") // '?';
 	$faults .= " $changed rows with another name" if $changed ne '0';
 	return $faults;
 }
@@ -367,7 +409,7 @@ sub counted_of
 	my $all = 0;
 	$all += $_ for values %faults;
 	return { read => $all, malformed => $faults{parse}, convert_failed => $faults{convert},
-		$p->{repaired} ? () : (load_failed => $faults{load}, loaded => $faults{''}) };
+		is_repaired($p) ? () : (load_failed => $faults{load}, loaded => $faults{''}) };
 }
 
 # The records of dead letters and their faults: those that there must be, and those that there may be because what a file

@@ -45,14 +45,14 @@ sub live_through
 	mkdir $sources or die $!;
 	throw_dice($seed);
 	use_database('torture');
-	must('CREATE DATABASE torture', 'postgres');
+	must($_, 'postgres') for 'CREATE DATABASE torture', 'CREATE ROLE loader LOGIN IN ROLE pg_read_server_files', 'GRANT CREATE ON TABLESPACE small TO loader';
 	must($_) for make_sql();
 	setting('etl.databases', 'torture');
 	my @world = make_world($sources, 6 + draw(5));
 	define($_) for @world;
 	for my $episode (1 .. $episodes)
 	{
-		my $faults = eval { live(@world); what_is_wrong(@world) } // $@;
+		my $faults = eval { prepare(@world) if $episode > 1; live(@world); what_is_wrong(@world) } // $@;
 		if (!is($faults, '', "seed $seed, episode $episode"))
 		{
 			diag("SEED=$seed\n" . story() . "\n" . state());
@@ -69,9 +69,24 @@ sub live_through
 sub define
 {
 	my ($p) = @_;
-	tell("$p->{name}, " . join ', ', map { "$_ $p->{$_}" } qw(drive batch_size on_shutdown slow));
+	tell("$p->{name}, " . join ', ', map { "$_ $p->{$_}" } qw(drive after owner batch_size on_shutdown on_bad_part slow));
 	tell("$p->{name}: " . grow($p));
 	must($_) for create_sql($p);
+	return;
+}
+
+# Between two episodes, when all has been loaded.
+sub prepare
+{
+	my (@world) = @_;
+
+	for my $p (@world)
+	{
+		my $dice = draw(12);
+		if ($p->{place} eq 'url' && $p->{mode} eq 'append') { redefine($p); }
+		elsif ($dice < 2) { tell("$p->{name}, rotated: " . (rotate($p) // 'nothing')); }
+		elsif ($dice == 2 && defined(my $repair = repair_sql($p))) { tell($repair); must($repair); }
+	}
 	return;
 }
 
@@ -92,13 +107,6 @@ sub live
 	my (@world) = @_;
 
 	setting('etl.enabled', 'on');
-	for my $p (@world)
-	{
-		my $dice = draw(12);
-		if ($p->{place} eq 'url' && $p->{mode} eq 'append') { redefine($p); }
-		elsif ($dice < 2) { tell("$p->{name}, rotated: " . (rotate($p) // 'nothing')); }
-		elsif ($dice == 2 && defined(my $repair = repair_sql($p))) { tell($repair); must($repair); }
-	}
 	run($_) for grep { $_->{drive} eq 'hand' } @world;
 	for (1 .. 8 + draw(16))
 	{
@@ -113,13 +121,14 @@ sub live
 	must('SELECT 1');
 	clients_end();
 	heal();
+	tell('runs until now: ' . must(q{SELECT string_agg(state || ' ' || n, ', ') FROM (SELECT state, count(*) AS n FROM etl_runs GROUP BY 1) AS r}));
 	return;
 }
 
 sub run
 {
 	my ($p) = @_;
-	my $call = $p->{repaired} && draw(2) ? 'etl_retry_dead_letters' : 'etl_run';
+	my $call = is_repaired($p) && draw(2) ? 'etl_retry_dead_letters' : 'etl_run';
 	tell("$call $p->{name}");
 	launch("$call $p->{name}", "CALL $call('$p->{name}')");
 	return;
@@ -140,13 +149,13 @@ sub what_is_wrong
 			{
 				$rest = "$p->{name}: no run succeeds";
 				return 0 if $p->{drive} eq 'hand' && !defined($done{ $p->{name} } //= ask("CALL etl_run('$p->{name}')"));
-				my $faults = faults_of($p, \&ask);
-				$rest = "$p->{name}: $faults";
-				next if $faults eq '';
-				ask("CALL etl_retry_dead_letters('$p->{name}')") if $p->{repaired};
+				$rest = join "\n", told_by($p);
+				next if $rest eq '';
+				ask("CALL etl_retry_dead_letters('$p->{name}')") if is_repaired($p);
 				return 0;
 			}
-			return 1;
+			$rest = 'failures: ' . must(q{SELECT string_agg(concat_ws(' ', pipeline, failures, reason), ', ') FROM etl_status WHERE failures > 0});
+			return $rest eq 'failures: ';
 		},
 		'everything to be loaded') or return $rest;
 	setting('etl.enabled', 'off');
@@ -184,8 +193,8 @@ sub told_by
 		my ($raw, $all, $open, $attempts) = /^(.*)\|(\d+)\|(\d+)\|(\d+)$/;
 		$letters{$raw} += $all;
 		push @wrong, "a dead letter of a record that is good: $raw" if !$allowed->{$raw};
-		push @wrong, "$open open dead letters of $raw" if $open > ($p->{repaired} && $allowed->{$raw} eq 'load' ? 0 : 1);
-		push @wrong, "tried $attempts times: $raw" if $p->{mode} eq 'append' && !$p->{repaired} && ($attempts > 1 || $letters{$raw} > 1);
+		push @wrong, "$open open dead letters of $raw" if $open > (is_repaired($p) && $allowed->{$raw} eq 'load' ? 0 : 1);
+		push @wrong, "tried $attempts times: $raw" if $p->{mode} eq 'append' && !is_repaired($p) && ($attempts > 1 || $letters{$raw} > 1);
 	}
 	push @wrong, map { "no dead letter of $_" } grep { !$letters{$_} } sort keys %$required;
 	return map { "$name: $_" } @wrong > 8 ? (@wrong[ 0 .. 7 ], '...') : @wrong;
