@@ -91,13 +91,14 @@ sub make_world
 	{
 		my ($place, $format, $mode) = @{ splice @left, draw(scalar @left), 1 };
 		my $name = "p${number}_${place}_${format}_$mode";
-		my $p = { name => $name, target => $name, place => $place, format => $format, mode => $mode, owner => pick('postgres', 'loader'),
-			options($place, $mode) };
+		my $owner = pick('postgres', 'loader');
+		$owner = 'postgres' if $place ne 'file';    # others get to no address
+		my %what = (target => $name, place => $place, format => $format, mode => $mode, owner => $owner);
+		my $p = { %what, name => $name, options(%what) };
 
-		$p->{owner} = 'postgres' if $place ne 'file';    # others get to no address
 		forget($p);
 		push @world, $p;
-		push @world, { %$p, options($place, $mode), name => "${name}_twin", of => $p, carried => { letters => {}, counted => {} } }
+		push @world, { %$p, name => "${name}_twin", of => $p, options(%what), carried => { letters => {}, counted => {} } }
 		  if $place eq 'file' && $mode =~ /upsert|watermark/ && draw(3) == 0;
 	}
 	return @world;
@@ -106,13 +107,14 @@ sub make_world
 # How it is run, whatever it loads.
 sub options
 {
-	my ($place, $mode) = @_;
+	my (%what) = @_;
 	my ($drive, $after) = (pick(qw(hand schedule schedule watch after)), pick('', map { $_->{name} } grep { $_->{drive} eq 'schedule' } @world));
 	my $on_bad_part = pick('fail', 'set_aside');
 
-	$drive = 'schedule' if ($drive eq 'watch' && $place ne 'file') || ($drive eq 'after' && $after eq '');
+	# Files alone are watched; loader does not see what it could come after.
+	$drive = 'schedule' if ($drive eq 'watch' && $what{place} ne 'file') || ($drive eq 'after' && ($after eq '' || $what{owner} ne 'postgres'));
 	return (drive => $drive, after => $after, batch_size => pick(20, 50, 200, 1000, 10000), on_shutdown => pick('drain', 'drop'),
-		slow => draw(3), on_bad_part => $mode eq 'whole' || $place ne 'file' ? 'fail' : $on_bad_part);
+		slow => draw(3), on_bad_part => $what{mode} eq 'whole' || $what{place} ne 'file' ? 'fail' : $on_bad_part);
 }
 
 # ---- sources
