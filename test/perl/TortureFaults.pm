@@ -56,7 +56,7 @@ sub heal
 my %processes = (
 	run => "backend_type = 'etl pipeline'",
 	scheduler => "backend_type IN ('etl scheduler', 'etl launcher', 'etl watcher')",
-	client => "backend_type = 'client backend' AND query LIKE 'CALL etl%'",
+	client => "backend_type = 'client backend' AND query ~ '^(CALL|SELECT) etl_'",
 );
 
 sub send_signal
