@@ -4,6 +4,7 @@
 #	<!-- file: /data/x.csv -->	above a block of another language: the block is that file
 #	<!-- error: 22023 -->		above a block of SQL: it fails with this SQLSTATE
 #	<!-- output -->				above a block: it is what the SQL before it prints
+#	<!-- role: loader -->		above a block of SQL: it is run by this role, which the SQL before it has created
 #
 # Files below /data and /etc, and servers, are those of the test; so is the bucket "lake", whose document is passed over where no
 # object store can be started.  A URL that has no answer here is a failure: nothing
@@ -76,6 +77,7 @@ sub here
 	$text =~ s{($paths)(?=['?])}{$api{$1}}g;
 	$text =~ s{https://[a-z0-9.]+\.(?:example|com)\b}{$http}g;
 	$text =~ s{'/(data|etc)/}{'$root/$1/}g;
+	$text =~ s{(OPTIONS \(url '\Q$http\E[^']*')}{$1, allow_private 'true'}g;
 	if ($has_store)
 	{
 		$text =~ s{url 's3://lake', auth 'aws'}{sprintf "url 's3://lake', auth 'aws', endpoint '%s', allow_private 'true'", store_url()}ge;
@@ -110,7 +112,7 @@ sub blocks_of
 			else { $block->{text} .= $line; }
 		}
 		elsif ($line =~ /^```(\w*)/) { $block = { %marks, language => $1, line => $number, text => '' }; %marks = (); }
-		elsif ($line =~ /^<!-- (file|error|output)(?:: (\S+))? -->/) { $marks{$1} = $2 // 1; }
+		elsif ($line =~ /^<!-- (file|error|output|role)(?:: (\S+))? -->/) { $marks{$1} = $2 // 1; }
 		elsif ($line =~ /\S/) { %marks = (); }
 	}
 	return @blocks;
@@ -118,11 +120,12 @@ sub blocks_of
 
 sub run_sql
 {
-	my ($database, $text, $verbosity) = @_;
+	my ($database, $text, $verbosity, $role) = @_;
+	my $connection = $node->connstr($database) . (defined $role ? " user=$role" : '');
 	my ($in, $out, $err) = ($text, '', '');
 
 	IPC::Run::run(
-		[ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-v', "VERBOSITY=$verbosity", '-d', $node->connstr($database) ],
+		[ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-v', "VERBOSITY=$verbosity", '-d', $connection ],
 		'<', \$in, '>', \$out, '2>', \$err);
 	return ($? >> 8, $out, $err);
 }
@@ -184,7 +187,7 @@ sub run_document
 
 			is("@strange", '', "$where: no URL leads elsewhere");
 			next if @strange;
-			($code, $out, $err) = run_sql($database, $sql, $block->{error} ? 'verbose' : 'default');
+			($code, $out, $err) = run_sql($database, $sql, $block->{error} ? 'verbose' : 'default', $block->{role});
 			if ($block->{error}) { like($err, qr/ERROR:  $block->{error}: /, "$where: the error"); }
 			else { is($code, 0, "$where: runs") or diag($err); }
 		}
