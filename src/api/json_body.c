@@ -109,12 +109,59 @@ EtlJsonErrorOfItem(const EtlJsonItem *item)
 	return error;
 }
 
+#define BEGINNING_BYTES 100 /* what is no JSON from the beginning shows itself so early */
+
+/* Whether it is no JSON from the beginning, rather than JSON that is broken. */
+static bool
+is_something_else(const EtlJsonFault *fault, const EtlBeginning *beginning)
+{
+	const char *text = beginning->text != NULL ? beginning->text : "";
+
+	text += strspn(text, " ");
+	return fault->status == ETL_JSON_SYNTAX && fault->offset < BEGINNING_BYTES &&
+		   (*text != '\0' || beginning->type != NULL) && *text != '{' && *text != '[';
+}
+
+static const char *
+show_beginning(const EtlBeginning *beginning)
+{
+	if (beginning->text == NULL)
+		return psprintf("Its Content-Type is \"%s\".", beginning->type);
+	if (beginning->type == NULL)
+		return psprintf("It begins with \"%s\".", beginning->text);
+	return psprintf("It begins with \"%s\", and its Content-Type is \"%s\".", beginning->text,
+					beginning->type);
+}
+
+/* What the body may be, and so what to do; NULL: nobody can tell. */
+static const char *
+something_else_hint(const char *kind, const EtlBeginning *beginning)
+{
+	const char *text = beginning->text != NULL ? beginning->text : "";
+	const char *type = beginning->type != NULL ? beginning->type : "";
+	const char *begins_as = EtlBeginsAs(text, strlen(text));
+
+	if (begins_as != NULL)
+		return psprintf(
+			"It is %s: check the path or URL, and whether the server wants credentials.",
+			begins_as);
+	if (pg_strncasecmp(type, "text/csv", 8) != 0 && strpbrk(text, ",;|\t") == NULL)
+		return NULL;
+	return strcmp(kind, "page") == 0 ? "If it is CSV, set format => 'csv'."
+									 : "If it is CSV, read it with etl_csv.";
+}
+
 /* Where in the body is CONTEXT, with item and byte, which the caller's callback gives. */
 void
-EtlJsonRaiseFault(const EtlJsonFault *fault, const char *kind)
+EtlJsonRaiseFault(const EtlJsonFault *fault, const char *kind, const EtlBeginning *beginning)
 {
 	EtlJsonError error = error_of(fault, kind);
 
+	if (is_something_else(fault, beginning))
+	{
+		error.detail = show_beginning(beginning);
+		error.hint = something_else_hint(kind, beginning);
+	}
 	ereport(ERROR, (errcode(error.sqlstate), errmsg_internal("%s", error.message),
 					error.detail != NULL ? errdetail_internal("%s", error.detail) : 0,
 					error.hint != NULL ? errhint("%s", error.hint) : 0));

@@ -430,7 +430,7 @@ read_whole(EtlPages *pages, EtlReader *reader, EtlJsonItem *item)
 	if (EtlExchangeBroke(pages->current->exchange))
 		return false;
 	if (step != ETL_FORMAT_RECORD)
-		EtlJsonRaiseFault(EtlJsonReaderFault((EtlJsonReader *) reader), "page");
+		EtlPagesRaiseJsonFault(pages, EtlJsonReaderFault((EtlJsonReader *) reader));
 	return !more_follows(pages, (int) (item->offset + item->len));
 }
 

@@ -8,6 +8,17 @@
 #include "api/pages_internal.h"
 #include "format/csv_items.h"
 
+void
+EtlPagesRaiseJsonFault(const EtlPages *pages, const EtlJsonFault *fault)
+{
+	const EtlExchange *exchange = pages->current->exchange;
+	char *type = EtlExchangeHeader(exchange, "Content-Type");
+	EtlBeginning beginning = {EtlExchangeBeginning(exchange),
+							  type != NULL ? EtlExchangeShow(exchange, type) : NULL};
+
+	EtlJsonRaiseFault(fault, "page", &beginning);
+}
+
 static void
 raise_broken_json(EtlPages *pages)
 {
@@ -16,7 +27,7 @@ raise_broken_json(EtlPages *pages)
 	if (fault->in_item)
 		pages->nitems++;
 	pages->broken_at = (int64) fault->offset + 1;
-	EtlJsonRaiseFault(fault, "page");
+	EtlPagesRaiseJsonFault(pages, fault);
 }
 
 static void

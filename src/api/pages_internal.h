@@ -128,6 +128,9 @@ extern void EtlPagesDiscardAhead(EtlPages *pages);
 extern EtlReference *EtlPagesFindNext(EtlPages *pages); /* palloc'd, NULL: there is none */
 
 /* pages_loop.c */
+/* Raises a broken page, also one that is something else than JSON. */
+pg_noreturn extern void EtlPagesRaiseJsonFault(const EtlPages *pages, const EtlJsonFault *fault);
+
 extern void EtlPagesEndEmpty(EtlPages *pages);
 extern EtlPages *EtlPagesCreate(const EtlApiBase *base, EtlDialect *dialect);
 

@@ -55,11 +55,14 @@ static void
 raise_broken(void *arg, int step)
 {
 	EtlJsonItems *items = arg;
+	EtlBeginning beginning;
 
 	items->empty = step == ETL_FORMAT_EMPTY && EtlSourceSetIsPattern(items->stream.set);
 	if (items->empty)
 		return;
-	EtlJsonRaiseFault(EtlJsonReaderFault((EtlJsonReader *) items->stream.reader), "file");
+	beginning = EtlStreamBeginning(&items->stream);
+	EtlJsonRaiseFault(EtlJsonReaderFault((EtlJsonReader *) items->stream.reader), "file",
+					  &beginning);
 }
 
 /*

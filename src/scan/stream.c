@@ -209,6 +209,20 @@ EtlStreamWatches(const EtlArgs *args)
  *	For people
  * ---------------------------------------------------------------- */
 
+EtlBeginning
+EtlStreamBeginning(const EtlStream *stream)
+{
+	EtlBeginning beginning = {NULL, NULL};
+
+	if (stream->set == NULL)
+		return beginning;
+	if (EtlSourceSetIsRemote(stream->set))
+		EtlSourceSetBeginning(stream->set, &beginning);
+	else
+		beginning.text = EtlShowBeginning(stream->start, stream->nstart);
+	return beginning;
+}
+
 void
 EtlStreamWhere(const EtlStream *stream, StringInfo buf)
 {

@@ -16,6 +16,7 @@
 
 #include "etl.h"
 #include "format/format.h"
+#include "source/content.h"
 #include "source/source.h"
 
 struct ErrorContextCallback;
@@ -89,6 +90,9 @@ extern void EtlStreamGoTo(EtlStream *stream, const EtlRecordPlace *place, bool h
 extern ssize_t EtlStreamFeed(void *stream, char *buf, size_t len);
 
 /* Where the reader is: file "a.csv", line 3; nothing if no source is open. */
+/* How the source in hand begins, for messages. */
+extern EtlBeginning EtlStreamBeginning(const EtlStream *stream);
+
 extern void EtlStreamWhere(const EtlStream *stream, StringInfo buf);
 
 /* Says so in the CONTEXT of errors, until the caller sets error_context_stack back to callback->previous. */

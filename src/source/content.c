@@ -7,7 +7,11 @@
  */
 #include "etl.h"
 
+#include "mb/pg_wchar.h"
 #include "source/content.h"
+#include "source/utf8.h"
+
+#define SHOWN_BYTES 80
 
 static const struct
 {
@@ -56,4 +60,22 @@ EtlBeginsAs(const char *text, size_t len)
 			return starts[i].what;
 	}
 	return NULL;
+}
+
+char *
+EtlShowBeginning(const char *bytes, size_t len)
+{
+	char *text;
+
+	if (len >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0)
+		bytes += 3, len -= 3;
+	len = pg_encoding_mbcliplen(PG_UTF8, bytes, (int) len, SHOWN_BYTES);
+	if (len == 0 || memchr(bytes, '\0', len) != NULL ||
+		!pg_verify_mbstr(PG_UTF8, bytes, (int) len, true))
+		return NULL;
+	text = pstrdup(EtlShowUtf8Len(bytes, len));
+	for (char *c = text; *c != '\0'; c++)
+		if ((unsigned char) *c < ' ' || *c == 0x7f)
+			*c = ' ';
+	return text;
 }

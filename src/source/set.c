@@ -10,6 +10,7 @@
  */
 #include "etl.h"
 
+#include "source/content.h"
 #include "source/decompress.h"
 #include "source/set.h"
 #include "source/spool.h"
@@ -201,6 +202,13 @@ EtlSourcePlan
 EtlSourceSetPlan(const EtlSourceSet *set, const EtlSourcePast *past)
 {
 	return set->raw->ops->plan != NULL ? set->raw->ops->plan(set->raw, past) : ETL_READ_ALL;
+}
+
+void
+EtlSourceSetBeginning(const EtlSourceSet *set, EtlBeginning *beginning)
+{
+	if (set->raw != NULL && set->raw->ops->beginning != NULL)
+		set->raw->ops->beginning(set->raw, beginning);
 }
 
 void

@@ -55,6 +55,9 @@ extern MemoryContext EtlSourceSetContext(EtlSourceSet *set);
 extern void EtlSourceSetState(const EtlSourceSet *set, int64 at, EtlSourceState *state);
 extern EtlSourcePlan EtlSourceSetPlan(const EtlSourceSet *set, const EtlSourcePast *past);
 
+/* How the part in hand begins, if a server says it (source.h). */
+extern void EtlSourceSetBeginning(const EtlSourceSet *set, struct EtlBeginning *beginning);
+
 /* Starts again before the first part; what is opened again must be what it was. */
 extern void EtlSourceSetRewind(EtlSourceSet *set);
 

@@ -21,6 +21,8 @@
 
 #define ETL_MAX_PEEK 64
 
+struct EtlBeginning;
+
 typedef struct EtlSource EtlSource;
 
 /* One file, or what one URL holds. */
@@ -98,6 +100,9 @@ typedef struct EtlSourceOps
 	 */
 	void (*state)(EtlSource *source, int64 at, EtlSourceState *state);
 	EtlSourcePlan (*plan)(EtlSource *source, const EtlSourcePast *past);
+
+	/* For a source that a server sends: how it begins, for messages (content.h).  NULL: what was read is all that is known. */
+	void (*beginning)(EtlSource *source, struct EtlBeginning *beginning);
 } EtlSourceOps;
 
 struct EtlSource

@@ -4,6 +4,7 @@
  */
 #include "etl.h"
 
+#include "source/content.h"
 #include "source/spool.h"
 #include "source/temp_file.h"
 
@@ -18,11 +19,13 @@ typedef struct Spool
 static size_t spool_read(EtlSource *source, char *buf, size_t len);
 static void spool_close(EtlSource *source);
 static void spool_rewind(EtlSource *source, bool strict);
+static void spool_beginning(EtlSource *source, EtlBeginning *beginning);
 
 static const EtlSourceOps spool_ops = {
 	.read = spool_read,
 	.close = spool_close,
 	.rewind = spool_rewind,
+	.beginning = spool_beginning,
 };
 
 static size_t
@@ -57,6 +60,15 @@ static void
 spool_rewind(EtlSource *source, bool strict)
 {
 	/* bytes_read is the place, and EtlSourceRewind resets it */
+}
+
+static void
+spool_beginning(EtlSource *source, EtlBeginning *beginning)
+{
+	EtlSource *once = ((Spool *) source)->once;
+
+	if (once->ops->beginning != NULL)
+		once->ops->beginning(once, beginning);
 }
 
 EtlSource *

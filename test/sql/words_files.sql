@@ -74,5 +74,22 @@ SELECT * FROM etl_peek(csv_file('words.csv', E'id,"na\n1,x\n2,y\n'));
 SELECT * FROM etl_peek(csv_file('words.csv', '\x69642c6ee90a312c4ae90a322c420a'::bytea));
 SELECT * FROM etl_peek('etl_tmp/words.csv', encoding => 'cp1252');
 
+-- What is no JSON shows itself.
+SELECT what, said(format('SELECT FROM etl_json(%L) AS t(id int)', 'etl_tmp/words.' || what)) FROM texts WHERE what !~ 'json|array';
+SELECT said(format('SELECT FROM etl_json(%L) AS t(id int)', csv_file('words.json', content)))
+FROM unnest(ARRAY[E'Internal error\n', repeat('é', 100) || '\u0001', E'{"id":1,}\n', E'[1, x]', E'1,2\n', E'\uFEFFid\n']) AS u(content);
+SELECT said(format('SELECT FROM etl_json(%L) AS t(id int)', csv_file('words.json', '\x49ff00'::bytea)));
+-- So it does in a run.
+CREATE TABLE words_run (id int);
+SELECT etl_create_pipeline('words', source => $$etl_json('etl_tmp/words.html') AS t(id int)$$, target => 'words_run');
+\set VERBOSITY sqlstate
+CALL etl_run('words');
+SELECT etl_alter_pipeline('words', redact => 'id');
+CALL etl_run('words');
+\set VERBOSITY default
+SELECT message FROM etl_runs WHERE pipeline = 'words' ORDER BY run;
+SELECT etl_drop_pipeline('words');
+DROP TABLE words_run;
+
 DROP TABLE first_bytes, texts, words_old, words_one, words_brackets, words_headless, words_headless_2, words_place;
 DROP FUNCTION said, words_context;

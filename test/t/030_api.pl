@@ -699,6 +699,23 @@ is(in_latin(q{SELECT etl_set_dialect('français', '{"pagination": "cursor", "ite
 is(in_latin("SELECT $wanted etl_json(" . sql_quote(fixture_url("/api/accents/$knobs")) . ", items => 'données') $with_accents"),
 	'10|é9|2', 'LATIN1: etl_json');
 
+# -- what is no JSON says what it is, without the secrets that it echoes ---------------------------
+
+for my $call ('etl_api(%s)', "etl_api(%s, pagination => 'none')", 'etl_json(%s)')
+{
+	my $csv = $call =~ /json/ ? qr/read it with etl_csv/ : qr/set format => 'csv'/;
+	for ([ 'html', qr/begins with "<!DOCTYPE html> <html><body>Sign in .*Content-Type is "text\/html; charset=utf-8".*It is an HTML page/s ],
+		[ 'csv', qr/begins with "id,name 1,Ann 2,.*Content-Type is "text\/csv".*If it is CSV, $csv/s ],
+		[ 'text', qr/begins with "no such key: [^"]*", and its Content-Type is "text\/plain"/ ])
+	{
+		my ($kind, $shown) = @$_;
+		my $sql = sprintf("SELECT * FROM $call AS t(id int)", sql_quote(fixture_url("/other/$kind?key=sekrit-12345")));
+		my ($ret, $out, $err) = $node->psql('postgres', $sql);
+		like($err, $shown, "$kind: $call");
+		unlike($err, qr/sekrit/, 'without a secret');
+	}
+}
+
 # -- a dialect of one's own -----------------------------------------------------------------------
 
 query($node, qq{SELECT etl_set_dialect('mine', '{"pagination": "cursor", "items": "items", "next": "next_cursor", "next_param": "cursor", "guard": "content"}')});

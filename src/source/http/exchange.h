@@ -84,6 +84,9 @@ extern const EtlUrl *EtlExchangeUrl(const EtlExchange *exchange); /* where the a
 /* For messages: the beginning of a text that came with the answer, without secrets; NULL if it cannot be shown. */
 extern char *EtlExchangeShow(const EtlExchange *exchange, const char *text);
 
+/* For messages: the first characters of the body, of which something was read, in the same way. */
+extern char *EtlExchangeBeginning(const EtlExchange *exchange);
+
 /* Raises the error that the answer, or its broken body, is. */
 pg_noreturn extern void EtlExchangeRaise(EtlExchange *exchange);
 

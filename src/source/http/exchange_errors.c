@@ -139,7 +139,7 @@ EtlExchangeRaiseFault(EtlExchange *exchange)
 
 /* A text of "len" bytes that came back, without secrets and at some length; NULL if it is none. */
 static char *
-show_text(const EtlExchange *exchange, char *text, size_t len)
+show_text(const EtlExchange *exchange, char *text, size_t len, bool cut)
 {
 	bool is_utf8;
 
@@ -154,7 +154,7 @@ show_text(const EtlExchange *exchange, char *text, size_t len)
 	is_utf8 = pg_verify_mbstr(PG_UTF8, text, (int) len, true);
 	if (!is_utf8 && !pg_verify_mbstr(GetDatabaseEncoding(), text, (int) len, true))
 		return NULL;
-	mask(exchange, text, len == EXCERPT_READ);
+	mask(exchange, text, cut);
 	if (is_utf8)
 		text = pstrdup(EtlShowUtf8(text));
 	text[pg_mbcliplen(text, (int) strlen(text), EXCERPT_SHOWN)] = '\0';
@@ -168,7 +168,29 @@ EtlExchangeShow(const EtlExchange *exchange, const char *text)
 	char *copy = palloc(EXCERPT_READ + 1);
 
 	memcpy(copy, text, len);
-	return show_text(exchange, copy, len);
+	return show_text(exchange, copy, len, len == EXCERPT_READ);
+}
+
+/* How much of a body is kept for messages. */
+static size_t
+said_room(const EtlExchange *exchange)
+{
+	return EtlHttpStatus(exchange->http) < 300 ? EXCERPT_SHOWN : EXCERPT_READ;
+}
+
+char *
+EtlExchangeBeginning(const EtlExchange *exchange)
+{
+	size_t len = exchange->said_len;
+	char *copy = palloc(EXCERPT_READ + 1);
+
+	if (len == 0)
+		return NULL;
+	memcpy(copy, exchange->said, len);
+	if (len == EXCERPT_SHOWN) /* and perhaps in the midst of a character */
+		len =
+			pg_encoding_mbcliplen(PG_UTF8, copy, (int) len, EXCERPT_SHOWN - MAX_MULTIBYTE_CHAR_LEN);
+	return show_text(exchange, copy, len, exchange->said_len == EXCERPT_SHOWN);
 }
 
 /*
@@ -186,18 +208,20 @@ excerpt(EtlExchange *exchange)
 	if (len < EXCERPT_READ)
 		len += EtlHttpReadUntil(exchange->http, text + len, EXCERPT_READ - len,
 								EtlClock() + EXCERPT_WAIT);
-	return show_text(exchange, text, len);
+	return show_text(exchange, text, len, len == EXCERPT_READ);
 }
 
-/* Somebody else reads the body of an error: the message will need it. */
+/* Somebody else reads the body: a message may need its beginning, and that of an error more of it. */
 void
 EtlExchangeKeepSaid(EtlExchange *exchange, const char *data, size_t len)
 {
-	if (EtlHttpStatus(exchange->http) < 300 || exchange->said_len == EXCERPT_READ)
+	size_t room = said_room(exchange);
+
+	if (exchange->said_len >= room)
 		return;
 	if (!exchange->said)
-		exchange->said = MemoryContextAlloc(exchange->hop_context, EXCERPT_READ);
-	len = Min(len, EXCERPT_READ - exchange->said_len);
+		exchange->said = MemoryContextAlloc(exchange->hop_context, room);
+	len = Min(len, room - exchange->said_len);
 	memcpy(exchange->said + exchange->said_len, data, len);
 	exchange->said_len += len;
 }

@@ -47,7 +47,7 @@ struct EtlExchange
 	uint32 probe;
 	int64 waited;	 /* ms for the answer in hand, head and body */
 	uint64 received; /* bytes of the body */
-	char *said;		 /* the first of them, if the answer is an error; NULL: none was read */
+	char *said;		 /* the first of them; NULL: none was read */
 	size_t said_len; /* as much of it as a message may need */
 	MemoryContextCallback release;
 };

@@ -25,6 +25,7 @@
 #include "common/hashfn.h"
 #include "utils/memutils.h"
 
+#include "source/content.h"
 #include "source/http/http_source.h"
 #include "source/store.h"
 
@@ -37,6 +38,7 @@ typedef struct HttpSource
 	bool is_object;		/* of a bucket */
 	char *validator;	/* for If-Range or If-Match; NULL: the server gives none that would do */
 	char *seen;			/* the same, or a weak ETag */
+	char *type;			/* Content-Type; NULL: none was said */
 	EtlSourcePlan plan; /* as far as the answer tells */
 	uint64 reached;		/* how far the attempts before the one in hand came */
 	bool asked;			/* for the rest, and the answer is still to come */
@@ -48,6 +50,7 @@ static void http_close(EtlSource *source);
 static bool http_ready(EtlSource *source, int64 until);
 static void http_state(EtlSource *source, int64 at, EtlSourceState *state);
 static EtlSourcePlan http_plan(EtlSource *source, const EtlSourcePast *past);
+static void http_beginning(EtlSource *source, EtlBeginning *beginning);
 
 static const EtlSourceOps http_ops = {
 	.read = http_read,
@@ -56,6 +59,7 @@ static const EtlSourceOps http_ops = {
 	.rewind = NULL,
 	.state = http_state,
 	.plan = http_plan,
+	.beginning = http_beginning,
 };
 
 static void
@@ -147,6 +151,7 @@ begin(HttpSource *http)
 		http->base.size = parse_length(EtlExchangeHeader(http->exchange, "Content-Length"));
 	old = MemoryContextSwitchTo(http->context);
 	http->seen = find_validator(http);
+	http->type = EtlExchangeHeader(http->exchange, "Content-Type");
 	http->validator = is_strong(http->seen) ? http->seen : NULL;
 	MemoryContextSwitchTo(old);
 	http->base.coded = find_encoding(http);
@@ -441,6 +446,15 @@ http_plan(EtlSource *source, const EtlSourcePast *past)
 	if (!http->seen || !before)
 		return http->seen == before ? ETL_READ_BEHIND : ETL_READ_ALL;
 	return strcmp(http->seen, before) == 0 ? ETL_READ_BEHIND : ETL_READ_ALL;
+}
+
+static void
+http_beginning(EtlSource *source, EtlBeginning *beginning)
+{
+	const HttpSource *http = (const HttpSource *) source;
+
+	beginning->text = EtlExchangeBeginning(http->exchange);
+	beginning->type = http->type != NULL ? EtlExchangeShow(http->exchange, http->type) : NULL;
 }
 
 /* ----------------------------------------------------------------
