@@ -25,6 +25,7 @@ write_file('données.csv', "clé,größe\n1,é1\n2,é2\n3,é€\n");
 write_file('données.json', '{"données": [{"clé": 1, "größe": "é1"}, {"clé": 2, "größe": "\u00e92"}, {"clé": 3, "größe": "é€"}]}');
 write_file('here.csv', "clé,größe\n1,é1\n2,é2\n3,é€\n");
 write_file('here.ndjson', join '', map { qq({"clé": $_, "größe": "é) . ($_ == 3 ? '€' : $_) . qq("}\n) } 1 .. 3);
+write_file('lines.ndjson', qq({"clé": 1, "größe": "é1"}\n{"clé": é}\n{"clé": €}\n{"clé": "\xff"}\n{"clé": 5, "größe": "é5"}\n));
 start_fixture('--root', $root);
 my $dir = fixture_dir();
 system_or_bail('openssl', 'genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', "$dir/key.pem");
@@ -90,6 +91,12 @@ for my $encoding ('LATIN1', 'EUC_JP')
 		sql("CALL etl_retry_dead_letters('$name')");
 		is(sql("SELECT count(*) FROM etl_dead_letters WHERE pipeline = '$name' AND message ~ 'has no equivalent'"), '1', 'a second chance changes nothing');
 	}
+	# Lines that are no JSON are shown as they are, unless they are no text in the database.
+	is(create('lines', "etl_json('$root/lines.ndjson')"), '', 'a pipeline over broken lines');
+	is(run_of('lines'), 'succeeded|5|2', 'loads the others');
+	sql("CALL etl_retry_dead_letters('lines')");
+	is(sql("SELECT line, raw, replayable, attempts FROM etl_dead_letters WHERE pipeline = 'lines' ORDER BY line"),
+		join("\n", '2|{"clé": é}|t|2', '3|{"cl\xc3\xa9": \xe2\x82\xac}|f|1', '4|{"cl\xc3\xa9": "\xff"}|f|1'), 'and sets them aside');
 	write_file('grown.csv', "clé,größe\n1,é1\n");
 	is(create('grown', "etl_csv('$root/grown.csv', encoding => 'UTF8')"), '', 'a file that grows');
 	is(run_of('grown'), 'succeeded|1|1', 'is read');

@@ -1130,6 +1130,94 @@ test_reset(void)
 }
 
 /*
+ * Going on in the midst of a body
+ */
+
+/* Reads the rest of a body from a place on; what comes is appended. */
+static void
+dump_rest(StringInfo out, EtlJsonReader *reader, const EtlRecordPlace *from,
+		  const StringInfoData *body)
+{
+	EtlBytes bytes = {body->data + from->offset, body->len - from->offset};
+	EtlJsonItem item;
+	int status;
+
+	EtlReaderReset((EtlReader *) reader, from);
+	while ((status = EtlReaderNext((EtlReader *) reader, &item, EtlFeedBytes, &bytes)) ==
+		   ETL_FORMAT_RECORD)
+	{
+		appendStringInfo(out, UINT64_FORMAT " ", item.line);
+		dump_item(out, &item, item.index, body->data, body->len, NULL);
+	}
+	dump_end(out, status, EtlJsonReaderFault(reader));
+	appendStringInfo(out, UINT64_FORMAT "\n", EtlJsonReaderHash(reader));
+}
+
+/* What is read from the place behind any item on is what comes behind it when all is read. */
+static void
+check_places(EtlJsonReader *reader, const StringInfoData *body)
+{
+	static const EtlRecordPlace start = {.line = 1};
+	EtlRecordPlace places[100] = {start};
+	int ends[lengthof(places)] = {0};
+	EtlBytes bytes = {body->data, body->len};
+	EtlJsonItem item;
+	StringInfoData whole, rest;
+	int n = 0;
+
+	initStringInfo(&whole);
+	initStringInfo(&rest);
+	dump_rest(&whole, reader, &start, body);
+	EtlReaderReset((EtlReader *) reader, NULL);
+	while (n + 1 < lengthof(places) &&
+		   EtlReaderNext((EtlReader *) reader, &item, EtlFeedBytes, &bytes) == ETL_FORMAT_RECORD)
+	{
+		places[++n] = EtlReaderPlace((EtlReader *) reader);
+		ends[n] = ends[n - 1];
+		if (places[n].records > places[n - 1].records) /* else it is read again */
+			ends[n] = strchr(whole.data + ends[n - 1], '\n') + 1 - whole.data;
+	}
+	for (int i = 0; i <= n; i++)
+	{
+		resetStringInfo(&rest);
+		dump_rest(&rest, reader, &places[i], body);
+		check_same(rest.data, whole.data + ends[i], body->data, i);
+	}
+	pfree(whole.data);
+	pfree(rest.data);
+}
+
+static void
+test_places(int n)
+{
+	EtlJsonOptions options = default_options();
+	EtlJsonReader *readers[2];
+	StringInfoData body;
+
+	options.lines = true;
+	readers[0] = EtlJsonReaderCreate(&options);
+	options.many = true;
+	readers[1] = EtlJsonReaderCreate(&options);
+	initStringInfo(&body);
+	for (int i = 0; i < n; i++)
+	{
+		random_body(&body);
+		if (i % 2 == 0) /* such that shows that it is lines */
+		{
+			enlargeStringInfo(&body, 3);
+			memmove(body.data + 3, body.data, body.len);
+			memcpy(body.data, "\n1\n", 3);
+			body.len += 3;
+		}
+		if (i % 2 == 0 || body.data[0] != '\xef')
+			check_places(readers[i % 4 == 0 ? 0 : 1], &body);
+	}
+	pfree(body.data);
+	EtlJsonReaderFree(readers[0]);
+	EtlJsonReaderFree(readers[1]);
+}
+
+/*
  * Members that nobody looks for
  */
 
@@ -1448,6 +1536,7 @@ main(int argc, char **argv)
 	test_random_lines(30000);
 	test_nul_bytes();
 	test_reset();
+	test_places(5000);
 	test_initials();
 	test_hashes();
 	test_memory();
