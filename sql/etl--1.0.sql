@@ -226,7 +226,8 @@ COMMENT ON FUNCTION @extschema@.etl_breaker_reset IS 'closes the circuit breaker
  * path          what to read below the URL of the server that is the source; '' is that URL itself
  * missing_columns  a column that the query reads and no item has is: 'error', at the end of the file, or of all files of
  *               a pattern; 'notice'; 'null', which says nothing.  If there is no item, or the query stops before the last one,
- *               or it leaves out items without looking at any column, that is not known
+ *               or it leaves out items without looking at any column, that is not known.  In a pipeline: 'error' if no item of any
+ *               run has had it, and else 'notice'
  *
  * A column is the member of its name, exactly or when both are folded to snake case; "address.city" reaches
  * into objects.  What is missing is NULL, and so is null; an item that has none of the declared columns is faulty, if
@@ -525,7 +526,7 @@ COMMENT ON FUNCTION @extschema@.etl_drop_dialect IS 'takes away a dialect that e
  * options       an object of options that few APIs need, which are listed below.  It takes what the arguments from items
  *               to concurrency say as well, but for params, headers and body: it is what etl_set_dialect stores
  * on_error, reject_limit      as for etl_json, as are the columns
- * missing_columns             the same, but the default is 'notice'
+ * missing_columns             the same, but the default is 'notice', and in a pipeline 'error'
  *
  * Options:
  *
@@ -729,6 +730,13 @@ CREATE TABLE etl_catalog.watermarks (
 COMMENT ON TABLE etl_catalog.watermarks
     IS 'highest watermarks that pipelines have seen; dumped: yes; purged: by etl_reset and etl_drop_pipeline; seen by: owner, pg_monitor if they are numbers or times';
 
+CREATE TABLE etl_catalog.seen_columns (
+    pipeline bigint PRIMARY KEY REFERENCES etl_catalog.pipelines ON DELETE CASCADE,
+    columns text[] NOT NULL             -- of the source, that some record of some run had
+);
+COMMENT ON TABLE etl_catalog.seen_columns
+    IS 'columns that the records of pipelines have had; dumped: yes; purged: by etl_drop_pipeline; seen by: nobody';
+
 CREATE TABLE etl_catalog.runs (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     pipeline bigint NOT NULL,
@@ -752,6 +760,8 @@ CREATE TABLE etl_catalog.runs (
     skipped bigint NOT NULL DEFAULT 0,
     null_watermark bigint NOT NULL DEFAULT 0, -- rows of "emitted"
     parts_set_aside bigint NOT NULL DEFAULT 0,
+    columns_missing bigint NOT NULL DEFAULT 0, -- of the source, that no record had:
+    missing_columns text[],
     sqlstate text,
     message text
 );
@@ -792,7 +802,8 @@ CREATE TABLE etl_catalog.totals (
     updated bigint NOT NULL,
     skipped bigint NOT NULL,
     null_watermark bigint NOT NULL,
-    parts_set_aside bigint NOT NULL
+    parts_set_aside bigint NOT NULL,
+    columns_missing bigint NOT NULL
 );
 COMMENT ON TABLE etl_catalog.totals
     IS 'what the runs of each pipeline add up to; dumped: no; purged: by etl_drop_pipeline; seen by: owner, pg_monitor';
@@ -877,6 +888,7 @@ SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.runs_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.checkpoints', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.watermarks', '');
+SELECT pg_catalog.pg_extension_config_dump('etl_catalog.seen_columns', '');
 
 /* What a scheduler has to know at once: the launcher is woken when the change is committed. */
 CREATE FUNCTION etl_catalog.wake() RETURNS trigger
@@ -933,8 +945,8 @@ SELECT r.id AS run, p.name AS pipeline, r.kind,
     etl_catalog.state_of(r.id, p.id, r.state) AS state,
     r.pid, r.started_at, r.finished_at, r.batches, r.read, r.malformed, r.convert_failed, r.converted,
     r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped, r.null_watermark, r.parts_set_aside,
-    r.sqlstate,
-    CASE WHEN is_mine THEN r.message END AS message
+    r.columns_missing, r.sqlstate,
+    CASE WHEN is_mine THEN r.message END AS message, CASE WHEN is_mine THEN r.missing_columns END AS missing_columns
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline,
     LATERAL (SELECT pg_catalog.pg_has_role(p.owner, 'USAGE') AS is_mine) m
 WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
@@ -1004,7 +1016,7 @@ SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     CASE WHEN s.bytes_total >= s.bytes AND s.seconds_left < 31557600
         THEN pg_catalog.make_interval(secs => s.seconds_left) END AS time_left,
     r.batches, r.read, r.malformed, r.convert_failed, r.converted, r.emitted, r.invalid, r.superseded, r.load_failed,
-    r.loaded, r.inserted, r.updated, r.skipped, r.null_watermark, r.parts_set_aside
+    r.loaded, r.inserted, r.updated, r.skipped, r.null_watermark, r.parts_set_aside, r.columns_missing
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
     LEFT JOIN LATERAL (SELECT i.*, (i.bytes_total - i.bytes) * i.seconds::float8 / i.bytes AS seconds_left
         FROM (SELECT i.param16 AS stage, i.param17 AS records, i.param18 AS batch_rows, i.param19 AS batch_done,
@@ -1397,6 +1409,8 @@ BEGIN
             (NULL, 'skipped', 'rows that are unchanged, older than what is there, or suppressed by a trigger'),
             (NULL, 'null_watermark', 'rows that the query gave without a value of the watermark'),
             (NULL, 'parts_set_aside', 'parts of the source that could not be read and were set aside'),
+            (NULL, 'columns_missing', 'columns of the source that no record had'),
+            (NULL, 'missing_columns', 'their names'),
             (NULL, 'sqlstate', 'SQLSTATE of the error'),
             (NULL, 'message', 'message of the error'),
             (NULL, 'name', 'name'),

@@ -99,10 +99,11 @@ extern List *EtlRulesOf(const char *json);
 	COUNTER(updated, ", updated %lld)")              \
 	COUNTER(skipped, ", skipped %lld")
 
-#define ETL_RUN_COUNTERS(COUNTER)                    \
-	ETL_ROW_COUNTERS(COUNTER)                        \
-	COUNTER(null_watermark, ", null watermark %lld") \
-	COUNTER(parts_set_aside, ", parts set aside %lld")
+#define ETL_RUN_COUNTERS(COUNTER)                      \
+	ETL_ROW_COUNTERS(COUNTER)                          \
+	COUNTER(null_watermark, ", null watermark %lld")   \
+	COUNTER(parts_set_aside, ", parts set aside %lld") \
+	COUNTER(columns_missing, ", columns missing %lld")
 
 typedef struct EtlRunCounters
 {

@@ -547,6 +547,45 @@ EtlRowsLeave(EtlRows *rows)
 	return rows->kind->leave(rows);
 }
 
+List *
+EtlRowsUnseen(const EtlRows *rows)
+{
+	List *names = NIL;
+
+	for (int i = 0; i < rows->nunseen && rows->nsearched > 0; i++)
+		names = lappend(names, unconstify(char *, rows->columns[rows->unseen[i]].name));
+	return names;
+}
+
+bool
+EtlRowsMissing(EtlRows *rows, const List *seen, EtlFault *fault)
+{
+	int *unseen = rows->unseen;
+	int nunseen = rows->nunseen;
+	bool missing;
+
+	if (rows->missing != ETL_MISSING_ERROR || nunseen == 0 || rows->nsearched == 0)
+		return false;
+	rows->unseen = palloc(sizeof(int) * nunseen);
+	rows->nunseen = 0;
+	for (int i = 0; i < nunseen; i++)
+	{
+		bool found = false;
+		const ListCell *lc;
+
+		foreach (lc, seen)
+			found |= strcmp(lfirst(lc), rows->columns[unseen[i]].name) == 0;
+		if (!found)
+			rows->unseen[rows->nunseen++] = unseen[i];
+	}
+	missing = rows->nunseen > 0;
+	if (missing)
+		rows->kind->missing(rows, fault);
+	rows->unseen = unseen;
+	rows->nunseen = nunseen;
+	return missing;
+}
+
 const char *
 EtlRowsText(EtlRows *rows, const EtlKept *kept)
 {

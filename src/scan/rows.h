@@ -267,6 +267,10 @@ extern void EtlRowsKeep(EtlRows *rows, EtlKept *kept);
 extern void EtlRowsRevive(EtlRows *rows, EtlKept *kept);
 extern void EtlRowsTell(EtlRows *rows);
 extern bool EtlRowsLeave(EtlRows *rows);
+/* The columns that none of the records used so far had: a list of char *, borrowed; NIL if no record was used. */
+extern List *EtlRowsUnseen(const EtlRows *rows);
+/* Whether it is an error that there are such, but for those of the names in "seen"; *fault says so. */
+extern bool EtlRowsMissing(EtlRows *rows, const List *seen, EtlFault *fault);
 /* The text of a kept record in the server's encoding; NULL if it cannot be that. */
 extern const char *EtlRowsText(EtlRows *rows, const EtlKept *kept);
 extern char *EtlRowsRedacted(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);

@@ -101,7 +101,7 @@ BEGIN
 	INSERT INTO loaded TABLE expected;
 	ANALYZE loaded;
 	PERFORM etl_create_pipeline('missing',
-		source => $q$etl_json('etl_tmp/missing.ndjson') AS t(id int, a int, b text, c int, d int, e text, v int)$q$,
+		source => $q$etl_json('etl_tmp/missing.ndjson', missing_columns => 'null') AS t(id int, a int, b text, c int, d int, e text, v int)$q$,
 		query => query, target => 'loaded', key => '{id}', batch_size => batch_size, watermark => watermark, whole => whole);
 END $$;
 \pset tuples_only on

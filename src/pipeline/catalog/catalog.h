@@ -47,7 +47,14 @@ typedef struct EtlRunResult
 	char *sqlstate;
 	char *message;
 	EtlRunCounters counters;
+	List *missing_columns; /* of char *: columns of the source that no record had */
 } EtlRunResult;
+
+extern void EtlCatalogSetMissingColumns(int64 run, List *columns);
+
+/* Columns of the source that a record of some run of the pipeline had: a list of char *. */
+extern List *EtlCatalogSeenColumns(int64 pipeline);
+extern void EtlCatalogSetSeenColumns(int64 pipeline, List *columns);
 
 /* The row of a run; an error if it was purged. */
 extern const EtlRunResult *EtlCatalogRunResult(int64 run);

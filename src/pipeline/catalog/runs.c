@@ -150,6 +150,7 @@ EtlCatalogRunResult(int64 run)
 	{#name, ETL_SQL_BIGINT, offsetof(EtlRunResult, counters.name), .null = -1},
 		ETL_RUN_COUNTERS(COUNTER)
 #undef COUNTER
+			{"missing_columns", ETL_SQL_TEXTS, offsetof(EtlRunResult, missing_columns)},
 	};
 	List *found;
 
@@ -159,6 +160,39 @@ EtlCatalogRunResult(int64 run)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("run %lld does not exist any more", (long long) run)));
 	return linitial(found);
+}
+
+/* ----------------------------------------------------------------
+ *	Columns that records have
+ * ---------------------------------------------------------------- */
+
+void
+EtlCatalogSetMissingColumns(int64 run, List *columns)
+{
+	static EtlSql statement = {"UPDATE etl_catalog.runs SET missing_columns = $2 WHERE id = $1"};
+
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(run), EtlValueTexts(columns)));
+}
+
+List *
+EtlCatalogSeenColumns(int64 pipeline)
+{
+	static EtlSql statement = {"SELECT columns FROM etl_catalog.seen_columns WHERE pipeline = $1"};
+	static const EtlSqlColumn columns[] = {{"columns", ETL_SQL_TEXTS, 0}};
+	List *found = EtlSqlSelect(&statement, ETL_VALUES(EtlValueBigint(pipeline)), columns,
+							   lengthof(columns), sizeof(List *));
+
+	return found != NIL ? *(List **) linitial(found) : NIL;
+}
+
+void
+EtlCatalogSetSeenColumns(int64 pipeline, List *columns)
+{
+	static EtlSql statement = {
+		"INSERT INTO etl_catalog.seen_columns (pipeline, columns) VALUES ($1, $2) "
+		"ON CONFLICT (pipeline) DO UPDATE SET columns = excluded.columns"};
+
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueTexts(columns)));
 }
 
 /* ----------------------------------------------------------------

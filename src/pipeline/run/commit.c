@@ -137,12 +137,15 @@ commit_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	EtlWatermark *watermark = &load->watermark;
 	EtlRunCounters counters = run->counters;
 	bool skips;
+	bool complete = batch_of(load)->of == ETL_OF_SOURCE && EtlReadingIsComplete(load->reading) &&
+					to == batch_of(load)->n;
 
 	settle_batch(load, from, to, outcome, &counters);
+	if (batch_of(load)->of == ETL_OF_SOURCE)
+		counters.columns_missing = EtlSeenSave(&load->seen, complete);
 	EtlWatermarkSave(watermark, &outcome->watermark);
 	/* A scan that is complete must not be begun again with the watermark of the one before. */
-	if (batch_of(load)->of == ETL_OF_SOURCE && EtlReadingIsComplete(load->reading) &&
-		to == batch_of(load)->n)
+	if (complete)
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &counters);
 	EtlCommit(run);
@@ -194,16 +197,17 @@ load_records(EtlBatchLoad *load, int from)
 	EtlLoadingBegin(loading);
 	load->run->in_rows = true;
 	EtlBegin();
+	if (load->whole == NULL)
+		EtlConvertBatch(&load->converted);
+	if (batch_of(load)->of == ETL_OF_SOURCE && EtlReadingIsComplete(load->reading))
+		EtlSeenJudge(&load->seen);
 	if (load->whole != NULL)
 	{
 		EtlAttemptWhole(loading, load->whole, &outcome);
 		to = batch_of(load)->n;
 	}
 	else
-	{
-		EtlConvertBatch(&load->converted);
 		to = EtlAttemptsRun(&load->attempts, from, &outcome);
-	}
 	commit_batch(load, from, to, &outcome);
 	return to;
 }
@@ -318,6 +322,7 @@ EtlBatchLoadCreate(EtlReading *reading)
 								 .chunk = &load->chunk};
 	EtlLoadingOpen(&load->loading);
 	load->attempts.loading = &load->loading;
+	load->seen = (EtlSeen){.run = run, .reading = reading};
 	if (run->read_mode == ETL_READ_WHOLE)
 		load->whole = EtlWholeBegin(&load->converted);
 	return load;

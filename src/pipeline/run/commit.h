@@ -6,6 +6,7 @@
 #define ETL_COMMIT_H
 
 #include "pipeline/run/attempts.h"
+#include "pipeline/run/seen.h"
 
 /* All parts of a run. */
 typedef struct EtlBatchLoad
@@ -20,6 +21,7 @@ typedef struct EtlBatchLoad
 	EtlWatermark watermark;
 	EtlLoading loading;
 	EtlAttempts attempts;
+	EtlSeen seen;
 	EtlWhole *whole; /* NULL: the source is read in batches */
 } EtlBatchLoad;
 

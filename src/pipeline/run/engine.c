@@ -105,6 +105,7 @@ open_run(EtlReading *reading)
 	run->in_source = true;
 	EtlReadingOpen(reading);
 	run->in_source = false;
+	EtlSeenOpen(&load->seen);
 	if (reading->watching && reading->watched != NULL)
 		EtlScheduleSetWatched(run->pipeline->id, reading->watched);
 	EtlCommit(run);

@@ -18,6 +18,7 @@
  *		load		rows -> the query -> the target
  *		isolate		... in attempts, when a row is at fault
  *		again		dead letters as the records of a batch
+ *		seen		columns of the source that no record has
  *		commit		dead letters, counters, checkpoint, watermark	in the same transaction
  *		forget		what a run removes behind itself
  *		engine		the phases of a run

@@ -367,6 +367,25 @@ report_parts(const EtlRunResult *result, const EtlPipeline *pipeline)
 			 quote_literal_cstr(pipeline->name))));
 }
 
+static void
+report_columns(const EtlRunResult *result, const EtlPipeline *pipeline)
+{
+	StringInfoData names;
+	ListCell *lc;
+
+	if (result->missing_columns == NIL)
+		return;
+	initStringInfo(&names);
+	foreach (lc, result->missing_columns)
+		appendStringInfo(&names, "%s\"%s\"", names.len > 0 ? ", " : "", (char *) lfirst(lc));
+	ereport(NOTICE,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg_plural("no record of this run of pipeline \"%s\" has column %s",
+						   "no record of this run of pipeline \"%s\" has columns %s",
+						   list_length(result->missing_columns), pipeline->name, names.data),
+			 errhint("What was there before is rare, or was renamed at the source.")));
+}
+
 /* The common part of the procedures: commits, runs, waits, and gives what the run counted.  The first arguments are no results. */
 static Datum
 run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind, bool overwrite, int narguments)
@@ -414,6 +433,7 @@ run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind, bool overwrite, int nargu
 	if (result->state != ETL_RUN_SUCCEEDED)
 		raise_failed(result, pipeline);
 	report_parts(result, pipeline);
+	report_columns(result, pipeline);
 	tuple = form_result(desc, result);
 	PopActiveSnapshot();
 	SPI_finish();

@@ -1,0 +1,79 @@
+/*
+ * seen.c
+ *		Columns of the source that no record has.
+ *
+ * At the end of the source the run fails if there is a column that no record of any run of the pipeline has had: it is
+ * misspelt.  The last batch is not loaded then, so the next run fails as well.  If earlier records had it, it may be rare, or
+ * was renamed at the source: the run counts it, and etl_runs has its name.  A run without records judges nothing.
+ */
+#include "etl.h"
+
+#include "pipeline/catalog/catalog.h"
+#include "pipeline/run/seen.h"
+#include "utils/memutils.h"
+
+static bool
+is_in(const List *names, const char *name)
+{
+	const ListCell *lc;
+
+	foreach (lc, names)
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	return false;
+}
+
+void
+EtlSeenOpen(EtlSeen *seen)
+{
+	MemoryContext old = MemoryContextSwitchTo(seen->run->context);
+
+	seen->ever = EtlCatalogSeenColumns(seen->run->pipeline->id);
+	MemoryContextSwitchTo(old);
+}
+
+void
+EtlSeenJudge(const EtlSeen *seen)
+{
+	EtlRun *run = seen->run;
+	EtlFault fault;
+
+	if (!EtlRowsMissing(seen->reading->rows, seen->ever, &fault))
+		return;
+	run->fatal = true;
+	run->fatal_reason = MemoryContextStrdup(run->context, fault.message);
+	EtlRaiseFault(&fault);
+}
+
+/* The columns that some record of this run had are among those of all runs from now on. */
+static void
+add_seen(EtlSeen *seen)
+{
+	const EtlRows *rows = seen->reading->rows;
+	List *unseen = EtlRowsUnseen(rows);
+	MemoryContext old = MemoryContextSwitchTo(seen->run->context);
+	int before = list_length(seen->ever);
+
+	for (int i = 0; i < rows->desc->natts && rows->nsearched > 0; i++)
+	{
+		const char *name = rows->columns[i].name;
+
+		if (rows->columns[i].kind == ETL_FIELD && !is_in(unseen, name) && !is_in(seen->ever, name))
+			seen->ever = lappend(seen->ever, pstrdup(name));
+	}
+	MemoryContextSwitchTo(old);
+	if (list_length(seen->ever) > before)
+		EtlCatalogSetSeenColumns(seen->run->pipeline->id, seen->ever);
+}
+
+int64
+EtlSeenSave(EtlSeen *seen, bool complete)
+{
+	List *unseen = EtlRowsUnseen(seen->reading->rows);
+
+	add_seen(seen);
+	if (!complete || unseen == NIL || seen->reading->rows->missing == ETL_MISSING_NULL)
+		return 0;
+	EtlCatalogSetMissingColumns(seen->run->id, unseen);
+	return list_length(unseen);
+}

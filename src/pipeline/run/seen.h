@@ -1,0 +1,27 @@
+/*
+ * seen.h
+ *		Columns of the source that no record has.
+ */
+#ifndef ETL_SEEN_H
+#define ETL_SEEN_H
+
+#include "pipeline/run/read.h"
+
+typedef struct EtlSeen
+{
+	EtlRun *run;
+	const EtlReading *reading;
+	List *
+		ever; /* of char *: columns that some record of an earlier run had; and of this one, once that is committed */
+} EtlSeen;
+
+/* In a transaction, once the source is opened. */
+extern void EtlSeenOpen(EtlSeen *seen);
+/* At the end of the source: an error that ends the run (42703) if there are columns that no record of any run has had. */
+extern void EtlSeenJudge(const EtlSeen *seen);
+/*
+ * Writes which columns there were; at the end of the source also which ones there were not, and returns how many these are.
+ */
+extern int64 EtlSeenSave(EtlSeen *seen, bool complete);
+
+#endif /* ETL_SEEN_H */
