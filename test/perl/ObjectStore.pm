@@ -13,7 +13,7 @@ use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(has_store start_store store_do store_requests store_server store_url store_keys);
+our @EXPORT = qw(has_store start_store store_do store_requests store_server store_url store_key store_keys);
 
 my $tests = abs_path(dirname(__FILE__) . '/..');
 my ($run, $stdin, $stdout, $stderr) = (undef, '', '', '');
@@ -51,8 +51,11 @@ sub store_do
 sub store_requests { return @{ store_do('requests') }; }
 sub store_url { return "http://127.0.0.1:$info->{port}"; }
 
+# The keys, of which there are two: the ID, and the secret.
+sub store_key { return @{ $info->{keys}[ $_[0] ] }{qw(access_key_id secret_access_key)}; }
+
 # The options of a user mapping.
-sub store_keys { return "access_key_id '$info->{access_key_id}', secret_access_key '$info->{secret_access_key}'"; }
+sub store_keys { return sprintf "access_key_id '%s', secret_access_key '%s'", store_key(0); }
 
 # Creates a server for a bucket or a part of it, with a mapping for everybody.
 sub store_server

@@ -87,6 +87,49 @@ store_do('fault', kind => 'status', status => 503, count => 1);
 is(rows('lake', 'a.csv'), 3, 'SlowDown');
 is(join(' ', map { $_->{status} } store_requests()), '503 200', 'is waited for, and asked again');
 
+# -- keys in a file ----------------------------------------------------------------------------------
+
+# With keys of both that are valid, and whatever comes before them.
+sub profile
+{
+	my ($number, $before) = @_;
+	return ($before // '') . sprintf "[loader]\naws_access_key_id = %s\naws_secret_access_key = %s\n", store_key($number);
+}
+
+sub write_profile
+{
+	open(my $file, '>', $_[0]) or die $!;
+	print $file $_[1];
+	close $file;
+}
+
+my $file = PostgreSQL::Test::Utils::tempdir . '/credentials';
+store_do('reset');
+write_profile($file, profile(0, "[default]\naws_access_key_id = AKIANOBODY\naws_secret_access_key = none\n"));
+store_server($node, 'profile', 's3://lake', keys => "credentials_file '$file', profile 'loader'");
+is(rows('profile', 'a.csv'), 3, 'the keys of a profile');
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER profile OPTIONS (SET profile 'none')");
+query_fails($node, "SELECT * FROM etl_csv('profile', path => 'a.csv') AS t(n int)", 'HV024', qr/could not find the keys of profile "none"/, 'no such profile');
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER profile OPTIONS (SET profile 'loader')");
+
+# They expire within a statement, and somebody has written others by then.
+store_do('put', key => "parts/$_.csv", body => "n\n$_\n") for 1 .. 3;
+store_do('reset');
+store_do('fault', kind => 'expire', match => '/parts/2.csv', count => 1, key_id => (store_key(0))[0], path => $file, text => profile(1));
+is(rows('profile', 'parts/*.csv'), 6, 'keys that expire within a scan');
+is(join(' ', map { $_->{status} } store_requests()), '200 200 400 200 200', 'are read anew');
+store_do('fault', kind => 'expire', match => 'a.csv', count => 1, key_id => (store_key(1))[0], path => $file, text => profile(1));
+query_fails($node, "SELECT * FROM etl_csv('profile', path => 'a.csv') AS t(n int)", '58030', qr/ExpiredToken/, 'keys that nobody writes anew');
+store_do('reset');
+
+query_fails($node, "CREATE USER MAPPING FOR CURRENT_USER SERVER lake OPTIONS (credentials_file 'relative')", 'HV024', qr/absolute path/, 'a relative path');
+query_fails($node, "ALTER USER MAPPING FOR PUBLIC SERVER profile OPTIONS (ADD access_key_id 'x', ADD secret_access_key 'y');
+	SELECT * FROM etl_csv('profile', path => 'a.csv') AS t(n int)", 'HV024', qr/has keys and a file of keys/, 'both');
+$node->safe_psql('postgres', 'CREATE ROLE owner LOGIN; GRANT USAGE ON FOREIGN DATA WRAPPER etl TO owner');
+query_fails($node, "CREATE SERVER his FOREIGN DATA WRAPPER etl OPTIONS (url 's3://lake', auth 'aws');
+	CREATE USER MAPPING FOR owner SERVER his OPTIONS (credentials_file '$file')", '42501', qr/permission denied to set option "credentials_file"/, 'a file for one who may read none',
+	extra_params => [ '-U', 'owner' ]);
+
 # -- options ---------------------------------------------------------------------------------------
 
 store_do('reset');

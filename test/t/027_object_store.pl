@@ -18,7 +18,9 @@ $node->init;
 $node->append_conf('postgresql.conf', 'log_min_messages = notice');
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION etl');
-store_server($node, 'lake', 's3://lake');
+my $keys = PostgreSQL::Test::Utils::tempdir . '/credentials';
+append_to_file($keys, sprintf "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", store_key(0));
+store_server($node, 'lake', 's3://lake', keys => "credentials_file '$keys'");
 store_server($node, 'logs', 's3://lake/logs/');
 
 # The targets of the requests since the last reset, without what is the same in each.

@@ -4,7 +4,7 @@
  *
  * A signature names a region and a time.  A server that expects another region says which, and one that finds our clock
  * wrong says what time it is.  Both are remembered in the backend for the bucket (or the host, if no bucket is known), and
- * the request is sent again.
+ * the request is sent again.  So it is if the keys have become others since: those of a file are read with each request.
  */
 #include "etl.h"
 
@@ -15,6 +15,8 @@
 #include "source/clock.h"
 #include "source/http/aws.h"
 #include "source/http/bucket.h"
+#include "source/http/profile.h"
+#include "source/http/secret_file.h"
 #include "source/http/sigv4.h"
 
 #define MAX_PLACES 64
@@ -78,11 +80,32 @@ region_of(const EtlTarget *target, const Place *place)
 	return target->region ? target->region : ETL_DEFAULT_REGION;
 }
 
-/* What a request shows, beside its keys, that another answer might change. */
-static char *
-shown_of(const EtlTarget *target, const Place *place)
+/* The keys as they are now: a file of them may be written anew whenever they expire. */
+static EtlAwsKeys
+find_keys(const EtlTarget *target)
 {
-	return psprintf("%s " INT64_FORMAT, region_of(target, place), place != NULL ? place->skew : 0);
+	EtlAwsKeys keys = {target->access_key_id, target->secret_access_key, target->session_token};
+	const char *profile = target->profile != NULL ? target->profile : "default";
+	const char *fault;
+
+	if (target->auth != ETL_AUTH_AWS || target->credentials_file == NULL)
+		return keys;
+	fault = EtlProfileRead(EtlSecretFileRead(target->credentials_file), profile, &keys);
+	if (fault != NULL)
+		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+						errmsg("could not find the keys of profile \"%s\" in file \"%s\"", profile,
+							   target->credentials_file),
+						errdetail("%s", fault)));
+	return keys;
+}
+
+/* What a request shows that another answer, or another look, might change. */
+static char *
+shown_of(const EtlTarget *target, const Place *place, const EtlAwsKeys *keys)
+{
+	return psprintf("%s " INT64_FORMAT " %s %s", region_of(target, place),
+					place != NULL ? place->skew : 0, keys->access_key_id ? keys->access_key_id : "",
+					keys->session_token ? keys->session_token : "");
 }
 
 /* ----------------------------------------------------------------
@@ -98,14 +121,15 @@ is_signed(const char *header)
 }
 
 static void
-sign(const EtlTarget *target, const EtlUrl *url, const Place *place, EtlHttpRequest *request)
+sign(const EtlTarget *target, const EtlUrl *url, const Place *place, const EtlAwsKeys *keys,
+	 EtlHttpRequest *request)
 {
 	const char **headers = palloc(sizeof(char *) * (list_length(request->headers) + 1));
 	bool is_s3 = strncmp(target->service, "s3", 2) == 0;
 	EtlSigv4 sign = {
-		.access_key_id = target->access_key_id,
-		.secret_access_key = target->secret_access_key,
-		.session_token = target->session_token,
+		.access_key_id = keys->access_key_id,
+		.secret_access_key = keys->secret_access_key,
+		.session_token = keys->session_token,
 		.region = region_of(target, place),
 		.service = target->service,
 		.time = (int64) time(NULL) + (place != NULL ? place->skew : 0),
@@ -153,6 +177,7 @@ const char *
 EtlAwsApply(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request)
 {
 	const Place *place = find_place(name_of(target, url));
+	EtlAwsKeys keys = find_keys(target);
 
 	EtlBucketSetRegion(url, region_of(target, place));
 	if (target->request_payer)
@@ -161,9 +186,9 @@ EtlAwsApply(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request)
 	{
 		url->path = EtlSigv4Path(url->path);
 		url->query = url->query ? escape_blanks(url->query) : NULL;
-		sign(target, url, place, request);
+		sign(target, url, place, &keys, request);
 	}
-	return shown_of(target, place);
+	return shown_of(target, place, &keys);
 }
 
 /* ----------------------------------------------------------------
@@ -223,10 +248,12 @@ EtlAwsRefused(const EtlTarget *target, const EtlUrl *url, const char *shown, Etl
 {
 	int status = EtlHttpStatus(http);
 	Place *place;
+	EtlAwsKeys keys;
 
-	if (status != 301 && status != 307 && status != 400 && status != 403)
+	if (status != 301 && status != 307 && status != 400 && status != 401 && status != 403)
 		return false;
 	place = make_place(name_of(target, url));
 	learn(place, http);
-	return strcmp(shown_of(target, place), shown) != 0;
+	keys = find_keys(target);
+	return strcmp(shown_of(target, place, &keys), shown) != 0;
 }

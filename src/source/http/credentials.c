@@ -82,8 +82,8 @@ static const struct
 	[ETL_AUTH_HEADER] = {apply_header},
 	[ETL_AUTH_QUERY] = {apply_query, .remove = remove_query},
 	[ETL_AUTH_OAUTH2] = {apply_oauth2, 1, .renew = EtlOauthForget},
-	[ETL_AUTH_AWS] = {apply_aws, 2, .refused = EtlAwsRefused},
-	[ETL_AUTH_PUBLIC] = {apply_aws, 2, .refused = EtlAwsRefused},
+	[ETL_AUTH_AWS] = {apply_aws, 3, .refused = EtlAwsRefused}, /* region, time, keys */
+	[ETL_AUTH_PUBLIC] = {apply_aws, 1, .refused = EtlAwsRefused},
 };
 
 const char *

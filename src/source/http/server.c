@@ -13,8 +13,6 @@
  */
 #include "etl.h"
 
-#include <sys/stat.h>
-
 #include "access/htup_details.h"
 #include "access/reloptions.h"
 #include "catalog/pg_authid.h"
@@ -24,7 +22,6 @@
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
-#include "storage/fd.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -36,13 +33,13 @@
 #include "source/http/head.h"
 #include "source/http/hosts.h"
 #include "source/http/crypto.h"
+#include "source/http/secret_file.h"
 #include "source/http/server.h"
 #include "source/utf8.h"
 
 PG_FUNCTION_INFO_V1(etl_server_validator);
 
 #define WRAPPER "etl"
-#define MAX_SECRET_FILE (64 * 1024)
 #define MAX_HEADERS 100
 
 typedef enum Privilege
@@ -231,6 +228,14 @@ read_key(const Option *option, const char *value, EtlTarget *target)
 	target->private_key = pstrdup(value);
 }
 
+/* The file is read with each request (aws.c). */
+static void
+read_credentials_file(const Option *option, const char *value, EtlTarget *target)
+{
+	read_file_name(option, value, target);
+	target->has_secret_files = true;
+}
+
 static void
 read_rate(const Option *option, const char *value, EtlTarget *target)
 {
@@ -379,6 +384,8 @@ static const Option options[] = {
 	{"access_key_id",	MAPPING, ANYBODY,	 read_text,		 FIELD(access_key_id), SECRET | IN_FILE},
 	{"secret_access_key", MAPPING, ANYBODY,	 read_text,		 FIELD(secret_access_key), SECRET | IN_FILE},
 	{"session_token",	MAPPING, ANYBODY,	 read_text,		 FIELD(session_token), SECRET | IN_FILE},
+	{"credentials_file", MAPPING, FILE_READER, read_credentials_file, FIELD(credentials_file)},
+	{"profile",			MAPPING, ANYBODY,	 read_text,		 FIELD(profile)},
 	{"allowed_origins", MAPPING, ANYBODY,	 read_origins,	 FIELD(secret_origins)},
 };
 /* clang-format on */
@@ -530,37 +537,6 @@ etl_server_validator(PG_FUNCTION_ARGS)
  * The reader
  */
 
-/* What a file holds, without the line end that editors leave. */
-static char *
-read_secret_file(const char *path)
-{
-	char *text = palloc(MAX_SECRET_FILE + 1);
-	struct stat st;
-	size_t len;
-	FILE *file;
-
-	/* Opening a FIFO would wait for somebody to write to it. */
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a regular file", path)));
-	file = AllocateFile(path, PG_BINARY_R);
-	if (!file)
-		ereport(ERROR, (errcode_for_file_access(),
-						errmsg("could not open file \"%s\" for reading: %m", path)));
-	len = fread(text, 1, MAX_SECRET_FILE, file);
-	if (ferror(file))
-		ereport(ERROR, (errcode_for_file_access(), errmsg("could not read file \"%s\": %m", path)));
-	FreeFile(file);
-	if (len == MAX_SECRET_FILE)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("file \"%s\" is too large for a secret", path),
-						errdetail("It has %d bytes or more.", MAX_SECRET_FILE)));
-	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
-		len--;
-	text[len] = '\0';
-	return text;
-}
-
 static void
 read_options(List *given, Oid catalog, EtlTarget *target)
 {
@@ -576,7 +552,7 @@ read_options(List *given, Oid catalog, EtlTarget *target)
 		if (!option)
 			raise_unknown(element->defname, catalog);
 		if (is_file)
-			value = read_secret_file(value);
+			value = EtlSecretFileRead(value);
 		else if (option->flags & SECRET)
 			value = EtlToUtf8(value); /* as the file should be */
 		option->read(option, value, target);
@@ -637,6 +613,22 @@ check_bucket_options(const EtlTarget *target)
 				 errhint("Set option \"url\" to s3://BUCKET or s3://BUCKET/PREFIX.")));
 }
 
+/* Keys are in the mapping, or in a file that it names. */
+static void
+check_keys(const EtlTarget *target)
+{
+	if (!target->credentials_file)
+	{
+		require(target, target->access_key_id, "access_key_id", true);
+		require(target, target->secret_access_key, "secret_access_key", true);
+	}
+	else if (target->access_key_id || target->secret_access_key || target->session_token)
+		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+						errmsg("the user mapping of server \"%s\" has keys and a file of keys",
+							   target->server),
+						errhint("Drop option \"credentials_file\", or the keys.")));
+}
+
 /* Whether there is everything that the way of authentication needs. */
 static void
 check_complete(EtlTarget *target)
@@ -668,8 +660,7 @@ check_complete(EtlTarget *target)
 								errdetail("%s", EtlHeaderFault(target->auth_name, ""))));
 			break;
 		case ETL_AUTH_AWS:
-			require(target, target->access_key_id, "access_key_id", true);
-			require(target, target->secret_access_key, "secret_access_key", true);
+			check_keys(target);
 			if (!target->service)
 				target->service = "s3";
 			break;

@@ -73,13 +73,15 @@ typedef struct EtlTarget
 	const char *private_key; /* PEM */
 	const char *access_key_id;
 	const char *secret_access_key;
-	const char *session_token; /* NULL: none */
-	const char *service;	   /* of AWS */
-	const char *region;		   /* NULL: the default, or as the answers say */
-	const char *endpoint;	   /* of the bucket; NULL: AWS */
-	const char *addressing;	   /* of the bucket; NULL: as usual at the endpoint */
-	bool request_payer;		   /* we pay for the requests */
-	List *headers;			   /* "Name: value" */
+	const char *session_token;	  /* NULL: none */
+	const char *credentials_file; /* in the place of these; NULL: they are here */
+	const char *profile;		  /* in that file; NULL: default */
+	const char *service;		  /* of AWS */
+	const char *region;			  /* NULL: the default, or as the answers say */
+	const char *endpoint;		  /* of the bucket; NULL: AWS */
+	const char *addressing;		  /* of the bucket; NULL: as usual at the endpoint */
+	bool request_payer;			  /* we pay for the requests */
+	List *headers;				  /* "Name: value" */
 	List *secrets; /* of char *: what no message may show, beside headers and values of a query */
 
 	EtlRate rate;
