@@ -50,7 +50,7 @@ extern void EtlPagesMayRepeat(EtlPages *pages);
 extern EtlPagesStep EtlPagesNext(EtlPages *pages, EtlJsonItem *item, int64 until);
 
 /*
- * Where the scan is, as text (ASCII) that holds no credentials of the target: the page in hand, and how many of its
+ * Where the scan is, as text (ASCII) that holds no credentials of the target: the current page, and how many of its
  * items were handed out; at_start: before the first that this scan gave of that page.  With it another scan of the same
  * base and dialect can go on there, if the server still knows the page, and its items up to there are the same.
  */
@@ -66,7 +66,7 @@ extern void EtlPagesClose(EtlPages *pages);
 /* ETL_NOT_ENDED while there may be more items. */
 extern EtlEnd EtlPagesEnded(const EtlPages *pages);
 
-extern int64 EtlPagesNumber(const EtlPages *pages); /* of the page in hand, from 1; 0: none yet */
+extern int64 EtlPagesNumber(const EtlPages *pages); /* of the current page, from 1; 0: none yet */
 extern int64 EtlPagesSearches(const EtlPages *pages);
 extern const EtlHttpStats *EtlPagesStats(const EtlPages *pages);
 extern const EtlDetection *EtlPagesDetection(const EtlPages *pages); /* NULL: there was none */

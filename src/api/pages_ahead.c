@@ -114,7 +114,7 @@ EtlPagesSendFirst(EtlPages *pages)
 	EtlPagesSend(pages, NULL);
 }
 
-/* Begins another search behind the page in hand. */
+/* Begins another search behind the current page. */
 static void
 send_search(EtlPages *pages)
 {
@@ -352,7 +352,7 @@ enter_followed(EtlPages *pages, const char *text, int64 number)
 					 "change, set options => '{\"guard\": \"content\"}'.")));
 }
 
-/* The page in hand leads to another, which must not be one that was there before. */
+/* The current page leads to another, which must not be one that was there before. */
 static void
 guard_against_return(EtlPages *pages, const EtlReference *next)
 {

@@ -268,7 +268,7 @@ judge(EtlPages *pages, int status, int64 *asked)
  *	Once more
  * ---------------------------------------------------------------- */
 
-/* Asks for the page in hand again; of its items, those that were handed out are expected. */
+/* Asks for the current page again; of its items, those that were handed out are expected. */
 void
 EtlPagesAskAgain(EtlPages *pages, int64 asked)
 {
@@ -310,7 +310,7 @@ EtlPagesBeginAgain(EtlPages *pages)
 void
 EtlPagesRestart(EtlPages *pages)
 {
-	/* What the scan before has handed out is not known. */
+	/* It is not known what the last scan has handed out. */
 	if (pages->resumed_at > 0)
 	{
 		pages->lost = true;
@@ -461,7 +461,7 @@ needs_detection(const EtlPages *pages)
 			(pages->dialect->items == NULL && pages->dialect->format == ETL_PAGE_AUTO));
 }
 
-/* Finds out the dialect from the answer in hand; false if the body broke off meanwhile. */
+/* Finds out the dialect from the current answer; false if the body broke off meanwhile. */
 static bool
 detect(EtlPages *pages)
 {
@@ -519,7 +519,7 @@ create_reader(EtlPages *pages)
 	MemoryContextSwitchTo(old);
 }
 
-/* What of this page was handed out in an earlier round. */
+/* The items of this page that an earlier round has handed out. */
 static EtlPageSeen
 expected_of(const EtlPages *pages)
 {
@@ -550,7 +550,7 @@ check_coding(const EtlPages *pages)
 					 "is compressed.")));
 }
 
-/* The request whose turn it is has an answer: makes it the page in hand, if it is one. */
+/* The next request in order has an answer: makes that the current page, if it is one. */
 static bool
 accept_page(EtlPages *pages)
 {

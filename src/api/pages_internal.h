@@ -56,14 +56,14 @@ struct EtlPages
 	int64 enough; /* items after which no more may be asked for; 0: all are wanted */
 
 	/* requests in the order of their pages */
-	List *ahead;	  /* of EtlPageRequest, behind the page in hand */
+	List *ahead;	  /* of EtlPageRequest, behind the current page */
 	List *idle;		  /* of EtlPageRequest, to be used again */
 	int64 nsent;	  /* number of the last page asked for */
 	int64 next_count; /* of the one behind it, where pages or items are counted */
 	EtlWindow *window;
 	int64 nprevious; /* pages of the searches before the one in hand */
 
-	/* the page in hand */
+	/* the current page */
 	EtlPageRequest *current;  /* NULL: none */
 	EtlPageRequest *answered; /* the last one that was a page; NULL: none yet */
 	int64 number;			  /* its number, or of the one before */
@@ -77,7 +77,7 @@ struct EtlPages
 
 	/* the pages before */
 	int64 nread;   /* items of all of them */
-	int64 nbefore; /* of those of the search in hand */
+	int64 nbefore; /* of those of the current search */
 	int64 longest;
 	int empties;
 	EtlPageFacts facts;
@@ -110,7 +110,7 @@ struct EtlPages
 typedef struct EtlFormatOfPages
 {
 	const EtlFormat *format;
-	/* Raises what broke the page in hand as the error that it is. */
+	/* Raises what broke the current page as the error that it is. */
 	void (*raise)(EtlPages *pages);
 } EtlFormatOfPages;
 

@@ -252,7 +252,7 @@ raise_missing_items(const EtlPages *pages)
 			 "the server leaves it out where there is no item, set options => '{\"missing_items\": \"empty\"}'.")));
 }
 
-/* Were items of the page in hand handed out by another scan, so that it is no fault if they are others now? */
+/* Whether another scan has handed out items of the current page, so that it is no fault if they have changed. */
 static bool
 is_another_scans(const EtlPages *pages)
 {
@@ -315,7 +315,7 @@ apply_rule(EtlPages *pages)
 	return false;
 }
 
-/* The page in hand is nothing and leads nowhere: that is the end of the search. */
+/* The current page is nothing and leads nowhere: that is the end of the search. */
 void
 EtlPagesEndEmpty(EtlPages *pages)
 {
@@ -337,7 +337,7 @@ EtlPagesEndEmpty(EtlPages *pages)
 	MemoryContextReset(pages->page_context);
 }
 
-/* Begins anew, and hands out everything once more. */
+/* Starts again, and hands out everything once more. */
 static void
 read_again(EtlPages *pages)
 {
@@ -447,7 +447,7 @@ feed_body(void *arg, char *to, size_t len)
 	return (ssize_t) n;
 }
 
-/* An item has come; false if it is one that was handed out before. */
+/* An item has come; false if it was handed out before. */
 static bool
 is_new(EtlPages *pages, const EtlJsonItem *item)
 {
@@ -469,7 +469,7 @@ is_new(EtlPages *pages, const EtlJsonItem *item)
 	return false;
 }
 
-/* Goes on in the page in hand; true with an item. */
+/* Goes on in the current page; true with an item. */
 static bool
 read_page(EtlPages *pages, EtlJsonItem *item)
 {

@@ -7,7 +7,7 @@
  *		page, type, text, url		the page, and the reference to it
  *		count						the page or offset asked for, where those are counted
  *		previous, before, longest, empties, announced, truncated	what is to be known of the pages before
- *		window.NAME					the search in hand, see window.h
+ *		window.NAME					the current search, see window.h
  *		items, hash					what was handed out of the page
  *		option.NAME, doubt			what was detected, where the dialect is automatic
  *		secret						instead of the reference: it holds credentials of ours, and is not for keeping
@@ -46,7 +46,7 @@ is_secret(const EtlPages *pages, const char *text)
 	return strcmp(masked, text) != 0;
 }
 
-/* A URL without what the target adds to each request by itself. */
+/* A URL without the parameters that the target adds to each request. */
 static char *
 without_credentials(const EtlPages *pages, const char *text)
 {

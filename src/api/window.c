@@ -51,7 +51,7 @@ struct EtlWindow
 	TimestampTz to;	  /* end of the slice in hand */
 
 	/* keys */
-	Border last; /* of the search in hand */
+	Border last; /* of the current search */
 	Border
 		before; /* of the one before, without what has come again; empty key: it was another slice */
 	int nbefore;	/* items that it had */

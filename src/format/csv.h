@@ -10,7 +10,7 @@
  * that points into it, is valid until the next call for a record or for room.  Memory is the buffer (fixed,
  * unless one record is larger) and the marks.
  *
- * The caller may write on the one byte before the first byte of any field of the record in hand, quoted or
+ * The caller may write on the one byte before the first byte of any field of the current record, quoted or
  * not: that is a delimiter, a quote or a line end which has done its work, and before the very first field
  * of a stream it is a byte of the buffer kept for this.  So a field becomes a short varlena where it stands.
  * (The byte also is the end of the field before it, never a byte of that field's data.)

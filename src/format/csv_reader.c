@@ -80,7 +80,7 @@ struct EtlCsvReader
 	size_t aside_at;  /* byte of it where the defect is */
 	uint32 aside_end; /* ends[] of such a record */
 
-	uint64 record_line; /* of the record in hand; 0: there is none */
+	uint64 record_line; /* of the current record; 0: there is none */
 
 	uint64 nrecords;
 	uint64 hash; /* of them, if the dialect asks for it */
@@ -655,7 +655,7 @@ make_room_for_marks(EtlCsvReader *reader)
 	}
 }
 
-/* Gives the tokenizer one slice; false if there is nothing that it can go on with. */
+/* Gives the tokenizer one slice; false if it needs more bytes. */
 static bool
 scan_slice(EtlCsvReader *reader)
 {

@@ -67,7 +67,7 @@ struct EtlFormat
 	/* Appends where in the stream the current record is, or what broke it: ", line 3", ", item 17, byte 81" */
 	void (*where)(const EtlReader *reader, StringInfo buf);
 	void (*free)(EtlReader *reader);
-	/* Whether what next gave last, at the end of a stream that somebody is still writing, may not be all there. */
+	/* Whether the last result of next may be incomplete, at the end of a stream that is still being written. */
 	bool (*cut_off)(const EtlReader *reader, int step, const void *record);
 
 	/*

@@ -178,7 +178,7 @@ extern EtlJsonStatus EtlJsonReaderNext(EtlJsonReader *reader, EtlJsonItem *item)
  */
 extern const EtlJsonValue *EtlJsonReaderCaptured(const EtlJsonReader *reader, int i);
 
-/* Has the items path led anywhere yet, be it to an empty array (also one on the way) or a null? */
+/* Whether the items path has led to anything yet, even to an empty array (also one on the way) or a null. */
 extern bool EtlJsonReaderFoundItems(const EtlJsonReader *reader);
 
 /* A hash of the bytes of the items handed out so far, in their order. */

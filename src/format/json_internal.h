@@ -294,7 +294,7 @@ EtlJsonFail(EtlJsonReader *reader, EtlJsonStatus status, uint64 offset, const ch
 	return false;
 }
 
-/* Can a byte outside of strings stand between two tokens, or be one by itself? */
+/* Whether a byte outside of strings can stand between two tokens, or be a token itself. */
 static inline bool
 EtlJsonIsBetween(char c)
 {

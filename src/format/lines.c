@@ -38,9 +38,9 @@ typedef struct EtlLines
 	bool has_record; /* there is a first line */
 	uint64 line;	 /* of start */
 	uint64 nlines;	 /* of the record, as far as known */
-	uint64 shown;	 /* the line of the record in hand, or of the fault; 0: none */
+	uint64 shown;	 /* the line of the current record, or of the fault; 0: none */
 	bool broken;
-	EtlRecordPlace place; /* behind the record in hand: records and hash */
+	EtlRecordPlace place; /* behind the current record: records and hash */
 } EtlLines;
 
 /* ----------------------------------------------------------------

@@ -30,7 +30,7 @@ typedef struct EtlProgress
 {
 	EtlStage stage;
 	int64 records; /* taken in since the run began */
-	int64 rows;	   /* of the batch in hand, for this stage; while reading, as many as it may get */
+	int64 rows;	   /* of the current batch, for this stage; while reading, as many as it may get */
 	int64 done;	   /* of those */
 	int64 bytes;   /* read so far, and */
 	int64 total;   /* of how many; 0: not known */

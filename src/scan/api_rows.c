@@ -51,7 +51,7 @@ typedef struct ApiRows
 
 	EtlTempFile *spool; /* NULL: the scan is read once */
 	int64 nspooled;
-	int64 nreplayed;  /* by the reading in hand; all of them while the pages are read */
+	int64 nreplayed;  /* by the current reading; all of them while the pages are read */
 	uint64 replay_at; /* place in the spool of the next item to be replayed */
 	EtlReader *replay;
 } ApiRows;
@@ -194,7 +194,7 @@ api_tell(EtlRows *rows)
 		mark(api, place, ETL_PART_READING);
 }
 
-/* All pages are one part.  Before the first item there is no place to go on at. */
+/* All pages are one part (see doc/hacking.md).  Before the first item there is no place to resume at. */
 static bool
 api_leave(EtlRows *rows)
 {
@@ -207,7 +207,7 @@ api_leave(EtlRows *rows)
 	return true;
 }
 
-/* The scan of the run before cannot be gone on with. */
+/* Starts the scan again, because the scan of the last run cannot be resumed. */
 static void
 begin_anew(ApiRows *api, const char *why)
 {
@@ -367,7 +367,7 @@ api_explain(const EtlRows *rows, ExplainState *es)
 	EtlExplainHttp(EtlPagesStats(api->pages), es);
 }
 
-/* Nobody knows before the first request is sent, and planning sends none. */
+/* Nothing is known before the first request is sent, and planning sends none. */
 static bool
 api_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 {

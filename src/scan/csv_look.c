@@ -26,7 +26,7 @@ typedef struct CsvDoubts
 {
 	bool told;			 /* that it is CSV */
 	const char *source;	 /* the first file's name */
-	bool doubting;		 /* the file in hand is the first about which there are doubts */
+	bool doubting;		 /* the current file is the first about which there are doubts */
 	EtlDoubts of_header; /* of that file */
 	int unfindable; /* the first column that etl_csv does not find by the name proposed, from 1; 0: none */
 } CsvDoubts;
@@ -36,7 +36,7 @@ typedef struct CsvLook
 	EtlLook base;
 	EtlCsvRecords records;
 	MemoryContext context; /* for the keys */
-	int nkeys;			   /* of the file in hand */
+	int nkeys;			   /* of the current file */
 	char **keys;		   /* [nkeys] its header, made unique */
 } CsvLook;
 
@@ -213,7 +213,7 @@ add_columns(EtlProposal *proposal, const EtlCsvRecords *records)
 	}
 }
 
-/* Whether the file in hand has the header of the first one, and nothing was added to that. */
+/* Whether the current file has the header of the first one, and nothing was added to that. */
 static bool
 has_same_header(const EtlProposal *proposal, const EtlCsvRecords *records)
 {
@@ -255,7 +255,7 @@ merge_columns(EtlProposal *proposal, const EtlCsvRecords *records, int *column_o
 		}
 }
 
-/* Whether the file in hand is CSV at all: the first one that is not is told. */
+/* Whether the current file is CSV at all: the first one that is not is told. */
 static void
 see_doubts(EtlProposal *proposal, const EtlCsvRecords *records)
 {
@@ -294,7 +294,7 @@ see_header(EtlProposal *proposal, const EtlCsvRecords *records)
 }
 
 /*
- * Whether the record in hand has the fields that it should have, or else is not loaded.  Without a header the first
+ * Whether the current record has the fields that it should have, or else is not loaded.  Without a header the first
  * record says how many those are, unless short ones are padded: then the longest does.
  */
 static bool
@@ -320,7 +320,7 @@ see_value(EtlProposedColumn *column, const char *s, size_t len)
 	column->forms = EtlFormsOf(column->forms, s, len);
 }
 
-/* Looks at the values of the record in hand. */
+/* Looks at the values of the current record. */
 static void
 see_record(EtlProposal *proposal, EtlCsvRecords *records, const int *column_of)
 {

@@ -23,11 +23,11 @@ typedef struct EtlCsvRecords
 	EtlStream stream;
 	EtlCsvOptions options;
 	EtlCsvRecord record;	/* the current one */
-	int nnames;				/* of the header in hand */
+	int nnames;				/* of the current header */
 	EtlName *names;			/* [nnames] */
 	char *header;			/* for pipelines: it, as it is written; NULL: there is none */
 	bool shows_header;		/* one that has a defect is shown by its owner, as the current record */
-	bool bad_header;		/* so it is of the file in hand */
+	bool bad_header;		/* so it is of the current file */
 	StringInfoData scratch; /* a field whose quotes had to be taken out */
 } EtlCsvRecords;
 
@@ -45,7 +45,7 @@ extern void EtlCsvRecordsOpen(EtlCsvRecords *records, const EtlArgs *args);
 extern bool EtlCsvRecordsUse(EtlCsvRecords *records, EtlSource *source);
 
 /*
- * The file in hand, which is to have a header, has been opened: reads that (of the rest of a file it is known: past), and
+ * The current file, which is to have a header, has been opened: reads that (of the rest of a file it is known: past), and
  * returns the format's step.  ETL_FORMAT_END: the file has no record at all; COPY would have no rows of it.
  */
 extern int EtlCsvRecordsBegin(EtlCsvRecords *records, const char *past);
@@ -54,7 +54,7 @@ extern int EtlCsvRecordsBegin(EtlCsvRecords *records, const char *past);
 extern bool EtlCsvRecordsNextFile(EtlCsvRecords *records);
 
 /*
- * Goes to the next record of the file in hand; false at its end.  A record that is no text has a defect, which
+ * Goes to the next record of the current file; false at its end.  A record that is no text has a defect, which
  * EtlCsvDefectFault describes.
  */
 extern bool EtlCsvRecordsNext(EtlCsvRecords *records);

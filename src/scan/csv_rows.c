@@ -159,8 +159,8 @@ match_column(const EtlCsvRows *csv, const EtlColumn *column)
 }
 
 /*
- * Marks the texts that may be made where they stand: not if another column reads the same field, whose opening
- * quote may be the byte to be written on, nor if _etl_raw wants the record as it was.
+ * Marks the text columns whose values may be made in the buffer.  Not those of a field that another column reads as
+ * well, because the header would overwrite its opening quote; nor any if _etl_raw needs the record unchanged.
  */
 static void
 mark_in_place(EtlRows *rows)

@@ -20,12 +20,12 @@ typedef struct EtlCsvRows
 	bool has_header;		 /* some file has one */
 	Bitmapset *found;		 /* columns that any file had so far */
 	const char *used_source; /* name of the file of the current record */
-	uint64 nstray;			 /* records with stray quotes, by the reading in hand, */
+	uint64 nstray;			 /* records with stray quotes, by the current reading, */
 	uint64 most_stray;		 /* and by any before a rewind */
 	char *first_stray;		 /* where the first one is */
 
 	/* for pipelines (csv_kept.c) */
-	const EtlCsvKeptFile *kept_file;   /* of the file in hand; NULL: no record of it was kept yet */
+	const EtlCsvKeptFile *kept_file;   /* of the current file; NULL: no record of it was kept yet */
 	const EtlCsvKeptFile *mapped_file; /* as whose columns are mapped */
 } EtlCsvRows;
 

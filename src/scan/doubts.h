@@ -22,7 +22,7 @@ typedef struct EtlDoubts
 	bool contradicted; /* a record has fewer */
 } EtlDoubts;
 
-/* Looks at the header in hand, and says whether there are doubts; then at the record in hand. */
+/* Looks at the current header, and says whether there are doubts; then at the current record. */
 extern bool EtlDoubtsOfHeader(EtlDoubts *doubts, const EtlCsvRecords *records);
 extern void EtlDoubtsSee(EtlDoubts *doubts, const EtlCsvRecords *records);
 

@@ -248,7 +248,7 @@ create_table(const Import *import)
 	execute_create_table(import, sql.data);
 }
 
-/* Throws the error again without the statement, which nobody wrote and which names each column. */
+/* Re-throws the error without the generated statement, which names every column. */
 pg_noreturn static void
 rethrow_without(const char *sql, MemoryContext context)
 {
@@ -523,7 +523,7 @@ has_rows(const Import *import)
 	return SPI_processed > 0;
 }
 
-/* Once more is once too often, if nobody says what becomes of the rows before. */
+/* Tells the caller when rows were appended to others, because an import that is repeated doubles them. */
 static uint64
 load_existing_table(Import *import)
 {
@@ -540,8 +540,8 @@ load_existing_table(Import *import)
 }
 
 /*
- * How many records the types of a new table are proposed from.  Where faulty rows are skipped, all: a row whose
- * value only a guess does not fit is not faulty.
+ * How many records the types of a new table are proposed from.  All, where faulty rows are skipped: a value that only
+ * does not fit a guess must not be taken for a fault.
  */
 static int64
 sample_size(const EtlArgs *args)

@@ -121,7 +121,7 @@ add_column(EtlJsonProposal *proposal, const char *key, const char *fold)
 	return column;
 }
 
-/* The column of a member of the item in hand; NULL: there are too many. */
+/* The column of a member of the current item; NULL: there are too many. */
 static EtlProposedColumn *
 find_column(EtlJsonProposal *proposal, const char *key)
 {

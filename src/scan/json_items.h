@@ -21,7 +21,7 @@ typedef struct EtlJsonItems
 	const char *path; /* where they are, as it was given; or NULL */
 	EtlJsonOptions options;
 	EtlJsonItem item; /* the current one */
-	bool empty;		  /* the part in hand has no value, and is passed over */
+	bool empty;		  /* the current part has no value, and is passed over */
 	bool has_value;	  /* some part has one */
 } EtlJsonItems;
 

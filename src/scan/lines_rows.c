@@ -361,7 +361,7 @@ width_of_fields(const LinesRows *scan)
 	return sum;
 }
 
-/* What the current line is good for; of_file: it is from the file in hand. */
+/* What the current line is good for; of_file: it is from the current file. */
 static EtlAdvance
 judge_line(LinesRows *scan, bool of_file)
 {

@@ -140,7 +140,7 @@ mark_position(EtlParts *parts, const EtlPosition *position, EtlPartState state)
 	parts->resume->mark(parts->resume->arg, &mark);
 }
 
-/* Marks a place in the part in hand, with what tells this part from others. */
+/* Marks a place in the current part, with what tells this part from others. */
 static void
 mark(EtlParts *parts, const EtlRecordPlace *place, EtlPartState state)
 {
@@ -176,7 +176,7 @@ same_text(const char *a, const char *b)
 }
 
 /*
- * Marks the part in hand, none of whose records can be handed out: where an earlier run stopped stays, if what is before
+ * Marks the current part, none of whose records can be handed out: where an earlier run stopped stays, if what is before
  * that is still the same.  One that could not be opened is not known.
  */
 static void
@@ -215,7 +215,7 @@ EtlPartsLeave(EtlParts *parts)
 	return true;
 }
 
-/* For how long the part in hand has to be still from now on, for its last record to count; <= 0: it does. */
+/* For how long the current part has to be still from now on, for its last record to count; <= 0: it does. */
 static int64
 time_to_settle(const EtlParts *parts)
 {
@@ -263,7 +263,7 @@ past_of(const EtlParts *parts)
 	return past;
 }
 
-/* What of the part in hand, which is open, is to be read. */
+/* What of the current part, which is open, is to be read. */
 static EtlSourcePlan
 decide(const EtlParts *parts, EtlSourcePast past)
 {
@@ -331,7 +331,7 @@ begin(EtlParts *parts)
 	return step == ETL_FORMAT_RECORD;
 }
 
-/* The part in hand is read from its start, which is where it is now. */
+/* The current part is read from its start, which is where it is now. */
 static void
 begin_at_start(EtlParts *parts)
 {
@@ -356,7 +356,7 @@ go_on(EtlParts *parts, EtlSourcePlan plan)
 	mark_position(parts, &parts->found, ETL_PART_READING);
 }
 
-/* Whether the part in hand is one that was set aside, and still what it was then. */
+/* Whether the current part is one that was set aside, and still what it was then. */
 static bool
 is_refused(const EtlParts *parts, const char *version)
 {
@@ -368,7 +368,7 @@ is_refused(const EtlParts *parts, const char *version)
 	return parts->plan == ETL_READ_NOTHING || same_text(EtlPartVersion(&state), version);
 }
 
-/* Whether it is known, without opening the part in hand, that there is nothing to be read of it. */
+/* Whether it is known, without opening the current part, that there is nothing to be read of it. */
 static bool
 is_known_unchanged(const EtlParts *parts, const char *refused)
 {
@@ -452,7 +452,7 @@ EtlPartsOpenNext(EtlParts *parts)
 	}
 }
 
-/* The part in hand has no more records, or the last one is held back. */
+/* The current part has no more records, or the last one is held back. */
 static void
 finish(EtlParts *parts)
 {

@@ -31,7 +31,7 @@
 typedef struct EtlPartKind
 {
 	/*
-	 * The part in hand is open: reads the record that comes before all others, into the place of the current one, and
+	 * The current part is open: reads the record that comes before all others, into the place of the current one, and
 	 * returns the format's step.  ETL_FORMAT_END: it has no record, and is passed over.
 	 */
 	int (*begin)(void *arg);
@@ -68,7 +68,7 @@ typedef struct EtlParts
 	bool remote;			 /* parts come over the network */
 	bool *hashes;			 /* whether the reader makes a hash of the records; NULL: always */
 
-	/* the part in hand */
+	/* the current part */
 	bool in_hand;
 	bool placed; /* its next record is the one that is to be handed out next */
 	EtlSourcePlan plan;
@@ -89,18 +89,18 @@ typedef enum EtlPartsStep
 	ETL_PARTS_END,
 } EtlPartsStep;
 
-/* Opens the next part that is to be read; false if there is none.  Next does that by itself. */
+/* Opens the next part that is to be read; false if there is none.  Next calls it as needed. */
 extern bool EtlPartsOpenNext(EtlParts *parts);
 
 /* Goes to the next record, of whichever part. */
 extern EtlPartsStep EtlPartsNext(EtlParts *parts);
 
-/* Marks how far the part in hand was handed out, if there is one. */
+/* Marks how far the current part was handed out, if there is one. */
 extern void EtlPartsTell(EtlParts *parts);
 
 /*
- * After an error: marks the part in hand as one that is set aside, and leaves it, so that Next goes on with the one behind
- * it.  False: no part was in hand.
+ * After an error: marks the current part as set aside, and leaves it, so that Next continues with the next part.
+ * False: there is no current part.
  */
 extern bool EtlPartsLeave(EtlParts *parts);
 

@@ -347,7 +347,7 @@ fill_faulty_row(EtlRows *rows)
 	}
 }
 
-/* Applies the error policy to the current row; true if it is to be handed out all the same. */
+/* Applies the error policy to the current row; true if it is returned in spite of its fault. */
 static bool
 dispose_of_faulty_row(EtlRows *rows, bool leave_out)
 {
@@ -502,7 +502,7 @@ EtlRowsRewind(EtlRows *rows)
 	MemoryContextSwitchTo(old);
 }
 
-/* Releases everything.  Whoever is told of skipped rows was promised to be. */
+/* Releases everything, and reports how many rows were skipped. */
 void
 EtlRowsClose(EtlRows *rows)
 {

@@ -176,9 +176,9 @@ typedef struct EtlScanKind
 	char *(*redact)(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);
 	/* The text of a kept record; NULL: it is kept in the server's encoding. */
 	char *(*text)(EtlRows *rows, const EtlKept *kept);
-	/* Marks how far the part in hand is handed out. */
+	/* Marks how far the current part is handed out. */
 	void (*tell)(EtlRows *rows);
-	/* After an error: marks the part in hand as set aside, and leaves it; false: none was in hand. */
+	/* After an error: marks the current part as set aside, and leaves it; false: none was in hand. */
 	bool (*leave)(EtlRows *rows);
 } EtlScanKind;
 
@@ -312,7 +312,9 @@ extern void EtlColumnNull(EtlRows *rows, int column, Datum *value, bool *isnull)
 /* For kinds: the same of a column that the record lacks. */
 extern void EtlColumnLacking(EtlRows *rows, int column, Datum *value, bool *isnull);
 
-/* For kinds whose records are lines of text: where the current one is from, and what a provenance column says of it. */
+/*
+ * For kinds whose records are lines of text: where the current record is from, and the value of a provenance column.
+ */
 typedef struct EtlOrigin
 {
 	const char *source;

@@ -43,7 +43,7 @@ typedef struct EtlStream
 	uint64 nbytes;			  /* read of the sources, as they are stored */
 	size_t nstart;
 	char start
-		[ETL_STREAM_START]; /* what the source in hand begins with, as it was read; for messages */
+		[ETL_STREAM_START]; /* what the current source begins with, as it was read; for messages */
 } EtlStream;
 
 /* The sources that the arguments name.  Only with rewindable may Rewind be called. */
@@ -62,9 +62,12 @@ extern void EtlStreamUse(EtlStream *stream, EtlSource *source);
 extern void EtlStreamRewind(EtlStream *stream);
 
 /*
- * For pipelines (see set.h and source.h): goes to the next part, NULL if there is none; opens the part in hand (again: from
- * its start), where past is what was read of it before, or NULL, and mark the length of the byte order mark that it had
- * then; looks at it without opening it; what tells the part from others, with regard to a place (NULL: to none); and what of it is to be read.
+ * For pipelines (see set.h and source.h).
+ *
+ * NextPart goes to the next part, NULL if there is none.  OpenPart opens the current part, also once more from its
+ * start; past is what an earlier run has read of it, or NULL, and mark the length of the byte order mark that it had
+ * then.  Look looks at it without opening it.  State is what tells it from others, up to a place (NULL: to none).
+ * Plan is what of it is to be read.
  */
 extern const EtlPart *EtlStreamNextPart(EtlStream *stream);
 extern void EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark);
@@ -72,21 +75,21 @@ extern const EtlPart *EtlStreamPart(const EtlStream *stream);
 extern bool EtlStreamLook(const EtlStream *stream, EtlSourceState *state);
 extern void EtlStreamCheckFound(const EtlStream *stream); /* an error if there was no part at all */
 extern bool
-EtlStreamIsOpen(const EtlStream *stream); /* else nothing is known of the part in hand */
+EtlStreamIsOpen(const EtlStream *stream); /* else nothing is known of the current part */
 extern void
 EtlStreamState(const EtlStream *stream, const EtlRecordPlace *place, EtlSourceState *state);
 extern EtlSourcePlan EtlStreamPlan(const EtlStream *stream, const EtlSourcePast *past);
 
-/* For how many ms nobody has written to the part in hand; -1: it is no file, and nobody ever does. */
+/* For how many ms the current part was not written to; -1: it is no file, and never is. */
 extern int64 EtlStreamStill(const EtlStream *stream);
 
-/* The length of the byte order mark of the source in hand, which no place counts. */
+/* The length of the byte order mark of the current source, which no place counts. */
 extern int EtlStreamMark(const EtlStream *stream);
 
-/* Goes to a place in the source in hand, from wherever it is; here: it was opened at the byte before. */
+/* Goes to a place in the current source, from any other; here: it was opened at the byte before. */
 extern void EtlStreamGoTo(EtlStream *stream, const EtlRecordPlace *place, bool here);
 
-/* Feeds the reader from the source in hand, as EtlFeed: there are no bytes now if they have not come by "until". */
+/* Feeds the reader from the current source, as EtlFeed: there are no bytes now if they have not come by "until". */
 extern ssize_t EtlStreamFeed(void *stream, char *buf, size_t len);
 
 /* Where the reader is: file "a.csv", line 3; nothing if no source is open. */
@@ -107,7 +110,7 @@ extern bool EtlStreamEstimate(const struct EtlArgs *args, double *nlines, double
 /* What EXPLAIN ANALYZE shows of the sources. */
 extern void EtlStreamExplain(const EtlStream *stream, struct ExplainState *es);
 
-/* Goes to the next record of the source in hand.  ETL_FORMAT_NEED_DATA: it has not come by "until". */
+/* Goes to the next record of the current source.  ETL_FORMAT_NEED_DATA: it has not come by "until". */
 static inline int
 EtlStreamNext(EtlStream *stream, void *record)
 {

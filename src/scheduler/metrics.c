@@ -41,7 +41,7 @@ put_counter(FunctionCallInfo fcinfo, const char *metric, EtlCounter counter, dou
 		put(fcinfo, metric, (double) value * unit);
 }
 
-/* etl_catalog.server_metrics() returns (metric, value); what nobody counts is left out. */
+/* etl_catalog.server_metrics() returns (metric, value); without values that are not counted. */
 Datum
 etl_server_metrics(PG_FUNCTION_ARGS)
 {

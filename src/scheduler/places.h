@@ -28,9 +28,9 @@ typedef enum EtlClaim
 } EtlClaim;
 
 /*
- * Takes a place for a pipeline's run: the ticket has the rest filled in.  Databases whose pipelines have waited for longer
- * come first.  processes, a List of EtlRunProcess *, has the runs that were started by hand, too; full: it is known that
- * no place is free.
+ * Takes a place for a pipeline's run; the ticket has all but number and place.  Databases whose pipelines have waited
+ * for longer come first.  processes, a List of EtlRunProcess *, includes runs that were started by hand; full: no
+ * place is free, as the caller knows.
  */
 extern EtlClaim EtlClaimPlace(const char *database, TimestampTz waiting_since, List *processes,
 							  bool full, EtlTicket *ticket);

@@ -27,7 +27,7 @@ give_place_back(int code, Datum arg)
 	EtlEndWork(&ticket);
 }
 
-/* When a wait of so many ms is over, as schedulers see it. */
+/* The end of a wait of so many ms, on the schedulers' clock. */
 static TimestampTz
 after_wait(int64 ms)
 {
@@ -35,11 +35,12 @@ after_wait(int64 ms)
 }
 
 /*
- * The source asked for a wait that is too long for a run: the pipeline is parked until then, and the worker is free
- * for others.
+ * If the source asked for a wait that is too long for a run, the pipeline is parked until then, and the worker is
+ * free for others.
  *
- * A file was read but for its last record, which somebody may be writing.  No event will tell when nobody is any more,
- * so the pipeline that watches it is to look again: when it is still, rounded up, so that many files are few runs.
+ * If the last record of a file was held back, because the file may still be written to, no event tells when that has
+ * ended.  So the pipeline that watches it is due again when the file has settled; the time is rounded up, so that
+ * many files make few runs.
  */
 static void
 leave_word(const EtlRunOutcome *outcome)

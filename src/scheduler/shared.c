@@ -76,7 +76,7 @@ EtlSetLauncher(Latch *latch)
 	EtlSharedMemory->launcher = latch;
 	for (int i = 0; i < EtlSharedMemory->ndatabases && latch != NULL; i++)
 		lose_arrivals(
-			&EtlSharedMemory->databases[i]); /* nobody waits for schedulers of the last launcher */
+			&EtlSharedMemory->databases[i]); /* schedulers of the last launcher no longer count */
 	LWLockRelease(EtlSharedLock);
 }
 

@@ -24,7 +24,7 @@ extern void EtlSharedInit(void);
 
 /* launcher */
 extern void EtlSetLauncher(Latch *latch);
-/* The databases that are looked after from now on.  Those that were before keep what is known of them. */
+/* Sets the databases that have schedulers from now on.  What is known of those that had one before is kept. */
 extern void EtlListDatabases(char *const *names, int n);
 extern bool EtlTakeWake(const char *database);
 /* What a scheduler that has ended left behind; false: nothing, so it failed. */

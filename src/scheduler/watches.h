@@ -44,7 +44,7 @@ extern bool EtlLeaveWatch(void); /* false: there is something to watch */
 /* What is to be watched, a List of EtlWatch *; false: what was taken last. */
 extern bool EtlTakeWatches(List **watches);
 
-/* Files have arrived for a pipeline, which somebody is to be told. */
+/* Files have arrived for a pipeline; wakes its scheduler. */
 extern void EtlArrive(const char *database, int64 pipeline, bool wake);
 
 #endif /* ETL_WATCHES_H */

@@ -1,9 +1,9 @@
 /*
  * catalogs.c
- *		Looking into the catalogs from wherever one stands.
+ *		Catalog lookups inside and outside of transactions.
  *
- * A pipeline must hold no transaction while it waits for a file or the network, and there is always something left to
- * look up on the way: whether its owner may still read files.
+ * A pipeline holds no transaction while it waits for a file or the network, but has to look things up meanwhile: whether
+ * its owner may still read files, for example.
  */
 #include "etl.h"
 

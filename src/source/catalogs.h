@@ -1,6 +1,6 @@
 /*
  * catalogs.h
- *		Looking into the catalogs from wherever one stands.
+ *		Catalog lookups inside and outside of transactions.
  */
 #ifndef ETL_CATALOGS_H
 #define ETL_CATALOGS_H
@@ -8,8 +8,8 @@
 #include "etl.h"
 
 /*
- * Does some short work that needs the catalogs: in the transaction at hand, or, for a pipeline, which reads outside
- * of any, in one of its own.  The current memory context is the caller's.
+ * Calls a function that needs the catalogs: in the current transaction or, for a pipeline, which reads outside of
+ * transactions, in a short one of its own.  The current memory context is the caller's.
  */
 extern void EtlWithCatalogs(void (*work)(void *arg), void *arg);
 

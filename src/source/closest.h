@@ -1,6 +1,6 @@
 /*
  * closest.h
- *		What somebody may have meant who wrote a name that there is not.
+ *		The name that is most like one that does not exist, for hints.
  *
  *		EtlClosest closest = {written};
  *

@@ -16,8 +16,8 @@
 extern void EtlKeptTokenKey(const char *owner, uint8 *key);
 
 /*
- * Of all sessions one at a time asks for what may make a token void (inside of PG_TRY).  Raises 25006 on a standby, where
- * no token can be kept.
+ * Locks out other sessions: only one at a time requests a token, because that may invalidate the one before (call it
+ * inside of PG_TRY).  Raises 25006 on a standby, where no token can be kept.
  */
 extern void EtlKeptTokenLock(const uint8 *key);
 extern void EtlKeptTokenUnlock(const uint8 *key);
@@ -25,7 +25,7 @@ extern void EtlKeptTokenUnlock(const uint8 *key);
 /* The token that was kept last, palloc'd; NULL: there is none. */
 extern char *EtlKeptTokenRead(const uint8 *key);
 
-/* Keeps a token, whatever becomes of the transaction at hand; false: there is no background worker to do it. */
+/* Keeps a token even if the current transaction is rolled back; false: no background worker is available for that. */
 extern bool EtlKeptTokenWrite(const uint8 *key, const char *token);
 
 /* The worker that does it. */

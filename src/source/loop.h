@@ -2,7 +2,7 @@
  * loop.h
  *		Waiting for descriptors and for a time, beside the latch.
  *
- * Whoever has a descriptor to be watched says so; whoever waits for anything turns the loop, and by that moves all that
+ * Any code can register a descriptor.  Any wait runs the loop, and by that advances all that
  * is under way in this backend.  Watches and timers are called from the loop only, after it has looked for interrupts.
  */
 #ifndef ETL_LOOP_H
@@ -25,7 +25,7 @@ typedef void (*EtlWatchFunction)(pgsocket fd, int ready, void *arg);
  */
 extern bool EtlLoopWatch(pgsocket fd, int events, EtlWatchFunction act, void *arg);
 
-/* What is to be called at some time.  Its owner sets "due" whenever it likes; it is -1 while act is called. */
+/* A function to be called at some time.  Its owner sets "due" whenever it likes; it is -1 while act is called. */
 typedef struct EtlTimer
 {
 	int64 due; /* on the clock; -1: not at any */
@@ -34,7 +34,7 @@ typedef struct EtlTimer
 	struct EtlTimer *next; /* the loop's */
 } EtlTimer;
 
-/* Once for each; it must stay where it is for as long as the backend lives. */
+/* Call it once for each timer, which must exist for as long as the backend. */
 extern void EtlLoopAddTimer(EtlTimer *timer);
 
 /*
@@ -49,7 +49,7 @@ extern bool EtlLoopSleep(int64 until, int64 end);
 /* Whether a wait that has an end is over. */
 extern bool EtlLoopIsOver(int64 end);
 
-/* All waits that have an end get it now: a signal handler's wish. */
+/* Ends all waits that have an end, at once: for a signal handler. */
 extern volatile sig_atomic_t EtlLoopHurry;
 
 #endif /* ETL_LOOP_H */

@@ -4,7 +4,7 @@
  *
  *		listing (files.c, http_source.c, bucket_store.c) -> source -> spool, if it can be read only once -> decompress
  *
- * The part in hand and what is built on top of it (decompression, decoding) live in a context of their own, which is
+ * The current part and what is built on top of it (decompression, decoding) live in a context of their own, which is
  * reset with the next.  A part that a second reading needs as it is stays open: the only file, as another one may have
  * taken its name since, and whatever came over the network.
  */
@@ -22,14 +22,14 @@ static const EtlStore *const stores[] = {&EtlBucketStore, &EtlUrlStore, &EtlFile
 struct EtlSourceSet
 {
 	MemoryContext context;
-	MemoryContext part_context; /* below it, for what is built on the source in hand */
+	MemoryContext part_context; /* below it, for what is built on the current source */
 	EtlListing *listing;
 	bool spools;		 /* what can be read only once */
 	bool keeps;			 /* each part stays open */
 	bool rewound;		 /* this is not the first reading */
 	List *kept;			 /* of EtlSource *, by number, where they do */
-	int number;			 /* of the part in hand, from 1; 0: before the first */
-	EtlSource *raw;		 /* of the part in hand; NULL: it is not open */
+	int number;			 /* of the current part, from 1; 0: before the first */
+	EtlSource *raw;		 /* of the current part; NULL: it is not open */
 	EtlSource *put_back; /* the first part, open, which comes next; or NULL */
 	uint64 finished_bytes;
 };
@@ -60,7 +60,7 @@ EtlSourceSetOpen(const char *source, const char *path, bool rewindable)
 	return set;
 }
 
-/* Leaves the source in hand, if there is one. */
+/* Leaves the current source, if there is one. */
 static void
 finish(EtlSourceSet *set)
 {

@@ -23,23 +23,23 @@ typedef struct EtlSourceSet EtlSourceSet;
  */
 extern EtlSourceSet *EtlSourceSetOpen(const char *source, const char *path, bool rewindable);
 
-/* Closes the part in hand, and goes to the next; NULL when there is none. */
+/* Closes the current part, and goes to the next; NULL when there is none. */
 extern const EtlPart *EtlSourceSetNextPart(EtlSourceSet *set);
 extern const EtlPart *EtlSourceSetPart(const EtlSourceSet *set); /* the one in hand */
 
-/* What can be known of the part in hand without opening it; false: nothing. */
+/* Looks at the current part without opening it; false: nothing is known. */
 extern bool EtlSourceSetLook(const EtlSourceSet *set, EtlSourceState *state);
 
 /* At the end: an error (58P01) if there was none at all. */
 extern void EtlSourceSetCheckFound(const EtlSourceSet *set);
 
-/* Opens the part in hand; also once more, from its start, whatever was read before. */
+/* Opens the current part; also once more, from its start, whatever was read before. */
 extern EtlSource *EtlSourceSetOpenPart(EtlSourceSet *set, const EtlSourcePast *past);
 
 /* Both; NULL when there is no further part. */
 extern EtlSource *EtlSourceSetNext(EtlSourceSet *set);
 
-/* Whether the part in hand could be opened, as it is stored. */
+/* Whether the current part could be opened, as it is stored. */
 extern bool EtlSourceSetIsOpen(const EtlSourceSet *set);
 
 /*
@@ -48,10 +48,10 @@ extern bool EtlSourceSetIsOpen(const EtlSourceSet *set);
  */
 extern void EtlSourceSetPutBack(EtlSourceSet *set, EtlSource *source);
 
-/* A memory context for what belongs to the part in hand; it is reset with the next. */
+/* A memory context for what belongs to the current part; it is reset with the next. */
 extern MemoryContext EtlSourceSetContext(EtlSourceSet *set);
 
-/* The state of the part in hand, and what of it is to be read (see source.h). */
+/* The state of the current part, and what of it is to be read (see source.h). */
 extern void EtlSourceSetState(const EtlSourceSet *set, int64 at, EtlSourceState *state);
 extern EtlSourcePlan EtlSourceSetPlan(const EtlSourceSet *set, const EtlSourcePast *past);
 

@@ -32,7 +32,7 @@ typedef struct EtlPart
 	uint64 identity;  /* a hash of where it is, if the name does not say all of that; or 0 */
 } EtlPart;
 
-/* What tells a later reading whether there still is what was read up to some byte. */
+/* What a later reading compares, to know whether what was read up to some byte is unchanged. */
 typedef struct EtlSourceState
 {
 	uint64 identity;	   /* a hash of where it is, if its name does not say all of that; or 0 */
@@ -95,8 +95,8 @@ typedef struct EtlSourceOps
 	void (*rewind)(EtlSource *source, bool strict);
 
 	/*
-	 * For a source that other sources are built on: its state up to a byte of what is stored (-1: no byte in
-	 * particular), without the identity, and what is to be read of it.  NULL: nothing tells, and all is to be read.
+	 * For a source that other sources are built on: its state up to a stored byte (-1: no byte in particular),
+	 * without the identity, and what of it is to be read.  NULL: nothing is known, and all of it is to be read.
 	 */
 	void (*state)(EtlSource *source, int64 at, EtlSourceState *state);
 	EtlSourcePlan (*plan)(EtlSource *source, const EtlSourcePast *past);

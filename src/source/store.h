@@ -32,15 +32,15 @@ struct EtlStore
 	/* Whether this is the kind of place that source and path (NULL: none) name. */
 	bool (*names)(const char *source, const char *path);
 
-	/* Raises what keeps the current user from reading there, or that nothing is named so. */
+	/* Raises an error if the current user may not read there, or nothing is named so. */
 	EtlListing *(*list)(const char *source, const char *path);
 	/* Goes to the next part; false: there is none. */
 	bool (*next)(EtlListing *listing);
 	/* Goes back before the first part.  The same ones follow, or an error is raised when they are opened. */
 	void (*rewind)(EtlListing *listing);
-	/* What can be known of the part in hand without opening it; false: nothing.  NULL: never anything. */
+	/* Looks at the current part without opening it; false: nothing is known.  NULL: it never is. */
 	bool (*look)(EtlListing *listing, EtlSourceState *state);
-	/* Opens the part in hand in the current memory context; past is what was read of it before, or NULL. */
+	/* Opens the current part in the current memory context; past is what was read of it before, or NULL. */
 	EtlSource *(*open)(EtlListing *listing, const EtlSourcePast *past);
 
 	/* Raises that there is not one part; NULL: there always is one, or list has raised that. */

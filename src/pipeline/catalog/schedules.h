@@ -92,7 +92,7 @@ typedef struct EtlScheduled
 #undef MEMBER
 #undef TIME
 
-/* Those that nobody else is changing at this moment; they are locked. */
+/* Those that no other session is changing; they are locked. */
 extern List *EtlScheduleList(void);
 extern void EtlScheduleWrite(const EtlScheduled *row);
 

@@ -334,7 +334,7 @@ raise_no_such_column(Relation target, const char *name)
 			 : errhint("Leave the column out of the query, or rename it there with AS.")));
 }
 
-/* PostgreSQL would say so, too, but of a column of a statement that nobody wrote. */
+/* PostgreSQL would say so as well, but about a column of a generated statement. */
 static void
 check_type(Form_pg_attribute emitted, Form_pg_attribute attr, Relation target)
 {

@@ -72,7 +72,7 @@ references_to(const List *names, Node *node)
 	return references.n;
 }
 
-/* Adds the names of CTEs that read one whose name is known. */
+/* Adds the names of CTEs that read a CTE in the list. */
 static bool
 find_batches(Node *node, void *context)
 {

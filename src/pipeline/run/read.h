@@ -42,7 +42,7 @@ typedef struct EtlReading
 	List *checkpoints; /* of EtlCheckpoint *: where earlier runs stopped */
 	char *part;		   /* the current one */
 	int64 to_skip;	   /* records of it that are done already */
-	int64 part_rows;   /* of it so far, in the batch in hand and before */
+	int64 part_rows;   /* of it so far, in the current batch and before */
 	int64 set_aside;   /* parts, by this run */
 	int64 settles_in;  /* ms after which a last record that was held back counts; 0: none was */
 	EtlBatch batch;
@@ -55,7 +55,7 @@ extern void EtlReadingOpen(EtlReading *reading);
 /* Empties the batch.  Its last mark is where the next one begins. */
 extern void EtlReadingStartBatch(EtlReading *reading);
 extern void EtlReadingFill(EtlReading *reading);
-/* After an error: leaves the part in hand, for a reason that is kept with it; false: there is none. */
+/* After an error: leaves the current part, for a reason that is kept with it; false: there is none. */
 extern bool EtlReadingLeave(EtlReading *reading, const char *sqlstate, const char *message);
 /* Whether all parts that there are have been read to their ends. */
 extern bool EtlReadingIsComplete(const EtlReading *reading);

@@ -10,12 +10,12 @@
 #include <sys/socket.h>
 
 /*
- * What an address is set aside for ("loopback", "private use", ...), NULL if it is an ordinary public one.
- * Whoever may go to public hosts only may not go to an address that has a purpose.
+ * The special purpose of an address ("loopback", "private use", ...), NULL if it is an ordinary public one.  A role
+ * that may reach public hosts only may not reach an address that has a purpose.
  */
 extern const char *EtlAddressPurpose(const struct sockaddr *address);
 
-/* Reads an address in text ("127.0.0.1", "::1"); false if it is none (a host name, say). */
+/* Parses an address ("127.0.0.1", "::1"); false if the text is none (a host name, say). */
 extern bool EtlAddressParse(const char *text, struct sockaddr_storage *address);
 
 #endif /* ETL_ADDRESS_H */

@@ -60,7 +60,7 @@ leave_probe(EtlBreaker *breaker, EtlOutcome outcome, int64 now)
 		return;
 	}
 	move_to(breaker, ETL_BREAKER_HALF_OPEN, ETL_BREAKER_OPEN);
-	/* Without an outcome the pause is over as before, and the next request is the probe. */
+	/* Without an outcome the pause counts as over, as before, and the next request is the probe. */
 	if (outcome == ETL_FAILED)
 	{
 		breaker->failures++;

@@ -49,7 +49,7 @@ typedef enum EtlOutcome
 /* How long until a request may go out: 0 now, -1 when the probe that is under way has an answer. */
 extern int64 EtlBreakerWait(const EtlBreaker *breaker, const EtlBreakerPolicy *policy, int64 now);
 
-/* A request goes out that need not wait.  Returns the number of the probe that it is, 0: none. */
+/* Registers a request that need not wait.  Returns its number if it is the probe, else 0. */
 extern uint32 EtlBreakerEnter(EtlBreaker *breaker);
 
 /* What became of it. */
@@ -75,7 +75,7 @@ typedef struct EtlRateLog
 	int64 times[ETL_RATE_LOG]; /* request n is at n % ETL_RATE_LOG */
 } EtlRateLog;
 
-/* Reads '10/s', '100/min', '5000/h', '1/30s'; false if text is nothing of the kind. */
+/* Reads a rate such as '10/s', '100/min', '5000/h', '1/30s'; false if text is none. */
 extern bool EtlRateParse(const char *text, EtlRate *rate);
 extern int64 EtlRateWait(const EtlRateLog *log, const EtlRate *rate, int64 now);
 extern void EtlRateNote(EtlRateLog *log, int64 now);

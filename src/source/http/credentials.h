@@ -17,13 +17,16 @@
 extern const char *EtlCredentialsApply(const EtlTarget *target, EtlUrl *url,
 									   EtlHttpRequest *request, EtlHttpStats *stats);
 
-/* What was shown was refused: the next request shows something else.  False: there is nothing else. */
+/* The credentials were refused: the next request gets others.  False: there are no others. */
 extern bool EtlCredentialsRenew(const EtlTarget *target, const char *shown);
 
 /* How often something else may be shown within one attempt. */
 extern int EtlCredentialsRenewals(const EtlTarget *target);
 
-/* Whether the answer, whose head has come, refuses what a request for url has shown, and the next one shows something else. */
+/*
+ * Whether the answer, whose head has come, refuses the credentials of a request for url, and the next one gets
+ * others.
+ */
 extern bool
 EtlCredentialsRefused(const EtlTarget *target, const EtlUrl *url, const char *shown, EtlHttp *http);
 

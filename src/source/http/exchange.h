@@ -53,7 +53,9 @@ typedef struct EtlHttpStats
 extern EtlExchange *EtlExchangeCreate(const EtlTarget *target, EtlHttpStats *stats);
 extern void EtlExchangeSend(EtlExchange *exchange, const EtlCall *call);
 extern int EtlExchangeAwait(EtlExchange *exchange);
-/* Waits until Await (or Read, of an answer) would not have to, but not beyond "until"; false if that came first. */
+/*
+ * Waits until Await (or, of an answer, Read) would return at once, but not beyond "until"; false if that comes first.
+ */
 extern bool EtlExchangeReady(EtlExchange *exchange, int64 until);
 extern bool EtlExchangeBodyReady(EtlExchange *exchange, int64 until);
 extern bool EtlExchangeHasBody(const EtlExchange *exchange); /* bytes that a read would give */
@@ -63,25 +65,23 @@ extern size_t EtlExchangeRead(EtlExchange *exchange, char *buf, size_t len);
 extern bool EtlExchangeBroke(const EtlExchange *exchange);
 
 /*
- * Sends a call after what came of the previous one could not be used: its body broke off, or said "later".
- * This is another attempt at the same thing: it counts as one, waits as the policy has it and at least
- * "asked" ms (or ETL_NO_WAIT_ASKED), and is an error if there is none left.
+ * Sends a call again, because the response to the last one cannot be used: its body broke off, or asked to come
+ * later.  It counts as another attempt, waits as the policy has it and at least "asked" ms (or ETL_NO_WAIT_ASKED),
+ * and raises an error if no attempt is left.
  */
 extern void EtlExchangeSendAgain(EtlExchange *exchange, const EtlCall *call, int64 asked);
 
-/*
- * The credentials that the call went out with are no good, though its answer was not 401; false: there are no others.
- */
+/* The credentials of the call were refused, though the status was not 401; false: there are no others. */
 extern bool EtlExchangeRenew(EtlExchange *exchange);
 
-/* What the attempts so far have brought is not lost: the next failure counts as the first. */
+/* The attempts so far have brought something: the next failure counts as the first. */
 extern void EtlExchangeProgressed(EtlExchange *exchange);
 
 extern char *
 EtlExchangeHeader(const EtlExchange *exchange, const char *name); /* palloc'd or NULL */
 extern const EtlUrl *EtlExchangeUrl(const EtlExchange *exchange); /* where the answer came from */
 
-/* For messages: the beginning of a text that came with the answer, without secrets; NULL if it cannot be shown. */
+/* For messages: the beginning of a text of the answer, without secrets; NULL if it cannot be shown. */
 extern char *EtlExchangeShow(const EtlExchange *exchange, const char *text);
 
 /* For messages: the first characters of the body, of which something was read, in the same way. */
@@ -91,12 +91,12 @@ extern char *EtlExchangeBeginning(const EtlExchange *exchange);
 pg_noreturn extern void EtlExchangeRaise(EtlExchange *exchange);
 
 /*
- * How long (in milliseconds) a server asked to be left alone when that was too long for us, in the last such error of
- * this process; 0: none did.  Whoever can wait for that long without holding anything may do so.
+ * How long (in milliseconds) a server asked us to wait in the last error of this process that was raised because that
+ * is too long; 0: none was.  Whoever holds nothing meanwhile may wait for that long.
  */
 extern int64 EtlExchangeRefusedWait(void);
 
-/* Ends what is under way; the exchange can be given another call. */
+/* Ends the request under way; the exchange can be given another call. */
 extern void EtlExchangeClose(EtlExchange *exchange);
 
 #endif /* ETL_EXCHANGE_H */

@@ -15,7 +15,7 @@
 
 static int64 refused_wait = 0;
 
-/* Of an error's body: bytes read at most, ms waited for them, and bytes shown. */
+/* Of the body of an error response: bytes read at most, ms waited for them, and bytes shown. */
 #define EXCERPT_READ 8192
 #define EXCERPT_WAIT 1000
 #define EXCERPT_SHOWN 200
@@ -101,7 +101,7 @@ attempts(const EtlExchange *exchange)
 	return exchange->attempt <= 1 ? "" : psprintf(", in attempt %d", exchange->attempt);
 }
 
-/* Takes everything secret that went out with the request out of a text that came back. */
+/* Masks the secrets of the request in a text of the response. */
 static void
 mask(const EtlExchange *exchange, char *text, bool cut)
 {
@@ -137,7 +137,7 @@ EtlExchangeRaiseFault(EtlExchange *exchange)
 				 : 0));
 }
 
-/* A text of "len" bytes that came back, without secrets and at some length; NULL if it is none. */
+/* A text of "len" bytes of the response, shortened, without secrets; NULL if it is no text. */
 static char *
 show_text(const EtlExchange *exchange, char *text, size_t len, bool cut)
 {
@@ -194,8 +194,8 @@ EtlExchangeBeginning(const EtlExchange *exchange)
 }
 
 /*
- * The beginning of an error's body, if it is text that can be shown.  It is read whole before it is masked,
- * so that a secret is not cut in two, and nobody waits long for it.
+ * The beginning of an error's body, if it is text.  It is read before it is masked, so that no secret is cut in two,
+ * and only for a short time.
  */
 static char *
 excerpt(EtlExchange *exchange)
@@ -255,7 +255,7 @@ EtlExchangeRaiseRedirect(EtlExchange *exchange, int sqlstate, const char *why, c
 void
 EtlExchangeRaiseRefused(EtlExchange *exchange, int64 wait)
 {
-	/* What the last attempt met tells more than that there is no further one. */
+	/* The error of the last attempt says more than that there is no further one. */
 	if (exchange->attempt > 1)
 		EtlExchangeRaise(exchange);
 	ereport(
@@ -305,7 +305,7 @@ EtlExchangeRefusedWait(void)
 	return refused_wait;
 }
 
-/* There will be no further attempt: the error is what the last one met. */
+/* Raises the error of the last attempt, as there is no further one. */
 void
 EtlExchangeRaiseVerdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked)
 {

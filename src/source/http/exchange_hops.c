@@ -62,7 +62,10 @@ EtlExchangeCreate(const EtlTarget *target, EtlHttpStats *stats)
 	exchange->hop_context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl http hop", ALLOCSET_SMALL_SIZES);
 	exchange->http = EtlHttpCreate();
-	/* Everything that leaving needs is in the struct: child contexts go before the callback is called. */
+	/*
+	 * What the callback uses is in the struct itself, because child contexts are deleted before the callback is
+	 * called.
+	 */
 	exchange->release.func = release;
 	exchange->release.arg = exchange;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &exchange->release);
@@ -177,7 +180,7 @@ enter(EtlExchange *exchange, bool waited_for, int64 *wait)
 	return EtlOriginEnter(exchange->origin, &sender, waited_for, &exchange->probe, wait);
 }
 
-/* Sends a hop that is due, unless its origin does not take it now; that is an error if it is waited for. */
+/* Sends a hop that is due, unless its origin takes none now; then it is an error if the caller waits for it. */
 static void
 send_hop(EtlExchange *exchange, bool waited_for)
 {
@@ -215,7 +218,7 @@ send_hop(EtlExchange *exchange, bool waited_for)
 	MemoryContextSwitchTo(old);
 }
 
-/* Plans another attempt, after the time that the server, or else the policy, wants; or raises an error. */
+/* Plans another attempt, after the time that the server asks for, or else the policy; or raises an error. */
 static void
 plan_attempt(EtlExchange *exchange, int64 asked)
 {
@@ -259,7 +262,7 @@ is_redirect(int status)
 	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-/* What changes with the origin: nobody there has a right to our secrets. */
+/* Drops credentials and headers of the user, because a redirect has changed the origin. */
 static void
 leave_origin(EtlExchange *exchange, const EtlUrl *next)
 {
@@ -276,7 +279,7 @@ leave_origin(EtlExchange *exchange, const EtlUrl *next)
 		EtlExchangeRaiseRedirect(exchange, ERRCODE_CONNECTION_FAILURE,
 								 "it would send the body of the request to another host", NULL);
 	exchange->trusted = false;
-	/* What is public must not lead us into the network that we stand in. */
+	/* A redirect from a public host must not lead into our own network. */
 	if (!(target->allow_private && EtlTargetTrusts(target, next)) && !target->proxy &&
 		!EtlHttpPurpose(exchange->http))
 		exchange->public_only = true;
@@ -370,7 +373,7 @@ judge_status(EtlExchange *exchange)
 	}
 	else
 	{
-		/* A body that is wanted can take its time; a probe has found out what it was to find out. */
+		/* A body may take its time if somebody reads it.  A probe of the breaker has learnt enough from the head. */
 		if (exchange->probe != 0 || status >= 300)
 			leave(exchange, outcome);
 		exchange->state = ANSWERED;
@@ -404,12 +407,12 @@ EtlExchangeRenew(EtlExchange *exchange)
 void
 EtlExchangeProgressed(EtlExchange *exchange)
 {
-	/* Connections that are lost again and again are no reason to stop while each brings something. */
+	/* Connections that are lost repeatedly are no reason to stop, as long as each of them brings bytes. */
 	EtlOriginLeave(exchange->origin, exchange->target->role, 0, ETL_SUCCEEDED);
 	exchange->attempt = 1;
 }
 
-/* Waits until a hop that is due may be sent, and sends it; false if "until" comes before. */
+/* Waits until a hop that is due may be sent, and sends it; false if "until" comes first. */
 static bool
 wait_until_due(EtlExchange *exchange, int64 until)
 {
@@ -429,8 +432,8 @@ wait_until_due(EtlExchange *exchange, int64 until)
 }
 
 /*
- * Waits for the head of an answer or more of its body, but not beyond "until"; false if that came first.  Only the time
- * that is spent here counts against max_answer_time: who reads may take breaks.
+ * Waits for the head of an answer or more of its body, but not beyond "until"; false if that comes first.  Only the
+ * time spent in here counts against max_answer_time, because a reader may take breaks.
  */
 static bool
 wait_for_answer(EtlExchange *exchange, bool (*arrives)(EtlHttp *http, int64 until), int64 until)

@@ -45,7 +45,7 @@ struct EtlExchange
 
 	bool entered; /* its origin, and has to leave it */
 	uint32 probe;
-	int64 waited;	 /* ms for the answer in hand, head and body */
+	int64 waited;	 /* ms for the current answer, head and body */
 	uint64 received; /* bytes of the body */
 	char *said;		 /* the first of them; NULL: none was read */
 	size_t said_len; /* as much of it as a message may need */
@@ -55,7 +55,7 @@ struct EtlExchange
 /* The URL of the hop in hand, to show. */
 extern char *EtlExchangeShownUrl(const EtlExchange *exchange);
 
-/* Keeps the beginning of an error's body that somebody else reads: the message will need it. */
+/* Keeps the beginning of an error's body that the caller reads: the message will show it. */
 extern void EtlExchangeKeepSaid(EtlExchange *exchange, const char *data, size_t len);
 
 /* There is no answer: what libcurl says. */
@@ -65,7 +65,7 @@ pg_noreturn extern void EtlExchangeRaiseFault(EtlExchange *exchange);
 pg_noreturn extern void
 EtlExchangeRaiseRedirect(EtlExchange *exchange, int sqlstate, const char *why, const char *detail);
 
-/* A breaker is open for so many ms; -1: until it is known whether a probe has an answer. */
+/* The breaker is open for so many ms; -1: until the probe under way has its outcome. */
 pg_noreturn extern void EtlExchangeRaiseRefused(EtlExchange *exchange, int64 wait);
 
 /* The answer takes longer, or is larger, than its server is allowed. */
@@ -75,7 +75,7 @@ pg_noreturn extern void EtlExchangeRaiseTooLarge(const EtlExchange *exchange);
 /* There is no room for the rate limit of the server. */
 pg_noreturn extern void EtlExchangeRaiseTooManyRates(const EtlExchange *exchange);
 
-/* There will be no further attempt: the error is what the last one met. */
+/* Raises the error of the last attempt, as there is no further one. */
 pg_noreturn extern void
 EtlExchangeRaiseVerdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 asked);
 

@@ -17,7 +17,7 @@ extern const char *EtlHeadNext(const char *head, const char *name, const char *a
 /* All values of a name as one list, as RFC 9110, 5.3 has it; palloc'd, NULL if there is none. */
 extern char *EtlHeadValue(const char *head, const char *name);
 
-/* What keeps a user from adding a header to a request (a sentence, for errdetail); NULL: nothing. */
+/* Why a user may not add a header to a request (a sentence, for errdetail); NULL: it is allowed. */
 extern const char *EtlHeaderFault(const char *name, const char *value);
 
 #endif /* ETL_HEAD_H */

@@ -48,7 +48,10 @@
 /* Connections kept open between requests, per backend. */
 #define MAX_IDLE_CONNECTIONS 8L
 
-/* What libcurl reads at a time, in bytes; a piece that finds no room in the ring has to wait until there is. */
+/*
+ * What libcurl reads at a time, in bytes.  A piece that does not fit into the ring waits until there is room for all
+ * of it.
+ */
 #define READ_SIZE(ring_size) Min((ring_size) / 2, 64 * 1024)
 
 #define HEAD_TOO_LARGE "the header of the response is too large"
@@ -190,7 +193,7 @@ act(curl_socket_t fd, int ready)
  * What libcurl tells us of one request
  */
 
-/* Which fault a result of libcurl is; what is not named here is nothing that a second try would mend. */
+/* Which fault a result of libcurl is.  What is not listed is a fault that another attempt would meet again. */
 static EtlHttpFault
 fault_of(CURLcode code)
 {
@@ -227,7 +230,7 @@ fault_of(CURLcode code)
 	}
 }
 
-/* libcurl takes a line of some 100 kB at most, and says until 8.6 that there is no memory for more. */
+/* libcurl takes a line of up to about 100 kB; before 8.6 it reports a longer one as lack of memory. */
 static bool
 is_head_too_large(const EtlHttp *http, CURLcode code)
 {
@@ -238,7 +241,7 @@ is_head_too_large(const EtlHttp *http, CURLcode code)
 	return code == CURLE_OUT_OF_MEMORY && http->sent && !http->head_done;
 }
 
-/* The request is over; what came of the body may still wait in the ring. */
+/* Ends the request.  Bytes of the body may still be in the ring. */
 static void
 finish(EtlHttp *http, CURLcode code)
 {
@@ -259,7 +262,7 @@ finish(EtlHttp *http, CURLcode code)
 		strlcpy(http->error, curl_easy_strerror(code), sizeof(http->error));
 }
 
-/* Whether the body comes as nothing but itself, cut into chunks or not. */
+/* Whether the body has no transfer coding but chunks. */
 static bool
 transfer_coding_is_plain(const EtlHttp *http)
 {
@@ -270,7 +273,7 @@ transfer_coding_is_plain(const EtlHttp *http)
 		   (len == 8 && pg_strncasecmp(value, "identity", 8) == 0);
 }
 
-/* CURLOPT_HEADERFUNCTION: one whole line of a head (or of a trailer, which nobody needs). */
+/* CURLOPT_HEADERFUNCTION: one whole line of a head, or of a trailer, which is not used. */
 static size_t
 on_header(char *line, size_t size, size_t n, void *arg)
 {
@@ -323,8 +326,8 @@ on_body(char *data, size_t size, size_t n, void *arg)
 }
 
 /*
- * CURLOPT_OPENSOCKETFUNCTION: the address is the one that will be connected to, whatever the name was said
- * to be before, so this is where it is checked.
+ * CURLOPT_OPENSOCKETFUNCTION: this is the address that will be connected to, whatever the name was resolved to
+ * before; so it is checked here.
  */
 static curl_socket_t
 on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
@@ -349,12 +352,12 @@ on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 		ReleaseExternalFD();
 		return CURL_SOCKET_BAD;
 	}
-	/* Programs that a backend starts (COPY ... PROGRAM) have no business with it. */
+	/* Programs that a backend starts (COPY ... PROGRAM) must not inherit it. */
 	(void) fcntl(fd, F_SETFD, FD_CLOEXEC);
 	return fd;
 }
 
-/* CURLOPT_CLOSESOCKETFUNCTION: the request that opened the connection may be long gone. */
+/* CURLOPT_CLOSESOCKETFUNCTION: perhaps long after the end of the request that opened the connection. */
 static int
 on_close_socket(void *arg, curl_socket_t fd)
 {
@@ -364,8 +367,8 @@ on_close_socket(void *arg, curl_socket_t fd)
 
 #if CURL_AT_LEAST_VERSION(7, 80, 0)
 /*
- * CURLOPT_PREREQFUNCTION: there is a connection, new or used before, and nothing was sent.  A used one may
- * have been opened for a request that was allowed to go anywhere.
+ * CURLOPT_PREREQFUNCTION: there is a connection, and nothing was sent yet.  A connection that is used again may have
+ * been opened for a request that was allowed to go anywhere.
  */
 static int
 on_connected(void *arg, char *peer, char *local, int peer_port, int local_port)
@@ -401,7 +404,7 @@ stop(EtlHttp *http)
 	http->headers = NULL;
 }
 
-/* The handle's memory context goes: the last chance to let libcurl's part go with it. */
+/* The handle's memory context is deleted, so libcurl's part is freed here. */
 static void
 release(void *arg)
 {
@@ -493,7 +496,7 @@ set_options(EtlHttp *http, const EtlHttpRequest *request)
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) request->connect_timeout);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 
-	/* The empty name keeps libcurl from asking the environment for one. */
+	/* The empty name keeps libcurl from taking a proxy from the environment. */
 	SET(CURLOPT_PROXY, request->proxy ? request->proxy : "");
 	SET(CURLOPT_NOPROXY, "");
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -509,7 +512,7 @@ set_options(EtlHttp *http, const EtlHttpRequest *request)
 		SET(CURLOPT_SSLKEY, request->client_key);
 	if (request->client_cert || request->client_key)
 	{
-		/* libcurl compares no keys, and nobody compares users: neither the connection nor the session is used again. */
+		/* libcurl does not compare keys, nor users of ours: neither the connection nor the session is used again. */
 		SET(CURLOPT_FRESH_CONNECT, 1L);
 		SET(CURLOPT_FORBID_REUSE, 1L);
 		SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
@@ -528,11 +531,11 @@ set_options(EtlHttp *http, const EtlHttpRequest *request)
 	SET(CURLOPT_PREREQFUNCTION, on_connected);
 	SET(CURLOPT_PREREQDATA, http);
 #else
-	/* Nobody tells us where a connection that is used again leads to. */
+	/* Without that callback we do not learn where a connection that is used again leads to. */
 	SET(CURLOPT_FRESH_CONNECT, 1L);
 #endif
 #undef SET
-	/* refused while libcurl still has the buffer of a request that failed, which serves as well */
+	/* fails while libcurl still has the buffer of a failed request, which serves as well */
 	(void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) READ_SIZE(http->ring.size));
 	return code;
 }
