@@ -24,7 +24,14 @@ sub api
 	return 'etl_api(' . sql_quote(fixture_url("/api/$path")) . (defined $options ? ", $options" : '') . ')';
 }
 
-sub number_of_requests { return scalar(my @requests = fixture_requests()); }
+# Of an API, or all.  A query that failed may have asked for a page ahead, and the fixture may come to that request only after
+# it was told to forget those before.
+sub number_of_requests
+{
+	my ($name) = map { m{^(\w+)} } $_[0] // '';
+
+	return scalar grep { !defined $name || $_->{path} =~ m{^/api/$name\b} } fixture_requests();
+}
 
 # All items come, once each, in order, from so many pages, with so many requests; or with up to so many, [N], where some are
 # dropped that may not have been sent yet.
@@ -41,7 +48,7 @@ sub check_all
 			  . api($path, $options)
 			  . ' AS t(id text, _etl_page int)) AS s'),
 		"$items|$items|$items|$pages|t", $name // $path);
-	my $sent = number_of_requests();
+	my $sent = number_of_requests($path);
 	my $most = ref $requests ? $requests->[0] : $requests;
 	ok($sent <= $most && $sent >= (ref $requests ? $pages : $most), 'by as many requests as it takes: ' . ($name // $path))
 	  or diag("$sent requests, not $most");
