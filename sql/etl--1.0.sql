@@ -985,7 +985,9 @@ SELECT p.name AS pipeline, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHE
     CASE WHEN p.enabled AND s.not_before > pg_catalog.now() THEN s.not_before END AS not_before,
     s.failures, s.retries, s.skipped,
     CASE WHEN pg_catalog.pg_has_role(p.owner, 'USAGE')
-        THEN nullif(pg_catalog.concat_ws('; ', s.reason, s.blocked, o.obstacle, CASE WHEN NOT p.accepted
+        THEN nullif(pg_catalog.concat_ws('; ',
+            coalesce(s.reason, CASE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_roles a WHERE a.oid = p.owner)
+                THEN 'its owner does not exist any more' END), s.blocked, o.obstacle, CASE WHEN NOT p.accepted
             THEN 'another role wrote it, and its owner has not resumed it since' END), '') END AS reason,
     r.run AS last_run, r.state AS last_result, r.started_at, r.finished_at,
     CASE WHEN pg_catalog.pg_has_role(p.owner, 'USAGE') OR w.type IN ('smallint', 'integer', 'bigint', 'numeric', 'real',

@@ -80,9 +80,11 @@ list_dues(void)
 	TimestampTz since = GetCurrentTimestamp();
 	List *alive = list_alive();
 	List *dues = NIL;
-	List *rows = EtlScheduleList();
+	List *rows;
 	ListCell *lc;
 
+	EtlCatalogDisown();
+	rows = EtlScheduleList();
 	foreach (lc, rows)
 	{
 		EtlDue *due = palloc0(sizeof(EtlDue));

@@ -46,6 +46,7 @@ DROP OWNED BY regress_etl_second;
 DROP ROLE regress_etl_second;
 SELECT name, owner IS NULL AS owner_is_gone, source IS NOT NULL AS seen FROM etl_pipelines;
 SELECT pipeline, state FROM etl_status;
+SELECT reason FROM etl_status;
 SELECT count(*) FROM etl_runs;
 CALL etl_run('owned');
 SELECT etl_alter_pipeline('owned', batch_size => 10);
@@ -62,6 +63,35 @@ SELECT * FROM owned;
 DROP OWNED BY regress_etl_third;
 DROP ROLE regress_etl_third;
 SELECT etl_drop_pipeline('owned');
+
+-- A role that is renamed keeps what it has; one that gets the OID of a dropped role gets nothing, once a run has come upon that.
+CREATE ROLE regress_etl_renamed LOGIN;
+CREATE ROLE regress_etl_gone LOGIN;
+GRANT pg_read_server_files TO regress_etl_renamed, regress_etl_gone;
+GRANT ALL ON owned TO regress_etl_renamed, regress_etl_gone;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO regress_etl_renamed, regress_etl_gone;
+SELECT oid AS gone FROM pg_roles WHERE rolname = 'regress_etl_gone' \gset
+SET ROLE regress_etl_renamed;
+SELECT etl_create_pipeline('renamed', source => $$etl_csv('etl_tmp/owner.csv') AS t(id int)$$, target => 'owned');
+SET ROLE regress_etl_gone;
+SELECT etl_create_pipeline('gone', source => $$etl_csv('etl_tmp/owner.csv') AS t(id int)$$, target => 'owned');
+RESET ROLE;
+ALTER ROLE regress_etl_renamed RENAME TO regress_etl_other;
+DROP OWNED BY regress_etl_gone;
+DROP ROLE regress_etl_gone;
+TRUNCATE owned;
+CALL etl_run('renamed');
+CREATE ROLE regress_etl_new LOGIN SUPERUSER;
+UPDATE pg_authid SET oid = :gone WHERE rolname = 'regress_etl_new';
+SELECT 'regress_etl_new'::regrole::oid = :gone AS same_oid;
+SELECT name, owner FROM etl_pipelines ORDER BY name;
+SELECT pipeline, reason FROM etl_status ORDER BY pipeline;
+CALL etl_run('gone');
+SELECT * FROM owned;
+DROP ROLE regress_etl_new;
+SELECT etl_drop_pipeline(name) FROM etl_pipelines;
+DROP OWNED BY regress_etl_other;
+DROP ROLE regress_etl_other;
 
 DROP TABLE owned;
 DROP OWNED BY regress_etl_first;

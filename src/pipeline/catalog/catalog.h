@@ -25,6 +25,11 @@ extern void EtlCatalogUpdate(const EtlPipeline *pipeline);
 extern void EtlCatalogSetEnabled(int64 id, bool enabled);
 extern void EtlCatalogDelete(int64 id);
 extern int64 EtlCatalogAdopt(void);
+/*
+ * Makes pipelines whose owner does not exist any more those of nobody, for good: another role may get its OID one day.  It
+ * waits for no lock.  Called by whatever runs pipelines, before it does.
+ */
+extern void EtlCatalogDisown(void);
 extern int64 EtlCatalogCountOrphans(void); /* pipelines whose owner does not exist */
 /* Whether a definition was made in this very database: elsewhere it is a copy. */
 extern bool EtlIsAtHome(int64 system_identifier, Oid database);

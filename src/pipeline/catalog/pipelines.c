@@ -169,6 +169,18 @@ EtlCatalogAdopt(void)
 													EtlValueOid(MyDatabaseId)));
 }
 
+void
+EtlCatalogDisown(void)
+{
+	static EtlSql statement = {
+		"UPDATE etl_catalog.pipelines SET owner = 0::oid WHERE id IN "
+		"(SELECT p.id FROM etl_catalog.pipelines AS p WHERE p.owner::oid <> 0::oid "
+		"AND NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.oid = p.owner::oid) "
+		"FOR NO KEY UPDATE OF p SKIP LOCKED)"};
+
+	(void) EtlSqlRun(&statement, ETL_NO_VALUES);
+}
+
 int64
 EtlCatalogCountOrphans(void)
 {

@@ -5,6 +5,10 @@
  * The OID follows a role that is renamed.  In a dump it would mean nothing, or another role of the server on which the
  * dump is restored; so a dump has the name, and none where the role was dropped: that is nobody, as is a name of which
  * there is no role when the dump is restored.
+ *
+ * PostgreSQL gives an OID that is free to a new role once its counter has gone round, and nothing tells whether a role has
+ * been renamed or is another one.  So what a dropped role has left is made nobody's as soon as the scheduler or a run comes
+ * upon it (EtlCatalogDisown).
  */
 #include "etl.h"
 

@@ -634,6 +634,7 @@ etl_adopt(PG_FUNCTION_ARGS)
 						errmsg("permission denied to adopt pipelines"),
 						errdetail("Only superusers may do that: it concerns pipelines of all "
 								  "roles.")));
+	EtlCatalogDisown();
 	adopted = EtlCatalogAdopt();
 	orphans = EtlCatalogCountOrphans();
 	if (orphans > 0)

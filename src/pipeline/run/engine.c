@@ -65,6 +65,7 @@ start_run(EtlRun *run, int64 pipeline)
 	MemoryContext old;
 
 	EtlBegin();
+	EtlCatalogDisown();
 	old = MemoryContextSwitchTo(run->context);
 	run->pipeline = EtlCatalogGet(pipeline);
 	MemoryContextSwitchTo(old);
