@@ -104,6 +104,8 @@ EtlJsonErrorOfItem(const EtlJsonItem *item)
 	bool is_line = item->ntokens == 0 && item->line > 0;
 	EtlJsonError error = error_of(item->fault, is_line ? "line" : "item");
 
+	if (is_line && item->fault->status == ETL_JSON_ITEM_TOO_LARGE)
+		error.message = "the line is larger than \"etl.max_item_size\"";
 	if (is_line)
 		error.hint = "Each line of the file is an item by itself.";
 	return error;

@@ -93,7 +93,7 @@ typedef struct EtlJsonCapture
  *
  * With lines, which goes with neither items nor captures, each line of such a body is an item, or blank: with many, or
  * where the first line that is not blank is one value and no array.  A line that is not one whole value is a faulty
- * item, and the next line follows, but not if it is larger than max_item_size.
+ * item, and the next line follows.  Of one that is larger than max_item_size the item has only the beginning.
  *
  * initials are the bytes that names begin with which are looked for in items, [UCHAR_MAX + 1] (see EtlAddInitials).
  * Members with others need not have tokens.

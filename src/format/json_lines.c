@@ -5,7 +5,7 @@
  * A line feed ends every token, so what is broken on one line says nothing about the next: the line becomes an item with a
  * fault, the parser starts anew, and reading goes on behind the line feed.  A line is parsed by itself, in one slice if
  * it is short.  It stays in the buffer, and its value in the queue, until its end has come, because a second value on it
- * would be a fault; so it can have no more bytes than an item may.
+ * would be a fault.  So it can have no more bytes than an item may; of a longer one only the beginning is kept.
  *
  * Most lines are short and sound.  So as many of them as a slice has are parsed together at first, and only if that shows
  * anything else than one whole value on each, one by one; each byte is parsed twice at most.
@@ -251,15 +251,41 @@ parse_in_line(EtlJsonReader *reader)
 	return true;
 }
 
-/* The line is no value: it becomes an item of nothing but its bytes, and the parser starts anew. */
+/* Keeps the beginning of a line that is too long; the rest need not stay in the buffer. */
+static void
+keep_beginning(EtlJsonReader *reader)
+{
+	const char *line = EtlJsonBytes(reader, reader->line_start);
+	uint32 len = Min(ETL_JSON_SLICE, reader->options.max_item_size);
+
+	while (len > 0 && (line[len] & 0xc0) == 0x80) /* in the midst of a character */
+		len--;
+	memcpy(reader->decoded, line, len);
+	reader->decoded_len = len;
+	reader->undecided_start = ETL_JSON_NOWHERE;
+}
+
+/* Takes what is wrong with the body for what is wrong with the line. */
+static void
+blame_line(EtlJsonReader *reader)
+{
+	reader->line_fault = reader->fault;
+	reader->line_fault.in_item = true;
+	start_anew(reader);
+	if (reader->line_fault.status == ETL_JSON_ITEM_TOO_LARGE)
+		keep_beginning(reader);
+}
+
+/* The line is no value: it becomes an item of nothing but its bytes. */
 static void
 set_aside(EtlJsonReader *reader)
 {
-	start_anew(reader);
+	bool too_large = reader->line_fault.status == ETL_JSON_ITEM_TOO_LARGE;
+
 	reader->queue_end = 1;
 	reader->queue[0] = (EtlJsonQueued){
 		.start = reader->line_start,
-		.len = EtlJsonLineTextEnd(reader) - reader->line_start,
+		.len = too_large ? reader->decoded_len : EtlJsonLineTextEnd(reader) - reader->line_start,
 		.verdict = ETL_JSON_PASSED,
 		.fault = reader->line_fault,
 		.line = reader->line,
@@ -270,11 +296,12 @@ set_aside(EtlJsonReader *reader)
 static void
 end_line(EtlJsonReader *reader)
 {
-	EtlJsonFault *fault = &reader->line_fault;
-
-	if (fault->status == ETL_JSON_ITEM && reader->depth > 0)
-		*fault = (EtlJsonFault){ETL_JSON_TRUNCATED, EtlJsonLineTextEnd(reader), true, NULL};
-	if (fault->status != ETL_JSON_ITEM)
+	if (reader->depth > 0)
+	{
+		EtlJsonFail(reader, ETL_JSON_TRUNCATED, EtlJsonLineTextEnd(reader), NULL);
+		blame_line(reader);
+	}
+	if (reader->line_fault.status != ETL_JSON_ITEM)
 		set_aside(reader);
 	else if (reader->nvalues > 0)
 	{
@@ -283,18 +310,6 @@ end_line(EtlJsonReader *reader)
 	}
 	reader->line++;
 	begin_line(reader);
-}
-
-/* Takes what is wrong with the body for what is wrong with the line, unless that is its length. */
-static bool
-blame_line(EtlJsonReader *reader)
-{
-	reader->fault.in_item = true;
-	if (reader->fault.status == ETL_JSON_ITEM_TOO_LARGE)
-		return false;
-	reader->line_fault = reader->fault;
-	reader->fault.status = ETL_JSON_ITEM;
-	return true;
 }
 
 bool
@@ -313,12 +328,14 @@ EtlJsonNextLine(EtlJsonReader *reader)
 	find_line_end(reader);
 	if (reader->lines == ETL_JSON_MAYBE_LINES)
 		return parse_first_line(reader);
-	reader->undecided_start = reader->line_start;
-	if (check_length(reader) && reader->line_fault.status == ETL_JSON_ITEM &&
-		!parse_in_line(reader))
-		return false;
-	if (reader->fault.status != ETL_JSON_ITEM && !blame_line(reader))
-		return false;
+	if (reader->line_fault.status == ETL_JSON_ITEM)
+	{
+		reader->undecided_start = reader->line_start;
+		if (check_length(reader) && !parse_in_line(reader))
+			return false;
+		if (reader->fault.status != ETL_JSON_ITEM)
+			blame_line(reader);
+	}
 	if (reader->line_fault.status != ETL_JSON_ITEM)
 		reader->fed = reader->scanned = reader->cut = Min(reader->line_end, reader->filled);
 	if (reader->fed == reader->line_end)

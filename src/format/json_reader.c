@@ -362,8 +362,14 @@ hand_out(EtlJsonReader *reader, const EtlJsonQueued *queued, EtlJsonItem *item)
 	item->offset = queued->start;
 	item->fault = queued->fault.status != ETL_JSON_ITEM ? &queued->fault : NULL;
 	reader->handed_fault = item->fault != NULL ? queued->fault.offset : ETL_JSON_NOWHERE;
-	reader->hash = hash_bytes_onto(reader->hash, item->data, item->len);
 	reader->handed_end = queued->start + queued->len;
+	if (unlikely(queued->fault.status == ETL_JSON_ITEM_TOO_LARGE))
+	{
+		/* a line of which only the beginning is there */
+		item->data = reader->decoded;
+		reader->handed_end = reader->line_start - 1;
+	}
+	reader->hash = hash_bytes_onto(reader->hash, item->data, item->len);
 	reader->handed_cut_off = queued->cut_off;
 	item->line = reader->lines == ETL_JSON_LINES ? queued->line : 0;
 	reader->handed_line = item->line;

@@ -265,7 +265,9 @@ set_item_fault(EtlJsonRows *json)
 bool
 EtlJsonIsText(const EtlJsonItem *item)
 {
-	return item->ntokens > 0 ||
+	if (item->ntokens > 0)
+		return true;
+	return item->fault->status != ETL_JSON_ITEM_TOO_LARGE &&
 		   pg_encoding_verifymbstr(PG_UTF8, item->data, (int) item->len) == (int) item->len;
 }
 

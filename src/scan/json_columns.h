@@ -63,7 +63,7 @@ extern EtlJsonPath *EtlJsonColumnPath(const char *name, size_t len);
 /* Takes an item as the current row; it may be faulty. */
 extern EtlAdvance EtlJsonRowsTake(EtlJsonRows *json, const EtlJsonItem *item);
 
-/* Whether its bytes are UTF-8, which only a broken line need not be. */
+/* Whether its bytes are all there, and UTF-8.  Those of a broken line need not be. */
 extern bool EtlJsonIsText(const EtlJsonItem *item);
 
 /* Text of an item in the server's encoding, NUL-terminated; NULL if it cannot be converted. */

@@ -36,10 +36,11 @@ SELECT count(*), sum(id) FROM etl_json(csv_file('c.ndjson', E'{"id":\n1}\n{"id"\
 -- with a path it is values one after another
 SELECT * FROM etl_json(csv_file('c.ndjson', E'{"d":[{"id":1}]}\n{"d":\n[{"id":2}]}\n{"d":[}\n'), format => 'ndjson', items => 'd', on_error => 'skip') AS t(id int);
 
--- a line is no larger than an item may be
+-- a line that is larger than an item may be is one of them
 SET etl.max_item_size = '1kB';
 SELECT id FROM etl_json(csv_file('c.ndjson', E'{"id":1}\n{"id":2,"t":"' || repeat('x', 1000) || E'"}\n{"id":3}\n'), format => 'ndjson', on_error => 'skip') AS t(id int);
-SELECT count(*) FROM etl_json(csv_file('c.ndjson', E'{"id":1}\n' || repeat('x', 1025) || E'\n{"id":3}\n'), format => 'ndjson', on_error => 'skip') AS t(id int);
+SELECT id, _etl_raw, _etl_error FROM etl_json(csv_file('c.ndjson', E'{"id":1}\n{"id":2,"t":"' || repeat('x', 300000) || E'"}\n{"id":3}\n'), format => 'ndjson', on_error => 'return') AS t(id int, _etl_raw text, _etl_error text);
+SELECT id FROM etl_json('etl_tmp/c.ndjson') AS t(id int);
 RESET etl.max_item_size;
 
 -- pipelines
@@ -88,6 +89,14 @@ CALL etl_run('nd');
 SELECT etl_alter_pipeline('nd', on_error => 'dead_letter', reject_limit => 1);
 CALL etl_run('nd');
 SELECT etl_drop_pipeline('nd');
+
+-- a line that is too long cannot be tried again
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET etl.max_item_size = ''1kB''', current_database()); END $$;
+SELECT etl_create_pipeline('long', source => $$etl_json('etl_tmp/c.ndjson') AS t(id int)$$, target => 'line', key => '{id}', query => 'SELECT id + 100 AS id, NULL AS v FROM batch');
+CALL etl_run('long');
+SELECT line, byte_offset, length(raw), sqlstate, message, replayable FROM etl_dead_letters WHERE pipeline = 'long';
+SELECT etl_drop_pipeline('long');
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET etl.max_item_size', current_database()); END $$;
 
 -- all kinds again: bytes that are no text are there, too, and escaped; nothing of a secret is
 TRUNCATE line;

@@ -248,7 +248,8 @@ check_place(StringInfo out, const EtlJsonReader *reader, const EtlJsonItem *item
 			size_t len)
 {
 	EtlRecordPlace place = EtlReaderPlace((const EtlReader *) reader);
-	uint64 end = item->offset + item->len;
+	bool too_large = item->fault != NULL && item->fault->status == ETL_JSON_ITEM_TOO_LARGE;
+	uint64 end = item->offset + (too_large ? strcspn(body + item->offset, "\n") : item->len);
 	bool cut_off = item->ntokens == 0 && memchr(body + end, '\n', len - end) == NULL;
 
 	if (place.records != (uint64) item->index + !cut_off ||

@@ -430,9 +430,12 @@ static const Case cases[] = {
 	{"lines=true\nmany=true\nmax_depth=2", "[[1]]\n[[[1]]]\n[[2]]",
 	 "0 @0: [[1]]\n1 @6: broken: [[[1]]] | too deep @8\n2 @14: [[2]]\nend\n"},
 	{"lines=true\nmany=true\nmax_item_size=5", "\"abc\"\n\"abcd\"\n1",
-	 "0 @0: \"abc\"\nitem too large @6 in item\n"},
-	{"lines=true\nmany=true\nmax_item_size=5", "1\nxxxxxx\n1",
-	 "0 @0: 1\nitem too large @2 in item\n"},
+	 "0 @0: \"abc\"\n1 @6: broken: \"abcd | item too large @6\n2 @13: 1\nend\n"},
+	{"lines=true\nmany=true\nmax_item_size=5", "1\nxxxxxx\n1\nxxxxé",
+	 "0 @0: 1\n1 @2: broken: xxxxx | item too large @2\n2 @9: 1\n"
+	 "3 @11: broken: xxxx | item too large @11\nend\n"},
+	{"lines=true\nmany=true\nmax_item_size=5", "[1,2,3,4]\r\n1",
+	 "0 @0: broken: [1,2, | item too large @0\n1 @11: 1\nend\n"},
 	/* as the first line shows */
 	{"lines=true", "\n{\"a\":1}\n{\"a\":}\n{\"a\":3}\n[4]",
 	 "0 @1: {a: 1}\n1 @9: broken: {\"a\":} | syntax @14: Unallowed token at this point in JSON "
@@ -932,6 +935,10 @@ test_memory(void)
 		 300001},
 		{"broken lines", "many=true\nlines=true", {"", "{\"a\":[1,\n", "1", 300001}, 300001},
 		{"lines of open strings", "many=true\nlines=true", {"", "\"\\\n", "1", 300001}, 300001},
+		{"a long line",
+		 "many=true\nlines=true\nmax_item_size=10000",
+		 {"", "{\"a\":[1,2,3", "}\n1", 3000001},
+		 2},
 		{"blank lines", "lines=true", {"", " \r\n", "1", 1000001}, 1},
 	};
 
