@@ -868,7 +868,7 @@ CREATE TABLE etl_catalog.schedules (
     state text NOT NULL DEFAULT 'idle', -- waiting (for a worker), running, paused
     next_run timestamptz,
     retry_at timestamptz,               -- when a run that failed is tried again
-    not_before timestamptz,             -- after failures
+    not_before timestamptz,             -- after failures and cancelled runs
     files_at timestamptz,               -- when files call for a run: they arrived, or are still from then on
     waiting_since timestamptz,
     failures int NOT NULL DEFAULT 0,    -- in a row, of runs that came at their times
@@ -1501,7 +1501,7 @@ BEGIN
             ('etl_status', 'after', 'pipelines after whose success it runs'),
             ('etl_status', 'watch', 'whether it runs when files of its source arrive'),
             ('etl_status', 'next_run', 'by the schedule, or by another try after a failure; NULL: nothing will start it by time'),
-            ('etl_status', 'not_before', 'until when it waits after failures'),
+            ('etl_status', 'not_before', 'until when it waits after failures, or after its run was cancelled'),
             ('etl_status', 'failures', 'in a row, of scheduled runs; tries between two times of the schedule count once'),
             ('etl_status', 'retries', 'tries since the last time of the schedule, of a run that failed then'),
             ('etl_status', 'skipped', 'times of the schedule at which the run before was still under way, or waited for a worker'),

@@ -227,6 +227,19 @@ park(EtlDue *due)
 	plan_behind_wait(due);
 }
 
+/* Somebody wanted it to end, but what called for it may call again at once: not before its next time, or for a while. */
+static void
+put_off(EtlDue *due, TimestampTz now)
+{
+	EtlScheduled *row = due->row;
+	TimestampTz next = EtlDueTimeAfter(due, now);
+
+	renew_triggers(due, now);
+	row->not_before = now + jitter(2.0 * WITHOUT_SCHEDULE);
+	if (next != 0)
+		row->not_before = Min(row->not_before, next);
+}
+
 static void
 judge_run(EtlDue *due, TimestampTz now)
 {
@@ -244,6 +257,7 @@ judge_run(EtlDue *due, TimestampTz now)
 			renew_triggers(due, now);
 			break;
 		case ETL_RUN_CANCELLED:
+			put_off(due, now);
 			break;
 		case ETL_RUN_RUNNING:
 			judge_failure(due, now, "the worker died", true, false);

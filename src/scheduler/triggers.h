@@ -17,7 +17,7 @@ typedef struct EtlTrigger
 	void (*answer)(EtlDue *due, TimestampTz now);
 	/* It calls, and the pipeline runs or waits for a worker already. */
 	void (*pass)(EtlDue *due, TimestampTz now);
-	/* The run failed or was stopped, so what it was to do is still to be done. */
+	/* The run did not succeed, so what it was to do is still to be done. */
 	void (*renew)(EtlDue *due, TimestampTz now);
 } EtlTrigger;
 

@@ -117,6 +117,30 @@ becomes('SELECT state, failures FROM etl_status', 'idle|0', 'that is no failure'
 shift_clock(3601);
 goes_on();
 
+# What it was to do is still to be done, though neither files nor other pipelines call for it any more.
+value("CREATE TABLE other (id int); SELECT etl_create_pipeline('before', source => \$\$etl_csv('$dir/rows.csv') AS t(id int)\$\$, target => 'other')");
+foreach my $case ([ "watch => true, after => '{}'", sub { append_to_file("$dir/rows.csv", '') } ],
+	[ "watch => false, after => '{before}'", sub { value("CALL etl_run('before')") } ])
+{
+	my ($trigger, $call) = @$case;
+	value("SELECT etl_pause('p')");
+	becomes("SELECT state FROM etl_status WHERE pipeline = 'p'", 'paused', "$trigger: without a schedule");
+	$gate->query_safe('SELECT pg_advisory_lock(42)');
+	value("TRUNCATE target; SELECT etl_reset('p'); SELECT etl_alter_pipeline('p', schedule => '', $trigger); SELECT etl_resume('p')");
+	$call->();
+	becomes("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", 1, 'a run');
+	$run = value("SELECT max(run) FROM etl_runs WHERE pipeline = 'p'");
+	value("SELECT etl_cancel('p')");
+	ends($run, 'cancelled', 200, 'is cancelled');
+	open_gate();
+	becomes("SELECT not_before IS NOT NULL, state FROM etl_status WHERE pipeline = 'p'", 't|idle', 'and does not come again at once');
+	is(value("SELECT max(run) FROM etl_runs WHERE pipeline = 'p'"), $run, 'as indeed it does not');
+	shift_clock(121);
+	becomes("SELECT last_result, state, failures FROM etl_status WHERE pipeline = 'p'", 'succeeded|idle|0', 'it goes on after a while');
+	is(value('SELECT count(*), count(DISTINCT id) FROM target'), '1000|1000', 'and loads each row once');
+}
+value("SELECT etl_drop_pipeline('before'); SELECT etl_alter_pipeline('p', schedule => '1 hour', after => '{}', watch => false)");
+
 # A fast shutdown; it ends the session at the gate as well, which opens it.
 foreach my $case ([ 'drain', 300 ], [ 'drop', 200 ])
 {
