@@ -9,6 +9,7 @@
 #include "mb/pg_wchar.h"
 #include "scan/csv_records.h"
 #include "source/decode.h"
+#include "source/hidden.h"
 #include "source/set.h"
 #include "source/text.h"
 #include "utils/guc.h"
@@ -280,5 +281,6 @@ EtlCsvFieldName(const EtlCsvRecords *records, int i)
 		return psprintf("%d", i + 1);
 	name = records->names[i];
 	len = pg_mbcliplen(name.name, (int) name.len, SHOWN_NAME_BYTES);
-	return psprintf("%.*s%s", len, name.name, len < (int) name.len ? "..." : "");
+	return psprintf("%s%s", EtlVisible(pnstrdup(name.name, len)),
+					len < (int) name.len ? "..." : "");
 }

@@ -21,6 +21,7 @@
 #include "scan/part_rows.h"
 #include "scan/scan.h"
 #include "source/closest.h"
+#include "source/hidden.h"
 #include "source/set.h"
 #include "source/text.h"
 #include "utils/builtins.h"
@@ -114,7 +115,7 @@ missing_hint(const EtlCsvRows *csv, const char *declared)
 	const char *closest = hint == NULL ? closest_name(csv, declared) : NULL;
 
 	if (closest != NULL)
-		hint = psprintf("Perhaps you meant the column \"%s\".", closest);
+		hint = psprintf("Perhaps you meant the column \"%s\".", EtlVisible(closest));
 	if (hint != NULL)
 		return hint;
 	return csv->records.stream.set != NULL && EtlSourceSetCount(csv->records.stream.set) > 1

@@ -13,6 +13,7 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "scan/input.h"
+#include "source/hidden.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -78,7 +79,7 @@ error_to_fault(ErrorData *error, EtlFault *fault)
 	if (!EtlIsRowFault(error->sqlerrcode))
 		ReThrowError(error);
 	fault->sqlstate = error->sqlerrcode;
-	fault->message = error->message;
+	fault->message = unconstify(char *, EtlVisible(error->message));
 	fault->detail = error->detail;
 	fault->hint = error->hint;
 }

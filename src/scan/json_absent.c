@@ -18,6 +18,7 @@
 #include "scan/json_kept.h"
 #include "scan/json_names.h"
 #include "source/closest.h"
+#include "source/hidden.h"
 #include "source/utf8.h"
 
 #define MAX_LISTED 10
@@ -74,7 +75,8 @@ shown_name(const EtlJsonItem *item, const EtlJsonToken *member)
 	const char *key = EtlJsonTokenKey(item, member);
 	int len = pg_encoding_mbcliplen(PG_UTF8, key, (int) member->key_len, SHOWN_NAME_BYTES);
 
-	return psprintf("\"%s%s\"", EtlShowUtf8Len(key, len), len < (int) member->key_len ? "..." : "");
+	return psprintf("\"%s%s\"", EtlVisible(EtlShowUtf8Len(key, len)),
+					len < (int) member->key_len ? "..." : "");
 }
 
 /* The sentence that says which members an item has; "which" is its subject. */

@@ -17,6 +17,7 @@
 #include "scan/input.h"
 #include "scan/rows.h"
 #include "source/clock.h"
+#include "source/hidden.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -235,8 +236,25 @@ add_value(const EtlRows *rows, StringInfo buf)
 	if (rows->converting_null)
 		appendStringInfoString(buf, "null input");
 	else
-		appendStringInfo(buf, "\"%.*s%s\"", len, rows->text.data,
+		appendStringInfo(buf, "\"%s%s\"", EtlVisible(pnstrdup(rows->text.data, len)),
 						 len < rows->text.len ? "..." : "");
+}
+
+/* Somebody who cannot see what is wrong with a value is told. */
+static void
+hint_at_hidden(const EtlRows *rows)
+{
+	const EtlColumn *column = &rows->columns[rows->converting];
+	const char *name = rows->converting_null ? NULL : EtlNameHidden(rows->text.data);
+
+	if (name == NULL)
+		return;
+	if (strncmp(rows->text.data, "\xEF\xBB\xBF", 3) == 0 && column->field == 0)
+		errhint(
+			"The line begins with a byte order mark (U+FEFF): files may have been put together to "
+			"this one.");
+	else
+		errhint("The value holds %s, which does not show.", name);
 }
 
 /* Says in CONTEXT which row, column and value an error comes from. */
@@ -249,7 +267,10 @@ rows_error_context(void *arg)
 	initStringInfo(&where);
 	rows->kind->where(rows, &where);
 	if (rows->converting >= 0)
+	{
 		add_value(rows, &where);
+		hint_at_hidden(rows);
+	}
 	if (where.len > 0)
 		errcontext("%s", where.data);
 }

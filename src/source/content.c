@@ -9,6 +9,7 @@
 
 #include "mb/pg_wchar.h"
 #include "source/content.h"
+#include "source/hidden.h"
 #include "source/utf8.h"
 
 #define SHOWN_BYTES 80
@@ -73,7 +74,7 @@ EtlShowBeginning(const char *bytes, size_t len)
 	if (len == 0 || memchr(bytes, '\0', len) != NULL ||
 		!pg_verify_mbstr(PG_UTF8, bytes, (int) len, true))
 		return NULL;
-	text = pstrdup(EtlShowUtf8Len(bytes, len));
+	text = pstrdup(EtlVisible(EtlShowUtf8Len(bytes, len)));
 	for (char *c = text; *c != '\0'; c++)
 		if ((unsigned char) *c < ' ' || *c == 0x7f)
 			*c = ' ';

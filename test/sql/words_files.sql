@@ -24,6 +24,12 @@ SELECT call, left(said('SELECT * FROM ' || call), 60) FROM unnest(ARRAY['etl_jso
 	$$etl_lines(path, pattern => '(?<line>.*)') AS t(line text)$$, $$etl_import('words_new', path)$$]) AS u(f),
 	replace(f, 'path', quote_literal('etl_tmp/words.parquet')) AS c(call);
 
+-- Places by another name.
+SELECT url, said(format('SELECT FROM etl_csv(%L) AS t(id int)', url)) FROM unnest(ARRAY['file:///etc/passwd', 'gs://bucket/a.csv', 'az://box/a.csv', 'sftp://host/a.csv']) AS u(url);
+-- Encodings by the names that others have.
+SELECT name, said(format('SELECT FROM etl_csv(%L, encoding => %L) AS t(id int)', csv_file('words.csv', E'id\n1\n'), name))
+FROM unnest(ARRAY['cp1252', 'windows-1252', 'latin-1', 'ISO-8859-1', 'utf-8-sig', 'UTF-8', 'ascii', 'utf-16le', 'utf8x']) AS u(name) WHERE name <> 'utf-16le';
+
 -- Text of another format, or with another delimiter.
 CREATE TABLE texts (what text, content text);
 INSERT INTO texts VALUES
@@ -60,6 +66,15 @@ SELECT declaration FROM etl_csv_columns(csv_file('words.csv', E'id,,x\n1,a,b\n')
 SELECT csv_file('words.csv', E'id,name,Order ID,x\n1,a,2,3\n') AS path;
 SELECT declared, said(format($$ SELECT * FROM etl_csv('etl_tmp/words.csv') AS t(id int, %s text) $$, declared))
 FROM unnest(ARRAY['nmae', 'oder_id', '"orderId"', 'y', 'customer']) AS u(declared);
+
+-- Characters that nobody sees: in a value, in a name, at the start of a line.
+SELECT csv_file('words.csv', E'id,n\n\uFEFF2,1\n3,1\u00A0000\n4,\u200B5\n5,\u200E6\n') AS path;
+SELECT * FROM etl_csv('etl_tmp/words.csv') AS t(id int, n int);
+SELECT n FROM etl_csv('etl_tmp/words.csv') AS t(id text, n int);
+SELECT * FROM etl_csv('etl_tmp/words.csv', on_error => 'return') AS t(id int, n int, _etl_error text);
+SELECT said($$ SELECT * FROM etl_csv(csv_file('words.csv', E'\uFEFF\uFEFFid,na\u200Bme\n1,a\n')) AS t(id int) $$);
+SELECT said($$ SELECT * FROM etl_csv('etl_tmp/words.csv') AS t(name text) $$);
+SELECT said($$ SELECT * FROM etl_json(csv_file('words.json', E'[{"\u00A0id": 1}]')) AS t(id int) $$);
 
 -- The error of an import leads to the place, not to a statement that nobody wrote.
 CREATE TABLE words_place (id int PRIMARY KEY, name text);

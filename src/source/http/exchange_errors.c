@@ -6,7 +6,11 @@
  */
 #include "etl.h"
 
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -252,20 +256,30 @@ EtlExchangeRaiseRedirect(EtlExchange *exchange, int sqlstate, const char *why, c
 					detail ? errdetail("%s", detail) : 0));
 }
 
+/* What this reader can do.  Where no transaction is open, nobody can tell who that is. */
+static const char *
+refused_hint(void)
+{
+	if (IsTransactionState() && superuser())
+		return "The view etl_breakers has more; etl_breaker_reset() lets requests through at once.";
+	if (IsTransactionState() && has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
+		return "The view etl_breakers has more; a superuser can call etl_breaker_reset() to let "
+			   "requests through at once.";
+	return "Try again later; a superuser can call etl_breaker_reset() to let requests through at once.";
+}
+
 void
 EtlExchangeRaiseRefused(EtlExchange *exchange, int64 wait)
 {
 	/* The error of the last attempt says more than that there is no further one. */
 	if (exchange->attempt > 1)
 		EtlExchangeRaise(exchange);
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_CONNECTION_FAILURE),
-		 errmsg("requests to \"%s\" are suspended after repeated failures", exchange->origin),
-		 wait < 0 ? errdetail("A request that finds out whether it works again is under way.")
-				  : errdetail("The next one may be sent in %.1f seconds.", wait / 1000.0),
-		 errhint("The view etl_breakers has more for members of pg_monitor; a superuser can call "
-				 "etl_breaker_reset() to let requests through at once.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("requests to \"%s\" are suspended after repeated failures", exchange->origin),
+			 wait < 0 ? errdetail("A request that finds out whether it works again is under way.")
+					  : errdetail("The next one may be sent in %.1f seconds.", wait / 1000.0),
+			 errhint("%s", refused_hint())));
 }
 
 void

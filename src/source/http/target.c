@@ -107,6 +107,29 @@ read_place(const char *url, EtlTarget *target)
 	return fault ? fault : EtlBucketUrl(bucket, key, &aws, &target->base);
 }
 
+/* How to read what a URL of another scheme names; NULL: nobody knows. */
+static const char *
+scheme_hint(const char *url)
+{
+	static const struct
+	{
+		const char *scheme;
+		const char *hint;
+	} hints[] = {
+		{"file:", "Give the path alone: it is read on the database server."},
+		{"gs:", "Google Cloud Storage is read as S3: CREATE SERVER with url 's3://bucket' and its "
+				"\"endpoint\"."},
+		{"az:", "A blob can be read by its https URL, such as one with a signature."},
+		{"abfs", "A blob can be read by its https URL, such as one with a signature."},
+		{"wasb", "A blob can be read by its https URL, such as one with a signature."},
+	};
+
+	for (int i = 0; i < lengthof(hints); i++)
+		if (pg_strncasecmp(url, hints[i].scheme, strlen(hints[i].scheme)) == 0)
+			return hints[i].hint;
+	return NULL;
+}
+
 static EtlTarget *
 target_of_url(const char *url)
 {
@@ -115,7 +138,8 @@ target_of_url(const char *url)
 
 	if (fault)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("invalid URL \"%s\"", EtlUrlRedact(url)), errdetail("%s", fault)));
+						errmsg("invalid URL \"%s\"", EtlUrlRedact(url)), errdetail("%s", fault),
+						scheme_hint(url) ? errhint("%s", scheme_hint(url)) : 0));
 	if (target->base.user)
 	{
 		target->auth = ETL_AUTH_BASIC;
