@@ -23,7 +23,7 @@
 #include "parser/parse_coerce.h"
 #include "parser/parser.h"
 #include "pipeline/define/check.h"
-#include "pipeline/define/passed.h"
+#include "pipeline/define/lacks.h"
 #include "pipeline/source_call.h"
 #include "pipeline/user_text.h"
 #include "pipeline/watch.h"

@@ -161,13 +161,13 @@ target_at(const Query *query, AttrNumber number)
 	return (Node *) list_nth_node(TargetEntry, query->targetList, number - 1)->expr;
 }
 
-/* The same, below all joins; NULL also behind the name of a join. */
+/* The column that a value is, below all joins; NULL also behind the name of a join. */
 static Var *
-as_column(const Level *level, Node *value)
+as_column(const Level *level, Node *value, bool casts)
 {
 	for (;;)
 	{
-		Var *var = (Var *) without_casts(value);
+		Var *var = (Var *) (casts ? without_casts(value) : value);
 		RangeTblEntry *rte;
 
 		if (!IsA(var, Var) || var->varlevelsup > 0 || var->varattno <= 0)
@@ -187,11 +187,14 @@ as_column(const Level *level, Node *value)
  *	From the result to the batch
  * ---------------------------------------------------------------- */
 
-/* The column of the batch that a value is, from 0, and the tables of FROM that lead to it; -1: of none. */
+/*
+ * The column of the batch that a value is, from 0, as it is or also cast, and the tables of FROM that lead to it; -1: of
+ * none.
+ */
 static int
-trace(const Level *level, Node *value, List **way)
+trace(const Level *level, Node *value, bool casts, List **way)
 {
-	Var *var = as_column(level, value);
+	Var *var = as_column(level, value, casts);
 	RangeTblEntry *rte;
 	Level below;
 
@@ -205,7 +208,7 @@ trace(const Level *level, Node *value, List **way)
 	below = level_below(level, rte);
 	if (below.query == NULL)
 		return -1;
-	return trace(&below, target_at(below.query, var->varattno), way);
+	return trace(&below, target_at(below.query, var->varattno), casts, way);
 }
 
 /* ----------------------------------------------------------------
@@ -271,7 +274,7 @@ add_to_cte(CommonTableExpr *cte, RangeTblEntry *rte)
 static Var *
 carry(const Level *level, Node *value)
 {
-	Var *var = copyObject(as_column(level, value));
+	Var *var = copyObject(as_column(level, value, true));
 	RangeTblEntry *rte = rt_fetch(var->varno, level->query->rtable);
 
 	if (is_batch(rte))
@@ -325,7 +328,7 @@ EtlCarryLacks(const char *query, int n, int *from)
 		Node *value = target_at(top.query, i + 1);
 		List *way = NIL;
 
-		from[i] = trace(&top, value, &way);
+		from[i] = trace(&top, value, true, &way);
 		if (from[i] < 0)
 			continue;
 		if (first == NULL)
@@ -341,4 +344,13 @@ EtlCarryLacks(const char *query, int n, int *from)
 		return NULL;
 	(void) add_to_targets(top.query, carry(&top, first));
 	return pg_get_querydef(top.query, false);
+}
+
+int
+EtlPassedColumn(Query *query, AttrNumber column)
+{
+	const Level top = {query, NULL};
+	List *way = NIL;
+
+	return trace(&top, target_at(query, column), false, &way);
 }
