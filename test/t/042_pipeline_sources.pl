@@ -225,8 +225,8 @@ my $slices = ", pagination => 'cursor', next => 'next_cursor', next_param => 'pa
 my $behind = ", pagination => 'cursor', next => 'next_cursor', next_param => 'cursor', params => '{\"since\": \"{key}\"}', "
   . api_options(cap => 20, rekey => 'last:at', key => 0);
 my %searches = (
-	slices => [ "etl_api('$base/api/sliced/n=72/size=5', items => 'items'$slices)", 72 ],
-	keys => [ "etl_api('$base/api/capped/n=65/cap=20/each=3/size=5', items => 'items'$behind)", 65 ],
+	slices => [ "etl_api('$base/api/sliced/n=72/size=5', items => 'items', missing_columns => 'null'$slices)", 72 ],
+	keys => [ "etl_api('$base/api/capped/n=65/cap=20/each=3/size=5', items => 'items', missing_columns => 'null'$behind)", 65 ],
 );
 for my $kind (sort keys %searches)
 {
@@ -403,6 +403,6 @@ is(sql("SELECT count(*), count(DISTINCT id) FROM late"), '9|9', 'each once');
 
 is(sql("SELECT count(*) FROM etl_runs WHERE read <> malformed + convert_failed + converted
 	OR emitted <> invalid + superseded + load_failed + loaded + skipped OR loaded <> inserted + updated"), '0', 'counters add up');
-unlike(slurp_file($node->logfile), qr/the-secret-key.*(LOG|ERROR)|item 7/, 'the log has no record');
+unlike(slurp_file($node->logfile), qr/the-secret-key.*(LOG|ERROR)|(?<!page \d, )item 7/, 'the log has no record');
 $node->stop;
 done_testing();
