@@ -328,10 +328,11 @@ EtlJsonNextLine(EtlJsonReader *reader)
 	find_line_end(reader);
 	if (reader->lines == ETL_JSON_MAYBE_LINES)
 		return parse_first_line(reader);
-	if (reader->line_fault.status == ETL_JSON_ITEM)
+	if (reader->line_fault.status != ETL_JSON_ITEM_TOO_LARGE)
 	{
 		reader->undecided_start = reader->line_start;
-		if (check_length(reader) && !parse_in_line(reader))
+		if (check_length(reader) && reader->line_fault.status == ETL_JSON_ITEM &&
+			!parse_in_line(reader))
 			return false;
 		if (reader->fault.status != ETL_JSON_ITEM)
 			blame_line(reader);

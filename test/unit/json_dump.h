@@ -248,10 +248,13 @@ check_place(StringInfo out, const EtlJsonReader *reader, const EtlJsonItem *item
 			size_t len)
 {
 	EtlRecordPlace place = EtlReaderPlace((const EtlReader *) reader);
-	bool too_large = item->fault != NULL && item->fault->status == ETL_JSON_ITEM_TOO_LARGE;
-	uint64 end = item->offset + (too_large ? strcspn(body + item->offset, "\n") : item->len);
-	bool cut_off = item->ntokens == 0 && memchr(body + end, '\n', len - end) == NULL;
+	uint64 end = item->offset + item->len;
+	const char *feed = memchr(body + end, '\n', len - end);
+	bool cut_off = item->ntokens == 0 && feed == NULL;
 
+	/* of a line that is too long the item has only the beginning */
+	if (item->fault != NULL && item->fault->status == ETL_JSON_ITEM_TOO_LARGE && feed != NULL)
+		end = feed - body;
 	if (place.records != (uint64) item->index + !cut_off ||
 		(cut_off ? place.offset > item->offset : place.offset != end || place.line != item->line))
 		appendStringInfoString(out, WRONG " PLACE\n");

@@ -939,6 +939,10 @@ test_memory(void)
 		 "many=true\nlines=true\nmax_item_size=10000",
 		 {"", "{\"a\":[1,2,3", "}\n1", 3000001},
 		 2},
+		{"a long broken line",
+		 "many=true\nlines=true\nmax_item_size=10000",
+		 {"", "}\"\v,", "\n1", 3000001},
+		 2},
 		{"blank lines", "lines=true", {"", " \r\n", "1", 1000001}, 1},
 	};
 
