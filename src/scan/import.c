@@ -15,7 +15,6 @@
 #include "etl.h"
 
 #include "access/relation.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "executor/spi.h"
 #include "format/header.h"
@@ -23,12 +22,12 @@
 #include "miscadmin.h"
 #include "monitor/progress.h"
 #include "scan/look.h"
+#include "source/subtransaction.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/varlena.h"
 
 typedef struct Import
@@ -39,6 +38,8 @@ typedef struct Import
 	const char *target;		 /* the table, quoted */
 	RangeVar *relation;		 /* the same */
 	bool is_new;			 /* it is made; else it existed */
+	bool made;				 /* it exists now */
+	uint64 nloaded;			 /* rows */
 	EtlProposal *proposal;
 	StringInfoData names;	/* the table's columns to fill */
 	StringInfoData columns; /* those of the function, with their types, in the same order */
@@ -381,42 +382,28 @@ may_be_misfit(const Import *import, const ErrorData *error)
 		   error->sqlerrcode != ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
 }
 
+static void
+load_guesses(void *arg)
+{
+	Import *import = arg;
+
+	if (import->is_new)
+		create_table(import);
+	import->made = true;
+	import->nloaded = load(import, import->is_new);
+}
+
 /*
  * Makes the table, if it is to be made, and loads it, in a subtransaction.  If a record does not fit what was guessed,
  * everything is as it was before, and the error is returned; otherwise NULL.
  */
 static ErrorData *
-try_guesses(Import *import, uint64 *n)
+try_guesses(Import *import)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool made = false;
-	ErrorData *volatile error = NULL;
+	ErrorData *error = EtlInSubtransaction(load_guesses, import, CurrentMemoryContext);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		if (import->is_new)
-			create_table(import);
-		made = true;
-		*n = load(import, import->is_new);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		if (!made || !may_be_misfit(import, error))
-			ReThrowError(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
+	if (error != NULL && (!import->made || !may_be_misfit(import, error)))
+		ReThrowError(error);
 	return error;
 }
 
@@ -493,14 +480,13 @@ static uint64
 load_table(Import *import)
 {
 	ErrorData *error;
-	uint64 n;
 
 	plan(import);
 	if (import->is_new ? !import->proposal->complete : !import->proposal->settled)
 	{
-		error = try_guesses(import, &n);
+		error = try_guesses(import);
 		if (error == NULL)
-			return n;
+			return import->nloaded;
 		if (!widen(import))
 			ReThrowError(error);
 		plan(import);

@@ -13,11 +13,11 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "scan/input.h"
+#include "source/subtransaction.h"
 #include "source/hidden.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 bool
 EtlInputIsPure(Oid function)
@@ -133,34 +133,32 @@ input_in_parallel_mode(EtlColumn *column, char *text, Datum *value)
 	PG_END_TRY();
 }
 
+/* A call of the input function of a column. */
+typedef struct InputCall
+{
+	EtlColumn *column;
+	char *text;
+	Datum *value;
+} InputCall;
+
+static void
+call_input(void *arg)
+{
+	InputCall *call = arg;
+
+	*call->value = InputFunctionCall(&call->column->input, call->text, call->column->ioparam,
+									 call->column->typmod);
+}
+
 static bool
 try_in_subtransaction(EtlColumn *column, char *text, Datum *value, EtlFault *fault)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool ok = true;
+	InputCall call = {column, text, value};
+	ErrorData *error = EtlInSubtransaction(call_input, &call, CurrentMemoryContext);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		*value = InputFunctionCall(&column->input, text, column->ioparam, column->typmod);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData *error = catch_error(context);
-
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
+	if (error != NULL)
 		error_to_fault(error, fault);
-		ok = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return ok;
+	return error == NULL;
 }
 
 bool

@@ -16,12 +16,11 @@
  */
 #include "etl.h"
 
-#include "access/xact.h"
 #include "common/pg_prng.h"
 #include "scheduler/transitions.h"
 #include "scheduler/triggers.h"
+#include "source/subtransaction.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #define MOST_INTERVALS 10
 #define LONGEST_RETRY (60 * 60 * USECS_PER_SEC)
@@ -295,40 +294,30 @@ judge(EtlDue *due, TimestampTz now)
  *	Becoming due
  * ---------------------------------------------------------------- */
 
+static void
+parse_schedule(void *arg)
+{
+	EtlDue *due = arg;
+
+	EtlParseSchedule(due->row->schedule, &due->schedule);
+	due->zone = EtlFindTimeZone(due->row->timezone);
+}
+
 /* The text was checked when it was given, but a time zone may have gone since. */
 static bool
 read_schedule(EtlDue *due)
 {
 	EtlScheduled *row = due->row;
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool read = false;
+	ErrorData *error;
 
 	if (row->schedule == NULL)
 		return true;
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		EtlParseSchedule(row->schedule, &due->schedule);
-		due->zone = EtlFindTimeZone(row->timezone);
-		ReleaseCurrentSubTransaction();
-		read = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		row->reason = error->message;
-		row->schedule = NULL;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return read;
+	error = EtlInSubtransaction(parse_schedule, due, CurrentMemoryContext);
+	if (error == NULL)
+		return true;
+	row->reason = error->message;
+	row->schedule = NULL;
+	return false;
 }
 
 typedef void (*Act)(EtlDue *due, TimestampTz now);

@@ -12,42 +12,40 @@
  */
 #include "etl.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "pipeline/run/attempts.h"
 #include "pipeline/run/isolate.h"
+#include "source/subtransaction.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #define MAX_SUBTRANSACTIONS 50 /* PGPROC holds 64 */
+
+/* A range of a batch that is tried. */
+typedef struct Range
+{
+	EtlLoading *loading;
+	int begin;
+	int end;
+	EtlLoadOutcome *outcome;
+} Range;
+
+static void
+attempt_range(void *arg)
+{
+	Range *range = arg;
+
+	EtlAttempt(range->loading, range->begin, range->end, range->outcome);
+}
 
 /* Tries a range in a subtransaction; NULL, or the error if it lies in a row. */
 static ErrorData *
 try_range(EtlLoading *loading, int begin, int end, EtlLoadOutcome *outcome)
 {
 	EtlRejects *rejects = loading->rejects;
-	ResourceOwner owner = CurrentResourceOwner;
-	MemoryContext context = CurrentMemoryContext;
 	int nrejects = list_length(rejects->list);
-	ErrorData *volatile error = NULL;
+	Range range = {loading, begin, end, outcome};
+	ErrorData *error = EtlInSubtransaction(attempt_range, &range, rejects->reading->batch.loading);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		EtlAttempt(loading, begin, end, outcome);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(rejects->reading->batch.loading);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
 	if (error == NULL)
 		return NULL;
 	if (!EtlLiesInRow(loading, error))

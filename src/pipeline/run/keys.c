@@ -27,11 +27,11 @@
 #include "pipeline/run/redact.h"
 #include "pipeline/run/stored.h"
 #include "scan/input.h"
+#include "source/subtransaction.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/typcache.h"
 
 #define LETTERS_AT_ONCE 10000
@@ -207,38 +207,35 @@ compute_key(EtlKeys *keys, Datum *values)
 	return true;
 }
 
+/* A key that is computed. */
+typedef struct KeyCall
+{
+	EtlKeys *keys;
+	Datum *values;
+	bool known;
+} KeyCall;
+
+static void
+call_compute_key(void *arg)
+{
+	KeyCall *call = arg;
+
+	call->known = compute_key(call->keys, call->values);
+}
+
 /* The same; false also if the target's type does not take a value. */
 static bool
 try_compute_key(EtlKeys *keys, Datum *values)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool known = false;
+	KeyCall call = {keys, values};
+	ErrorData *error;
 
 	if (!keys->can_fail)
 		return compute_key(keys, values);
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		known = compute_key(keys, values);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		if (!EtlIsRowFault(error->sqlerrcode))
-			ReThrowError(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return known;
+	error = EtlInSubtransaction(call_compute_key, &call, CurrentMemoryContext);
+	if (error != NULL && !EtlIsRowFault(error->sqlerrcode))
+		ReThrowError(error);
+	return error == NULL && call.known;
 }
 
 /* Keeps a key with the watermark of the row in the slot. */
