@@ -348,7 +348,7 @@ COMMENT ON FUNCTION @extschema@.etl_fixed IS 'lines of a text file, whose fields
  */
 DO $do$ BEGIN EXECUTE format($f$
 CREATE FUNCTION @extschema@.etl_peek(source text, rows int DEFAULT 10, %s, %s)
-RETURNS TABLE(line bigint, record jsonb)
+RETURNS TABLE(line bigint, record json)
 AS 'MODULE_PATHNAME', 'etl_peek'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10
 $f$, etl_internal.arguments_of('@extschema@.etl_csv', '{source,match,ragged,on_error,reject_limit,union_by_name,stray_quotes}'),

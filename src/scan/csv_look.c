@@ -16,7 +16,8 @@
 #include "scan/look.h"
 #include "scan/names.h"
 #include "source/set.h"
-#include "utils/jsonb.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
 #include "utils/memutils.h"
 
 #define EXTRA_KEY "_etl_extra"
@@ -41,7 +42,7 @@ typedef struct CsvLook
 } CsvLook;
 
 /* ----------------------------------------------------------------
- *	Records as jsonb
+ *	Records as json
  * ---------------------------------------------------------------- */
 
 /* An object has each key once, so a name that comes again gets a number, and an empty one its place. */
@@ -69,97 +70,107 @@ set_keys(CsvLook *look)
 	MemoryContextSwitchTo(old);
 }
 
+/* A string, as an element of an array or the value of a member. */
 static void
-push_string(JsonbParseState **state, JsonbIteratorToken token, const char *s, size_t len)
+add_string(StringInfo out, const char *s, size_t len)
 {
-	JsonbValue value;
-
-	value.type = jbvString;
-	value.val.string.val = pnstrdup(s, len);
-	value.val.string.len = len;
-	(void) pushJsonbValue(state, token, &value);
+	escape_json(out, pnstrdup(s, len));
 }
 
-/* Pushes a field as a value of an object or an element of an array. */
+/* What stands before an element, or before the value of a member (key). */
 static void
-push_field(JsonbParseState **state, JsonbIteratorToken token, CsvLook *look, int i)
+begin_value(StringInfo out, const char *key)
 {
-	JsonbValue null = {.type = jbvNull};
+	if (out->data[out->len - 1] != '{' && out->data[out->len - 1] != '[')
+		appendStringInfoString(out, ", ");
+	if (key == NULL)
+		return;
+	escape_json(out, key);
+	appendStringInfoString(out, ": ");
+}
+
+static void
+add_field(StringInfo out, CsvLook *look, int i)
+{
 	bool quoted;
 	size_t len;
 	const char *s = EtlCsvFieldText(&look->records, i, &len, &quoted);
 
 	if (EtlCsvIsNull(&look->records, s, len, quoted))
-		(void) pushJsonbValue(state, token, &null);
+		appendStringInfoString(out, "null");
 	else
-		push_string(state, token, s, len);
+		add_string(out, s, len);
 }
 
-static JsonbValue *
-push_array(JsonbParseState **state, CsvLook *look, int first)
+static void
+add_array(StringInfo out, CsvLook *look, int first)
 {
-	(void) pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	appendStringInfoChar(out, '[');
 	for (int i = first; i < look->records.record.nfields; i++)
-		push_field(state, WJB_ELEM, look, i);
-	return pushJsonbValue(state, WJB_END_ARRAY, NULL);
+	{
+		begin_value(out, NULL);
+		add_field(out, look, i);
+	}
+	appendStringInfoChar(out, ']');
 }
 
-static JsonbValue *
-push_object(JsonbParseState **state, CsvLook *look)
+static void
+add_object(StringInfo out, CsvLook *look)
 {
 	const EtlCsvRecord *record = &look->records.record;
 	int n = Min(record->nfields, look->nkeys);
 
-	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	appendStringInfoChar(out, '{');
 	for (int i = 0; i < n; i++)
 	{
-		push_string(state, WJB_KEY, look->keys[i], strlen(look->keys[i]));
-		push_field(state, WJB_VALUE, look, i);
+		begin_value(out, look->keys[i]);
+		add_field(out, look, i);
 	}
 	if (record->nfields > n)
 	{
-		push_string(state, WJB_KEY, EXTRA_KEY, strlen(EXTRA_KEY));
-		(void) push_array(state, look, n);
+		begin_value(out, EXTRA_KEY);
+		add_array(out, look, n);
 	}
-	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
+	appendStringInfoChar(out, '}');
 }
 
-/* Pushes a member about what is wrong, if there is anything to say. */
+/* A member about what is wrong, if there is anything to say. */
 static void
-push_remark(JsonbParseState **state, const char *key, const char *text)
+add_remark(StringInfo out, const char *key, const char *text)
 {
 	if (text == NULL)
 		return;
-	push_string(state, WJB_KEY, key, strlen(key));
-	push_string(state, WJB_VALUE, text, strlen(text));
+	begin_value(out, key);
+	add_string(out, text, strlen(text));
 }
 
-static JsonbValue *
-push_defect(JsonbParseState **state, CsvLook *look)
+static void
+add_defect(StringInfo out, CsvLook *look)
 {
 	EtlFault fault;
 
 	EtlCsvDefectFault(&look->records, &fault);
-	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
-	push_remark(state, "_etl_error", fault.message);
-	push_remark(state, "_etl_detail", fault.detail);
-	push_remark(state, "_etl_hint", fault.hint);
-	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
+	appendStringInfoChar(out, '{');
+	add_remark(out, "_etl_error", fault.message);
+	add_remark(out, "_etl_detail", fault.detail);
+	add_remark(out, "_etl_hint", fault.hint);
+	appendStringInfoChar(out, '}');
 }
 
+/* In the order of the file, which jsonb would not keep. */
 static Datum
-record_as_jsonb(CsvLook *look)
+record_as_json(CsvLook *look)
 {
-	JsonbParseState *state = NULL;
-	JsonbValue *value;
+	StringInfoData out;
 
+	initStringInfo(&out);
 	if (look->records.record.defect != ETL_CSV_SOUND)
-		value = push_defect(&state, look);
+		add_defect(&out, look);
 	else if (look->records.options.header)
-		value = push_object(&state, look);
+		add_object(&out, look);
 	else
-		value = push_array(&state, look, 0);
-	return JsonbPGetDatum(JsonbValueToJsonb(value));
+		add_array(&out, look, 0);
+	return PointerGetDatum(cstring_to_text_with_len(out.data, out.len));
 }
 
 static EtlLook *
@@ -190,7 +201,7 @@ csv_next(EtlLook *base, int64 *number, Datum *record)
 			break;
 	}
 	*number = (int64) look->records.record.line;
-	*record = record_as_jsonb(look);
+	*record = record_as_json(look);
 	return true;
 }
 

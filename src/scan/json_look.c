@@ -17,7 +17,6 @@
 #include "source/utf8.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
-#include "utils/jsonb.h"
 #include "utils/memutils.h"
 
 typedef struct JsonLook
@@ -27,7 +26,7 @@ typedef struct JsonLook
 } JsonLook;
 
 /* ----------------------------------------------------------------
- *	Items as jsonb
+ *	Items as json
  * ---------------------------------------------------------------- */
 
 static size_t
@@ -78,7 +77,7 @@ json_open(const EtlArgs *args, EtlSourceSet *sources)
 	return &look->base;
 }
 
-/* What is wrong with an item that jsonb cannot hold. */
+/* What is wrong with an item. */
 static const char *
 fault_as_json(const EtlJsonItem *item)
 {
@@ -111,7 +110,7 @@ json_next(EtlLook *base, int64 *number, Datum *record)
 		return false;
 	text = item->fault == NULL ? EtlFromUtf8(pnstrdup(item->data, item->len)) : fault_as_json(item);
 	*number = item->index + 1;
-	*record = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
+	*record = CStringGetTextDatum(text);
 	return true;
 }
 

@@ -116,7 +116,7 @@ next_row(Peek *peek, Datum *values)
 PG_FUNCTION_INFO_V1(etl_peek);
 
 /*
- * etl_peek(source text, rows int, ...) returns table(line bigint, record jsonb)
+ * etl_peek(source text, rows int, ...) returns table(line bigint, record json)
  *
  * sql/etl--1.0.sql documents the arguments.
  */

@@ -34,7 +34,7 @@ SELECT * FROM etl_csv_columns('etl_tmp/peek-?.csv');
 SELECT * FROM etl_peek('etl_tmp/peek-4.csv');
 SET statement_timeout = '10s';
 SELECT csv_file('peek.csv', repeat('a,', 20000) || E'a\n' || repeat('1,', 20000) || E'1\n') AS path;
-SELECT (SELECT count(*) FROM jsonb_object_keys(record)) FROM etl_peek('etl_tmp/peek.csv');
+SELECT (SELECT count(*) FROM json_object_keys(record)) FROM etl_peek('etl_tmp/peek.csv');
 SELECT count(DISTINCT name) FROM etl_csv_columns('etl_tmp/peek.csv');
 RESET statement_timeout;
 
