@@ -118,7 +118,7 @@ missing_hint(const EtlCsvRows *csv, const char *declared)
 		hint = psprintf("Perhaps you meant the column \"%s\".", EtlVisible(closest));
 	if (hint != NULL)
 		return hint;
-	return csv->records.stream.set != NULL && EtlSourceSetCount(csv->records.stream.set) > 1
+	return csv->records.stream.set != NULL && EtlSourceSetCount(csv->records.stream.set) != 1
 			   ? "With union_by_name => true a column that some of the files lack is NULL there."
 			   : "Declare columns by these names, or use match => 'position'.";
 }
@@ -257,8 +257,8 @@ check_files(const EtlCsvRows *csv)
 		check_all_found(csv);
 	if (csv->records.options.header && !csv->has_header)
 		ereport(ERROR, (errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
-						EtlSourceSetCount(stream->set) > 1 ? errmsg("no file has a header")
-														   : errmsg("the file has no header"),
+						EtlSourceSetCount(stream->set) != 1 ? errmsg("no file has a header")
+															: errmsg("the file has no header"),
 						errdetail("Nothing was found where the names of the columns should be."),
 						errhint("Among the files of a pattern, an empty one is passed over.")));
 }

@@ -146,6 +146,11 @@ for my $bad (
 $node->safe_psql('postgres', "CREATE SERVER web FOREIGN DATA WRAPPER etl OPTIONS (url 'https://host.example', endpoint 'https://other.example')");
 query_fails($node, "SELECT * FROM etl_csv('web', path => 'a.csv') AS t(n int)", 'HV024', qr/option "endpoint" of server "web" is for buckets/, 'an endpoint of no bucket');
 
+for my $case ([ 's3a', qr/s3:\/\/BUCKET\/KEY/ ], [ 'gs', qr/is read as S3/ ], [ 'az', qr/https URL/ ])
+{
+	query_fails($node, "SELECT * FROM etl_csv('$case->[0]://lake/a.csv') AS t(n int)", '22023', $case->[1], "what to write for $case->[0]://");
+}
+
 # -- rights ----------------------------------------------------------------------------------------
 
 $node->safe_psql('postgres', q{

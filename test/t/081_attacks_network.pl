@@ -146,6 +146,33 @@ attacks($node, 'postgres', [
 ]);
 is(paths(), '/token /guarded /token /guarded', 'each role has its own token');
 
+# -- buckets ---------------------------------------------------------------------------------------
+
+server('lake', "url 's3://lake/in', auth 'aws', endpoint '" . at_public('') . q('),
+	PUBLIC => "access_key_id 'secret-id', secret_access_key 'secret-key', session_token 'secret-session'");
+$node->safe_psql('postgres', "GRANT USAGE ON FOREIGN DATA WRAPPER etl TO creator; CREATE SERVER closed FOREIGN DATA WRAPPER etl OPTIONS (url 's3://lake', endpoint '" . at_public('') . "')");
+fixture_reset();
+attacks($node, 'reader', [
+	(map { [ "the key $_", read_path('lake', $_), fails('22023', qr/stands between slashes/) ] } qw(.. ../x /../x a/../../x ./x a/.)),
+	(map { [ "the key $_", read_path('lake', $_), fails('22023', qr/leads out of the URL/) ] } '%2e%2e/x', '..%2fx', '..\\\\x', 'a/..;/x'),
+	(map { [ "the key $_", read_path('lake', $_), '58P01' ] } '//127.0.0.1/x', 'http://127.0.0.1/x', '?prefix=', "x\r\nX-Evil: 1"),
+	(map { [ "the pattern $_", read_path('lake', $_), '58P01' ] } '**', '../**', '/**', '*&prefix='),
+	[ 'a list of what is above', "SELECT * FROM etl_list('lake', '../')", '58P01' ],
+	[ 'a bucket of a server without USAGE', read_path('closed', 'x'), $denied ],
+	[ 'a list of one', "SELECT * FROM etl_list('closed')", $denied ],
+]);
+is(join(' ', grep { !m{^/lake/in/|^/lake\?list-type=2&encoding-type=url&prefix=in%2F} } split / /, paths()), '', 'nothing is asked for above the prefix');
+is(join(' ', grep { /secret-key/ } map { %{ $_->{headers} } } fixture_requests()), '', 'the secret key goes nowhere');
+fixture_reset();
+attacks($node, 'creator', [
+	(map { [ "the endpoint $_", "DROP SERVER IF EXISTS mine; CREATE SERVER mine FOREIGN DATA WRAPPER etl OPTIONS (url 's3://lake', endpoint '$_'); " . read_path('mine', '*'), fails($denied, qr/not one of the public internet/) ] }
+		  "http://127.0.0.1:$port", "http://localhost:$port", 'http://169.254.169.254', 'http://[::1]'),
+	[ 'a region that leads elsewhere', "CREATE SERVER evil FOREIGN DATA WRAPPER etl OPTIONS (url 's3://lake', region 'x.evil.test/')", 'HV024' ],
+	[ 'a bucket that leads elsewhere', "CREATE SERVER evil FOREIGN DATA WRAPPER etl OPTIONS (url 's3://lake\@evil.test/')", 'HV024' ],
+	[ 'a file of keys', "CREATE SERVER keys FOREIGN DATA WRAPPER etl OPTIONS (url 's3://lake', auth 'aws'); CREATE USER MAPPING FOR creator SERVER keys OPTIONS (credentials_file '/etc/passwd')", $denied ],
+]);
+is(paths(), '', 'and nothing is sent');
+
 # -- what may be asked for ---------------------------------------------------------------------------
 
 fixture_reset();

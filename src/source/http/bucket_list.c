@@ -70,6 +70,10 @@ EtlBucketKeyUrl(const EtlTarget *target, const char *key, EtlUrl *url)
 	EtlBucketPlace place = {target->endpoint, target->region, target->addressing};
 	const char *fault = EtlBucketUrl(target->bucket, key, &place, url);
 
+	/* Who is between may undo an escape once more than there is one. */
+	if (fault == NULL && target->server != NULL && *key != '\0' &&
+		!EtlUrlIsBelow(&target->base, url))
+		fault = "The key leads out of the URL of the server.";
 	if (fault != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("could not read \"%s\"", EtlBucketName(target, key)),

@@ -117,6 +117,8 @@ scheme_hint(const char *url)
 		const char *hint;
 	} hints[] = {
 		{"file:", "Give the path alone: it is read on the database server."},
+		{"s3a:", "Buckets are read as s3://BUCKET/KEY."},
+		{"s3n:", "Buckets are read as s3://BUCKET/KEY."},
 		{"gs:", "Google Cloud Storage is read as S3: CREATE SERVER with url 's3://bucket' and its "
 				"\"endpoint\"."},
 		{"az:", "A blob can be read by its https URL, such as one with a signature."},
