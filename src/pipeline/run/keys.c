@@ -444,6 +444,7 @@ add_loaded(EtlKeys *keys, const Datum *values, int64 hash, int first, int last, 
 	MemoryContextSwitchTo(old);
 }
 
+/* Rows that others of the chunk have superseded count, too: where they stand, the target has no older one afterwards. */
 void
 EtlKeysLoaded(EtlKeys *keys, const EtlChunk *chunk, int first, int last)
 {
@@ -456,8 +457,6 @@ EtlKeysLoaded(EtlKeys *keys, const EtlChunk *chunk, int first, int last)
 		int64 hash;
 
 		CHECK_FOR_INTERRUPTS();
-		if (chunk->superseded[i])
-			continue;
 		use_row(keys, chunk, i);
 		MemoryContextSwitchTo(keys->econtext->ecxt_per_tuple_memory);
 		if (!compute_key(keys, values))
