@@ -61,6 +61,7 @@ is($node->safe_psql('postgres', "SELECT string_agg(DISTINCT _etl_source, ' ') FR
 query_fails($node, "SELECT * FROM etl_csv('lake', path => 'none-*.csv') AS t(n int)", '58P01', qr/no object matches "s3:\/\/lake\/none-\*\.csv"/, 'no match');
 query_fails($node, "SELECT * FROM etl_csv('lake', path => 'logs/fold*/**') AS t(n int)", '58P01', qr/no object matches/, 'a folder is no object');
 query_fails($node, "SELECT * FROM etl_csv('logs', path => '../odd/a.csv') AS t(n int)", '22023', qr/could not read "s3:\/\/lake\/logs\/\.\.\/odd\/a\.csv"/, 'out of the prefix');
+query_fails($node, "SELECT * FROM etl_csv('lake', path => repeat('*a', 3000)) AS t(n int)", '22023', qr/pattern of keys, is too long/, 'a pattern that is too long');
 query_fails($node, "SELECT * FROM etl_csv('logs', path => 'none.csv') AS t(n int)", '58P01', qr/HTTP status 404/, 'no such key');
 
 # A second reading finds what the first did.

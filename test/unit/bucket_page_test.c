@@ -104,6 +104,11 @@ test_faults(void)
 			  "It declares a type of document.");
 
 	initStringInfo(&text);
+	appendStringInfoString(&text, HEAD);
+	for (int i = 0; i < 16 * 1024; i++)
+		appendStringInfo(&text, "<Contents><Key>%1000d</Key></Contents>", i);
+	CHECK_STR(read_in_pieces(text.data, 8192), "It is larger than 16 MB.");
+	resetStringInfo(&text);
 	appendStringInfoString(&text, HEAD "<Contents><Key>");
 	for (int i = 0; i < 8193; i++)
 		appendStringInfoChar(&text, 'k');

@@ -12,6 +12,8 @@
 #include "source/http/bucket_list.h"
 #include "source/utf8.h"
 
+#define MAX_PATTERN 4096 /* bytes: a key has 1024 */
+
 struct EtlBucketList
 {
 	const EtlTarget *target;
@@ -51,6 +53,10 @@ EtlBucketPattern(const EtlTarget *target, const char *path)
 {
 	char *below;
 
+	if (strlen(path != NULL ? path : target->prefix) > MAX_PATTERN)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a key, or a pattern of keys, is too long"),
+						errdetail("It has %d bytes at most.", MAX_PATTERN)));
 	if (path == NULL)
 		return EtlKeyPatternCreate(target->prefix, 0);
 	below = EtlBucketPrefix(target);

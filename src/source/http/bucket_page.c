@@ -20,6 +20,7 @@
 
 #define MAX_TEXT 8192 /* of one element: a key has 1024 bytes, which may all be escaped */
 #define MAX_DEPTH 16
+#define MAX_PAGE (16 * 1024 * 1024) /* a page has a thousand keys */
 
 typedef enum Element
 {
@@ -41,6 +42,7 @@ typedef struct EtlBucketParser
 	EtlBucketObject **last; /* where the next object is linked */
 	Element stack[MAX_DEPTH];
 	int depth;
+	size_t size;  /* bytes that were fed */
 	bool is_list; /* the document is what it should be */
 	bool truncated;
 	bool escaped;
@@ -264,6 +266,9 @@ parse(EtlBucketPage *page, const char *data, size_t len, bool is_last)
 bool
 EtlBucketPageFeed(EtlBucketPage *page, const char *data, size_t len)
 {
+	page->parser->size += len;
+	if (page->fault == NULL && page->parser->size > MAX_PAGE)
+		page->fault = "It is larger than 16 MB.";
 	return parse(page, data, len, false);
 }
 
