@@ -210,6 +210,16 @@ SELECT differences();
 \pset format aligned
 SELECT etl_drop_pipeline('missing');
 
+-- A row that waits for what it refers to is not superseded by a later one that lacks what it has, nor written over it.
+CREATE TABLE tree (id int PRIMARY KEY, parent int REFERENCES tree, a int, b int);
+SELECT csv_file('missing_tree.ndjson', E'{"id":1,"parent":2,"a":5}\n{"id":1,"b":6}\n{"id":3,"parent":2,"a":7}\n{"id":3,"parent":null,"a":8,"b":9}\n{"id":4,"parent":2}\n{"id":2}\n') AS path;
+SELECT etl_create_pipeline('tree', source => $$etl_json('etl_tmp/missing_tree.ndjson') AS t(id int, parent int, a int, b int)$$, target => 'tree', key => '{id}');
+CALL etl_run('tree');
+TABLE tree ORDER BY id;
+SELECT index, sqlstate, message, resolved FROM etl_dead_letters WHERE pipeline = 'tree' ORDER BY 1;
+SELECT etl_drop_pipeline('tree');
+DROP TABLE tree;
+
 -- CSV: a file that lacks a column
 CREATE TABLE c (k text COLLATE "C", n numeric(8,2) DEFAULT 0, t text, UNIQUE (k));
 CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);

@@ -2,7 +2,8 @@
  * deferred.c
  *		Rows that failed their foreign key, and what comes to their keys meanwhile.
  *
- * Such a row is tried again after its batch and at the end of the run.  A later row of the same key supersedes it.  So
+ * Such a row is tried again after its batch and at the end of the run.  A later row of the same key supersedes it, unless
+ * the later one lacks columns.  So
  * for each of these keys the highest position in the source is kept from which a row was loaded since.
  *
  * What an attempt or a transaction loaded that was rolled back does not count.
@@ -63,6 +64,7 @@ EtlDefer(EtlDeferred *deferred, int record)
 		copy_key(chunk, i, row);
 		row->position = EtlBatchPosition(deferred->batch, record);
 		row->letter = 0;
+		row->partly = false;
 		row->latest = row->attempt = row->committed = -1;
 	}
 	MemoryContextSwitchTo(old);
@@ -109,6 +111,14 @@ insist_on_record(const EtlDeferred *deferred, const EtlDeferredRow *row, int rec
 					errmsg_internal("it is not known which record a row is of")));
 }
 
+/* What the later row lacks may be in this one, and what it has must not be written over: this one stays a dead letter. */
+pg_noreturn static void
+raise_partly_superseded(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION),
+					errmsg("a later record of the same key was loaded, which lacks columns")));
+}
+
 int
 EtlDeferredSupersede(EtlDeferred *deferred, int first, int last)
 {
@@ -128,13 +138,18 @@ EtlDeferredSupersede(EtlDeferred *deferred, int first, int last)
 			insist_on_record(deferred, row, record, first);
 			if (chunk->superseded[i])
 				continue;
+			if (position < row->latest && row->partly)
+				raise_partly_superseded();
 			if (position < row->latest)
 			{
 				chunk->superseded[i] = true;
 				superseded++;
 			}
 			else
+			{
 				row->attempt = Max(row->attempt, position);
+				row->partly |= position > row->position && chunk->lacks[i] != NULL;
+			}
 		}
 	}
 	return superseded;

@@ -18,6 +18,7 @@ typedef struct EtlDeferredRow
 	int64 latest;	 /* -1: none was loaded */
 	int64 attempt;	 /* the same, with the attempt under way, which may fail */
 	int64 committed; /* the same, of transactions before */
+	bool partly;	 /* a later one that lacks columns was taken to the target, or was tried */
 } EtlDeferredRow;
 
 typedef struct EtlDeferred
