@@ -307,7 +307,7 @@ word_at(const char *p)
 	return word;
 }
 
-/* Both halves of a product, or something of both, so that each bit of the factors has its say. */
+/* Mixes both halves of a product, so that each bit of the factors affects the hash. */
 static inline uint64
 multiply(uint64 a, uint64 b)
 {

@@ -59,7 +59,10 @@ extern bool EtlCsvRecordsNextFile(EtlCsvRecords *records);
  */
 extern bool EtlCsvRecordsNext(EtlCsvRecords *records);
 
-/* Raises what broke a file, whose records cannot even be told apart (22P04, 54000): no error policy helps. */
+/*
+ * Raises the error that broke a file (22P04, 54000).  No error policy applies, because the next record cannot be
+ * found.
+ */
 pg_noreturn extern void EtlCsvRaiseBroken(const EtlCsvRecords *records, int step);
 
 /* Why the current record, which has a defect, is no text. */

@@ -15,8 +15,8 @@
 #include "utils/typcache.h"
 
 /*
- * The type of row_type is not one whose columns can be read.  Nor is a domain over a composite type: its
- * constraints are about whole rows, and a scan reads only the columns in use.
+ * The type of row_type has no columns that can be read.  Neither has a domain over a composite type: its constraints
+ * are about whole rows, and a scan reads only the columns in use.
  */
 void
 EtlRefuseRowType(Oid type)

@@ -39,9 +39,9 @@
  * ---------------------------------------------------------------- */
 
 /*
- * Whether a process runs a pipeline.  "since" is when those were listed that had one.  Whoever had none then has
- * written down how its run ended before the rows were read; but for a run that has begun since, nothing can be
- * said for sure.
+ * Whether a process runs a pipeline.  "since" is when the processes with a run were listed.  A process that was not
+ * among them has written how its run ended before the rows were read.  Of a run that has begun since, nothing is
+ * certain.
  */
 static void
 find_process(EtlDue *due, List *looks, TimestampTz since)
@@ -234,7 +234,7 @@ take_arrival(EtlDue *due, const EtlArrivals *arrivals, TimestampTz now)
 	due->changed = true;
 }
 
-/* Arrivals for rows that somebody is changing at this moment are left for the next look, too. */
+/* Arrivals for rows that another session is changing are left for the next look as well. */
 static void
 keep_arrivals(const char *database, const EtlArrivals *arrivals, List *watched, List *dues)
 {

@@ -234,7 +234,7 @@ look_after(Entry *entry, TimestampTz now)
  *	The watcher
  * ---------------------------------------------------------------- */
 
-/* Where files are to be watched, and nobody does. */
+/* Starts the watcher, when there are files to watch and none runs. */
 static void
 start_watcher(void)
 {
@@ -243,7 +243,7 @@ start_watcher(void)
 	watcher = start(&what, &watcher_due);
 }
 
-/* One that has gone for no reason that is known comes back a little later. */
+/* A watcher that has ended for an unknown reason is started again after a short time. */
 static void
 look_after_watcher(TimestampTz now)
 {

@@ -118,7 +118,7 @@ jitter(double wait)
 	return (int64) (wait * (0.75 + 0.25 * pg_prng_double(&pg_global_prng_state)));
 }
 
-/* Puts off what comes by itself: the more failures, the longer. */
+/* Delays the next automatic run: the more failures, the longer. */
 static void
 back_off(EtlDue *due, TimestampTz now)
 {
@@ -188,7 +188,10 @@ renew_triggers(EtlDue *due, TimestampTz now)
 	}
 }
 
-/* Of tries between two times of the schedule only the first counts.  told: the run has told of it itself. */
+/*
+ * A run failed.  Of the attempts between two times of the schedule only the first counts as a failure.  told: the run
+ * has sent its alert itself.
+ */
 static void
 judge_failure(EtlDue *due, TimestampTz now, const char *reason, bool passing, bool told)
 {
@@ -206,7 +209,10 @@ judge_failure(EtlDue *due, TimestampTz now, const char *reason, bool passing, bo
 		back_off(due, now);
 }
 
-/* Its source asked for a wait, and its worker wrote down for how long: nothing is wrong with it. */
+/*
+ * Whether a run ended because its source asked for a wait, whose length its worker has written down: that is no
+ * failure.
+ */
 static bool
 was_parked(const EtlScheduled *row, TimestampTz now)
 {

@@ -158,7 +158,7 @@ make_waiters(List *dues)
 	return waiters;
 }
 
-/* Takes away, one after another, those that wait for nobody who waits; what is left goes round. */
+/* Removes, repeatedly, the pipelines that wait for none of the others; those that are left wait in circles. */
 void
 EtlFindCircles(List *dues)
 {

@@ -39,7 +39,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#define QUIET_MS 100		 /* without another file, before arrivals are told */
+#define QUIET_MS 100		 /* without another file, before arrivals are reported */
 #define LONGEST_BURST_MS 500 /* after which they are told all the same */
 #define FOLLOW_AGAIN_MS (60 * 1000)
 #define MAX_PLACES 4096 /* where something is watched for; the kernel has a limit, too */
@@ -97,7 +97,10 @@ count_places(void)
 	return n;
 }
 
-/* Why a directory is not watched: what is not there may come, what nobody may read is said once. */
+/*
+ * Logs why a directory is not watched.  One that does not exist may appear, so that is not logged; one that cannot be
+ * read is logged once.
+ */
 static void
 explain_refusal(Path *path, const char *directory, bool last)
 {

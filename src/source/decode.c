@@ -37,7 +37,7 @@ typedef struct Buffer
 	size_t len;
 } Buffer;
 
-/* A character that has no place in the output, where a NUL byte stands for it. */
+/* A character that cannot be converted; a NUL byte stands for it in the output. */
 typedef struct Fault
 {
 	uint64 at;	/* byte of the output */

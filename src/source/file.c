@@ -260,8 +260,8 @@ same_file(const EtlFileIdentity *before, const EtlFileIdentity *now)
 }
 
 /*
- * All bytes were read that there were at first.  If the file has no more, nobody has appended to it, so a new
- * time of modification means that other bytes were written in the place of these.
+ * At the end of the file as it was when it was opened.  If it has no more bytes, nothing was appended, so a new time
+ * of modification means that bytes were written in the place of others.
  */
 static void
 check_not_written_over(const FileSource *file)

@@ -52,8 +52,8 @@ compare_names(const ListCell *a, const ListCell *b)
 }
 
 /*
- * glob() can be at it for minutes and must not be left by an error.  So it reads directories by functions of
- * ours, which have it give up at once when there is an interrupt to be processed.
+ * glob() may take minutes and must not be left by an error.  So it reads directories by functions of ours, which make
+ * it stop when an interrupt is pending.
  */
 static bool gave_up;
 

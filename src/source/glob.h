@@ -24,8 +24,8 @@ extern size_t EtlGlobPrefix(const char *pattern);
 extern List *EtlGlobQuietly(const char *path);
 
 /*
- * Whether a path is a pattern that no file matches, in a directory that is there: files may come to match it.  A
- * directory within it that cannot be read, or a path that names one file, is no such thing.
+ * Whether a path is a pattern that matches no file, in a directory that exists: files may come to match it.  False
+ * for a path that names one file, and if a directory within the pattern cannot be read.
  */
 extern bool EtlGlobIsEmpty(const char *path);
 

@@ -100,7 +100,7 @@ extern uint64 EtlSqlRun(EtlSql *statement, int n, const EtlSqlValue *values);
 /* The first column of its first row; 0 and NULL if there is none. */
 extern int64 EtlSqlRunForBigint(EtlSql *statement, int n, const EtlSqlValue *values);
 extern char *EtlSqlRunForText(EtlSql *statement, int n, const EtlSqlValue *values);
-/* The rows that it gives, each a struct of a size, whose members are the columns of those names. */
+/* Its rows, each as a struct of this size, whose members are the columns of these names. */
 extern List *EtlSqlSelect(EtlSql *statement, int nvalues, const EtlSqlValue *values,
 						  const EtlSqlColumn *columns, int ncolumns, size_t size);
 
