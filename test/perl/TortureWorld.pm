@@ -51,7 +51,7 @@ my %csv = (
 my %formats = (
 	csv => \%csv,
 	gzip => { %csv, packed => 1 },
-	ndjson => { text => $json, call => sub { "etl_json('$_[0]', format => 'ndjson')" } },
+	ndjson => { text => $json, broken => sub { qq({"id":$_[0],"v" $_[1]}) }, call => sub { "etl_json('$_[0]', format => 'ndjson')" } },
 	array => { text => $json, separator => ",\n", head => "[\n", foot => "\n]\n", call => sub { "etl_json('$_[0]')" } },
 	lines => {
 		text => sub { my ($id, $v, $n) = @_; return "$id name $id/$v;$n;$v" },

@@ -139,27 +139,35 @@ sub run
 sub what_is_wrong
 {
 	my (@world) = @_;
-	my ($turn, $rest) = (0, '');
+	my ($before, $deadline, $turn) = ('', 0, 0);
 	my %done;
 
-	wait_for(
-		sub {
-			shift_clock(3601) if $turn++ % 10 == 0;
-			for my $p (@world)
-			{
-				$rest = "$p->{name}: no run succeeds";
-				return 0 if $p->{drive} eq 'hand' && !defined($done{ $p->{name} } //= ask("CALL etl_run('$p->{name}')"));
-				$rest = join "\n", told_by($p);
-				next if $rest eq '';
-				ask("CALL etl_retry_dead_letters('$p->{name}')") if is_repaired($p);
-				return 0;
-			}
-			$rest = 'failures: ' . must(q{SELECT string_agg(concat_ws(' ', pipeline, failures, reason), ', ') FROM etl_status WHERE failures > 0});
-			return $rest eq 'failures: ';
-		},
-		'everything to be loaded') or return $rest;
+	while ((my $rest = what_is_left(\%done, @world)) ne '')
+	{
+		$deadline = time + $PostgreSQL::Test::Utils::timeout_default if $rest ne $before;
+		return "nothing changes any more: $rest" if time > $deadline;
+		$before = $rest;
+		shift_clock(3601) if $turn++ % 10 == 0;
+		usleep(20_000);
+	}
 	setting('etl.enabled', 'off');
 	return join "\n", idle(), (map { told_by($_) } @world), left_over(), log_faults();
+}
+
+# What is still to be done, or wrong, with the first pipeline of which that can be said; '': nothing.
+sub what_is_left
+{
+	my ($done, @world) = @_;
+
+	for my $p (@world)
+	{
+		return "$p->{name}: no run succeeds" if $p->{drive} eq 'hand' && !defined($done->{ $p->{name} } //= ask("CALL etl_run('$p->{name}')"));
+		my $rest = join "\n", told_by($p);
+		next if $rest eq '';
+		ask("CALL etl_retry_dead_letters('$p->{name}')") if is_repaired($p);
+		return $rest;
+	}
+	return must(q{SELECT string_agg(concat_ws(' ', pipeline, failures, 'failures', reason), ', ') FROM etl_status WHERE failures > 0});
 }
 
 sub idle
