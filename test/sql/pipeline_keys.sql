@@ -72,7 +72,7 @@ INSERT INTO keyed VALUES (10, 0), (20, 0), (22, 0), (30, 0) ON CONFLICT (id) DO 
 CALL etl_retry_dead_letters('keyed') \gset
 SELECT :read, :load_failed, :inserted, :updated;
 SELECT id, n FROM keyed WHERE id BETWEEN 10 AND 40 ORDER BY id;
-SELECT raw, sqlstate, attempts FROM etl_dead_letters WHERE pipeline = 'keyed' AND NOT resolved ORDER BY id;
+SELECT raw, sqlstate, attempts, detail FROM etl_dead_letters WHERE pipeline = 'keyed' AND NOT resolved ORDER BY id;
 CALL etl_retry_dead_letters('keyed', overwrite => true) \gset
 SELECT :read, :updated;
 SELECT id, n FROM keyed WHERE id IN (20, 30) ORDER BY id;

@@ -66,13 +66,30 @@ try_statements(EtlLoading *loading, int begin, int end, EtlLoadOutcome *outcome)
 	return error;
 }
 
+/* Says why an upsert has found a key that is there already. */
+static void
+explain_insert(const EtlLoading *loading, ErrorData *error)
+{
+	MemoryContext old;
+
+	if (!loading->chooser.only_new || error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
+		return;
+	old = MemoryContextSwitchTo(loading->rejects->reading->batch.loading);
+	error->detail =
+		psprintf("%s%sIt is only inserted, because a later record may have loaded that "
+				 "row. With overwrite => true the retry loads it as any other.",
+				 error->detail != NULL ? error->detail : "", error->detail != NULL ? " " : "");
+	MemoryContextSwitchTo(old);
+}
+
 /* A record that fails alone. */
 static void
-reject_record(EtlLoading *loading, int record, const ErrorData *error,
-			  const EtlLoadOutcome *attempt, EtlLoadOutcome *outcome)
+reject_record(EtlLoading *loading, int record, ErrorData *error, const EtlLoadOutcome *attempt,
+			  EtlLoadOutcome *outcome)
 {
 	int64 rows = Max(attempt->emitted, 1); /* a record that the query fails on counts as one row */
 
+	explain_insert(loading, error);
 	EtlRejectsAddError(loading->rejects, record, error, EtlLoadingKey(loading, record));
 	if (error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION && attempt->emitted > 0)
 		EtlDefer(loading->deferred, record);
