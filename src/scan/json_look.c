@@ -13,6 +13,7 @@
 #include "scan/json_infer.h"
 #include "scan/json_items.h"
 #include "scan/look.h"
+#include "source/content.h"
 #include "source/set.h"
 #include "source/utf8.h"
 #include "utils/builtins.h"
@@ -28,29 +29,6 @@ typedef struct JsonLook
 /* ----------------------------------------------------------------
  *	Items as json
  * ---------------------------------------------------------------- */
-
-static size_t
-skip_blanks(const char *s, size_t len, size_t pos)
-{
-	while (pos < len && strchr(" \t\r\n", s[pos]) != NULL)
-		pos++;
-	return pos;
-}
-
-/* An object or an array, and in it what may come first there: no CSV file that anybody would write. */
-static bool
-json_recognises(const char *start, size_t len)
-{
-	size_t pos = len >= 3 && memcmp(start, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-	size_t inside;
-
-	pos = skip_blanks(start, len, pos);
-	if (pos == len || (start[pos] != '{' && start[pos] != '['))
-		return false;
-	inside = skip_blanks(start, len, pos + 1);
-	return inside == len ||
-		   strchr(start[pos] == '{' ? "\"}" : "{[\"]-0123456789tfn", start[inside]) != NULL;
-}
 
 static bool
 is_ndjson(const EtlArgs *args)
@@ -207,7 +185,7 @@ json_adds(const EtlArgs *args, const EtlProposal *proposal)
 
 const EtlLookKind EtlJsonLook = {
 	.function = "etl_json",
-	.recognises = json_recognises,
+	.recognises = EtlBeginsAsJson,
 	.open = json_open,
 	.next = json_next,
 	.propose = json_propose,

@@ -33,25 +33,53 @@ skip_white(const char *text, size_t len, size_t pos)
 	return pos;
 }
 
-/* An object or array, perhaps with its first value on a later line: a name in brackets is neither. */
-static bool
-begins_as_json(const char *text, size_t len, size_t pos)
+static size_t
+skip_mark(const char *text, size_t len)
 {
-	size_t next;
+	return len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+}
+
+/* A word of JSON, or what has come of it, and no name in brackets. */
+static bool
+begins_with_word(const char *text, size_t len)
+{
+	static const char *const words[] = {"true", "false", "null"};
+
+	for (int i = 0; i < lengthof(words); i++)
+	{
+		size_t n = strlen(words[i]);
+
+		if (memcmp(text, words[i], Min(len, n)) == 0 &&
+			(len <= n || strchr(" \t\r\n,]", text[n]) != NULL))
+			return true;
+	}
+	return false;
+}
+
+/* The first value of an object or array may stand on a later line. */
+bool
+EtlBeginsAsJson(const char *text, size_t len)
+{
+	size_t pos = skip_white(text, len, skip_mark(text, len));
+	size_t inside;
 
 	if (pos == len || (text[pos] != '{' && text[pos] != '['))
 		return false;
-	next = skip_white(text, len, pos + 1);
-	return next == len || strchr(text[pos] == '{' ? "\"}" : "{[]\"-0123456789", text[next]) != NULL;
+	inside = skip_white(text, len, pos + 1);
+	if (inside == len)
+		return true;
+	if (text[pos] == '{')
+		return text[inside] == '"' || text[inside] == '}';
+	return (text[inside] != '\0' && strchr("{[]\"-0123456789", text[inside]) != NULL) ||
+		   begins_with_word(text + inside, len - inside);
 }
 
 const char *
 EtlBeginsAs(const char *text, size_t len)
 {
-	size_t pos = len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+	size_t pos = skip_white(text, len, skip_mark(text, len));
 
-	pos = skip_white(text, len, pos);
-	if (begins_as_json(text, len, pos))
+	if (EtlBeginsAsJson(text, len))
 		return "JSON";
 	for (int i = 0; i < lengthof(starts); i++)
 	{

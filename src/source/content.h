@@ -10,6 +10,9 @@
 /* What the text begins as: "JSON", "an HTML page" or "XML"; NULL: nothing that can be told. */
 extern const char *EtlBeginsAs(const char *text, size_t len);
 
+/* Whether it is an object or an array, and in it what may come first there: no CSV file that anybody would write. */
+extern bool EtlBeginsAsJson(const char *text, size_t len);
+
 /* How something begins, for messages: nothing of it is secret. */
 typedef struct EtlBeginning
 {

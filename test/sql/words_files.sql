@@ -41,6 +41,8 @@ SELECT what, said(format('SELECT FROM etl_csv(%L) AS t(id int, name text)', csv_
 SELECT what, said(format('SELECT etl_import(''words_new'', %L)', 'etl_tmp/words.' || what)) FROM texts WHERE what !~ 'json|array|one|brackets';
 SELECT etl_import('words_one', 'etl_tmp/words.one');
 SELECT etl_import('words_brackets', 'etl_tmp/words.brackets');
+SELECT content, (SELECT string_agg(record::text, ' ') FROM etl_peek(csv_file('words.name', content))) AS peek
+FROM unnest(ARRAY[E'[name],[total]\n1,2\n', E'[nullable]\nx\n', '[true, 1]', E'[\n false]', '[null]']) AS u(content);
 SELECT name FROM etl_csv_columns('etl_tmp/words.tabs');
 SELECT name FROM etl_csv_columns('etl_tmp/words.html');
 -- The second file of a pattern is it.
