@@ -677,6 +677,7 @@ CREATE TABLE etl_catalog.pipelines (
     mode text NOT NULL,
     on_conflict text NOT NULL,
     missing text NOT NULL,              -- what becomes of columns that a record lacks
+    delete_limit text NOT NULL,         -- of a replace, as in 10%
     watermark text,                     -- a column
     watermark_as text NOT NULL,         -- value, or text: letter by letter
     watermark_lag text,
@@ -758,6 +759,7 @@ CREATE TABLE etl_catalog.runs (
     inserted bigint DEFAULT 0,          -- NULL: only "loaded", the sum of both, is known
     updated bigint DEFAULT 0,
     skipped bigint NOT NULL DEFAULT 0,
+    deleted bigint NOT NULL DEFAULT 0,  -- rows of the target that the source has no more
     null_watermark bigint NOT NULL DEFAULT 0, -- rows of "emitted"
     parts_set_aside bigint NOT NULL DEFAULT 0,
     columns_missing bigint NOT NULL DEFAULT 0, -- of the source, that no record had:
@@ -801,6 +803,7 @@ CREATE TABLE etl_catalog.totals (
     inserted bigint NOT NULL,
     updated bigint NOT NULL,
     skipped bigint NOT NULL,
+    deleted bigint NOT NULL,
     null_watermark bigint NOT NULL,
     parts_set_aside bigint NOT NULL,
     columns_missing bigint NOT NULL
@@ -929,7 +932,7 @@ CREATE VIEW @extschema@.etl_pipelines WITH (security_barrier) AS
 SELECT p.id, p.name, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHERE a.oid = p.owner) AS owner,
     CASE WHEN is_mine THEN p.source END AS source,
     CASE WHEN is_mine THEN p.query END AS query,
-    p.target, p.key, p.mode, p.on_conflict, p.missing, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
+    p.target, p.key, p.mode, p.on_conflict, p.missing, p.delete_limit, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
     CASE WHEN is_mine THEN p.rules END AS rules,
     p.redact, p.whole, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_bad_part, p.on_shutdown,
     p.max_runtime,
@@ -944,8 +947,8 @@ CREATE VIEW @extschema@.etl_runs WITH (security_barrier) AS
 SELECT r.id AS run, p.name AS pipeline, r.kind,
     etl_catalog.state_of(r.id, p.id, r.state) AS state,
     r.pid, r.started_at, r.finished_at, r.batches, r.read, r.malformed, r.convert_failed, r.converted,
-    r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped, r.null_watermark, r.parts_set_aside,
-    r.columns_missing, r.sqlstate,
+    r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped, r.deleted, r.null_watermark,
+    r.parts_set_aside, r.columns_missing, r.sqlstate,
     CASE WHEN is_mine THEN r.message END AS message, CASE WHEN is_mine THEN r.missing_columns END AS missing_columns
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline,
     LATERAL (SELECT pg_catalog.pg_has_role(p.owner, 'USAGE') AS is_mine) m
@@ -1018,7 +1021,7 @@ SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     CASE WHEN s.bytes_total >= s.bytes AND s.seconds_left < 31557600
         THEN pg_catalog.make_interval(secs => s.seconds_left) END AS time_left,
     r.batches, r.read, r.malformed, r.convert_failed, r.converted, r.emitted, r.invalid, r.superseded, r.load_failed,
-    r.loaded, r.inserted, r.updated, r.skipped, r.null_watermark, r.parts_set_aside, r.columns_missing
+    r.loaded, r.inserted, r.updated, r.skipped, r.deleted, r.null_watermark, r.parts_set_aside, r.columns_missing
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
     LEFT JOIN LATERAL (SELECT i.*, (i.bytes_total - i.bytes) * i.seconds::float8 / i.bytes AS seconds_left
         FROM (SELECT i.param16 AS stage, i.param17 AS records, i.param18 AS batch_rows, i.param19 AS batch_done,
@@ -1041,11 +1044,17 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * query            a SELECT over the rows of the source, which it sees as relation "batch"; NULL: all of them
  * target           the table that gets the rows; the query's columns go to the target's of the same names
  * key              columns with a unique index, 'id, day' or ARRAY['id', 'day']; NULL: append
- * mode             'upsert' (default with a key) or 'append'
+ * mode             'upsert' (default with a key); 'append'; or 'replace', needs a key: each run reads all of the source and makes the
+ *                  target what the query gives of it, in one transaction: an upsert of all rows, and those with other keys
+ *                  are deleted. Nothing is deleted, and the run fails, if the query gives no row at all, a last record is held
+ *                  back (55000), a faulty record has no key that is known, or delete_limit is exceeded (53400).
+ *                  With on_conflict => 'update' only, and without a watermark (22023)
  * on_conflict      of an upsert, for a key that is there: 'update', 'ignore', or 'error', a fault of the row
  * missing          of a column that the record lacks (a member that the JSON item does not have; with union_by_name a
  *                  column that is not in the file) and that the query passes through, as it is or cast: 'keep' (default), an
  *                  update leaves it as it is, an insert gives it its default; 'null', it is NULL
+ * delete_limit     a replace that would delete more than this part of the rows that the target had fails: '10%' (default); it is not
+ *                  held against fewer than 10 rows, and '100%' switches it off
  * watermark        column of the query that grows: an older row never overwrites a newer one, and
  *                  etl_watermark tells how far the data goes
  * watermark_as     'value' (default): a text is refused as the watermark; 'text': it is one, and compared letter by letter
@@ -1085,6 +1094,7 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     mode text DEFAULT NULL,
     on_conflict text DEFAULT NULL,
     missing text DEFAULT NULL,
+    delete_limit text DEFAULT NULL,
     watermark text DEFAULT NULL,
     watermark_as text DEFAULT NULL,
     watermark_lag text DEFAULT NULL,
@@ -1409,6 +1419,7 @@ BEGIN
             (NULL, 'inserted', 'rows that are new; NULL: only loaded is known'),
             (NULL, 'updated', 'rows that replace one; NULL: only loaded is known'),
             (NULL, 'skipped', 'rows that are unchanged, older than what is there, or suppressed by a trigger'),
+            (NULL, 'deleted', 'rows of the target that the source has no more'),
             (NULL, 'null_watermark', 'rows that the query gave without a value of the watermark'),
             (NULL, 'parts_set_aside', 'parts of the source that could not be read and were set aside'),
             (NULL, 'columns_missing', 'columns of the source that no record had'),
@@ -1440,10 +1451,11 @@ BEGIN
             ('etl_pipelines', 'query', 'SELECT over the rows of the source'),
             ('etl_pipelines', 'target', 'table that gets the rows'),
             ('etl_pipelines', 'key', 'columns with a unique index; NULL: append'),
-            ('etl_pipelines', 'mode', 'upsert or append'),
+            ('etl_pipelines', 'mode', 'upsert, append or replace'),
             ('etl_pipelines', 'on_conflict', 'what an upsert does with a key that is there: update, ignore or error'),
             ('etl_pipelines', 'watermark', 'column of the query that grows'),
             ('etl_pipelines', 'missing', 'what becomes of a column that a record lacks: keep or null'),
+            ('etl_pipelines', 'delete_limit', 'part of the rows of the target of which a replace deletes no more'),
             ('etl_pipelines', 'watermark_as', 'as what it is compared: value or text'),
             ('etl_pipelines', 'watermark_lag', 'how much etl_watermark with a default stays behind'),
             ('etl_pipelines', 'watermark_max', 'rows beyond this are dead letters'),

@@ -57,7 +57,8 @@ typedef struct EtlPipeline
 	EtlMode mode;
 	EtlOnConflict on_conflict;
 	EtlOnLacking missing;
-	char *watermark; /* or NULL, as lag and max */
+	char *delete_limit; /* the most that a replace deletes of the target, as in "10%" */
+	char *watermark;	/* or NULL, as lag and max */
 	EtlWatermarkAs watermark_as;
 	char *watermark_lag;
 	char *watermark_max;
@@ -76,6 +77,23 @@ typedef struct EtlPipeline
 	int64 system_identifier; /* of the server, and */
 	Oid database;			 /* the database in which it was defined */
 } EtlPipeline;
+
+/* Whether rows are held against those of the target by their key. */
+static inline bool
+EtlUpserts(const EtlPipeline *pipeline)
+{
+	return pipeline->mode != ETL_MODE_APPEND;
+}
+
+/* Whether each run reads all of the source, and loads it at once. */
+static inline bool
+EtlReadsWhole(const EtlPipeline *pipeline)
+{
+	return pipeline->whole || pipeline->mode == ETL_MODE_REPLACE;
+}
+
+/* The part of a whole that a text like "10%" states, 0 to 1; anything else is an error (22023). */
+extern double EtlShareOf(const char *option, const char *text);
 
 /* The rules that a JSON object states; anything else in it is an error (22023). */
 extern List *EtlRulesOf(const char *json);
@@ -101,6 +119,7 @@ extern List *EtlRulesOf(const char *json);
 
 #define ETL_RUN_COUNTERS(COUNTER)                      \
 	ETL_ROW_COUNTERS(COUNTER)                          \
+	COUNTER(deleted, ", deleted %lld")                 \
 	COUNTER(null_watermark, ", null watermark %lld")   \
 	COUNTER(parts_set_aside, ", parts set aside %lld") \
 	COUNTER(columns_missing, ", columns missing %lld")

@@ -15,7 +15,7 @@ WORDS(EtlRunKindWords, "kind", "load", "retry");
 WORDS(EtlRunStateWords, "state", "running", "succeeded", "failed", "cancelled", "stopped",
 	  "crashed");
 WORDS(EtlScheduleStateWords, "state", "idle", "waiting", "running", "paused");
-WORDS(EtlModeWords, "mode", "upsert", "append");
+WORDS(EtlModeWords, "mode", "upsert", "append", "replace");
 WORDS(EtlOnConflictWords, "on_conflict", "update", "ignore", "error");
 WORDS(EtlOnLackingWords, "missing", "keep", "null");
 WORDS(EtlWatermarkAsWords, "watermark_as", "value", "text");

@@ -44,7 +44,8 @@ typedef enum EtlScheduleState
 typedef enum EtlMode
 {
 	ETL_MODE_UPSERT,
-	ETL_MODE_APPEND
+	ETL_MODE_APPEND,
+	ETL_MODE_REPLACE /* an upsert of all of the source, and rows that are not in it are deleted */
 } EtlMode;
 
 /* What an upsert does with a key that is there. */

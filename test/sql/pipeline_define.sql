@@ -72,7 +72,7 @@ SELECT try(target => 'heap', query => 'SELECT id, name FROM batch', key => '{id,
 SELECT try(key => '{name}');
 SELECT try(key => '{nope}');
 SELECT try(key => NULL, mode => 'upsert');
-SELECT try(mode => 'replace');
+SELECT try(mode => 'overwrite');
 SELECT try(on_conflict => 'panic');
 SELECT try(batch_size => 0);
 CREATE UNIQUE INDEX heap_partial ON heap (id) WHERE id > 0;

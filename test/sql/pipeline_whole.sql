@@ -113,6 +113,10 @@ SELECT etl_create_pipeline('total', source => $$etl_csv('etl_tmp/none.csv') AS t
 CALL etl_run('total');
 SELECT * FROM total;
 
+-- a row that breaks a rule ends the run, if it is to
+SELECT etl_alter_pipeline('total', rules => '{"some": "n > 0"}', on_error => 'fail');
+CALL etl_run('total');
+
 -- and back: what is finished is not read again
 SELECT etl_alter_pipeline('numbers', query => 'SELECT id, t FROM batch', whole => false);
 CALL etl_run('numbers');

@@ -58,8 +58,7 @@ is_known_by_text(const EtlPipeline *pipeline, const EtlDeadLetter *letter)
 	bool of_web = letter->source != NULL && (strncmp(letter->source, "http://", 7) == 0 ||
 											 strncmp(letter->source, "https://", 8) == 0);
 
-	return pipeline->mode == ETL_MODE_UPSERT || letter->wanders ||
-		   (of_web && pipeline->watermark != NULL);
+	return EtlUpserts(pipeline) || letter->wanders || (of_web && pipeline->watermark != NULL);
 }
 
 /* Letters are tried again in the order of their numbers, which is to be that of the source: so it gets a new one. */

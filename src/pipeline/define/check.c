@@ -132,7 +132,8 @@ all_constant(const List *args)
  * that is read, if that is constant.
  */
 static void
-check_source_options(const EtlScanKind *kind, const FuncExpr *call, char **files)
+check_source_options(const EtlPipeline *pipeline, const EtlScanKind *kind, const FuncExpr *call,
+					 char **files)
 {
 	/* named arguments in their places, and what is constant as constants */
 	FuncExpr *simple = castNode(FuncExpr, eval_const_expressions(NULL, (Node *) copyObject(call)));
@@ -144,6 +145,11 @@ check_source_options(const EtlScanKind *kind, const FuncExpr *call, char **files
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("the source of a pipeline cannot have on_error or reject_limit"),
 						errhint("Give them to etl_create_pipeline.")));
+	if (pipeline->mode == ETL_MODE_REPLACE && EtlArgFind(args, "max_pages") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the source of a pipeline with mode => 'replace' cannot have max_pages"),
+				 errdetail("What comes behind these pages would be deleted from the target.")));
 	*files = all_constant(simple->args) ? EtlFilesOfSource(kind, args) : NULL;
 }
 
@@ -208,7 +214,7 @@ EtlCheckSource(const EtlPipeline *pipeline, const char *text, char **files)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("the source of a pipeline must be a call of %s", EtlScanSources("or")),
 				 errhint("Name the function itself, not one that calls it.")));
-	check_source_options(kind, (FuncExpr *) call, files);
+	check_source_options(pipeline, kind, (FuncExpr *) call, files);
 	return ExecCleanTypeFromTL(query->targetList);
 }
 
@@ -501,6 +507,13 @@ check_index(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 			s->key_has_defaults |= index_has_defaults(target, lfirst_oid(lc));
 		}
 	s->key_is_plain = s->key_has_defaults && gives_plain_keys(s, target);
+	if (found && pipeline->mode == ETL_MODE_REPLACE && !s->key_has_defaults)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the unique index of \"%s\" on the key compares it in a way of its own",
+						RelationGetRelationName(target)),
+				 errhint("For mode => 'replace', create one with the default operator classes "
+						 "and the collations of the columns.")));
 	if (found)
 		return;
 	initStringInfo(&columns);
@@ -525,7 +538,7 @@ check_key(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 	s->keys = palloc(sizeof(int) * (list_length(pipeline->key) + 1));
 	foreach (lc, pipeline->key)
 		s->keys[s->nkeys++] = emitted_column(s, lfirst(lc), "key column");
-	if (pipeline->mode == ETL_MODE_UPSERT)
+	if (EtlUpserts(pipeline))
 		check_index(pipeline, s, target);
 }
 
@@ -545,7 +558,7 @@ check_watermark_as(const EtlPipeline *pipeline, const EtlStatements *s, Relation
 {
 	Form_pg_attribute emitted = TupleDescAttr(s->emitted, s->watermark);
 	Form_pg_attribute kept = EtlTargetAttribute(s, target, s->watermark);
-	bool kept_as_text = pipeline->mode == ETL_MODE_UPSERT && is_text(kept->atttypid);
+	bool kept_as_text = EtlUpserts(pipeline) && is_text(kept->atttypid);
 	const char *name = quote_identifier(pipeline->watermark);
 
 	if (!is_text(emitted->atttypid) && !kept_as_text)

@@ -237,7 +237,7 @@ check_tree(Node *node, void *context)
 void
 EtlCheckQueryTree(const EtlPipeline *pipeline, Query *query, Oid target)
 {
-	QueryCheck check = {.target = target, .whole = pipeline->whole};
+	QueryCheck check = {.target = target, .whole = EtlReadsWhole(pipeline)};
 
 	check.batches = list_make1("batch");
 	(void) find_batches((Node *) query, &check.batches);
@@ -247,5 +247,5 @@ EtlCheckQueryTree(const EtlPipeline *pipeline, Query *query, Oid target)
 	if (check.reads_target)
 		ereport(NOTICE, (errmsg("the query reads the table that it loads"),
 						 errdetail("It sees the rows of the %s before.",
-								   pipeline->whole ? "runs" : "batches")));
+								   check.whole ? "runs" : "batches")));
 }

@@ -55,6 +55,7 @@ PG_FUNCTION_INFO_V1(etl_retry_parts);
 #define MAX_INTERVAL_MS (INT64CONST(10) * 366 * 24 * 3600 * 1000)
 #define OLDEST_MS (INT64CONST(1000) * 366 * 24 * 3600 * 1000)
 #define DEFAULT_QUERY "SELECT * FROM batch"
+#define DEFAULT_DELETE_LIMIT "10%"
 
 /* ----------------------------------------------------------------
  *	Arguments
@@ -189,6 +190,22 @@ proposed_key(const EtlPipeline *p)
 	return key.len > 0 ? quote_literal_cstr(key.data) : "'id'";
 }
 
+/* The target becomes what the source says: no row of it is left as it is because it is newer, or there already. */
+static void
+check_replace(const EtlPipeline *p)
+{
+	(void) EtlShareOf("delete_limit", p->delete_limit);
+	if (p->mode == ETL_MODE_REPLACE &&
+		(p->watermark != NULL || p->on_conflict != ETL_CONFLICT_UPDATE))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("a pipeline with mode => 'replace' cannot have %s",
+					p->watermark != NULL ? "a watermark" : "on_conflict"),
+			 errdetail(
+				 "Each run makes the target what all of the source says, whatever was there.")));
+}
+
 /* What holds for one option, or for several together. */
 static void
 check_options(const EtlPipeline *p)
@@ -196,10 +213,13 @@ check_options(const EtlPipeline *p)
 	if (p->source == NULL || p->target == NULL)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("a pipeline needs a %s", p->source == NULL ? "source" : "target")));
-	if (p->mode == ETL_MODE_UPSERT && p->key == NIL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("an upsert needs a key"),
+	if (EtlUpserts(p) && p->key == NIL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						p->mode == ETL_MODE_REPLACE ? errmsg("mode => 'replace' needs a key")
+													: errmsg("an upsert needs a key"),
 						errhint("Give the key, as in key => %s, or use mode => 'append'.",
 								proposed_key(p))));
+	check_replace(p);
 	if (p->batch_size < 1 || p->batch_size > MAX_BATCH_SIZE)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("batch_size must be between 1 and %d", MAX_BATCH_SIZE)));
@@ -210,11 +230,11 @@ check_options(const EtlPipeline *p)
 						   "rows once more."),
 				 errhint("Give the key of the rows that the query gives, as in key => %s.",
 						 proposed_key(p))));
-	if (p->whole && p->on_bad_part == ETL_BAD_PART_SET_ASIDE)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a pipeline with whole => true cannot have on_bad_part => 'set_aside'"),
-				 errdetail("Its query is to see all of the source.")));
+	if (EtlReadsWhole(p) && p->on_bad_part == ETL_BAD_PART_SET_ASIDE)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a pipeline with %s cannot have on_bad_part => 'set_aside'",
+							   p->whole ? "whole => true" : "mode => 'replace'"),
+						errdetail("Its query is to see all of the source.")));
 	if (p->watermark == NULL && (p->watermark_as != ETL_WATERMARK_VALUE ||
 								 p->watermark_lag != NULL || p->watermark_max != NULL))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -246,6 +266,8 @@ take_arguments(const EtlArgs *args, EtlPipeline *p)
 	(void) EtlTakeOptions(args, EtlPipelineOptions, EtlPipelineOptionCount, p);
 	if (p->query == NULL)
 		p->query = DEFAULT_QUERY;
+	if (p->delete_limit == NULL)
+		p->delete_limit = DEFAULT_DELETE_LIMIT;
 	if (EtlArgFind(args, "target") != NULL && p->target != NULL)
 		p->target = EtlQualifiedTarget(p->target);
 	if (p->flush_interval.text == NULL)

@@ -1,6 +1,7 @@
 /*
  * rules.c
- *		The rules of a definition: a JSON object of names and boolean expressions.
+ *		Options of a definition that have a form of their own: rules, a JSON object of names and boolean expressions, and parts
+ *		of a whole.
  */
 #include "etl.h"
 
@@ -9,6 +10,20 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
+
+double
+EtlShareOf(const char *option, const char *text)
+{
+	char *end;
+	double share = strtod(text, &end);
+
+	if (end == text || strcmp(end, "%") != 0 || strspn(text, "0123456789.") != end - text ||
+		share > 100)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("%s must be a percentage, not \"%s\"", option, text),
+						errhint("As in '10%%'.")));
+	return share / 100;
+}
 
 List *
 EtlRulesOf(const char *json)

@@ -7,6 +7,7 @@
  *		target	INSERT INTO target SELECT ... FROM etl_emitted() ON CONFLICT (key) DO UPDATE ...
  *				or MERGE INTO target USING etl_emitted() ..., which locks no row before it updates it,
  *				where it does the same: a simple table whose triggers do not see the difference
+ *		removal	DELETE FROM target WHERE NOT EXISTS (... etl_emitted() ...), if the mode is to replace
  *
  * The load has a second form for rows whose records lack columns that the query passes through (lacks.h).  In it
  * etl_has(n), of the row in hand, says whether its record has a column; if not, an update leaves that of the target as
@@ -193,16 +194,19 @@ as_assigned(const EtlStatements *s, Relation target, int i)
 	return assigned(from->atttypid, from->atttypmod, EtlTargetAttribute(s, target, i), i);
 }
 
-/* The same with the target's collation, for comparisons. */
+/* A value with the collation of a column of the target, for comparisons. */
 static char *
-as_in_target(const EtlStatements *s, Relation target, int i)
+collated(Form_pg_attribute attr, char *value)
 {
-	Form_pg_attribute attr = EtlTargetAttribute(s, target, i);
-	char *value = as_assigned(s, target, i);
-
 	if (!OidIsValid(attr->attcollation))
 		return value;
 	return psprintf("(%s COLLATE %s)", value, generate_collation_name(attr->attcollation));
+}
+
+static char *
+as_in_target(const EtlStatements *s, Relation target, int i)
+{
+	return collated(EtlTargetAttribute(s, target, i), as_assigned(s, target, i));
 }
 
 /* ----------------------------------------------------------------
@@ -264,7 +268,7 @@ lacking_matters(const EtlPipeline *pipeline, const EtlStatements *s, Relation ta
 {
 	Form_pg_attribute attr = EtlTargetAttribute(s, target, i);
 
-	if (attr->attidentity != '\0' || (pipeline->mode == ETL_MODE_UPSERT && is_key(s, i)))
+	if (attr->attidentity != '\0' || (EtlUpserts(pipeline) && is_key(s, i)))
 		return false;
 	return s->updates || build_column_default(target, attr->attnum) != NULL;
 }
@@ -578,6 +582,64 @@ make_merge(const EtlPipeline *pipeline, const EtlStatements *s, Relation target,
 	return text.data;
 }
 
+/* ----------------------------------------------------------------
+ *	What a replace deletes
+ * ---------------------------------------------------------------- */
+
+static TupleDesc
+key_desc(const EtlStatements *s)
+{
+	TupleDesc desc = CreateTemplateTupleDesc(s->nkeys);
+
+	for (int k = 0; k < s->nkeys; k++)
+		TupleDescCopyEntry(desc, k + 1, s->emitted, s->keys[k] + 1);
+	return desc;
+}
+
+/* "NOT EXISTS (SELECT FROM keys WHERE ...)", by an operator between the columns of the key. */
+static void
+add_no_such_key(StringInfo text, const EtlStatements *s, Relation target, const char *operator)
+{
+	appendStringInfo(text, "NOT EXISTS (SELECT FROM etl_internal.etl_emitted() AS e(%s) WHERE ",
+					 definition_list(s->key_desc, true));
+	for (int k = 0; k < s->nkeys; k++)
+	{
+		Form_pg_attribute from = TupleDescAttr(s->key_desc, k);
+		Form_pg_attribute attr = EtlTargetAttribute(s, target, s->keys[k]);
+
+		appendStringInfo(text, "%st.%s %s %s", k > 0 ? " AND " : "",
+						 column_name(s->emitted, s->keys[k]), operator,
+						 collated(attr, assigned(from->atttypid, from->atttypmod, attr, k)));
+	}
+	appendStringInfoChar(text, ')');
+}
+
+/* Where NULLs are equal, too, keys with a NULL are looked for in a second way, which no hash can go. */
+static void
+make_removal(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
+{
+	const char *only = target->rd_rel->relkind == RELKIND_RELATION ? "ONLY " : "";
+	StringInfoData text;
+
+	s->delete_limit = EtlShareOf("delete_limit", pipeline->delete_limit);
+	s->key_desc = key_desc(s);
+	s->count = psprintf("SELECT pg_catalog.count(*) FROM %s%s", only, pipeline->target);
+	initStringInfo(&text);
+	appendStringInfo(&text, "DELETE FROM %s%s AS t WHERE ", only, pipeline->target);
+	add_no_such_key(&text, s, target, "=");
+	if (s->key_takes_null)
+	{
+		appendStringInfoString(&text, " AND (ROW(");
+		for (int k = 0; k < s->nkeys; k++)
+			appendStringInfo(&text, "%st.%s", k > 0 ? ", " : "",
+							 column_name(s->emitted, s->keys[k]));
+		appendStringInfoString(&text, ") IS NOT NULL OR ");
+		add_no_such_key(&text, s, target, "IS NOT DISTINCT FROM");
+		appendStringInfoChar(&text, ')');
+	}
+	s->remove = text.data;
+}
+
 /*
  * The last row of each key: the highest watermark, then the latest.  Keys are equal when they are in the
  * target, so they are cast as the target will cast them.
@@ -634,7 +696,7 @@ static void
 make_loads(EtlStatements *s, const EtlPipeline *pipeline, Relation target, bool partial)
 {
 	EtlTexts *texts = partial ? &s->partial : &s->full;
-	bool upsert = pipeline->mode == ETL_MODE_UPSERT;
+	bool upsert = EtlUpserts(pipeline);
 
 	texts->load = make_load(pipeline, s, target, upsert ? UPSERT : INSERT_ONLY, partial);
 	if (!upsert)
@@ -691,10 +753,16 @@ make_all(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 	EtlCheckTarget(pipeline, s, target);
 	make_loads(s, pipeline, target, false);
 	EtlCheckLoad(s->full.load);
-	if (pipeline->mode == ETL_MODE_UPSERT)
+	if (EtlUpserts(pipeline))
 	{
 		s->winners = make_winners(s, target);
 		EtlCheckLoad(s->winners);
+	}
+	if (pipeline->mode == ETL_MODE_REPLACE)
+	{
+		make_removal(s, pipeline, target);
+		EtlCheckLoad(s->remove);
+		EtlCheckLoad(s->count);
 	}
 	if (pipeline->missing == ETL_LACKING_KEEP)
 		make_partial(s, pipeline, target);

@@ -40,6 +40,10 @@ typedef struct EtlStatements
 	Bitmapset *
 		constrained; /* columns of the target that have constraints, as pull_varattnos() counts, and */
 	bool lacks_constrained; /* whether any of "from" is one */
+	char *remove;			/* DELETE of rows whose keys etl_emitted() has not; NULL: none is */
+	char *count;			/* of the rows that it may delete */
+	double delete_limit;	/* the part of these that may be deleted, 0 to 1 */
+	TupleDesc key_desc;		/* the keys for "remove": columns of emitted, in the order of the key */
 	char *winners;			/* the ordinals of the last row of each key; NULL: no upsert */
 
 	int nkeys;

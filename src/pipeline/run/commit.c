@@ -34,6 +34,7 @@ count_target(EtlRunCounters *c, const EtlLoadOutcome *o)
 {
 	c->superseded += o->superseded;
 	c->loaded += o->loaded;
+	c->deleted += o->deleted;
 	c->skipped += o->emitted - o->invalid - o->superseded - o->failed - o->loaded;
 	if (c->inserted < 0)
 		return; /* it is not known */

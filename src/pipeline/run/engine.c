@@ -46,11 +46,11 @@ check_may_run(const EtlPipeline *pipeline, EtlRunKind kind)
 				 errmsg("pipeline \"%s\" belongs to another database, of which this is a copy",
 						pipeline->name),
 				 errhint("If the copy is to run its pipelines, call etl_adopt().")));
-	if (pipeline->whole && kind == ETL_RUN_RETRY)
+	if (EtlReadsWhole(pipeline) && kind == ETL_RUN_RETRY)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("the dead letters of pipeline \"%s\" cannot be loaded alone",
 							   pipeline->name),
-						errdetail("Its query sees the whole source."),
+						errdetail("Each of its runs loads the whole source at once."),
 						errhint("Run the pipeline: each run reads all records again.")));
 	if (!pipeline->enabled)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -80,7 +80,7 @@ start_run(EtlRun *run, int64 pipeline)
 						errhint("Run it again.")));
 	check_may_run(run->pipeline, run->kind);
 	EtlPinDefinition(run->pipeline);
-	run->read_mode = run->pipeline->whole ? ETL_READ_WHOLE : ETL_READ_BATCHES;
+	run->read_mode = EtlReadsWhole(run->pipeline) ? ETL_READ_WHOLE : ETL_READ_BATCHES;
 	run->id = EtlCatalogStartRun(pipeline, run->kind);
 	EtlCommit(run);
 }
@@ -295,6 +295,18 @@ read_batch(EtlBatchLoad *load)
 	return error;
 }
 
+/* What is not in the source is deleted, so that all of it must have been read. */
+static void
+check_complete(const EtlReading *reading)
+{
+	if (reading->run->pipeline->mode == ETL_MODE_REPLACE && reading->settles_in > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a file of the source may still be written to"),
+				 errdetail("Its last record has no line end, and etl.settle_time has not passed."),
+				 errhint("Run the pipeline again when the file is complete.")));
+}
+
 /* The whole source into a file, then into the target, in one transaction. */
 static void
 load_whole_source(EtlBatchLoad *load)
@@ -313,6 +325,7 @@ load_whole_source(EtlBatchLoad *load)
 		load->run->in_rows = false;
 		EtlCheckShutdown();
 	}
+	check_complete(load->reading);
 	EtlStartBatch(load);
 	EtlLoadBatch(load);
 	EtlWholeEnd(load->whole);

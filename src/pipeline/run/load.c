@@ -231,6 +231,18 @@ key_of_row(const EtlLoading *l, TupleTableSlot *slot, int record)
 	return EtlKeyOfEmitted(l->keys, slot->tts_values, slot->tts_isnull);
 }
 
+/* Whether it is not known which row of the target a row is: of any it could be said that the source has it no more. */
+static bool
+may_be_any_row(const EtlLoading *l, TupleTableSlot *slot)
+{
+	const EtlStatements *s = l->run->statements;
+	bool null = false;
+
+	for (int k = 0; k < s->nkeys && !s->key_takes_null; k++)
+		null |= slot->tts_isnull[s->keys[k]];
+	return null && l->run->pipeline->mode == ETL_MODE_REPLACE;
+}
+
 static void
 reject_row(EtlLoading *l, TupleTableSlot *slot, int record, const char *rule, const char *message,
 		   EtlLoadOutcome *outcome)
@@ -250,6 +262,8 @@ reject_row(EtlLoading *l, TupleTableSlot *slot, int record, const char *rule, co
 	reject->sqlstate = ERRCODE_CHECK_VIOLATION;
 	reject->message = reject->safe_message = pstrdup(message);
 	reject->key = key_of_row(l, slot, record);
+	if (may_be_any_row(l, slot))
+		EtlRejectsFail(l->rejects, reject, ETL_HINT_AT_KEY);
 	EtlRejectsAdd(l->rejects, reject);
 	MemoryContextSwitchTo(old);
 	outcome->invalid++;
@@ -277,8 +291,7 @@ check_row(EtlLoading *l, TupleTableSlot *slot, int record, EtlLoadOutcome *outco
 				   psprintf("the row does not fulfil rule \"%s\"", rule->name), outcome);
 		return false;
 	}
-	for (int i = 0; i < s->nkeys && run->pipeline->mode == ETL_MODE_UPSERT && !s->key_takes_null;
-		 i++)
+	for (int i = 0; i < s->nkeys && EtlUpserts(run->pipeline) && !s->key_takes_null; i++)
 	{
 		if (!slot->tts_isnull[s->keys[i]])
 			continue;
@@ -418,6 +431,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 		forget_key(l);
 		return true;
 	}
+	EtlRemovalAdd(&l->removal, slot->tts_values, slot->tts_isnull);
 	if (!check_row(l, slot, record, receiver->outcome))
 	{
 		leave_out_record(l, record, receiver->outcome);
@@ -481,7 +495,6 @@ load_batch(EtlLoading *l, int64 nrows, int64 usual, bool partial, EtlLoadOutcome
 	(void) EtlPlanExecute(plan, &receiver.dest);
 	SPI_finish();
 	load_chunk(l, outcome);
-	check_deferred();
 }
 
 void
@@ -497,9 +510,21 @@ EtlAttempt(EtlLoading *l, int begin, int end, EtlLoadOutcome *outcome)
 	if (slice->begin < slice->end)
 		load_batch(l, slice->end - slice->begin, l->run->pipeline->batch_size,
 				   l->converted->partial, outcome);
+	check_deferred();
 	EtlDeferredLoaded(l->deferred);
 	EtlKeysSucceeded(l->keys);
 	EtlChunkReset(l->chunk);
+}
+
+/* An error in here is not one of a row of the batch. */
+static void
+remove_gone(EtlLoading *l, EtlLoadOutcome *outcome)
+{
+	int pulled = l->batch.pulled;
+
+	l->batch.pulled = -1;
+	outcome->deleted = EtlRemovalRun(&l->removal);
+	l->batch.pulled = pulled;
 }
 
 /* A query that sees all there is may say something about nothing, so it is run then, too. */
@@ -509,9 +534,12 @@ EtlAttemptWhole(EtlLoading *l, EtlWhole *whole, EtlLoadOutcome *outcome)
 	int64 nrows = whole->counters.converted;
 
 	start_attempt(l, outcome);
+	EtlRemovalBegin(&l->removal, whole->rejected);
 	l->batch.store = whole->rows;
 	load_batch(l, nrows, nrows, whole->partial, outcome);
 	l->batch.store = NULL;
+	remove_gone(l, outcome);
+	check_deferred();
 }
 
 /* ----------------------------------------------------------------
@@ -621,6 +649,7 @@ EtlLoadingOpen(EtlLoading *l)
 	l->partial_transform.text = run->statements->partial.transform;
 	l->winners.text = run->statements->winners;
 	EtlChooserOpen(&l->chooser, run);
+	EtlRemovalOpen(&l->removal, run);
 	EtlBatchSlice = &l->batch;
 	EtlEmittedSlice = &l->emitted;
 }

@@ -7,6 +7,7 @@
 
 #include "pipeline/run/choose.h"
 #include "pipeline/run/convert.h"
+#include "pipeline/run/removal.h"
 #include "pipeline/run/watermark.h"
 #include "pipeline/run/whole.h"
 
@@ -20,6 +21,7 @@ typedef struct EtlLoadOutcome
 	int64 failed; /* rows of records that could not be loaded */
 	int64 loaded;
 	int64 inserted;
+	int64 deleted;
 	EtlHighest watermark; /* in batch->loading */
 } EtlLoadOutcome;
 
@@ -38,6 +40,7 @@ typedef struct EtlLoading
 	EtlPlans partial_transform; /* the same, with what the record of each row lacks */
 	EtlPlans winners;
 	EtlChooser chooser;
+	EtlRemoval removal;
 	bool partial;		 /* the query is that one */
 	bool to_target;		 /* an error would be one of the load, not of the query */
 	bool query_streams;	 /* a row that the query gives is of the record that it pulled last */

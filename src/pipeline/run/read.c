@@ -231,7 +231,7 @@ EtlReadingOpen(EtlReading *reading)
 								  .no_source = run->kind == ETL_RUN_RETRY,
 								  .once = run->pipeline->mode == ETL_MODE_APPEND ||
 										  run->pipeline->on_conflict == ETL_CONFLICT_ERROR,
-								  .complete = run->pipeline->whole,
+								  .complete = EtlReadsWhole(run->pipeline),
 								  .settle_ms = EtlSettleTime};
 	reading->watching = run->kind == ETL_RUN_LOAD && EtlScheduleWatches(run->pipeline->id);
 	old = MemoryContextSwitchTo(run->context);

@@ -39,9 +39,8 @@ end_run(EtlRun *run, const char *reason)
 	run->fatal_reason = MemoryContextStrdup(run->context, reason);
 }
 
-/* on_error => 'fail': the first fault is the end. */
-static void
-fail_run(const EtlRejects *rejects, const EtlReject *reject)
+void
+EtlRejectsFail(const EtlRejects *rejects, const EtlReject *reject, const char *hint)
 {
 	const EtlKept *kept =
 		reject->record >= 0 ? &rejects->reading->batch.records[reject->record] : NULL;
@@ -55,8 +54,8 @@ fail_run(const EtlRejects *rejects, const EtlReject *reject)
 			 reject->detail != NULL && !must_redact(rejects)
 				 ? errdetail_internal("%s", reject->detail)
 				 : 0,
-			 kept == NULL ? errcontext("a row that the query gave")
-						  : errcontext("%s", EtlKeptWhere(kept))));
+			 hint != NULL ? errhint("%s", hint) : 0,
+			 errcontext("%s", kept == NULL ? "a row that the query gave" : EtlKeptWhere(kept))));
 }
 
 /*
@@ -87,7 +86,7 @@ EtlRejectsAdd(EtlRejects *rejects, EtlReject *reject)
 	MemoryContext old;
 
 	if (run->pipeline->on_error == ETL_FAULT_FAIL)
-		fail_run(rejects, reject);
+		EtlRejectsFail(rejects, reject, NULL);
 	old = MemoryContextSwitchTo(rejects->reading->batch.loading);
 	if (reject->record < 0)
 	{

@@ -40,6 +40,9 @@ typedef struct EtlRejects
 extern void EtlRejectsAdd(EtlRejects *rejects, EtlReject *reject);
 extern void
 EtlRejectsAddError(EtlRejects *rejects, int record, const ErrorData *error, const EtlKey *key);
+/* The error that ends the run because of a record; "hint" may be NULL. */
+pg_noreturn extern void
+EtlRejectsFail(const EtlRejects *rejects, const EtlReject *reject, const char *hint);
 /* What an error says without any value in it. */
 extern const char *EtlSafeMessage(const ErrorData *error);
 extern void

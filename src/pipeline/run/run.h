@@ -14,6 +14,7 @@
  *		rejects		records that cannot be loaded -> dead letters
  *		convert		records -> rows
  *		whole		... of all of the source, in a file, if the query is to see it at once
+ *		removal		rows of the target that the source has no more
  *		choose		the statement that takes a chunk to the target
  *		load		rows -> the query -> the target
  *		isolate		... in attempts, when a row is at fault

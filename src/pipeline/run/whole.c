@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "pipeline/run/removal.h"
 #include "pipeline/run/whole.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -97,6 +98,7 @@ EtlWholeBegin(EtlConverted *converted)
 	whole->owner = ResourceOwnerCreate(NULL, "etl whole source");
 	whole->rows = create_store(whole);
 	whole->letters = create_store(whole);
+	whole->rejected = create_store(whole);
 	whole->letter_desc = letter_desc();
 	MemoryContextSwitchTo(old);
 	return whole;
@@ -108,7 +110,49 @@ EtlWholeEnd(EtlWhole *whole)
 {
 	tuplestore_end(whole->rows);
 	tuplestore_end(whole->letters);
+	tuplestore_end(whole->rejected);
 	ResourceOwnerDelete(whole->owner);
+}
+
+/* The columns of the batch that the query passes on as the key; NULL: it makes some of them of others. */
+static Bitmapset *
+passed_keys(const EtlStatements *s)
+{
+	Bitmapset *columns = NULL;
+
+	for (int k = 0; k < s->nkeys; k++)
+	{
+		if (s->passed[s->keys[k]] < 0)
+			return NULL;
+		columns = bms_add_member(columns, s->passed[s->keys[k]]);
+	}
+	return columns;
+}
+
+/* A replace deletes no row of a record that is only faulty.  Where its key is not known, that cannot be said of any row. */
+static void
+keep_key(EtlWhole *whole, const EtlReject *reject)
+{
+	EtlReading *reading = whole->converted->reading;
+	const EtlStatements *s = reading->run->statements;
+	const EtlKept *kept = &reading->batch.records[reject->record];
+	Bitmapset *columns = passed_keys(s);
+	Datum *values = palloc0(sizeof(Datum) * s->batch->natts);
+	bool *isnull = palloc0(sizeof(bool) * s->batch->natts);
+	Datum key[INDEX_MAX_KEYS];
+	bool null[INDEX_MAX_KEYS];
+	bool known = reject->stage == ETL_FAILED_CONVERT && columns != NULL &&
+				 EtlRowsUseSome(reading->rows, kept, columns, values, isnull);
+
+	for (int k = 0; known && k < s->nkeys; k++)
+	{
+		key[k] = values[s->passed[s->keys[k]]];
+		null[k] = isnull[s->passed[s->keys[k]]];
+		known = !null[k] || s->key_takes_null;
+	}
+	if (!known)
+		EtlRejectsFail(whole->converted->rejects, reject, ETL_HINT_AT_KEY);
+	tuplestore_putvalues(whole->rejected, s->key_desc, key, null);
 }
 
 static void
@@ -126,6 +170,8 @@ add_rejects(EtlWhole *whole)
 		counters->malformed += reject->stage == ETL_FAILED_PARSE;
 		counters->convert_failed += reject->stage == ETL_FAILED_CONVERT;
 		EtlRejectsCheckLimit(rejects, ++rejects->rejected, reject);
+		if (rejects->run->pipeline->mode == ETL_MODE_REPLACE)
+			keep_key(whole, reject);
 		EtlRejectsMakeLetter(rejects, reject, &letter);
 		put_letter(whole, &letter);
 	}

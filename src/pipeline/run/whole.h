@@ -18,6 +18,7 @@ typedef struct EtlWhole
 	bool partial; /* the record of some row lacks columns */
 	Tuplestorestate *letters;
 	TupleDesc letter_desc;
+	Tuplestorestate *rejected; /* of a replace: the keys of the letters' records */
 	EtlRunCounters counters;
 	List *checkpoints; /* of EtlCheckpoint *: how far each part was read */
 } EtlWhole;

@@ -1,0 +1,108 @@
+# Snapshots that replace each other while runs are killed at random moments: the worker, and the whole server.  Whenever the
+# target is looked at, it is one of the snapshots from end to end; and behind a run that was let to its end, the last one.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Survivors;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+my $kills = 20;
+
+my $node = PostgreSQL::Test::Cluster->new('snapshots');
+$node->init;
+$node->append_conf('postgresql.conf', "restart_after_crash = on\n");
+$node->start;
+
+my $dir = PostgreSQL::Test::Utils::tempdir();
+my $version = 0;
+
+srand($ENV{ETL_TEST_SEED} // 42);
+
+# Another snapshot: most of the keys, each with the version.
+sub next_snapshot
+{
+	$version++;
+	open(my $out, '>', "$dir/new.csv") or die $!;
+	print $out "a,b,version\n";
+	for my $id (1 .. 8000)
+	{
+		print $out 'x' x (1 + $id % 3), ",$id,$version\n" if rand() < 0.9;
+	}
+	close($out);
+	rename("$dir/new.csv", "$dir/snapshot.csv") or die $!;
+}
+next_snapshot();
+
+$node->safe_psql('postgres', qq{
+	CREATE EXTENSION etl;
+	CREATE TABLE target (a text, b int, version int, PRIMARY KEY (a, b));
+	SELECT etl_create_pipeline('snapshot', source => \$\$etl_csv('$dir/snapshot.csv') AS t(a text, b int, version int)\$\$,
+		target => 'target', key => 'a, b', mode => 'replace', delete_limit => '100%', batch_size => 700);
+});
+
+# How many rows of the target and the snapshot are not in the other.
+sub differences
+{
+	return $node->safe_psql('postgres', qq{
+		CREATE TEMP TABLE snapshot (LIKE target);
+		COPY snapshot FROM '$dir/snapshot.csv' (FORMAT csv, HEADER);
+		SELECT count(*) FROM ((TABLE snapshot EXCEPT TABLE target) UNION ALL (TABLE target EXCEPT TABLE snapshot)) AS d});
+}
+
+$node->safe_psql('postgres', "CALL etl_run('snapshot')");
+is(differences(), 0, 'the first snapshot');
+
+sub wait_for_server
+{
+	for (1 .. 1800)
+	{
+		return if defined ask($node, 'SELECT 1');
+		usleep(100_000);
+	}
+	die 'no recovery';
+}
+
+my $mixed = 0;
+my $wrong = 0;
+my $killed = 0;
+for my $kill (1 .. $kills)
+{
+	next_snapshot();
+	my $client = start_run($node, 'snapshot');
+	my @pids = worker_pids($node);
+	for (1 .. int(rand(4)))
+	{
+		$mixed++ if (ask($node, 'SELECT count(DISTINCT version) FROM target') // 1) != 1;
+	}
+	usleep(int(rand(60_000)));
+	if ($kill % 10 == 0)
+	{
+		$node->stop('immediate');
+		$node->start;
+		$killed++;
+	}
+	else
+	{
+		$killed += kill('KILL', @pids);
+	}
+	$client->finish;
+	wait_for_server();
+	$mixed++ if ask($node, 'SELECT count(DISTINCT version) FROM target') != 1;
+	next if $kill % 4 > 0;
+	$node->safe_psql('postgres', "CALL etl_run('snapshot')");
+	$wrong++ if differences() != 0;
+}
+cmp_ok($killed, '>=', $kills / 2, "runs were killed ($killed times)");
+is($mixed, 0, 'nobody sees rows of two snapshots');
+is($wrong, 0, 'a run that ends leaves the last snapshot');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM etl_runs WHERE state <> 'running'
+	AND (emitted <> invalid + superseded + load_failed + loaded + skipped OR loaded <> inserted + updated)}),
+	0, 'the counters of all runs add up');
+is($node->safe_psql('postgres', 'SELECT sum(inserted) - sum(deleted) - (SELECT count(*) FROM target) FROM etl_runs'),
+	0, 'and tell what is there, those of killed runs too');
+done_testing();
