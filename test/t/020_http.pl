@@ -64,6 +64,17 @@ fixture_reset();
 is(query($node, 'SELECT count(*) FROM etl_peek(' . sql_quote(fixture_url('/rows/10000')) . ')'), '10', 'etl_peek');
 is(scalar fixture_requests(), 1, 'asks once as well');
 
+# So does a look at JSON, which is known by its first bytes; an import asks once for its sample, and once for the load.
+my $json = '[{"id": 1, "cart": {"n": 2}}, {"id": 2, "zip": "00501"}]';
+my $answer = "HTTP/1.1 200 OK\r\nContent-Length: " . length($json) . "\r\n\r\n$json";
+my $items = sql_quote(fixture_url('/raw?text=' . $answer =~ s/([^\w])/sprintf('%%%02X', ord($1))/ger));
+fixture_reset();
+is(query($node, "SELECT count(*) FROM etl_peek($items)"), '2', 'etl_peek of JSON');
+is(scalar fixture_requests(), 1, 'asks once');
+is(query($node, "SELECT etl_import('carts', $items); SELECT string_agg(to_json(c)::text, ' ' ORDER BY id) FROM carts AS c"),
+	qq(2\n{"id":1,"cart":{"n": 2},"zip":null} {"id":2,"cart":null,"zip":"00501"}), 'etl_import of JSON');
+is(scalar fixture_requests(), 3, 'asks twice');
+
 # What is read once leaves no copy on disk; what may be read again does.
 my $temp_files = q(SELECT count(*) FROM pg_ls_tmpdir());
 sub open_cursor { return "BEGIN; DECLARE c NO SCROLL CURSOR FOR $_[0]; FETCH 1 FROM c; $temp_files; COMMIT"; }
