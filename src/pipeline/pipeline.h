@@ -57,6 +57,7 @@ typedef struct EtlPipeline
 	EtlMode mode;
 	EtlOnConflict on_conflict;
 	EtlOnLacking missing;
+	char *delete_scope; /* of a replace: a condition on rows of the target; NULL: all of them */
 	char *delete_limit; /* the most that a replace deletes of the target, as in "10%" */
 	char *watermark;	/* or NULL, as lag and max */
 	EtlWatermarkAs watermark_as;

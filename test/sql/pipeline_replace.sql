@@ -211,6 +211,52 @@ SELECT etl_drop_pipeline(pipeline) FROM etl_status;
 DROP TABLE customers, before, sums, nulls, parts, parent, child CASCADE;
 DROP COLLATION regress_replace_any_case;
 
+-- snapshots of some rows: no other row is deleted, nor counted
+CREATE TABLE regions (region text, id int, v int, PRIMARY KEY (region, id));
+INSERT INTO regions SELECT r, g, 0 FROM unnest('{eu,us}'::text[]) AS r, generate_series(1, 100) AS g;
+INSERT INTO regions VALUES ('', 1, 0);
+\set VERBOSITY terse
+SELECT etl_create_pipeline('eu', source => $$etl_csv('etl_tmp/regions.csv') AS t(region text, id int, v int)$$, target => 'regions', key => 'region, id',
+	delete_scope => 'true');
+DO $$
+DECLARE scope text;
+BEGIN
+	FOREACH scope IN ARRAY ARRAY['region', 'region = ''eu'') OR (true', 'continent = ''eu''', 'count(*) > 1', 'true, true', 'region = ''eu'' -- ', 'e.c1 = region',
+		'pg_sleep(0) IS NOT NULL AND t.region = ''eu''', 'region = ''eu'''] LOOP
+		BEGIN
+			PERFORM etl_create_pipeline('eu', source => $s$etl_csv('etl_tmp/regions.csv') AS t(region text, id int, v int)$s$, target => 'regions',
+				mode => 'replace', key => 'region, id', delete_scope => scope);
+			RAISE NOTICE '%: accepted', scope;
+			PERFORM etl_drop_pipeline('eu') WHERE scope <> 'region = ''eu''';
+		EXCEPTION WHEN OTHERS THEN
+			RAISE NOTICE '%: % %', scope, SQLSTATE, SQLERRM;
+		END;
+	END LOOP;
+END $$;
+\set VERBOSITY default
+SELECT csv_file('regions.csv', E'region,id,v\nus,1,1\n' || string_agg(format(E'eu,%s,0\n', g), '')) FROM generate_series(1, 90) AS g;
+CALL etl_run('eu');
+SELECT region, count(*), sum(v) FROM regions GROUP BY region ORDER BY region;
+SELECT csv_file('regions.csv', E'region,id,v\nus,1,2\n' || string_agg(format(E'eu,%s,0\n', g), '')) FROM generate_series(1, 80) AS g;
+CALL etl_run('eu');
+SELECT csv_file('regions.csv', E'region,id,v\nus,1,2\n');
+SELECT etl_alter_pipeline('eu', delete_scope => $$region NOT IN ('eu', 'us') OR region IS NULL$$);
+CALL etl_run('eu');
+SELECT region, count(*), sum(v) FROM regions GROUP BY region ORDER BY region;
+SELECT delete_scope, delete_limit FROM etl_pipelines;
+-- it is code: of whom gets the pipeline, only with all the rest of it
+CREATE ROLE regress_etl_replace LOGIN;
+SELECT etl_alter_pipeline('eu', owner => 'regress_etl_replace');
+SELECT accepted FROM etl_pipelines;
+SELECT etl_alter_pipeline('eu', owner => current_user::regrole, source => source, target => target, query => query) FROM etl_pipelines;
+SELECT accepted FROM etl_pipelines;
+SELECT etl_alter_pipeline('eu', owner => 'regress_etl_replace');
+SELECT etl_alter_pipeline('eu', owner => current_user::regrole, source => source, target => target, query => query, delete_scope => '') FROM etl_pipelines;
+SELECT accepted, delete_scope FROM etl_pipelines;
+SELECT etl_drop_pipeline('eu');
+DROP ROLE regress_etl_replace;
+DROP TABLE regions;
+
 -- random snapshots, held against a model in plain SQL
 CREATE TABLE snapshots (a text, b text, v int, PRIMARY KEY (a, b));
 CREATE TABLE snapshot (a text, b text, v int);

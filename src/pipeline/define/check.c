@@ -253,26 +253,41 @@ EtlCheckQuery(const EtlPipeline *pipeline, const char *statement, Oid target, in
 	return desc;
 }
 
-void
-EtlCheckRule(const EtlRule *rule, const char *statement)
+/* A condition that a user writes, and the statement in which it is analyzed. */
+static void
+check_condition(const char *what, const char *expression, const char *statement, const char *hint)
 {
-	char *what = psprintf("rule \"%s\"", rule->name);
-	EtlUserText alone = {what, rule->expression, psprintf("SELECT (\n%s\n)", rule->expression)};
-	EtlUserText text = {what, rule->expression, statement};
-	SelectStmt *select = parse_select(&alone, "a rule, put behind SELECT,");
+	EtlUserText alone = {what, expression, psprintf("SELECT\n%s\n", expression)};
+	EtlUserText text = {what, expression, statement};
+	SelectStmt *select = parse_select(&alone, psprintf("%s, put behind SELECT,", what));
 	TupleDesc desc;
 
-	/* Alone it is an expression, and nothing that ends the parentheses around it. */
+	/* Without parentheses it cannot end those that are around it in "statement", where it is an expression then. */
 	if (list_length(select->targetList) != 1 || select->fromClause != NIL ||
 		select->whereClause != NULL || select->op != SETOP_NONE)
-		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
-						errmsg("rule \"%s\" must be one expression", rule->name)));
+		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("%s must be one expression", what)));
 	desc = ExecCleanTypeFromTL(plan_statement(&text)->targetList);
 	if (desc->natts != 1 || TupleDescAttr(desc, 0)->atttypid != BOOLOID)
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-						errmsg("rule \"%s\" must be of type %s, not %s", rule->name, "boolean",
+						errmsg("%s must be of type %s, not %s", what, "boolean",
 							   format_type_be(TupleDescAttr(desc, 0)->atttypid)),
-						errhint("Write what is true of a good row, such as email IS NOT NULL.")));
+						errhint("%s", hint)));
+}
+
+void
+EtlCheckRule(const EtlRule *rule, const char *statement)
+{
+	check_condition(psprintf("rule \"%s\"", rule->name), rule->expression, statement,
+					"Write what is true of a good row, such as email IS NOT NULL.");
+}
+
+void
+EtlCheckScope(const EtlPipeline *pipeline, const char *statement)
+{
+	check_condition(
+		"delete_scope", pipeline->delete_scope, statement,
+		"Write what is true of the rows of the target that the source is to have, such as "
+		"region = 'EU'.");
 }
 
 /* ----------------------------------------------------------------

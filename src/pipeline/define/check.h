@@ -25,6 +25,9 @@ extern void EtlCheckQueryTree(const EtlPipeline *pipeline, Query *query, Oid tar
 
 extern void EtlCheckRule(const EtlRule *rule, const char *text);
 
+/* Checks the rows to which the deletes of a replace are confined; "text" is a SELECT of the condition. */
+extern void EtlCheckScope(const EtlPipeline *pipeline, const char *text);
+
 /* Holds the query's columns, the key and the watermark against the target, and finds them: s->keys and kin. */
 extern void EtlCheckTarget(const EtlPipeline *pipeline, EtlStatements *s, Relation target);
 

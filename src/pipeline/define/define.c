@@ -195,6 +195,9 @@ static void
 check_replace(const EtlPipeline *p)
 {
 	(void) EtlShareOf("delete_limit", p->delete_limit);
+	if (p->delete_scope != NULL && p->mode != ETL_MODE_REPLACE)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("delete_scope needs mode => 'replace'")));
 	if (p->mode == ETL_MODE_REPLACE &&
 		(p->watermark != NULL || p->on_conflict != ETL_CONFLICT_UPDATE))
 		ereport(
@@ -429,7 +432,7 @@ take_owner(const EtlArgs *args, EtlPipeline *pipeline)
 /* ----------------------------------------------------------------
  *	Whose code a definition is
  *
- * Source, query and rules are code, and so is the target: its defaults, constraints and triggers run.  A new
+ * Source, query, rules and delete_scope are code, and so is the target: its defaults, constraints and triggers run.  A new
  * owner may have more rights than whoever wrote them, so they are not even planned with those before the new
  * owner has accepted them: by resuming the pipeline, which is as good as to define it with the same texts.
  * ---------------------------------------------------------------- */
@@ -446,7 +449,7 @@ gives_any(const EtlArgs *args, const char *const *names, int n)
 static bool
 gives_any_code(const EtlArgs *args)
 {
-	static const char *const names[] = {"source", "query", "rules", "target"};
+	static const char *const names[] = {"source", "query", "rules", "target", "delete_scope"};
 
 	return gives_any(args, names, lengthof(names));
 }
@@ -468,7 +471,8 @@ gives_all_code(const EtlArgs *args, const EtlPipeline *pipeline)
 {
 	return EtlArgFind(args, "source") != NULL && EtlArgFind(args, "target") != NULL &&
 		   (EtlArgFind(args, "query") != NULL || strcmp(pipeline->query, DEFAULT_QUERY) == 0) &&
-		   (EtlArgFind(args, "rules") != NULL || pipeline->rules_list == NIL);
+		   (EtlArgFind(args, "rules") != NULL || pipeline->rules_list == NIL) &&
+		   (EtlArgFind(args, "delete_scope") != NULL || pipeline->delete_scope == NULL);
 }
 
 static void

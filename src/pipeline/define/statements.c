@@ -619,13 +619,21 @@ static void
 make_removal(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 {
 	const char *only = target->rd_rel->relkind == RELKIND_RELATION ? "ONLY " : "";
+	const char *scope = "true";
 	StringInfoData text;
 
 	s->delete_limit = EtlShareOf("delete_limit", pipeline->delete_limit);
 	s->key_desc = key_desc(s);
-	s->count = psprintf("SELECT pg_catalog.count(*) FROM %s%s", only, pipeline->target);
+	if (pipeline->delete_scope != NULL)
+	{
+		EtlCheckScope(pipeline, psprintf("SELECT (\n%s\n) FROM %s%s AS t", pipeline->delete_scope,
+										 only, pipeline->target));
+		scope = psprintf("(\n%s\n)", pipeline->delete_scope);
+	}
+	s->count = psprintf("SELECT pg_catalog.count(*) FROM %s%s AS t WHERE %s", only,
+						pipeline->target, scope);
 	initStringInfo(&text);
-	appendStringInfo(&text, "DELETE FROM %s%s AS t WHERE ", only, pipeline->target);
+	appendStringInfo(&text, "DELETE FROM %s%s AS t WHERE %s AND ", only, pipeline->target, scope);
 	add_no_such_key(&text, s, target, "=");
 	if (s->key_takes_null)
 	{
