@@ -69,22 +69,22 @@ build "$copy" COPT="$asserting" DESTDIR="$kept/install" install
 if [ ${#regress[@]} -gt 0 ] || [ ${#isolation[@]} -gt 0 ] || [ ${#modules[@]} -gt 0 ]; then
 	start_server "$scratch/pg" "$private_pg_config"
 fi
-case ${regress[*]} in
-	'') ;;
-	all) run_regress "$copy" ;;
+case " ${regress[*]} " in
+	'  ') ;;
+	*' all '*) run_regress "$copy" ;;
 	*) run_regress "$copy" REGRESS="setup ${regress[*]} cleanup" ;;
 esac
-case ${isolation[*]} in
-	'') ;;
-	all) run_isolation "$copy" ;;
+case " ${isolation[*]} " in
+	'  ') ;;
+	*' all '*) run_isolation "$copy" ;;
 	*) run_isolation "$copy" ISOLATION="${isolation[*]}" ;;
 esac
 for makefile in "${modules[@]}"; do
 	run_module "$copy" "$(basename "$(dirname "$makefile")")" "$kept/install" COPT="$asserting"
 done
-case ${tap[*]} in
-	'') ;;
-	all) run_tap "$copy" ;;
+case " ${tap[*]} " in
+	'  ') ;;
+	*' all '*) run_tap "$copy" ;;
 	*) run_tap "$copy" PROVE_TESTS="${tap[*]}" ;;
 esac
 stop_server
