@@ -1298,7 +1298,7 @@ FROM @extschema@.etl_status s JOIN etl_catalog.pipelines p ON p.name = s.pipelin
         SELECT 'etl_rows_total', '', jsonb_build_object('stage', stage), coalesce((to_jsonb(t)->>stage)::numeric, 0) +
                 CASE WHEN stage <> 'load_failed' THEN coalesce((to_jsonb(r)->>stage)::numeric, 0) ELSE 0 END
             FROM unnest('{read,malformed,convert_failed,converted,emitted,invalid,superseded,load_failed,loaded,inserted,updated,
-                skipped}'::text[]) AS stage
+                skipped,deleted}'::text[]) AS stage
         UNION ALL
         SELECT 'etl_pipeline_status', '', jsonb_build_object('state', state), (s.state = state)::int
             FROM unnest('{idle,waiting,running,paused,copy}'::text[]) AS state

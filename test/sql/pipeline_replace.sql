@@ -86,6 +86,7 @@ SELECT count(*) FROM names;
 CALL etl_run('c');
 SELECT * FROM last_run;
 SELECT deleted FROM etl_catalog.totals;
+SELECT value FROM etl_metric_samples WHERE metric = 'etl_rows_total' AND labels->>'stage' = 'deleted';
 
 -- rows that are faulty are not gone
 SELECT csv_file('customers.csv', E'region,id,name\na,11,eleven\n' || string_agg(format(E'eu,%s,name %s\n', g, g), '' ORDER BY g)) FROM generate_series(3, 101) AS g;
