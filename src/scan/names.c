@@ -96,3 +96,14 @@ EtlNamesAddUnique(EtlNames *names, const char *name, int max_len)
 	}
 	return unique;
 }
+
+bool
+EtlListHas(const List *names, const char *name)
+{
+	const ListCell *lc;
+
+	foreach (lc, names)
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	return false;
+}

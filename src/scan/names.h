@@ -1,6 +1,6 @@
 /*
  * names.h
- *		Names that must differ.
+ *		Names that must differ, and names in lists.
  */
 #ifndef ETL_NAMES_H
 #define ETL_NAMES_H
@@ -24,5 +24,8 @@ extern int EtlNamesFind(const EtlNames *names, const char *name);
  * the lowest number behind it that makes it new: name, name_2, name_3.
  */
 extern char *EtlNamesAddUnique(EtlNames *names, const char *name, int max_len);
+
+/* Whether a list of char * has a name; for short lists. */
+extern bool EtlListHas(const List *names, const char *name);
 
 #endif /* ETL_NAMES_H */

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "mb/pg_wchar.h"
 #include "scan/input.h"
+#include "scan/names.h"
 #include "scan/rows.h"
 #include "source/clock.h"
 #include "source/hidden.h"
@@ -590,15 +591,8 @@ EtlRowsMissing(EtlRows *rows, const List *seen, EtlFault *fault)
 	rows->unseen = palloc(sizeof(int) * nunseen);
 	rows->nunseen = 0;
 	for (int i = 0; i < nunseen; i++)
-	{
-		bool found = false;
-		const ListCell *lc;
-
-		foreach (lc, seen)
-			found |= strcmp(lfirst(lc), rows->columns[unseen[i]].name) == 0;
-		if (!found)
+		if (!EtlListHas(seen, rows->columns[unseen[i]].name))
 			rows->unseen[rows->nunseen++] = unseen[i];
-	}
 	missing = rows->nunseen > 0;
 	if (missing)
 		rows->kind->missing(rows, fault);

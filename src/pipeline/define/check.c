@@ -27,6 +27,7 @@
 #include "pipeline/source_call.h"
 #include "pipeline/user_text.h"
 #include "pipeline/watch.h"
+#include "scan/names.h"
 #include "scan/scan.h"
 #include "source/closest.h"
 #include "tcop/tcopprot.h"
@@ -412,17 +413,6 @@ emitted_column(const EtlStatements *s, const char *name, const char *what)
 	return -1;
 }
 
-static bool
-is_in_key(const EtlPipeline *pipeline, const char *column)
-{
-	ListCell *lc;
-
-	foreach (lc, pipeline->key)
-		if (strcmp(lfirst(lc), column) == 0)
-			return true;
-	return false;
-}
-
 /* Whether ON CONFLICT (key) will find this index. */
 static bool
 index_fits(const EtlPipeline *pipeline, Relation target, Oid indexid, bool *takes_null)
@@ -439,8 +429,8 @@ index_fits(const EtlPipeline *pipeline, Relation target, Oid indexid, bool *take
 		   heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
 		   heap_attisnull(tuple, Anum_pg_index_indexprs, NULL);
 	for (int i = 0; fits && i < index->indnkeyatts; i++)
-		fits = is_in_key(
-			pipeline,
+		fits = EtlListHas(
+			pipeline->key,
 			NameStr(TupleDescAttr(RelationGetDescr(target), index->indkey.values[i] - 1)->attname));
 	*takes_null = index->indnullsnotdistinct;
 	ReleaseSysCache(tuple);
@@ -499,8 +489,8 @@ index_hint(const EtlPipeline *pipeline, Relation target, const char *columns)
 			return psprintf("It is partitioned by (%s), and over an expression PostgreSQL has no "
 							"unique index.",
 							key);
-		if (!is_in_key(pipeline,
-					   NameStr(TupleDescAttr(RelationGetDescr(target), attnum - 1)->attname)))
+		if (!EtlListHas(pipeline->key,
+						NameStr(TupleDescAttr(RelationGetDescr(target), attnum - 1)->attname)))
 			return psprintf("It is partitioned by (%s), and a unique index needs all of these "
 							"columns: add them to the key.",
 							key);

@@ -13,6 +13,7 @@
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "pipeline/define/check.h"
+#include "scan/names.h"
 
 typedef struct QueryCheck
 {
@@ -25,17 +26,6 @@ typedef struct QueryCheck
 /* ----------------------------------------------------------------
  *	References to the batch
  * ---------------------------------------------------------------- */
-
-static bool
-is_in(const List *names, const char *name)
-{
-	const ListCell *lc;
-
-	foreach (lc, names)
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	return false;
-}
 
 typedef struct References
 {
@@ -54,7 +44,7 @@ count_references(Node *node, void *context)
 	{
 		const RangeTblEntry *rte = (RangeTblEntry *) node;
 
-		references->n += rte->rtekind == RTE_CTE && is_in(references->names, rte->ctename);
+		references->n += rte->rtekind == RTE_CTE && EtlListHas(references->names, rte->ctename);
 		return false;
 	}
 	if (IsA(node, Query))
@@ -84,7 +74,7 @@ find_batches(Node *node, void *context)
 	{
 		const CommonTableExpr *cte = (CommonTableExpr *) node;
 
-		if (!is_in(*names, cte->ctename) && references_to(*names, cte->ctequery) > 0)
+		if (!EtlListHas(*names, cte->ctename) && references_to(*names, cte->ctequery) > 0)
 			*names = lappend(*names, cte->ctename);
 		return find_batches(cte->ctequery, context);
 	}

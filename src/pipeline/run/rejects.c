@@ -16,6 +16,7 @@
 #include "mb/pg_wchar.h"
 #include "pipeline/run/redact.h"
 #include "pipeline/run/rejects.h"
+#include "scan/names.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -141,12 +142,7 @@ EtlRejectsAddError(EtlRejects *rejects, int record, const ErrorData *error, cons
 static bool
 is_redacted(const EtlRejects *rejects, const char *column)
 {
-	ListCell *lc;
-
-	foreach (lc, rejects->run->pipeline->redact)
-		if (column != NULL && strcmp(lfirst(lc), column) == 0)
-			return true;
-	return false;
+	return column != NULL && EtlListHas(rejects->run->pipeline->redact, column);
 }
 
 static Bitmapset *

@@ -10,18 +10,8 @@
 
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/run/seen.h"
+#include "scan/names.h"
 #include "utils/memutils.h"
-
-static bool
-is_in(const List *names, const char *name)
-{
-	const ListCell *lc;
-
-	foreach (lc, names)
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	return false;
-}
 
 void
 EtlSeenOpen(EtlSeen *seen)
@@ -58,7 +48,8 @@ add_seen(EtlSeen *seen)
 	{
 		const char *name = rows->columns[i].name;
 
-		if (rows->columns[i].kind == ETL_FIELD && !is_in(unseen, name) && !is_in(seen->ever, name))
+		if (rows->columns[i].kind == ETL_FIELD && !EtlListHas(unseen, name) &&
+			!EtlListHas(seen->ever, name))
 			seen->ever = lappend(seen->ever, pstrdup(name));
 	}
 	MemoryContextSwitchTo(old);
