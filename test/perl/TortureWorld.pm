@@ -358,7 +358,7 @@ sub is_repaired { return ($_[0]{of} // $_[0])->{repaired}; }
 sub is_good
 {
 	my ($p, $record) = @_;
-	return $record->[2] eq '' || ($record->[2] eq 'load' && is_repaired($p) && !$p->{carried}{letters}{ raw_of($p, $record) });
+	return $record->[2] eq '' || ($record->[2] eq 'load' && is_repaired($p) && ($p->{mode} ne 'append' || !$p->{carried}{letters}{ raw_of($p, $record) }));
 }
 
 # What is wrong with the rows of the target: '' if nothing is.
