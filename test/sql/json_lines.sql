@@ -17,7 +17,7 @@ INSERT INTO bad (line) VALUES ('ERROR upstream timeout'), ('{"id":-1,"t":"cu'), 
 	('{"id":-1}{"id":-2}'), ('{"id":-1} {"id":-2}'), ('{"id":-1} x'), ('{"id":-1},'), ('"'), ('\\"'), ('['), (']'), (repeat('[', 2000)::bytea),
 	(('{"id":-1,"t":"' || repeat('x', 10000))::bytea), (('{"id":-1,"t":"' || repeat('\\n', 10000) || '"')::bytea), ('{''id'':-1}'), ('tru'), ('-'), ('\013{"id":-1}'), ('\357\273\277{"id":-1}');
 SELECT csv_file('bad.ndjson', string_agg(format(E'{"id":%s}\n', n)::bytea || line || CASE WHEN n % 2 = 0 THEN '\x0d0a'::bytea ELSE '\x0a' END, '' ORDER BY n)) FROM bad;
-SELECT _etl_index / 2 AS n, left(_etl_raw, 30) AS raw, _etl_item, _etl_error
+SELECT _etl_index / 2 AS n, replace(left(_etl_raw, 30), U&'\FEFF', '<U+FEFF>') AS raw, _etl_item, _etl_error
 FROM etl_json('etl_tmp/bad.ndjson', format => 'ndjson', on_error => 'return') AS t(id int, _etl_index int, _etl_raw text, _etl_item jsonb, _etl_error text)
 WHERE id IS NULL;
 SELECT count(*), sum(id), sum(n) FROM bad FULL JOIN etl_json('etl_tmp/bad.ndjson', format => 'ndjson', on_error => 'skip') AS t(id int) ON id = n;

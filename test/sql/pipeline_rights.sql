@@ -110,12 +110,15 @@ DROP FUNCTION left_behind;
 SET ROLE regress_etl_mallory;
 CREATE FUNCTION evil.told(what text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$
 BEGIN
-	RAISE NOTICE '% is planned as %', what, current_user;
+	IF current_setting('evil.planned', true) IS DISTINCT FROM what || current_user THEN     -- once for each time that somebody plans it
+		PERFORM set_config('evil.planned', what || current_user, true);
+		RAISE NOTICE '% is planned as %', what, current_user;
+	END IF;
 	RETURN true;
 END $$;
 CREATE FUNCTION evil.file() RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
 BEGIN
-	IF current_setting('evil.planned', true) IS DISTINCT FROM current_user THEN     -- once for each time that somebody plans it
+	IF current_setting('evil.planned', true) IS DISTINCT FROM current_user THEN
 		RAISE NOTICE 'the source is planned as %', set_config('evil.planned', current_user, true);
 	END IF;
 	RETURN 'etl_tmp/rights.csv';
