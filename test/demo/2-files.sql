@@ -4,7 +4,7 @@
 \echo == A file behind a URL, compressed: looked at without naming a column.
 \echo
 
-SELECT line, jsonb_pretty(record) AS record
+SELECT line, jsonb_pretty(record::jsonb) AS record
 FROM etl_peek(:'url' || '/files/airports.csv.gz', 1);
 
 \echo
