@@ -7,6 +7,8 @@
 
 #include "etl.h"
 
+#include "nodes/pg_list.h"
+
 typedef struct EtlNames EtlNames;
 
 /* A set of names, in the current memory context. */
