@@ -6,7 +6,8 @@
  *		define.c		SQL functions that create and change definitions
  *		session.c		the settings with which their texts are read, and a run works
  *		check.c			what can be seen to be wrong with one before it runs; check_query.c: with its query
- *		statements.c	its texts as the statements that a run executes
+ *		statements.c	its texts as the statements that a run executes, which texts.h lists; phrases.c has their
+ *						parts, removals.c those that delete
  *		lacks.c			the columns that a record lacks, on their way through the query
  *	run/			what it does: run.h has the parts of a run
  *		start.c			SQL functions that start a run, and wait for it

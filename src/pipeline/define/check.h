@@ -7,7 +7,7 @@
 
 #include "access/tupdesc.h"
 #include "nodes/parsenodes.h"
-#include "pipeline/define/statements.h"
+#include "pipeline/define/texts.h"
 #include "utils/rel.h"
 
 /*

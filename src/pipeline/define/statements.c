@@ -35,6 +35,8 @@
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/define/check.h"
 #include "pipeline/define/lacks.h"
+#include "pipeline/define/phrases.h"
+#include "pipeline/define/removals.h"
 #include "pipeline/define/statements.h"
 #include "pipeline/source_call.h"
 #include "rewrite/rewriteHandler.h"
@@ -47,74 +49,6 @@
 #include "utils/typcache.h"
 
 /* ----------------------------------------------------------------
- *	Parts of statements
- * ---------------------------------------------------------------- */
-
-static const char *
-column_name(TupleDesc desc, int i)
-{
-	return quote_identifier(NameStr(TupleDescAttr(desc, i)->attname));
-}
-
-static char *
-type_name(Oid type, int32 typmod)
-{
-	return format_type_extended(type, typmod,
-								FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
-}
-
-/* A column definition list.  With generic names no column can be mistaken for one of provenance. */
-static char *
-definition_list(TupleDesc desc, bool generic)
-{
-	StringInfoData list;
-
-	initStringInfo(&list);
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attr = TupleDescAttr(desc, i);
-
-		appendStringInfo(&list, "%s%s %s", i > 0 ? ", " : "",
-						 generic ? psprintf("c%d", i + 1) : column_name(desc, i),
-						 type_name(attr->atttypid, attr->atttypmod));
-		if (OidIsValid(attr->attcollation) && attr->attcollation != DEFAULT_COLLATION_OID)
-			appendStringInfo(&list, " COLLATE %s", generate_collation_name(attr->attcollation));
-	}
-	return list.data;
-}
-
-static bool
-is_key(const EtlStatements *s, int column)
-{
-	for (int i = 0; i < s->nkeys; i++)
-		if (s->keys[i] == column)
-			return true;
-	return false;
-}
-
-/* Columns of the query that an update writes; i is the one to begin with, -1 the end. */
-static int
-next_updated(const EtlStatements *s, Relation target, int i)
-{
-	for (; i < s->emitted->natts; i++)
-		if (!is_key(s, i) &&
-			EtlTargetAttribute(s, target, i)->attidentity != ATTRIBUTE_IDENTITY_ALWAYS)
-			return i;
-	return -1;
-}
-
-/* A column in a comparison of rows; of a type that has no equality, as text. */
-static char *
-comparable(const EtlStatements *s, Relation target, int i, const char *value)
-{
-	Form_pg_attribute attr = EtlTargetAttribute(s, target, i);
-
-	if (OidIsValid(lookup_type_cache(attr->atttypid, TYPECACHE_EQ_OPR)->eq_opr))
-		return pstrdup(value);
-	return psprintf("(%s)::pg_catalog.text", value);
-}
-
-/* ----------------------------------------------------------------
  *	The query
  * ---------------------------------------------------------------- */
 
@@ -124,7 +58,7 @@ query_over_batch(const EtlPipeline *pipeline, const EtlStatements *s)
 	return psprintf(
 		"(WITH batch AS NOT MATERIALIZED (SELECT * FROM etl_internal.etl_batch() AS batch(%s)) "
 		"SELECT * FROM (\n%s\n) AS query) AS q",
-		definition_list(s->batch, false), pipeline->query);
+		EtlDefinitionList(s->batch, false), pipeline->query);
 }
 
 static void
@@ -147,66 +81,6 @@ make_transform(EtlStatements *s, const EtlPipeline *pipeline)
 	}
 	appendStringInfo(&text, " FROM %s", from);
 	s->full.transform = text.data;
-}
-
-/* ----------------------------------------------------------------
- *	The load
- * ---------------------------------------------------------------- */
-
-/* Whether a length or precision rounds what exceeds it; else it is a limit. */
-static bool
-type_rounds(Oid type)
-{
-	Oid element = get_element_type(type);
-	TYPCATEGORY category = TypeCategory(OidIsValid(element) ? element : type);
-
-	return category == TYPCATEGORY_NUMERIC || category == TYPCATEGORY_DATETIME ||
-		   category == TYPCATEGORY_TIMESPAN;
-}
-
-/*
- * A column of what the query gave as a value of the target's type, as an assignment makes it: where a length is a
- * limit, spaces beyond it are cut off and anything else is an error, which an explicit cast would not raise.
- */
-static char *
-assigned(Oid from, int32 from_typmod, Form_pg_attribute attr, int i)
-{
-	bool rounds = type_rounds(attr->atttypid);
-	char *value =
-		psprintf("e.c%d::%s", i + 1, type_name(attr->atttypid, rounds ? attr->atttypmod : -1));
-	Oid function;
-
-	if (rounds || attr->atttypmod < 0 ||
-		(from == attr->atttypid && from_typmod == attr->atttypmod) ||
-		find_typmod_coercion_function(attr->atttypid, &function) != COERCION_PATH_FUNC)
-		return value;
-	return psprintf("%s(%s, %d%s)",
-					quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
-											   get_func_name(function)),
-					value, attr->atttypmod, get_func_nargs(function) > 2 ? ", false" : "");
-}
-
-static char *
-as_assigned(const EtlStatements *s, Relation target, int i)
-{
-	Form_pg_attribute from = TupleDescAttr(s->emitted, i);
-
-	return assigned(from->atttypid, from->atttypmod, EtlTargetAttribute(s, target, i), i);
-}
-
-/* A value with the collation of a column of the target, for comparisons. */
-static char *
-collated(Form_pg_attribute attr, char *value)
-{
-	if (!OidIsValid(attr->attcollation))
-		return value;
-	return psprintf("(%s COLLATE %s)", value, generate_collation_name(attr->attcollation));
-}
-
-static char *
-as_in_target(const EtlStatements *s, Relation target, int i)
-{
-	return collated(EtlTargetAttribute(s, target, i), as_assigned(s, target, i));
 }
 
 /* ----------------------------------------------------------------
@@ -268,7 +142,7 @@ lacking_matters(const EtlPipeline *pipeline, const EtlStatements *s, Relation ta
 {
 	Form_pg_attribute attr = EtlTargetAttribute(s, target, i);
 
-	if (attr->attidentity != '\0' || (EtlUpserts(pipeline) && is_key(s, i)))
+	if (attr->attidentity != '\0' || (EtlUpserts(pipeline) && EtlIsKeyColumn(s, i)))
 		return false;
 	return s->updates || build_column_default(target, attr->attnum) != NULL;
 }
@@ -285,17 +159,18 @@ rows_differ(const EtlStatements *s, Relation target, const char *alias, bool exc
 
 	initStringInfo(&ours);
 	initStringInfo(&theirs);
-	for (int i = next_updated(s, target, 0); i >= 0; i = next_updated(s, target, i + 1))
+	for (int i = EtlNextUpdated(s, target, 0); i >= 0; i = EtlNextUpdated(s, target, i + 1))
 	{
-		const char *name = column_name(s->emitted, i);
+		const char *name = EtlColumnName(s->emitted, i);
 		char *kept = psprintf("%s.%s", alias, name);
 		char *other =
 			if_there(s, partial, i,
-					 excluded ? psprintf("excluded.%s", name) : as_in_target(s, target, i), kept);
+					 excluded ? psprintf("excluded.%s", name) : EtlAsInTarget(s, target, i), kept);
 
-		appendStringInfo(&ours, "%s%s", ours.len > 0 ? ", " : "", comparable(s, target, i, kept));
+		appendStringInfo(&ours, "%s%s", ours.len > 0 ? ", " : "",
+						 EtlComparable(s, target, i, kept));
 		appendStringInfo(&theirs, "%s%s", theirs.len > 0 ? ", " : "",
-						 comparable(s, target, i, other));
+						 EtlComparable(s, target, i, other));
 	}
 	if (ours.len == 0)
 		return NULL;
@@ -307,14 +182,14 @@ add_set(StringInfo text, const EtlStatements *s, Relation target, bool excluded,
 {
 	const char *separator = " SET ";
 
-	for (int i = next_updated(s, target, 0); i >= 0; i = next_updated(s, target, i + 1))
+	for (int i = EtlNextUpdated(s, target, 0); i >= 0; i = EtlNextUpdated(s, target, i + 1))
 	{
-		const char *name = column_name(s->emitted, i);
+		const char *name = EtlColumnName(s->emitted, i);
 
 		appendStringInfo(text, "%s%s = %s", separator, name,
 						 if_there(s, partial, i,
 								  excluded	? psprintf("excluded.%s", name)
-								  : partial ? as_assigned(s, target, i)
+								  : partial ? EtlAsAssigned(s, target, i)
 											: psprintf("e.c%d", i + 1),
 								  psprintf("target.%s", name)));
 		separator = ", ";
@@ -330,11 +205,11 @@ add_condition(StringInfo text, const EtlStatements *s, Relation target, bool exc
 	appendStringInfoString(text, rows_differ(s, target, "target", excluded, partial));
 	if (s->watermark < 0)
 		return;
-	name = column_name(s->emitted, s->watermark);
+	name = EtlColumnName(s->emitted, s->watermark);
 	appendStringInfo(text, " AND (target.%s IS NULL OR %s >= target.%s)", name,
 					 excluded
 						 ? if_there(s, partial, s->watermark, psprintf("excluded.%s", name), "NULL")
-						 : as_in_target(s, target, s->watermark),
+						 : EtlAsInTarget(s, target, s->watermark),
 					 name);
 }
 
@@ -346,9 +221,9 @@ add_on_conflict(StringInfo text, const EtlPipeline *pipeline, EtlStatements *s, 
 		return;
 	appendStringInfoString(text, " ON CONFLICT (");
 	for (int i = 0; i < s->nkeys; i++)
-		appendStringInfo(text, "%s%s", i > 0 ? ", " : "", column_name(s->emitted, s->keys[i]));
+		appendStringInfo(text, "%s%s", i > 0 ? ", " : "", EtlColumnName(s->emitted, s->keys[i]));
 	appendStringInfoString(text, ")");
-	if (pipeline->on_conflict == ETL_CONFLICT_IGNORE || next_updated(s, target, 0) < 0)
+	if (pipeline->on_conflict == ETL_CONFLICT_IGNORE || EtlNextUpdated(s, target, 0) < 0)
 	{
 		appendStringInfoString(text, " DO NOTHING");
 		return;
@@ -365,21 +240,12 @@ add_on_conflict(StringInfo text, const EtlPipeline *pipeline, EtlStatements *s, 
 	s->tells_inserted = true;
 }
 
-static void
-add_same_key(StringInfo text, const EtlStatements *s, Relation target, const char *alias)
-{
-	for (int i = 0; i < s->nkeys; i++)
-		appendStringInfo(text, "%s%s.%s = %s", i > 0 ? " AND " : "", alias,
-						 column_name(s->emitted, s->keys[i]), as_in_target(s, target, s->keys[i]));
-}
-
 /* The rows of the target that have the key of the row in hand, as t. */
 static void
 add_same_row(StringInfo text, const EtlPipeline *pipeline, const EtlStatements *s, Relation target)
 {
-	appendStringInfo(text, " FROM %s%s AS t WHERE ",
-					 target->rd_rel->relkind == RELKIND_RELATION ? "ONLY " : "", pipeline->target);
-	add_same_key(text, s, target, "t");
+	appendStringInfo(text, " FROM %s%s AS t WHERE ", EtlOnly(target), pipeline->target);
+	EtlAddSameKey(text, s, target, "t");
 }
 
 /* Leaves out rows that are in the target as they are: ON CONFLICT would lock, and so write, each of them. */
@@ -406,7 +272,7 @@ add_columns(StringInfo text, const EtlStatements *s, Relation target)
 
 	for (int i = 0; i < s->emitted->natts; i++)
 	{
-		appendStringInfo(text, "%s%s", i > 0 ? ", " : "(", column_name(s->emitted, i));
+		appendStringInfo(text, "%s%s", i > 0 ? ", " : "(", EtlColumnName(s->emitted, i));
 		if (EtlTargetAttribute(s, target, i)->attidentity == ATTRIBUTE_IDENTITY_ALWAYS)
 			overriding = " OVERRIDING SYSTEM VALUE";
 	}
@@ -452,7 +318,7 @@ add_emitted(StringInfo text, const EtlPipeline *pipeline, const EtlStatements *s
 	for (int i = 0; i < s->emitted->natts; i++)
 		appendStringInfo(text, "%s%s", i > 0 ? ", " : "",
 						 partial && s->from[i] >= 0
-							 ? if_there(s, true, i, as_assigned(s, target, i),
+							 ? if_there(s, true, i, EtlAsAssigned(s, target, i),
 										stand_in(pipeline, s, target, load, i))
 							 : psprintf("e.c%d", i + 1));
 }
@@ -468,7 +334,7 @@ make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, Load l
 	appendStringInfoString(&text, " SELECT ");
 	add_emitted(&text, pipeline, s, target, load, partial);
 	appendStringInfo(&text, " FROM etl_internal.etl_emitted() AS e(%s)",
-					 definition_list(s->emitted, true));
+					 EtlDefinitionList(s->emitted, true));
 	if (load == REFRESH)
 		appendStringInfoString(&text, filter_unchanged(pipeline, s, target, partial));
 	if (load != INSERT_ONLY)
@@ -567,8 +433,8 @@ make_merge(const EtlPipeline *pipeline, const EtlStatements *s, Relation target,
 	initStringInfo(&text);
 	appendStringInfo(&text,
 					 "MERGE INTO ONLY %s AS target USING etl_internal.etl_emitted() AS e(%s) ON ",
-					 pipeline->target, definition_list(s->emitted, true));
-	add_same_key(&text, s, target, "target");
+					 pipeline->target, EtlDefinitionList(s->emitted, true));
+	EtlAddSameKey(&text, s, target, "target");
 	appendStringInfoString(&text, " WHEN MATCHED AND ");
 	add_condition(&text, s, target, false, partial);
 	appendStringInfoString(&text, " THEN UPDATE");
@@ -580,72 +446,6 @@ make_merge(const EtlPipeline *pipeline, const EtlStatements *s, Relation target,
 	add_emitted(&text, pipeline, s, target, MERGE, partial);
 	appendStringInfoChar(&text, ')');
 	return text.data;
-}
-
-/* ----------------------------------------------------------------
- *	What a replace deletes
- * ---------------------------------------------------------------- */
-
-static TupleDesc
-key_desc(const EtlStatements *s)
-{
-	TupleDesc desc = CreateTemplateTupleDesc(s->nkeys);
-
-	for (int k = 0; k < s->nkeys; k++)
-		TupleDescCopyEntry(desc, k + 1, s->emitted, s->keys[k] + 1);
-	return desc;
-}
-
-/* "NOT EXISTS (SELECT FROM keys WHERE ...)", by an operator between the columns of the key. */
-static void
-add_no_such_key(StringInfo text, const EtlStatements *s, Relation target, const char *operator)
-{
-	appendStringInfo(text, "NOT EXISTS (SELECT FROM etl_internal.etl_emitted() AS e(%s) WHERE ",
-					 definition_list(s->key_desc, true));
-	for (int k = 0; k < s->nkeys; k++)
-	{
-		Form_pg_attribute from = TupleDescAttr(s->key_desc, k);
-		Form_pg_attribute attr = EtlTargetAttribute(s, target, s->keys[k]);
-
-		appendStringInfo(text, "%st.%s %s %s", k > 0 ? " AND " : "",
-						 column_name(s->emitted, s->keys[k]), operator,
-						 collated(attr, assigned(from->atttypid, from->atttypmod, attr, k)));
-	}
-	appendStringInfoChar(text, ')');
-}
-
-/* Where NULLs are equal, too, keys with a NULL are looked for in a second way, which no hash can go. */
-static void
-make_removal(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
-{
-	const char *only = target->rd_rel->relkind == RELKIND_RELATION ? "ONLY " : "";
-	const char *scope = "true";
-	StringInfoData text;
-
-	s->delete_limit = EtlShareOf("delete_limit", pipeline->delete_limit);
-	s->key_desc = key_desc(s);
-	if (pipeline->delete_scope != NULL)
-	{
-		EtlCheckScope(pipeline, psprintf("SELECT (\n%s\n) FROM %s%s AS t", pipeline->delete_scope,
-										 only, pipeline->target));
-		scope = psprintf("(\n%s\n)", pipeline->delete_scope);
-	}
-	s->count = psprintf("SELECT pg_catalog.count(*) FROM %s%s AS t WHERE %s", only,
-						pipeline->target, scope);
-	initStringInfo(&text);
-	appendStringInfo(&text, "DELETE FROM %s%s AS t WHERE %s AND ", only, pipeline->target, scope);
-	add_no_such_key(&text, s, target, "=");
-	if (s->key_takes_null)
-	{
-		appendStringInfoString(&text, " AND (ROW(");
-		for (int k = 0; k < s->nkeys; k++)
-			appendStringInfo(&text, "%st.%s", k > 0 ? ", " : "",
-							 column_name(s->emitted, s->keys[k]));
-		appendStringInfoString(&text, ") IS NOT NULL OR ");
-		add_no_such_key(&text, s, target, "IS NOT DISTINCT FROM");
-		appendStringInfoChar(&text, ')');
-	}
-	s->remove = text.data;
 }
 
 /*
@@ -663,7 +463,7 @@ make_winners(const EtlStatements *s, Relation target)
 		Form_pg_attribute attr = EtlTargetAttribute(s, target, s->keys[i]);
 
 		appendStringInfo(&keys, "%s(e.c%d::%s)", i > 0 ? ", " : "", s->keys[i] + 1,
-						 type_name(attr->atttypid, attr->atttypmod));
+						 EtlTypeName(attr->atttypid, attr->atttypmod));
 		if (OidIsValid(attr->attcollation))
 			appendStringInfo(&keys, " COLLATE %s", generate_collation_name(attr->attcollation));
 	}
@@ -672,7 +472,7 @@ make_winners(const EtlStatements *s, Relation target)
 		&text,
 		"SELECT DISTINCT ON (%s) e.ordinal FROM ROWS FROM (etl_internal.etl_emitted() AS (%s)) "
 		"WITH ORDINALITY AS e(",
-		keys.data, definition_list(s->emitted, true));
+		keys.data, EtlDefinitionList(s->emitted, true));
 	for (int i = 0; i < s->emitted->natts; i++)
 		appendStringInfo(&text, "c%d, ", i + 1);
 	appendStringInfo(&text, "ordinal) ORDER BY %s, ", keys.data);
@@ -767,11 +567,7 @@ make_all(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 		EtlCheckLoad(s->winners);
 	}
 	if (pipeline->mode == ETL_MODE_REPLACE)
-	{
-		make_removal(s, pipeline, target);
-		EtlCheckLoad(s->remove);
-		EtlCheckLoad(s->count);
-	}
+		EtlMakeRemoval(s, pipeline, target);
 	if (pipeline->missing == ETL_LACKING_KEEP)
 		make_partial(s, pipeline, target);
 }

@@ -1,0 +1,59 @@
+/*
+ * texts.h
+ *		The statements of a definition: their texts, and what is known of them.
+ */
+#ifndef ETL_TEXTS_H
+#define ETL_TEXTS_H
+
+#include "access/tupdesc.h"
+#include "nodes/bitmapset.h"
+#include "pipeline/pipeline.h"
+
+typedef struct EtlTexts
+{
+	char *
+		transform; /* the query over the batch, with a boolean column for each rule; if partial, with ETL_LACKS_COLUMN */
+	char *load;	   /* INSERT ... SELECT ... ON CONFLICT over what the query gave */
+	char *insert;  /* the same for batches of new keys, without ON CONFLICT; or NULL */
+	char *refresh; /* the same for batches most of whose rows are in the target already; or NULL */
+	char *merge;   /* the same as MERGE, where that makes no other difference; or NULL */
+} EtlTexts;
+
+typedef struct EtlStatements
+{
+	TupleDesc batch; /* the source's columns, and */
+	TupleDesc
+		rows; /* how rows of the batch are kept: with ETL_LACKS_COLUMN behind them, if that matters */
+	TupleDesc emitted; /* the query's */
+	int *passed;	   /* [natts of emitted] the batch's column that it is, unchanged; -1: none */
+	Oid target;
+	AttrNumber *attnums; /* [natts of emitted] the column of the target that each goes to, and */
+	Bitmapset *given;	 /* all of these */
+
+	char *files;   /* the path or pattern of the source; NULL: none, or not known before a run */
+	char *open;	   /* SELECT * FROM source */
+	EtlTexts full; /* for rows whose records have all columns */
+	EtlTexts
+		partial; /* for rows some of whose records lack columns; without a transform, that is no matter */
+	int *
+		from; /* [natts of emitted] the column of batch that says, if a record lacks it, that this is not to be written; -1: none */
+	Bitmapset *
+		constrained; /* columns of the target that have constraints, as pull_varattnos() counts, and */
+	bool lacks_constrained; /* whether any of "from" is one */
+	char *remove;			/* DELETE of rows whose keys etl_emitted() has not; NULL: none is */
+	char *count;			/* of the rows that it may delete */
+	double delete_limit;	/* the part of these that may be deleted, 0 to 1 */
+	TupleDesc key_desc;		/* the keys for "remove": columns of emitted, in the order of the key */
+	char *winners;			/* the ordinals of the last row of each key; NULL: no upsert */
+
+	int nkeys;
+	int *keys; /* columns of emitted, from 0 */
+	bool key_takes_null;
+	bool key_has_defaults; /* its index has the equality that these columns have by default */
+	bool key_is_plain;	 /* keys that are equal here are so in its index, and the other way round */
+	int watermark;		 /* the same; -1: none */
+	bool updates;		 /* load may update rows, and */
+	bool tells_inserted; /* load returns a boolean for each row: whether it was inserted */
+} EtlStatements;
+
+#endif /* ETL_TEXTS_H */
