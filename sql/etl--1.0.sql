@@ -691,6 +691,7 @@ CREATE TABLE etl_catalog.pipelines (
     on_error text NOT NULL,
     reject_limit bigint,
     on_bad_part text NOT NULL,
+    when_done text,                     -- what is done with a part that is loaded; NULL: nothing
     on_shutdown text NOT NULL,
     max_runtime interval,
     enabled boolean NOT NULL,
@@ -715,9 +716,11 @@ CREATE TABLE etl_catalog.checkpoints (
     first_at timestamptz NOT NULL DEFAULT now(),
     last_at timestamptz NOT NULL DEFAULT now(),
     missing_since timestamptz,          -- when a run first did not find the file any more
+    pending boolean NOT NULL,           -- when_done is still to be done with this version
     PRIMARY KEY (pipeline, part)
 );
 CREATE INDEX ON etl_catalog.checkpoints (pipeline) WHERE state = 'set_aside'; -- for @extschema@.etl_status to count
+CREATE INDEX ON etl_catalog.checkpoints (pipeline, part COLLATE "C") WHERE pending;
 COMMENT ON TABLE etl_catalog.checkpoints
     IS 'how far pipelines have come in each part of their sources; dumped: yes; purged: after etl.retention once the file is gone, by etl_reset and etl_drop_pipeline; seen by: owner but for positions, pg_monitor but for parts and messages';
 
@@ -936,8 +939,8 @@ SELECT p.id, p.name, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHERE a.o
     p.target, p.key, p.mode, p.on_conflict, p.missing, CASE WHEN is_mine THEN p.delete_scope END AS delete_scope,
     p.delete_limit, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
     CASE WHEN is_mine THEN p.rules END AS rules,
-    p.redact, p.whole, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_bad_part, p.on_shutdown,
-    p.max_runtime,
+    p.redact, p.whole, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_bad_part, p.when_done,
+    p.on_shutdown, p.max_runtime,
     p.enabled, NOT etl_catalog.is_at_home(p.system_identifier, p.database) AS is_copy, p.accepted, p.search_path,
     p.settings,
     p.created_at
@@ -972,7 +975,7 @@ SELECT p.name AS pipeline,
     CASE WHEN is_mine THEN c.version END AS version,
     c.attempts, c.sqlstate,
     CASE WHEN is_mine THEN c.message END AS message,
-    c.first_at, c.last_at, c.missing_since
+    c.first_at, c.last_at, c.missing_since, c.pending
 FROM etl_catalog.checkpoints c JOIN etl_catalog.pipelines p ON p.id = c.pipeline,
     LATERAL (SELECT pg_catalog.pg_has_role(p.owner, 'USAGE') AS is_mine) m
 WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
@@ -1077,6 +1080,10 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  *                  end: 'fail' (default) fails the run; 'set_aside' loads what comes before the fault, notes the reason in
  *                  etl_parts, and goes on with the next part. It is read on when it has changed, or after etl_retry_parts.
  *                  Not with whole (22023)
+ * when_done        what is done with an object of a bucket that is read to its end, behind the commit of its last record: 'keep' (default),
+ *                  'delete', 'tag:NAME=VALUE', or 'move:PREFIX/', below the URL of the server. It is done to the version that was
+ *                  loaded, and again by the next run if it was not; else the run fails, and has loaded all the same. Needs a server
+ *                  with option writable (42501); not with whole or 'replace' (22023)
  * on_shutdown      'drain' finishes the batch in hand, within etl.drain_timeout; 'drop' stops at once
  * max_runtime      a run that lasts longer fails
  * enabled          whether it may run
@@ -1112,6 +1119,7 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     on_error text DEFAULT NULL,
     reject_limit bigint DEFAULT NULL,
     on_bad_part text DEFAULT NULL,
+    when_done text DEFAULT NULL,
     on_shutdown text DEFAULT NULL,
     max_runtime interval DEFAULT NULL,
     enabled boolean DEFAULT NULL,
@@ -1473,6 +1481,7 @@ BEGIN
             ('etl_pipelines', 'on_error', 'what becomes of a record that cannot be loaded: dead_letter or fail'),
             ('etl_pipelines', 'reject_limit', 'more dead letters than this fail the run'),
             ('etl_pipelines', 'on_bad_part', 'what becomes of a part of the source that cannot be read: fail or set_aside'),
+            ('etl_pipelines', 'when_done', 'what is done with an object that is loaded: delete, tag or move; NULL: nothing'),
             ('etl_pipelines', 'on_shutdown', 'drain finishes the batch in hand, drop stops at once'),
             ('etl_pipelines', 'max_runtime', 'a run that lasts longer fails'),
             ('etl_pipelines', 'is_copy', 'whether it came with a copy of its database, and waits for etl_adopt'),
@@ -1490,6 +1499,7 @@ BEGIN
             ('etl_parts', 'message', 'its message and place'),
             ('etl_parts', 'first_at', 'when it was read first'),
             ('etl_parts', 'last_at', 'when it was read last, or was tried'),
+            ('etl_parts', 'pending', 'whether when_done is still to be done with this version'),
             ('etl_parts', 'missing_since', 'when a run first did not find it any more'),
             ('etl_dead_letters', 'id', 'number of the dead letter'),
             ('etl_dead_letters', 'run', 'run that could not load the record, the last one that read it'),

@@ -18,6 +18,7 @@
  *	schedule.c		when a schedule comes next; schedule_text.c reads what users write
  *	schedule_define.c	the schedule of a pipeline
  *	watch.c			the files that one watches
+ *	done.c			whether one may have something done with what it has loaded
  */
 #ifndef ETL_PIPELINE_H
 #define ETL_PIPELINE_H
@@ -73,6 +74,7 @@ typedef struct EtlPipeline
 	EtlOnFault on_error;
 	int64 reject_limit; /* -1: none */
 	EtlOnBadPart on_bad_part;
+	char *when_done; /* what is done with a part of the source that is loaded; NULL: nothing */
 	EtlOnShutdown on_shutdown;
 	EtlInterval max_runtime;
 	bool enabled;

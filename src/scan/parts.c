@@ -215,6 +215,15 @@ EtlPartsLeave(EtlParts *parts)
 	return true;
 }
 
+EtlDone *
+EtlPartsDone(const EtlParts *parts, const char *part, const char *position, const EtlWhenDone *what)
+{
+	EtlPosition loaded;
+
+	EtlPositionRead(position, &loaded);
+	return EtlStreamDone(parts->stream, part, &loaded.state, what);
+}
+
 /* For how long the current part has to be still from now on, for its last record to count; <= 0: it does. */
 static int64
 time_to_settle(const EtlParts *parts)

@@ -104,6 +104,12 @@ extern void EtlPartsTell(EtlParts *parts);
  */
 extern bool EtlPartsLeave(EtlParts *parts);
 
+/*
+ * Begins what is to be done with a part whose position says that it is loaded (when_done.h); NULL: it is of another place.
+ */
+extern EtlDone *EtlPartsDone(const EtlParts *parts, const char *part, const char *position,
+							 const EtlWhenDone *what);
+
 /* The version of a part, for people and to be compared (palloc'd); NULL: nothing is known that would tell it. */
 extern char *EtlPartVersion(const EtlSourceState *state);
 

@@ -167,6 +167,19 @@ EtlStreamPlan(const EtlStream *stream, const EtlSourcePast *past)
 	return EtlSourceSetPlan(stream->set, past);
 }
 
+EtlDone *
+EtlStreamDone(const EtlStream *stream, const char *part, const EtlSourceState *state,
+			  const EtlWhenDone *what)
+{
+	return EtlSourceSetDone(stream->set, part, state, what);
+}
+
+void
+EtlStreamCheckDone(const EtlArgs *args)
+{
+	EtlSourceSetCheckDone(EtlStreamSources(args, false));
+}
+
 int64
 EtlStreamStill(const EtlStream *stream)
 {

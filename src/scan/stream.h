@@ -18,6 +18,7 @@
 #include "format/format.h"
 #include "source/content.h"
 #include "source/source.h"
+#include "source/when_done.h"
 
 struct ErrorContextCallback;
 struct EtlArgs;
@@ -79,6 +80,11 @@ EtlStreamIsOpen(const EtlStream *stream); /* else nothing is known of the curren
 extern void
 EtlStreamState(const EtlStream *stream, const EtlRecordPlace *place, EtlSourceState *state);
 extern EtlSourcePlan EtlStreamPlan(const EtlStream *stream, const EtlSourcePast *past);
+
+/* What is done with a part that is loaded, as a set has it; an error if a call with these arguments may not have it done. */
+extern EtlDone *EtlStreamDone(const EtlStream *stream, const char *part,
+							  const EtlSourceState *state, const EtlWhenDone *what);
+extern void EtlStreamCheckDone(const struct EtlArgs *args);
 
 /* For how many ms the current part was not written to; -1: it is no file, and never is. */
 extern int64 EtlStreamStill(const EtlStream *stream);

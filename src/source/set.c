@@ -205,6 +205,23 @@ EtlSourceSetPlan(const EtlSourceSet *set, const EtlSourcePast *past)
 }
 
 void
+EtlSourceSetCheckDone(const EtlSourceSet *set)
+{
+	if (set->listing->store->check_done == NULL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("when_done is for objects of buckets"),
+						errdetail("The source is none of s3://, nor a server for a bucket.")));
+	set->listing->store->check_done(set->listing);
+}
+
+EtlDone *
+EtlSourceSetDone(const EtlSourceSet *set, const char *part, const EtlSourceState *state,
+				 const EtlWhenDone *what)
+{
+	return set->listing->store->done(set->listing, part, state, what);
+}
+
+void
 EtlSourceSetBeginning(const EtlSourceSet *set, EtlBeginning *beginning)
 {
 	if (set->raw != NULL && set->raw->ops->beginning != NULL)

@@ -55,6 +55,11 @@ extern MemoryContext EtlSourceSetContext(EtlSourceSet *set);
 extern void EtlSourceSetState(const EtlSourceSet *set, int64 at, EtlSourceState *state);
 extern EtlSourcePlan EtlSourceSetPlan(const EtlSourceSet *set, const EtlSourcePast *past);
 
+/* What is done with parts that are loaded, as EtlStore has it; an error (0A000) if nothing can be done with any. */
+extern void EtlSourceSetCheckDone(const EtlSourceSet *set);
+extern EtlDone *EtlSourceSetDone(const EtlSourceSet *set, const char *part,
+								 const EtlSourceState *state, const EtlWhenDone *what);
+
 /* How the part in hand begins, if a server says it (source.h). */
 extern void EtlSourceSetBeginning(const EtlSourceSet *set, struct EtlBeginning *beginning);
 

@@ -10,6 +10,7 @@
 
 #include "source/http/exchange.h"
 #include "source/source.h"
+#include "source/when_done.h"
 
 typedef struct EtlStore EtlStore;
 
@@ -42,6 +43,15 @@ struct EtlStore
 	bool (*look)(EtlListing *listing, EtlSourceState *state);
 	/* Opens the current part in the current memory context; past is what was read of it before, or NULL. */
 	EtlSource *(*open)(EtlListing *listing, const EtlSourcePast *past);
+
+	/*
+	 * For pipelines: begins what is to be done with a part of that name that is loaded in that state, in the current memory
+	 * context (when_done.h); NULL: it is of another place.  CheckDone raises an error if the user may not have it done.
+	 * NULL: nothing can be done.
+	 */
+	EtlDone *(*done)(EtlListing *listing, const char *part, const EtlSourceState *state,
+					 const EtlWhenDone *what);
+	void (*check_done)(EtlListing *listing);
 
 	/* Raises that there is not one part; NULL: there always is one, or list has raised that. */
 	void (*raise_none)(EtlListing *listing);

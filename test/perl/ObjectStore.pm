@@ -45,7 +45,7 @@ sub store_do
 	my $http = HTTP::Tiny->new(timeout => $PostgreSQL::Test::Utils::timeout_default);
 	my $answer = $http->get(store_url() . "/_$what?" . $http->www_form_urlencode(\%param));
 	$answer->{success} or BAIL_OUT("the object store does not $what: $answer->{content}");
-	return decode_json($answer->{content} || 'null') if $what eq 'requests';
+	return decode_json($answer->{content}) if $what =~ /^(requests|keys|tags)$/;
 }
 
 sub store_requests { return @{ store_do('requests') }; }

@@ -76,6 +76,7 @@ typedef struct EtlCheckpoint
 	char *sqlstate; /* why it is set aside; written only */
 	char *message;
 	TimestampTz missing_since; /* 0: it was there when it was last looked for */
+	bool pending;			   /* when_done is still to be done with it */
 	bool asked_for;			   /* by this run; not stored */
 } EtlCheckpoint;
 
@@ -86,6 +87,9 @@ extern void EtlCatalogSetCheckpoint(int64 pipeline, const EtlCheckpoint *checkpo
 extern void EtlCatalogSetMissing(int64 pipeline, List *parts, bool missing);
 /* Has the next run try parts that were set aside, or one; returns how many those are. */
 extern int64 EtlCatalogRetryParts(int64 pipeline, const char *part);
+/* Those with which when_done is still to be done, of names behind "after", n at most; and that it was done with some. */
+extern List *EtlCatalogPending(int64 pipeline, const char *after, int n);
+extern void EtlCatalogSetDone(int64 pipeline, List *parts);
 /* Removes the checkpoints of those that have been missing for so many minutes. */
 extern void EtlCatalogForgetMissing(int64 pipeline, int minutes);
 

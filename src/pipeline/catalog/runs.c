@@ -209,6 +209,7 @@ static const EtlSqlColumn checkpoint_columns[] = {
 	{"sqlstate", ETL_SQL_TEXT, offsetof(EtlCheckpoint, sqlstate)},
 	{"message", ETL_SQL_TEXT, offsetof(EtlCheckpoint, message)},
 	{"missing_since", ETL_SQL_TIME, offsetof(EtlCheckpoint, missing_since), .nullable = true},
+	{"pending", ETL_SQL_BOOLEAN, offsetof(EtlCheckpoint, pending)},
 };
 
 List *
@@ -217,7 +218,7 @@ EtlCatalogCheckpoints(int64 pipeline)
 	static EtlSql statement = {
 		"SELECT part, position, skipped, rows, state, "
 		"CASE WHEN state = 'set_aside' THEN version END AS version, "
-		"NULL::text AS sqlstate, NULL::text AS message, missing_since "
+		"NULL::text AS sqlstate, NULL::text AS message, missing_since, pending "
 		"FROM etl_catalog.checkpoints WHERE pipeline = $1 ORDER BY part COLLATE \"C\""};
 
 	return EtlSqlSelect(&statement, ETL_VALUES(EtlValueBigint(pipeline)), checkpoint_columns,
@@ -233,9 +234,9 @@ EtlCatalogSetCheckpoint(int64 pipeline, const EtlCheckpoint *checkpoint)
 		statement.text = EtlSqlKeep(psprintf(
 			"INSERT INTO etl_catalog.checkpoints AS c (pipeline, attempts, %s) "
 			"VALUES ($1, ($6 = 'set_aside')::int, %s) ON CONFLICT (pipeline, part) DO UPDATE SET "
-			"(position, skipped, rows, state, version, missing_since, last_at) = (excluded.position, "
-			"excluded.skipped, excluded.rows, excluded.state, excluded.version, excluded.missing_since, "
-			"now()), (attempts, sqlstate, message) = (SELECT CASE excluded.state WHEN 'reading' "
+			"(position, skipped, rows, state, version, missing_since, pending, last_at) = "
+			"(excluded.position, excluded.skipped, excluded.rows, excluded.state, excluded.version, "
+			"excluded.missing_since, excluded.pending, now()), (attempts, sqlstate, message) = (SELECT CASE excluded.state WHEN 'reading' "
 			"THEN c.attempts WHEN 'set_aside' THEN c.attempts + 1 ELSE 0 END, "
 			"CASE excluded.state WHEN 'reading' THEN c.sqlstate ELSE excluded.sqlstate END, "
 			"CASE excluded.state WHEN 'reading' THEN c.message ELSE excluded.message END)",
@@ -256,6 +257,27 @@ EtlCatalogSetMissing(int64 pipeline, List *parts, bool missing)
 
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueTexts(parts),
 											EtlValueBoolean(missing)));
+}
+
+List *
+EtlCatalogPending(int64 pipeline, const char *after, int n)
+{
+	static EtlSql statement = {
+		"SELECT part, position FROM etl_catalog.checkpoints WHERE pipeline = $1 AND pending "
+		"AND part COLLATE \"C\" > $2 ORDER BY part COLLATE \"C\" LIMIT $3"};
+
+	return EtlSqlSelect(
+		&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(after), EtlValueBigint(n)),
+		checkpoint_columns, 2, sizeof(EtlCheckpoint));
+}
+
+void
+EtlCatalogSetDone(int64 pipeline, List *parts)
+{
+	static EtlSql statement = {"UPDATE etl_catalog.checkpoints SET pending = false "
+							   "WHERE pipeline = $1 AND part = ANY ($2)"};
+
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueTexts(parts)));
 }
 
 /* What has no version is never the same. */

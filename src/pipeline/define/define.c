@@ -24,6 +24,7 @@
 #include "pipeline/catalog/schedules.h"
 #include "pipeline/define/check.h"
 #include "pipeline/define/session.h"
+#include "pipeline/done.h"
 #include "pipeline/run/lock.h"
 #include "pipeline/schedule_define.h"
 #include "pipeline/define/statements.h"
@@ -238,6 +239,11 @@ check_options(const EtlPipeline *p)
 						errmsg("a pipeline with %s cannot have on_bad_part => 'set_aside'",
 							   p->whole ? "whole => true" : "mode => 'replace'"),
 						errdetail("Its query is to see all of the source.")));
+	if (EtlDoesWhenDone(p) && EtlReadsWhole(p))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a pipeline with %s cannot have when_done",
+							   p->whole ? "whole => true" : "mode => 'replace'"),
+						errdetail("Each of its runs reads all of the source again.")));
 	if (p->watermark == NULL && (p->watermark_as != ETL_WATERMARK_VALUE ||
 								 p->watermark_lag != NULL || p->watermark_max != NULL))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -315,6 +321,8 @@ make_statements(void *arg)
 	const EtlPipeline *pipeline = arg;
 	const EtlStatements *statements = EtlMakeStatements(pipeline);
 
+	if (EtlDoesWhenDone(pipeline))
+		EtlCheckWhenDoneOf(pipeline);
 	if (statements->files != NULL && has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES) &&
 		EtlGlobQuietly(statements->files) == NIL)
 		ereport(NOTICE,

@@ -22,6 +22,7 @@
 #include "pipeline/run/alert.h"
 #include "pipeline/run/aside.h"
 #include "pipeline/run/commit.h"
+#include "pipeline/run/done.h"
 #include "pipeline/run/ending.h"
 #include "pipeline/run/engine.h"
 #include "pipeline/run/forget.h"
@@ -339,6 +340,7 @@ load_source(EtlBatchLoad *load)
 		ErrorData *error = read_batch(load);
 
 		EtlLoadBatch(load);
+		EtlDoWhenDone(load->reading, load->reading->batch.reached_end);
 		if (error != NULL)
 			fail_in_source(load->run, error);
 		EtlCheckShutdown();
@@ -455,6 +457,7 @@ execute_run(EtlReading *reading)
 	{
 		load_source(load);
 		load_deferred(load);
+		EtlCheckDone(reading);
 	}
 	finish_run(reading);
 }

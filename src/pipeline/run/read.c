@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/catalog/schedules.h"
+#include "pipeline/done.h"
 #include "pipeline/evaluate.h"
 #include "pipeline/run/ending.h"
 #include "pipeline/run/read.h"
@@ -163,6 +164,7 @@ EtlReadingCheckpoints(const EtlReading *reading, int to)
 									  .rows = mark->rows,
 									  .version = mark->version,
 									  .state = mark->state,
+									  .pending = mark->state == ETL_PART_DONE && reading->when_done,
 									  .sqlstate = mark->sqlstate,
 									  .message = mark->message};
 		if (next == NULL || next->record > to)
@@ -222,6 +224,9 @@ EtlReadingOpen(EtlReading *reading)
 	MemoryContext old;
 
 	EtlEvaluateSource(run->statements->open, run->context, &kind, &args, &desc);
+	reading->when_done = run->kind == ETL_RUN_LOAD && EtlDoesWhenDone(run->pipeline);
+	if (reading->when_done)
+		EtlCheckWhenDone(kind, args);
 	reading->resume = (EtlResume){.find = find_position,
 								  .refused = refused_version,
 								  .mark = take_mark,

@@ -38,6 +38,7 @@ typedef struct EtlReading
 	EtlRows *rows;
 	EtlResume resume;
 	bool watching;	   /* the run was started by files that arrived; they may be gone */
+	bool when_done;	   /* something is done with parts that are loaded */
 	char *watched;	   /* the path or pattern that it reads; NULL: no files */
 	List *checkpoints; /* of EtlCheckpoint *: where earlier runs stopped */
 	char *part;		   /* the current one */
@@ -46,7 +47,9 @@ typedef struct EtlReading
 	int64 set_aside;   /* parts, by this run */
 	int64 settles_in;  /* ms after which a last record that was held back counts; 0: none was */
 	EtlBatch batch;
-	List *marks; /* of the batch: how far a part had been read when a record was its next one */
+	ErrorData
+		*done_error; /* the first with a part for which when_done was to be done; NULL: none */
+	List *marks;	 /* of the batch: how far a part had been read when a record was its next one */
 } EtlReading;
 
 extern EtlReading *EtlReadingCreate(EtlRun *run);

@@ -8,6 +8,7 @@
  *		watermark	how far the data goes
  *		read		the source -> records of a batch				outside transactions
  *		aside		parts of it that cannot be read
+ *		done		what is done with parts that are loaded
  *		chunk		rows that the query gave, in the order of their keys
  *		deferred	rows that failed their foreign key, and what comes to their keys meanwhile
  *		keys		keys of rows that are loaded, and of dead letters

@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "source/http/bucket.h"
+#include "source/http/bucket_done.h"
 #include "source/http/bucket_list.h"
 #include "source/http/http_source.h"
 #include "source/http/server.h"
@@ -123,6 +124,35 @@ bucket_open(EtlListing *base, const EtlSourcePast *past)
 	return EtlHttpSourceOpen(&part, past);
 }
 
+/* The key of a part of that name; NULL: it is not below the URL of the server. */
+static char *
+key_of(const BucketListing *listing, const char *part)
+{
+	const char *below = EtlBucketName(listing->target, EtlBucketPrefix(listing->target));
+	size_t bucket = strlen(EtlBucketName(listing->target, ""));
+
+	return strncmp(part, below, strlen(below)) == 0 ? pstrdup(EtlToUtf8(part + bucket)) : NULL;
+}
+
+static EtlDone *
+bucket_done(EtlListing *base, const char *part, const EtlSourceState *state,
+			const EtlWhenDone *what)
+{
+	BucketListing *listing = (BucketListing *) base;
+	char *key = key_of(listing, part);
+
+	if (key == NULL || state->identity != base->part.identity)
+		return NULL;
+	return EtlBucketDone(listing->target, listing->pattern, key, state->validator, what,
+						 &listing->stats);
+}
+
+static void
+bucket_check_done(EtlListing *base)
+{
+	EtlBucketCheckDone(((BucketListing *) base)->target);
+}
+
 static void
 bucket_raise_none(EtlListing *base)
 {
@@ -142,5 +172,7 @@ const EtlStore EtlBucketStore = {
 	.rewind = bucket_rewind,
 	.look = bucket_look,
 	.open = bucket_open,
+	.done = bucket_done,
+	.check_done = bucket_check_done,
 	.raise_none = bucket_raise_none,
 };

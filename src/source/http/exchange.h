@@ -28,6 +28,7 @@ typedef struct EtlExchange EtlExchange;
 typedef struct EtlCall
 {
 	const char *method; /* NULL: GET */
+	const char *verb;	/* for messages: what could not be done to the URL; NULL: read */
 	EtlUrl url;
 	List *headers; /* "Name: value", beside those of the target */
 	const char *body;

@@ -105,6 +105,12 @@ attempts(const EtlExchange *exchange)
 	return exchange->attempt <= 1 ? "" : psprintf(", in attempt %d", exchange->attempt);
 }
 
+static const char *
+verb(const EtlExchange *exchange)
+{
+	return exchange->call->verb ? exchange->call->verb : "read";
+}
+
 /* Masks the secrets of the request in a text of the response. */
 static void
 mask(const EtlExchange *exchange, char *text, bool cut)
@@ -130,7 +136,7 @@ EtlExchangeRaiseFault(EtlExchange *exchange)
 	}
 	ereport(ERROR,
 			(errcode(fault_sqlstate(fault)),
-			 errmsg("could not read \"%s\": %s%s", EtlExchangeShownUrl(exchange),
+			 errmsg("could not %s \"%s\": %s%s", verb(exchange), EtlExchangeShownUrl(exchange),
 					fault_clause(fault), position(exchange)),
 			 fault == ETL_HTTP_FORBIDDEN
 				 ? errdetail("It is set aside for another use: %s.", purpose)
@@ -238,8 +244,8 @@ raise_status(EtlExchange *exchange)
 
 	ereport(ERROR,
 			(errcode(status_sqlstate(status)),
-			 errmsg("could not read \"%s\": HTTP status %d%s%s", EtlExchangeShownUrl(exchange),
-					status, attempts(exchange), position(exchange)),
+			 errmsg("could not %s \"%s\": HTTP status %d%s%s", verb(exchange),
+					EtlExchangeShownUrl(exchange), status, attempts(exchange), position(exchange)),
 			 text ? errdetail("The response begins: %s", text) : 0,
 			 (status == 401 || status == 403) && exchange->target->server
 				 ? errhint("Check the options of server \"%s\" and of its user mapping.",
@@ -297,7 +303,7 @@ EtlExchangeRaiseTooLate(const EtlExchange *exchange)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
-			 errmsg("could not read \"%s\": the answer takes too long%s",
+			 errmsg("could not %s \"%s\": the answer takes too long%s", verb(exchange),
 					EtlExchangeShownUrl(exchange), position(exchange)),
 			 errdetail("Server \"%s\" allows %.3f seconds for one (\"max_answer_time\").",
 					   exchange->target->server, exchange->target->max_answer_time / 1000.0)));
@@ -307,7 +313,7 @@ void
 EtlExchangeRaiseTooLarge(const EtlExchange *exchange)
 {
 	ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					errmsg("could not read \"%s\": the answer is too large",
+					errmsg("could not %s \"%s\": the answer is too large", verb(exchange),
 						   EtlExchangeShownUrl(exchange)),
 					errdetail("Server \"%s\" allows %d kB for one (\"max_body\").",
 							  exchange->target->server, exchange->target->max_body)));
@@ -326,18 +332,19 @@ EtlExchangeRaiseVerdict(EtlExchange *exchange, EtlRetryVerdict verdict, int64 as
 	if (verdict == ETL_RETRY_TOO_LONG)
 	{
 		refused_wait = asked;
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("could not read \"%s\": the server asks to wait %.3f seconds%s",
-						EtlExchangeShownUrl(exchange), asked / 1000.0, position(exchange)),
-				 errdetail(
-					 "HTTP status %d. It may be asked again at %s, and the longest wait that is "
-					 "allowed is %.3f seconds.",
-					 EtlHttpStatus(exchange->http),
-					 timestamptz_to_str(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), asked)),
-					 exchange->target->retry.max_wait / 1000.0),
-				 errhint("Run it later, or raise \"%s\".",
-						 exchange->target->server ? "max_wait" : "etl.http_max_wait")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("could not %s \"%s\": the server asks to wait %.3f seconds%s", verb(exchange),
+					EtlExchangeShownUrl(exchange), asked / 1000.0, position(exchange)),
+			 errdetail(
+				 "HTTP status %d. It may be asked again at %s, and the longest wait that is "
+				 "allowed is %.3f seconds.",
+				 EtlHttpStatus(exchange->http),
+				 timestamptz_to_str(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), asked)),
+				 exchange->target->retry.max_wait / 1000.0),
+			 errhint("Run it later, or raise \"%s\".",
+					 exchange->target->server ? "max_wait" : "etl.http_max_wait")));
 	}
 	EtlExchangeRaise(exchange);
 }

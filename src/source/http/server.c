@@ -46,7 +46,7 @@ typedef enum Privilege
 {
 	ANYBODY,
 	FILE_READER, /* a member of pg_read_server_files: it makes the server open a file */
-	SUPERUSER,	 /* it lets requests go where they otherwise may not */
+	SUPERUSER,	 /* it lets requests go where they otherwise may not, or change what is there */
 } Privilege;
 
 typedef struct Option
@@ -369,6 +369,7 @@ static const Option options[] = {
 	{"dialect",			SERVER, ANYBODY,	 read_text,		 FIELD(dialect)},
 	{"allowed_origins", SERVER, ANYBODY,	 read_origins,	 FIELD(allowed_origins)},
 	{"allow_private",	SERVER, SUPERUSER,	 read_bool,		 FIELD(allow_private)},
+	{"writable",		SERVER, SUPERUSER,	 read_bool,		 FIELD(writable)},
 	{"proxy",			SERVER, SUPERUSER,	 read_text,		 FIELD(proxy), SECRET},
 	{"ca_file",			SERVER, FILE_READER, read_file_name, FIELD(ca_file)},
 	{"client_cert",		SERVER, FILE_READER, read_file_name, FIELD(client_cert)},
@@ -488,8 +489,8 @@ check_privilege(const char *name, Privilege privilege)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to set option \"%s\"", name),
-				 errdetail("Only superusers may say that requests can go to private addresses, or "
-						   "through a proxy.")));
+				 errdetail("Only superusers may say that requests can go to private addresses or "
+						   "through a proxy, or change what is there.")));
 }
 
 /* etl_server_validator(options text[], catalog oid): an error if one of them cannot be. */

@@ -81,6 +81,7 @@ typedef struct EtlTarget
 	const char *endpoint;		  /* of the bucket; NULL: AWS */
 	const char *addressing;		  /* of the bucket; NULL: as usual at the endpoint */
 	bool request_payer;			  /* we pay for the requests */
+	bool writable;				  /* what is there may be changed */
 	List *headers;				  /* "Name: value" */
 	List *secrets; /* of char *: what no message may show, beside headers and values of a query */
 
