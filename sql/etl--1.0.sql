@@ -702,6 +702,20 @@ CREATE TABLE etl_catalog.pipelines (
 COMMENT ON TABLE etl_catalog.pipelines
     IS 'definitions of pipelines; dumped: yes; purged: by etl_drop_pipeline; seen by: owner, pg_monitor but for source, query, rules and delete_scope';
 
+CREATE TABLE etl_catalog.targets (
+    pipeline bigint NOT NULL REFERENCES etl_catalog.pipelines ON DELETE CASCADE,
+    position bigint NOT NULL,           -- among the further targets of the pipeline
+    target text NOT NULL,               -- qualified and quoted
+    query text NOT NULL,
+    key text[],                         -- columns
+    mode text NOT NULL,
+    on_conflict text NOT NULL,
+    rules jsonb NOT NULL,               -- name: boolean expression
+    PRIMARY KEY (pipeline, target)
+);
+COMMENT ON TABLE etl_catalog.targets
+    IS 'further targets of pipelines; dumped: yes; purged: by etl_drop_target and etl_drop_pipeline; seen by: owner, pg_monitor but for query and rules';
+
 CREATE TABLE etl_catalog.checkpoints (
     pipeline bigint NOT NULL,
     part text NOT NULL,                 -- of the source: a file, ...
@@ -777,6 +791,23 @@ CREATE INDEX ON etl_catalog.runs (pipeline, started_at);               -- for et
 CREATE INDEX ON etl_catalog.runs (pipeline) WHERE state = 'running';
 COMMENT ON TABLE etl_catalog.runs
     IS 'history of runs; dumped: no; purged: after etl.retention, by etl_purge and etl_drop_pipeline; seen by: owner, pg_monitor but for messages';
+
+CREATE TABLE etl_catalog.run_targets (
+    run bigint NOT NULL REFERENCES etl_catalog.runs ON DELETE CASCADE,
+    target text NOT NULL,
+    emitted bigint NOT NULL,
+    invalid bigint NOT NULL,
+    superseded bigint NOT NULL,
+    load_failed bigint NOT NULL,
+    loaded bigint NOT NULL,
+    inserted bigint,                    -- NULL: only "loaded", the sum of both, is known
+    updated bigint,
+    skipped bigint NOT NULL,
+    deleted bigint NOT NULL,
+    PRIMARY KEY (run, target)
+);
+COMMENT ON TABLE etl_catalog.run_targets
+    IS 'what runs have done to further targets; dumped: no; purged: with their runs; seen by: owner, pg_monitor';
 
 /*
  * What all runs that have ended add up to, purged ones too; a run adds itself when it ends.  The counters are those of
@@ -889,6 +920,7 @@ COMMENT ON TABLE etl_catalog.schedules
     IS 'when pipelines run by themselves; dumped: yes; purged: by etl_drop_pipeline; seen by: owner, pg_monitor but for reasons';
 
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines', '');
+SELECT pg_catalog.pg_extension_config_dump('etl_catalog.targets', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.schedules', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines_id_seq', '');
 /* Schedules refer to runs by number, and runs are not dumped: their numbers go on. */
@@ -959,6 +991,24 @@ FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline,
     LATERAL (SELECT pg_catalog.pg_has_role(p.owner, 'USAGE') AS is_mine) m
 WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW @extschema@.etl_runs IS 'runs of pipelines, with their counters';
+
+CREATE VIEW @extschema@.etl_targets WITH (security_barrier) AS
+SELECT p.name AS pipeline, t.target, CASE WHEN is_mine THEN t.query END AS query, t.key, t.mode, t.on_conflict,
+    CASE WHEN is_mine THEN t.rules END AS rules
+FROM etl_catalog.targets t JOIN etl_catalog.pipelines p ON p.id = t.pipeline,
+    LATERAL (SELECT pg_catalog.pg_has_role(p.owner, 'USAGE') AS is_mine) m
+WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW @extschema@.etl_targets IS 'further targets of pipelines';
+
+CREATE VIEW @extschema@.etl_run_targets WITH (security_barrier) AS
+SELECT r.id AS run, p.name AS pipeline, t.*
+FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline,
+    LATERAL (SELECT p.target, r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped, r.deleted
+        UNION ALL
+        SELECT f.target, f.emitted, f.invalid, f.superseded, f.load_failed, f.loaded, f.inserted, f.updated, f.skipped, f.deleted
+        FROM etl_catalog.run_targets f WHERE f.run = r.id) t
+WHERE pg_catalog.pg_has_role(p.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW @extschema@.etl_run_targets IS 'what runs have done to each of their targets';
 
 CREATE VIEW @extschema@.etl_dead_letters WITH (security_barrier) AS
 SELECT d.id, p.name AS pipeline, d.run, d.stage, d.source, d.line, d.page, d.index, d.byte_offset,
@@ -1039,6 +1089,7 @@ WHERE r.state = 'running' AND etl_catalog.is_running(p.id)
 COMMENT ON VIEW @extschema@.etl_progress IS 'runs under way, and how far they are';
 
 GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@.etl_runs, @extschema@.etl_parts,
+    @extschema@.etl_targets, @extschema@.etl_run_targets,
     @extschema@.etl_dead_letters, @extschema@.etl_status TO PUBLIC;
 
 /*
@@ -1143,6 +1194,47 @@ DO $do$ BEGIN EXECUTE format($f$
 CREATE FUNCTION @extschema@.etl_alter_pipeline(name text, source text DEFAULT NULL, %s, owner regrole DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE
 $f$, etl_internal.arguments_of('@extschema@.etl_create_pipeline', '{name,source}')); END $do$;
+
+/*
+ * etl_add_target: a further table that each batch of a pipeline is loaded into, in the same transaction.  A record is loaded
+ * into all targets or is one dead letter.
+ *
+ * pipeline         its name
+ * target           the table, as in etl_create_pipeline
+ * query            a SELECT over the rows of the source, as relation "batch"; NULL: all of them. It is read with the settings that
+ *                  the pipeline keeps. If it gives the column that is the watermark of the pipeline, an older row never
+ *                  overwrites a newer one
+ * key, mode, on_conflict, rules     as in etl_create_pipeline, but for mode => 'replace' (22023)
+ *
+ * Targets are loaded in the order of the foreign keys between them.  Errors: those of etl_create_pipeline; 42710 if the pipeline
+ * loads that table already; 0A000 if it reads its source as a whole; 42704 if there is no such pipeline, 42501 for those who are
+ * not its owner.
+ *
+ * etl_drop_target: takes it away; 42704 if there is none.  What a run under way has begun to load goes on.
+ */
+CREATE FUNCTION @extschema@.etl_add_target(
+    pipeline text,
+    target text,
+    query text DEFAULT NULL,
+    key "any" DEFAULT NULL,
+    mode text DEFAULT NULL,
+    on_conflict text DEFAULT NULL,
+    rules jsonb DEFAULT NULL)
+RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+CREATE FUNCTION @extschema@.etl_drop_target(pipeline text, target text) RETURNS void
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.etl_add_target IS 'adds a further table that a pipeline loads';
+COMMENT ON FUNCTION @extschema@.etl_drop_target IS 'takes away a further table that a pipeline loads';
+
+/*
+ * etl_unnest: the objects of a JSON array as rows, in the order of the array: FROM batch, etl_unnest(lines) AS l(sku text, qty
+ * int, _etl_ordinal int).  Columns are members of the same names, NULL where there is none; _etl_ordinal is the number of the
+ * object in the array, from 1.  NULL has no rows.  Errors: 22023 if it is no array, or something in it is no object; those of a
+ * value that its column does not take.
+ */
+CREATE FUNCTION @extschema@.etl_unnest(list jsonb) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION @extschema@.etl_unnest IS 'the objects of a JSON array as rows';
 
 CREATE FUNCTION @extschema@.etl_drop_pipeline(name text) RETURNS void
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -1490,6 +1582,13 @@ BEGIN
             ('etl_pipelines', 'search_path', 'schemas in which names of its texts are looked up'),
             ('etl_pipelines', 'created_at', 'when it was created'),
             ('etl_runs', 'state', 'running, succeeded, failed, cancelled, stopped or crashed'),
+            ('etl_targets', 'target', 'further table that the pipeline loads'),
+            ('etl_targets', 'query', 'SELECT over the rows of the source'),
+            ('etl_targets', 'key', 'columns with a unique index; NULL: append'),
+            ('etl_targets', 'mode', 'upsert or append'),
+            ('etl_targets', 'on_conflict', 'what an upsert does with a key that is there: update, ignore or error'),
+            ('etl_targets', 'rules', 'boolean expressions over the columns of the query, by name'),
+            ('etl_run_targets', 'target', 'table that the run loaded'),
             ('etl_parts', 'part', 'file, URL, or the pages of an API'),
             ('etl_parts', 'state', 'reading: to be read on; done: read to its end; set_aside: could not be read on'),
             ('etl_parts', 'rows', 'records of it that are loaded or dead letters'),
@@ -1576,7 +1675,7 @@ BEGIN
     FOR routine IN SELECT p.oid FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
         JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
         WHERE e.extname = 'etl' AND p.pronamespace = '@extschema@'::regnamespace
-            AND p.proname NOT IN ('etl_metrics', 'etl_next_runs')
+            AND p.proname NOT IN ('etl_metrics', 'etl_next_runs', 'etl_unnest')
     LOOP
         EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', routine);
     END LOOP;

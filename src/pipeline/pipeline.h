@@ -9,6 +9,7 @@
  *		statements.c	its texts as the statements that a run executes, which texts.h lists; phrases.c has their
  *						parts, removals.c those that delete
  *		lacks.c			the columns that a record lacks, on their way through the query
+ *		targets.c		SQL functions that add and drop further targets; further.c: their statements
  *	run/			what it does: run.h has the parts of a run
  *		start.c			SQL functions that start a run, and wait for it
  *		worker.c		the process of a run; ending.c: what may end it from outside
@@ -80,6 +81,14 @@ typedef struct EtlPipeline
 	bool enabled;
 	int64 system_identifier; /* of the server, and */
 	Oid database;			 /* the database in which it was defined */
+
+	/*
+	 * Further targets of the same batches: EtlPipeline *, each of which differs from this one in query, target, key, mode,
+	 * on_conflict and rules, and says so in "further".
+	 */
+	List *targets;
+	bool further;
+	bool cautious; /* of a retry: rows that later records may have loaded are left as they are */
 } EtlPipeline;
 
 /* Whether rows are held against those of the target by their key. */

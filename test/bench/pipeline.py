@@ -129,4 +129,5 @@ def main():
     server.session.close()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -27,10 +27,12 @@ for my $role ('gone', 'stays', 'old name', 'absent')
 	query($old, qq{CREATE ROLE "$role" LOGIN; GRANT pg_read_server_files TO "$role"; GRANT USAGE ON SCHEMA evil TO "$role";
 		GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO "$role"; GRANT EXECUTE ON ALL PROCEDURES IN SCHEMA public TO "$role";
 		CREATE TABLE "of $role" (id int PRIMARY KEY); GRANT ALL ON "of $role" TO "$role";
+		CREATE TABLE "more of $role" (id int PRIMARY KEY); GRANT ALL ON "more of $role" TO "$role";
 		SET client_min_messages = error;
 		SET ROLE "$role";
 		SELECT etl_create_pipeline('of $role', source => \$\$etl_csv('$dir/rows.csv') AS t(id int)\$\$, query => 'SELECT id FROM batch WHERE evil.code()',
 			target => '"of $role"', key => '{id}', watermark => 'id', schedule => '1 day');
+		SELECT etl_add_target('of $role', '"more of $role"', key => 'id');
 		CALL etl_run('of $role')});
 }
 my $gone = query($old, q{SELECT oid FROM pg_roles WHERE rolname = 'gone'});
@@ -95,8 +97,11 @@ is(query($new, q{SELECT count(*) FROM etl_catalog.checkpoints c JOIN etl_catalog
 query($new, 'GRANT USAGE ON SCHEMA evil TO stays, "new name"');
 for my $name ('of stays', 'of old name')
 {
-	query($new, qq{GRANT ALL ON "$name" TO stays, "new name"});
+	query($new, qq{GRANT ALL ON "$name", "more $name" TO stays, "new name"; DELETE FROM "more $name"});
 	like(query($new, "CALL etl_run('$name')"), qr/succeeded\|0\|/, "$name goes on");
+	query($new, "SELECT etl_reset('$name')");
+	query($new, "CALL etl_run('$name')");
+	is(query($new, qq{SELECT count(*) FROM "more $name"}), 10, 'with its further target');
 }
 $old->stop;
 $new->stop;

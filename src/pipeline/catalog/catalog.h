@@ -34,6 +34,17 @@ extern int64 EtlCatalogCountOrphans(void); /* pipelines whose owner does not exi
 /* Whether a definition was made in this very database: elsewhere it is a copy. */
 extern bool EtlIsAtHome(int64 system_identifier, Oid database);
 
+/* further targets; what users set of one: arguments and columns of the same names */
+extern const EtlSqlColumn EtlTargetOptions[];
+extern const int EtlTargetOptionCount;
+
+extern List *
+EtlCatalogTargets(const EtlPipeline *pipeline); /* of EtlPipeline *, as they were added */
+extern void EtlCatalogAddTarget(int64 pipeline, const EtlPipeline *target);
+extern void EtlCatalogDropTarget(int64 pipeline, const char *target);
+/* Writes what a run has done to a further target. */
+extern void EtlCatalogSetRunTarget(int64 run, const char *target, const EtlRunCounters *counters);
+
 /* runs */
 extern int64 EtlCatalogStartRun(int64 pipeline, EtlRunKind kind);
 /* Writes the counters; an error if the run is no longer the one that counts. */

@@ -65,6 +65,7 @@ find_pipeline(EtlSql *statement, const char *condition, int n, const EtlSqlValue
 		return NULL;
 	pipeline = linitial(found);
 	pipeline->rules_list = EtlRulesOf(pipeline->rules);
+	pipeline->targets = EtlCatalogTargets(pipeline);
 	return pipeline;
 }
 

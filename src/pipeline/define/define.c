@@ -23,6 +23,7 @@
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/catalog/schedules.h"
 #include "pipeline/define/check.h"
+#include "pipeline/define/define.h"
 #include "pipeline/define/session.h"
 #include "pipeline/done.h"
 #include "pipeline/run/lock.h"
@@ -55,7 +56,6 @@ PG_FUNCTION_INFO_V1(etl_retry_parts);
 #define MAX_BATCH_SIZE 1000000
 #define MAX_INTERVAL_MS (INT64CONST(10) * 366 * 24 * 3600 * 1000)
 #define OLDEST_MS (INT64CONST(1000) * 366 * 24 * 3600 * 1000)
-#define DEFAULT_QUERY "SELECT * FROM batch"
 #define DEFAULT_DELETE_LIMIT "10%"
 
 /* ----------------------------------------------------------------
@@ -274,7 +274,7 @@ take_arguments(const EtlArgs *args, EtlPipeline *p)
 
 	(void) EtlTakeOptions(args, EtlPipelineOptions, EtlPipelineOptionCount, p);
 	if (p->query == NULL)
-		p->query = DEFAULT_QUERY;
+		p->query = ETL_DEFAULT_QUERY;
 	if (p->delete_limit == NULL)
 		p->delete_limit = DEFAULT_DELETE_LIMIT;
 	if (EtlArgFind(args, "target") != NULL && p->target != NULL)
@@ -332,9 +332,8 @@ make_statements(void *arg)
 						   pipeline->name)));
 }
 
-/* Checks a definition as its owner, who may be another role than the one that calls. */
-static void
-check_as_owner(EtlPipeline *pipeline)
+void
+EtlCheckAsOwner(EtlPipeline *pipeline)
 {
 	EtlDoAsOwner(pipeline, make_statements, pipeline);
 }
@@ -394,9 +393,8 @@ lock(const EtlPipeline *pipeline)
 						errhint("Wait for the run to end, or end it by etl_cancel.")));
 }
 
-/* A pipeline that the current user may change, which nobody else changes until this transaction ends. */
-static EtlPipeline *
-find_to_change(const char *name)
+EtlPipeline *
+EtlFindToChange(const char *name)
 {
 	EtlPipeline *pipeline;
 
@@ -478,9 +476,10 @@ static bool
 gives_all_code(const EtlArgs *args, const EtlPipeline *pipeline)
 {
 	return EtlArgFind(args, "source") != NULL && EtlArgFind(args, "target") != NULL &&
-		   (EtlArgFind(args, "query") != NULL || strcmp(pipeline->query, DEFAULT_QUERY) == 0) &&
+		   (EtlArgFind(args, "query") != NULL || strcmp(pipeline->query, ETL_DEFAULT_QUERY) == 0) &&
 		   (EtlArgFind(args, "rules") != NULL || pipeline->rules_list == NIL) &&
-		   (EtlArgFind(args, "delete_scope") != NULL || pipeline->delete_scope == NULL);
+		   (EtlArgFind(args, "delete_scope") != NULL || pipeline->delete_scope == NULL) &&
+		   pipeline->targets == NIL;
 }
 
 static void
@@ -508,16 +507,16 @@ static void
 store(EtlPipeline *pipeline, const EtlArgs *args, bool redefined)
 {
 	if (pipeline->accepted && redefined)
-		check_as_owner(pipeline);
+		EtlCheckAsOwner(pipeline);
 	EtlCatalogUpdate(pipeline);
 	if (EtlArgFind(args, "source") != NULL)
 		(void) EtlCatalogRetryParts(pipeline->id, NULL);
 	EtlTakeSchedule(args, pipeline, redefined);
 }
 
-/* On a standby, or in a transaction that is read only, the error names the function that was called. */
-static void
-prevent_if_read_only(FunctionCallInfo fcinfo)
+/* The error names the function that was called. */
+void
+EtlPreventIfReadOnly(FunctionCallInfo fcinfo)
 {
 	char *call = psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid));
 
@@ -529,7 +528,7 @@ prevent_if_read_only(FunctionCallInfo fcinfo)
 static char *
 name_of(FunctionCallInfo fcinfo)
 {
-	prevent_if_read_only(fcinfo);
+	EtlPreventIfReadOnly(fcinfo);
 	return text_to_cstring(PG_GETARG_TEXT_PP(0));
 }
 
@@ -541,7 +540,7 @@ etl_create_pipeline(PG_FUNCTION_ARGS)
 	const EtlArg *key = EtlArgFind(args, "key");
 	EtlPipeline *pipeline = palloc0(sizeof(EtlPipeline));
 
-	prevent_if_read_only(fcinfo);
+	EtlPreventIfReadOnly(fcinfo);
 	pipeline->name = name_argument(args);
 	EtlCheckName("name of a pipeline", pipeline->name);
 	pipeline->owner = GetUserId();
@@ -559,7 +558,7 @@ etl_create_pipeline(PG_FUNCTION_ARGS)
 						errmsg("pipeline \"%s\" already exists", pipeline->name),
 						errhint("Change it with etl_alter_pipeline.")));
 	take_arguments(args, pipeline);
-	check_as_owner(pipeline);
+	EtlCheckAsOwner(pipeline);
 	pipeline->id = EtlCatalogInsert(pipeline);
 	EtlTakeSchedule(args, pipeline, true);
 	PG_RETURN_VOID();
@@ -573,8 +572,8 @@ etl_alter_pipeline(PG_FUNCTION_ARGS)
 	EtlPipeline *pipeline;
 	bool was_accepted, taken_over;
 
-	prevent_if_read_only(fcinfo);
-	pipeline = find_to_change(name_argument(args));
+	EtlPreventIfReadOnly(fcinfo);
+	pipeline = EtlFindToChange(name_argument(args));
 	was_accepted = pipeline->accepted;
 	taken_over = take_owner(args, pipeline);
 	EtlCheckOwnerExists(pipeline);
@@ -595,9 +594,10 @@ etl_alter_pipeline(PG_FUNCTION_ARGS)
 			 errdetail(
 				 "Another role than its owner wrote its source, query, rules or target, so nothing "
 				 "of it is checked or runs before its owner has resumed it."),
-			 errhint("Look at them in the view etl_pipelines; then call etl_resume(%s), with the "
-					 "search_path that they are meant for.",
-					 quote_literal_cstr(pipeline->name))));
+			 errhint(
+				 "Look at them in the views etl_pipelines and etl_targets; then call etl_resume(%s), with the "
+				 "search_path that they are meant for.",
+				 quote_literal_cstr(pipeline->name))));
 	PG_RETURN_VOID();
 }
 
@@ -632,7 +632,7 @@ etl_pause(PG_FUNCTION_ARGS)
 Datum
 etl_resume(PG_FUNCTION_ARGS)
 {
-	EtlPipeline *pipeline = find_to_change(name_of(fcinfo));
+	EtlPipeline *pipeline = EtlFindToChange(name_of(fcinfo));
 	bool was_accepted = pipeline->accepted;
 
 	EtlCheckOwnerExists(pipeline);
@@ -662,7 +662,7 @@ etl_adopt(PG_FUNCTION_ARGS)
 	int64 adopted;
 	int64 orphans;
 
-	prevent_if_read_only(fcinfo);
+	EtlPreventIfReadOnly(fcinfo);
 	if (!superuser())
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("permission denied to adopt pipelines"),

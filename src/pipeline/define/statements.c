@@ -9,6 +9,8 @@
  *				where it does the same: a simple table whose triggers do not see the difference
  *		removal	DELETE FROM target WHERE NOT EXISTS (... etl_emitted() ...), if the mode is to replace
  *
+ * A further target has a query and a load of its own, over the same batch (further.c).
+ *
  * The load has a second form for rows whose records lack columns that the query passes through (lacks.h).  In it
  * etl_has(n), of the row in hand, says whether its record has a column; if not, an update leaves that of the target as
  * it is, and an insert takes its default.
@@ -34,6 +36,7 @@
 #include "parser/parse_coerce.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/define/check.h"
+#include "pipeline/define/further.h"
 #include "pipeline/define/lacks.h"
 #include "pipeline/define/phrases.h"
 #include "pipeline/define/removals.h"
@@ -551,14 +554,31 @@ make_partial(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 	analyze(s->partial.load);
 }
 
+/* What reads the source; a further target has its batches from the first one. */
 static void
-make_all(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
+make_source(EtlStatements *s, const EtlPipeline *pipeline, const EtlStatements *first)
+{
+	if (first == NULL)
+	{
+		s->open = EtlSourceStatement(pipeline->source);
+		s->batch = EtlCheckSource(pipeline, s->open, &s->files);
+	}
+	else
+		s->batch = first->batch;
+	s->rows = s->batch;
+}
+
+static void
+make_all(EtlStatements *s, EtlPipeline *pipeline, Relation target, const EtlStatements *first)
 {
 	s->target = RelationGetRelid(target);
-	s->open = EtlSourceStatement(pipeline->source);
-	s->batch = s->rows = EtlCheckSource(pipeline, s->open, &s->files);
+	make_source(s, pipeline, first);
 	make_transform(s, pipeline);
+	if (first != NULL)
+		EtlAdaptFurther(pipeline, s);
 	EtlCheckTarget(pipeline, s, target);
+	if (first != NULL)
+		EtlBeCautious(pipeline, s, first);
 	make_loads(s, pipeline, target, false);
 	EtlCheckLoad(s->full.load);
 	if (EtlUpserts(pipeline))
@@ -573,19 +593,37 @@ make_all(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 }
 
 EtlStatements *
-EtlMakeStatements(const EtlPipeline *pipeline)
+EtlMakeTarget(const EtlPipeline *pipeline, const EtlStatements *first)
 {
 	EtlStatements *s = palloc0(sizeof(EtlStatements));
+	EtlPipeline *own = palloc(sizeof(EtlPipeline));
 	List *names = EtlQualifiedNameList(pipeline->target);
 	Relation target = table_openrv_extended(makeRangeVarFromNameList(names), AccessShareLock, true);
 
 	if (target == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("target \"%s\" does not exist", pipeline->target),
-						errhint("If it was renamed, call etl_alter_pipeline(%s, target => ...).",
-								quote_literal_cstr(pipeline->name))));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("target \"%s\" does not exist", pipeline->target),
+				 first == NULL
+					 ? errhint("If it was renamed, call etl_alter_pipeline(%s, target => ...).",
+							   quote_literal_cstr(pipeline->name))
+					 : errhint("Call etl_drop_target(%s, %s), and add it anew if it was renamed.",
+							   quote_literal_cstr(pipeline->name),
+							   quote_literal_cstr(pipeline->target))));
+	*own = *pipeline;
+	s->pipeline = own;
 	s->watermark = -1;
-	make_all(s, pipeline, target);
+	make_all(s, own, target, first);
+	EtlFindReferences(s, target);
 	table_close(target, NoLock);
+	return s;
+}
+
+EtlStatements *
+EtlMakeStatements(const EtlPipeline *pipeline)
+{
+	EtlStatements *s = EtlMakeTarget(pipeline, NULL);
+
+	EtlMakeFurther(s);
 	return s;
 }

@@ -21,7 +21,9 @@ typedef struct EtlTexts
 
 typedef struct EtlStatements
 {
-	TupleDesc batch; /* the source's columns, and */
+	const EtlPipeline *pipeline; /* the definition, or a further target of it */
+	List *further;				 /* of EtlStatements *: those of its further targets */
+	TupleDesc batch;			 /* the source's columns, and */
 	TupleDesc
 		rows; /* how rows of the batch are kept: with ETL_LACKS_COLUMN behind them, if that matters */
 	TupleDesc emitted; /* the query's */
@@ -29,6 +31,9 @@ typedef struct EtlStatements
 	Oid target;
 	AttrNumber *attnums; /* [natts of emitted] the column of the target that each goes to, and */
 	Bitmapset *given;	 /* all of these */
+	List *references;	 /* of Oid: tables to which foreign keys of the target refer, and */
+	List *
+		references_now; /* those of them that must be there at once: the constraint is not deferrable */
 
 	char *files;   /* the path or pattern of the source; NULL: none, or not known before a run */
 	char *open;	   /* SELECT * FROM source */

@@ -23,7 +23,7 @@
 /* A range of a batch that is tried. */
 typedef struct Range
 {
-	EtlLoading *loading;
+	EtlTargets *targets;
 	int begin;
 	int end;
 	EtlLoadOutcome *outcome;
@@ -34,21 +34,21 @@ attempt_range(void *arg)
 {
 	Range *range = arg;
 
-	EtlAttempt(range->loading, range->begin, range->end, range->outcome);
+	EtlAttempt(range->targets, range->begin, range->end, range->outcome);
 }
 
 /* Tries a range in a subtransaction; NULL, or the error if it lies in a row. */
 static ErrorData *
-try_range(EtlLoading *loading, int begin, int end, EtlLoadOutcome *outcome)
+try_range(EtlTargets *targets, int begin, int end, EtlLoadOutcome *outcome)
 {
-	EtlRejects *rejects = loading->rejects;
+	EtlRejects *rejects = targets->first->rejects;
 	int nrejects = list_length(rejects->list);
-	Range range = {loading, begin, end, outcome};
+	Range range = {targets, begin, end, outcome};
 	ErrorData *error = EtlInSubtransaction(attempt_range, &range, rejects->reading->batch.loading);
 
 	if (error == NULL)
 		return NULL;
-	if (!EtlLiesInRow(loading, error))
+	if (!EtlLiesInRow(targets->first, error))
 		ReThrowError(error);
 	rejects->list = list_truncate(rejects->list, nrejects);
 	return error;
@@ -56,13 +56,13 @@ try_range(EtlLoading *loading, int begin, int end, EtlLoadOutcome *outcome)
 
 /* The same, with the statement that turns out to be the right one. */
 static ErrorData *
-try_statements(EtlLoading *loading, int begin, int end, EtlLoadOutcome *outcome)
+try_statements(EtlTargets *targets, int begin, int end, EtlLoadOutcome *outcome)
 {
 	ErrorData *error;
 
 	do
-		error = try_range(loading, begin, end, outcome);
-	while (error != NULL && EtlTakeOtherStatement(loading, error));
+		error = try_range(targets, begin, end, outcome);
+	while (error != NULL && EtlTakeOtherStatement(targets->first, error));
 	return error;
 }
 
@@ -84,18 +84,16 @@ explain_insert(const EtlLoading *loading, ErrorData *error)
 
 /* A record that fails alone. */
 static void
-reject_record(EtlLoading *loading, int record, ErrorData *error, const EtlLoadOutcome *attempt,
+reject_record(EtlTargets *targets, int record, ErrorData *error, const EtlLoadOutcome *attempt,
 			  EtlLoadOutcome *outcome)
 {
-	int64 rows = Max(attempt->emitted, 1); /* a record that the query fails on counts as one row */
+	EtlLoading *first = targets->first;
 
-	explain_insert(loading, error);
-	EtlRejectsAddError(loading->rejects, record, error, EtlLoadingKey(loading, record));
+	explain_insert(first, error);
+	EtlRejectsAddError(first->rejects, record, error, EtlLoadingKey(first, record));
 	if (error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION && attempt->emitted > 0)
-		EtlDefer(loading->deferred, record);
-	outcome->emitted += rows;
-	outcome->null_watermark += attempt->null_watermark;
-	outcome->failed += rows;
+		EtlDefer(first->deferred, record);
+	EtlOutcomeFail(targets, outcome, attempt);
 }
 
 static bool
@@ -110,9 +108,9 @@ is_missing_key(const EtlReject *reject)
  * subtransactions has its chance at the end of the run.
  */
 static void
-retry_deferred(EtlLoading *loading, int from, int successes, EtlLoadOutcome *outcome)
+retry_deferred(EtlTargets *targets, int from, int successes, EtlLoadOutcome *outcome)
 {
-	EtlRejects *rejects = loading->rejects;
+	EtlRejects *rejects = targets->first->rejects;
 	List *list = list_copy(rejects->list);
 
 	for (int i = list_length(list) - 1; i >= 0 && successes < MAX_SUBTRANSACTIONS; i--)
@@ -123,20 +121,17 @@ retry_deferred(EtlLoading *loading, int from, int successes, EtlLoadOutcome *out
 		if (!is_missing_key(reject) || reject->record < from)
 			continue;
 		CHECK_FOR_INTERRUPTS();
-		if (try_statements(loading, reject->record, reject->record + 1, &attempt) != NULL)
+		if (try_statements(targets, reject->record, reject->record + 1, &attempt) != NULL)
 			continue;
 		successes++;
 		rejects->list = list_delete_ptr(rejects->list, reject);
-		outcome->emitted -= attempt.emitted;
-		outcome->null_watermark -= attempt.null_watermark;
-		outcome->failed -= attempt.emitted;
-		EtlOutcomeAdd(loading, outcome, &attempt);
+		EtlOutcomeRecover(targets, outcome, &attempt);
 	}
 }
 
 /* Tries ranges until all records are done, or there were enough subtransactions; returns how many succeeded. */
 static int
-try_ranges(EtlLoading *loading, EtlIsolation *isolation, EtlLoadOutcome *outcome)
+try_ranges(EtlTargets *targets, EtlIsolation *isolation, EtlLoadOutcome *outcome)
 {
 	int successes = 0;
 
@@ -148,15 +143,15 @@ try_ranges(EtlLoading *loading, EtlIsolation *isolation, EtlLoadOutcome *outcome
 		ErrorData *error;
 
 		CHECK_FOR_INTERRUPTS();
-		error = try_statements(loading, at, end, &attempt);
+		error = try_statements(targets, at, end, &attempt);
 		if (error == NULL)
 		{
-			EtlOutcomeAdd(loading, outcome, &attempt);
+			EtlOutcomeAdd(targets, outcome, &attempt);
 			EtlIsolationSucceeded(isolation, end);
 			successes++;
 		}
-		else if (EtlIsolationFailed(isolation, end, EtlSuspect(loading)))
-			reject_record(loading, at, error, &attempt, outcome);
+		else if (EtlIsolationFailed(isolation, end, EtlSuspect(targets->first)))
+			reject_record(targets, at, error, &attempt, outcome);
 	}
 	return successes;
 }
@@ -164,8 +159,8 @@ try_ranges(EtlLoading *loading, EtlIsolation *isolation, EtlLoadOutcome *outcome
 static int
 isolate_batch(EtlAttempts *attempts, int from, EtlLoadOutcome *outcome)
 {
-	EtlLoading *loading = attempts->loading;
-	int n = Min(loading->converted->reading->batch.n, from + attempts->at_most);
+	EtlTargets *targets = attempts->targets;
+	int n = Min(targets->first->converted->reading->batch.n, from + attempts->at_most);
 	EtlIsolation isolation;
 	int successes;
 
@@ -173,29 +168,31 @@ isolate_batch(EtlAttempts *attempts, int from, EtlLoadOutcome *outcome)
 	{
 		const EtlLoadOutcome none = {0};
 
-		reject_record(loading, from, attempts->doomed, &none, outcome);
+		reject_record(targets, from, attempts->doomed, &none, outcome);
 		return from + 1;
 	}
 	if (attempts->first)
 		EtlIsolationBegin(&isolation, from, n, attempts->suspect);
 	else
 		EtlIsolationGoOn(&isolation, from, n);
-	successes = try_ranges(loading, &isolation, outcome);
+	successes = try_ranges(targets, &isolation, outcome);
 	attempts->first = false; /* from here on the rest is as good as any */
 	if (isolation.at == n)
-		retry_deferred(loading, from, successes, outcome);
+		retry_deferred(targets, from, successes, outcome);
 	return isolation.at;
 }
 
 int
 EtlAttemptsRun(EtlAttempts *attempts, int from, EtlLoadOutcome *outcome)
 {
-	int n = attempts->loading->converted->reading->batch.n;
+	int n = attempts->targets->first->converted->reading->batch.n;
+	EtlLoadOutcome attempt;
 
 	memset(outcome, 0, sizeof(*outcome));
 	if (attempts->isolate)
 		return isolate_batch(attempts, from, outcome);
-	EtlAttempt(attempts->loading, from, n, outcome);
+	EtlAttempt(attempts->targets, from, n, &attempt);
+	EtlOutcomeAdd(attempts->targets, outcome, &attempt);
 	return n;
 }
 
@@ -216,10 +213,10 @@ EtlAttemptsFailed(EtlAttempts *attempts, ErrorData *error, int from)
 {
 	if (attempts->isolate)
 	{
-		take_fewer(attempts, error, attempts->loading->converted->reading->batch.n - from);
+		take_fewer(attempts, error, attempts->targets->first->converted->reading->batch.n - from);
 		return;
 	}
-	attempts->suspect = EtlSuspect(attempts->loading);
+	attempts->suspect = EtlSuspect(attempts->targets->first);
 	attempts->isolate = attempts->first = true;
 }
 
@@ -228,7 +225,7 @@ EtlAttemptsCommitted(EtlAttempts *attempts)
 {
 	attempts->doomed = NULL;
 	attempts->at_most =
-		Min(attempts->at_most * 2, Max(attempts->loading->converted->reading->batch.n, 1));
+		Min(attempts->at_most * 2, Max(attempts->targets->first->converted->reading->batch.n, 1));
 }
 
 void
@@ -236,6 +233,6 @@ EtlAttemptsStartBatch(EtlAttempts *attempts)
 {
 	attempts->isolate = attempts->first = false;
 	attempts->suspect = ETL_ANY_RECORD;
-	attempts->at_most = Max(attempts->loading->converted->reading->batch.n, 1);
+	attempts->at_most = Max(attempts->targets->first->converted->reading->batch.n, 1);
 	attempts->doomed = NULL;
 }

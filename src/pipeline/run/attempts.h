@@ -5,12 +5,12 @@
 #ifndef ETL_ATTEMPTS_H
 #define ETL_ATTEMPTS_H
 
-#include "pipeline/run/load.h"
+#include "pipeline/run/targets.h"
 
 /* How a batch is isolated, over its transactions. */
 typedef struct EtlAttempts
 {
-	EtlLoading *loading;
+	EtlTargets *targets;
 	bool isolate;	   /* all of it was tried, and failed */
 	bool first;		   /* transaction since then: "suspect" is the record that failed */
 	int suspect;	   /* or ETL_ANY_RECORD */

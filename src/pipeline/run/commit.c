@@ -130,6 +130,50 @@ settle_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	counters->parts_set_aside += save_checkpoints(load, to);
 }
 
+/* The same for what was done to a further target, whose counters are those of rows only. */
+static EtlRunCounters
+count_further(const EtlBatchLoad *load, const EtlFurther *further)
+{
+	EtlRunCounters counters = further->counters;
+
+	if (batch_of(load)->of == ETL_OF_DEFERRED)
+		count_deferred(&counters, &further->done);
+	else
+		count_batch(&counters, &further->done);
+	return counters;
+}
+
+static void
+save_further(const EtlBatchLoad *load)
+{
+	ListCell *lc;
+
+	foreach (lc, load->targets.further)
+	{
+		const EtlFurther *further = lfirst(lc);
+		EtlRunCounters counters = count_further(load, further);
+
+		EtlCatalogSetRunTarget(load->run->id, further->loading.run->pipeline->target, &counters);
+	}
+}
+
+/* They are committed. */
+static void
+keep_further(const EtlBatchLoad *load)
+{
+	ListCell *lc;
+
+	foreach (lc, load->targets.further)
+	{
+		EtlFurther *further = lfirst(lc);
+		EtlRunCounters counters = count_further(load, further);
+
+		EtlChooserLearn(&further->loading.chooser, further->done.emitted, further->done.loaded,
+						further->done.inserted, counters.skipped > further->counters.skipped);
+		further->counters = counters;
+	}
+}
+
 /* Ends the transaction under way, which has taken the records between two numbers to the target. */
 static void
 commit_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome)
@@ -149,8 +193,10 @@ commit_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	if (complete)
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &counters);
+	save_further(load);
 	EtlCommit(run);
 
+	keep_further(load);
 	skips = counters.skipped > run->counters.skipped;
 	run->counters = counters;
 	load->rejects.rejected =
@@ -195,7 +241,7 @@ load_records(EtlBatchLoad *load, int from)
 	EtlLoadOutcome outcome = {0};
 	int to;
 
-	EtlLoadingBegin(loading);
+	EtlTargetsBegin(&load->targets);
 	load->run->in_rows = true;
 	EtlBegin();
 	if (load->whole == NULL)
@@ -296,7 +342,7 @@ EtlStartBatch(EtlBatchLoad *load)
 {
 	EtlReadingStartBatch(load->reading);
 	EtlConvertedReset(&load->converted);
-	EtlLoadingStartBatch(&load->loading);
+	EtlTargetsStartBatch(&load->targets);
 }
 
 EtlBatchLoad *
@@ -321,8 +367,8 @@ EtlBatchLoadCreate(EtlReading *reading)
 								 .watermark = &load->watermark,
 								 .keys = &load->keys,
 								 .chunk = &load->chunk};
-	EtlLoadingOpen(&load->loading);
-	load->attempts.loading = &load->loading;
+	EtlTargetsOpen(&load->targets, &load->loading);
+	load->attempts.targets = &load->targets;
 	load->seen = (EtlSeen){.run = run, .reading = reading};
 	if (run->read_mode == ETL_READ_WHOLE)
 		load->whole = EtlWholeBegin(&load->converted);

@@ -20,6 +20,7 @@ typedef struct EtlBatchLoad
 	EtlConverted converted;
 	EtlWatermark watermark;
 	EtlLoading loading;
+	EtlTargets targets;
 	EtlAttempts attempts;
 	EtlSeen seen;
 	EtlWhole *whole; /* NULL: the source is read in batches */

@@ -45,8 +45,8 @@ copy_key(const EtlChunk *chunk, int from, EtlDeferredRow *to)
 	}
 }
 
-void
-EtlDefer(EtlDeferred *deferred, int record)
+static void
+defer(EtlDeferred *deferred, int record)
 {
 	const EtlChunk *chunk = deferred->chunk;
 	const EtlStatements *s = chunk->statements;
@@ -71,29 +71,41 @@ EtlDefer(EtlDeferred *deferred, int record)
 }
 
 void
+EtlDefer(EtlDeferred *deferred, int record)
+{
+	for (; deferred != NULL; deferred = deferred->next)
+		defer(deferred, record);
+}
+
+void
 EtlDeferredAs(EtlDeferred *deferred, int record, int64 letter)
 {
 	int64 position = EtlBatchPosition(deferred->batch, record);
 
 	deferred->any = true;
-	for (int i = deferred->n - 1; i >= 0 && deferred->rows[i].position >= position; i--)
-		if (deferred->rows[i].position == position)
-			deferred->rows[i].letter = letter;
+	for (; deferred != NULL; deferred = deferred->next)
+		for (int i = deferred->n - 1; i >= 0 && deferred->rows[i].position >= position; i--)
+			if (deferred->rows[i].position == position)
+				deferred->rows[i].letter = letter;
 }
 
 void
 EtlDeferredPositions(EtlDeferred *deferred, EtlBatch *batch)
 {
-	int r = 0;
-
 	batch->positions = MemoryContextAlloc(batch->context, sizeof(int64) * (batch->n + 1));
 	for (int i = 0; i < batch->n; i++)
+		batch->positions[i] = deferred->run->counters.read;
+	for (; deferred != NULL; deferred = deferred->next)
 	{
-		while (r < deferred->n && deferred->rows[r].letter < batch->letters[i])
-			r++;
-		batch->positions[i] = r < deferred->n && deferred->rows[r].letter == batch->letters[i]
-								  ? deferred->rows[r].position
-								  : deferred->run->counters.read;
+		int r = 0;
+
+		for (int i = 0; i < batch->n; i++)
+		{
+			while (r < deferred->n && deferred->rows[r].letter < batch->letters[i])
+				r++;
+			if (r < deferred->n && deferred->rows[r].letter == batch->letters[i])
+				batch->positions[i] = deferred->rows[r].position;
+		}
 	}
 }
 
@@ -169,8 +181,8 @@ EtlDeferredLoaded(EtlDeferred *deferred)
 		deferred->rows[i].latest = deferred->rows[i].attempt;
 }
 
-void
-EtlDeferredSettle(EtlDeferred *deferred, bool committed)
+static void
+settle(EtlDeferred *deferred, bool committed)
 {
 	deferred->n = deferred->committed = committed ? deferred->n : deferred->committed;
 	for (int i = 0; i < deferred->n; i++)
@@ -179,4 +191,11 @@ EtlDeferredSettle(EtlDeferred *deferred, bool committed)
 
 		row->latest = row->committed = committed ? row->latest : row->committed;
 	}
+}
+
+void
+EtlDeferredSettle(EtlDeferred *deferred, bool committed)
+{
+	for (; deferred != NULL; deferred = deferred->next)
+		settle(deferred, committed);
 }

@@ -23,6 +23,8 @@ typedef struct EtlDeferredRow
 
 typedef struct EtlDeferred
 {
+	struct EtlDeferred
+		*next; /* that of the next target; what is said of one below is done to all from it on */
 	const EtlRun *run;
 	const EtlBatch *batch;
 	const EtlChunk *chunk;
@@ -40,13 +42,14 @@ extern void EtlDeferredAs(EtlDeferred *deferred, int record, int64 letter);
 /* The positions of dead letters that are tried again; one that is not known is behind all that are. */
 extern void EtlDeferredPositions(EtlDeferred *deferred, EtlBatch *batch);
 /*
- * Marks as superseded the rows of the chunk, which is sorted, whose keys have a later row by now; returns how many.  A row
+ * Of one target: marks as superseded the rows of the chunk, which is sorted, whose keys have a later row by now; returns how many.  A row
  * of a record that is not known is one of those between "first" and "last".
  */
 extern int EtlDeferredSupersede(EtlDeferred *deferred, int first, int last);
-/* An attempt begins, or has succeeded; the transaction was committed, or not. */
+/* Of one target: an attempt begins, or has succeeded. */
 extern void EtlDeferredBegin(EtlDeferred *deferred);
 extern void EtlDeferredLoaded(EtlDeferred *deferred);
+/* The transaction was committed, or not. */
 extern void EtlDeferredSettle(EtlDeferred *deferred, bool committed);
 
 #endif /* ETL_DEFERRED_H */

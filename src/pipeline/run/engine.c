@@ -90,6 +90,16 @@ start_run(EtlRun *run, int64 pipeline)
  *	Open
  * ---------------------------------------------------------------- */
 
+/* A retry loads records that are older than what may have been loaded since. */
+static void
+be_cautious(EtlRun *run)
+{
+	ListCell *lc;
+
+	foreach (lc, run->pipeline->targets)
+		((EtlPipeline *) lfirst(lc))->cautious = run->kind == ETL_RUN_RETRY && !run->overwrite;
+}
+
 static EtlBatchLoad *
 open_run(EtlReading *reading)
 {
@@ -99,6 +109,7 @@ open_run(EtlReading *reading)
 
 	EtlBegin();
 	old = MemoryContextSwitchTo(run->context);
+	be_cautious(run);
 	run->statements = EtlMakeStatements(run->pipeline);
 	MemoryContextSwitchTo(old);
 	if (run->statements->updates && !run->statements->tells_inserted)

@@ -1,9 +1,12 @@
 /*
  * load.c
- *		One attempt to take a range of a batch into the target.
+ *		One attempt to take a range of a batch into a target.
  *
  *		converted rows -> the query -> receive_row		rules, keys and watermark are looked at
- *		-> chunk -> the INSERT or MERGE					when the query is done or has given a chunk full
+ *		-> chunk -> the INSERT or MERGE					when all queries are done or one has given a chunk full
+ *
+ * A record that the row of one target makes a dead letter is left out of the chunks of all.  Where it may be in the target
+ * already, or it is not known which rows are of it, that row is raised as an error.
  *
  * Each row that the query gives is of the record that it pulled last, if the plan streams: no node between
  * the scan of the batch and the result collects rows.  Where that is not so, a row that breaks a rule is
@@ -159,15 +162,44 @@ take_in_turns(EtlLoading *l, EtlLoadOutcome *outcome)
 	}
 }
 
-static void
-load_chunk(EtlLoading *l, EtlLoadOutcome *outcome)
+/* A row makes its record a dead letter, rows of which may be loaded by now: isolation tries that record alone. */
+pg_noreturn static void
+raise_reject(const char *message)
 {
+	ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errmsg_internal("%s", message)));
+}
+
+/* Leaves out the rows of records that other targets have rejected, in the order that there is. */
+static void
+leave_out_rejected(EtlLoading *l)
+{
+	EtlChunk *chunk = l->chunk;
+	int n = 0;
+
+	for (int i = 0; i < chunk->n; i++)
+	{
+		int record = chunk->records[i];
+
+		if (record < 0)
+			raise_reject(((const EtlReject *) llast(l->rejects->list))->message);
+		if (bms_is_member(record, l->together->rejected))
+			continue;
+		chunk->records[n] = record;
+		chunk->tuples[n] = chunk->tuples[i];
+		chunk->lacks[n++] = chunk->lacks[i];
+	}
+	l->outcome->invalid += chunk->n - n;
+	chunk->n = n;
+}
+
+static void
+load_chunk(EtlLoading *l)
+{
+	EtlLoadOutcome *outcome = l->outcome;
 	EtlChunk *chunk = l->chunk;
 	MemoryContext old = CurrentMemoryContext;
 	bool twice;
 
-	if (chunk->n == 0)
-		return;
 	EtlReportStage(ETL_STAGE_LOADING, chunk->n);
 	twice = EtlChunkSort(chunk) && l->run->statements->updates;
 	l->to_target = true;
@@ -197,6 +229,27 @@ load_chunk(EtlLoading *l, EtlLoadOutcome *outcome)
 	l->to_target = false;
 }
 
+/* The statements to come are those of a target. */
+static void
+set_to_work(EtlLoading *l)
+{
+	l->together->at_work = l;
+	EtlBatchSlice = &l->batch;
+	EtlEmittedSlice = &l->emitted;
+}
+
+void
+EtlLoadingTake(EtlLoading *l)
+{
+	if (l->before != NULL)
+		EtlLoadingTake(l->before);
+	set_to_work(l);
+	if (l->together->rejected != NULL)
+		leave_out_rejected(l);
+	if (l->chunk->n > 0)
+		load_chunk(l);
+}
+
 /* ----------------------------------------------------------------
  *	The query
  * ---------------------------------------------------------------- */
@@ -217,7 +270,8 @@ passed_key(const EtlLoading *l, int record)
 	int row = l->converted->row_of[record];
 	size_t place = (size_t) row * l->batch.desc->natts;
 
-	return EtlKeyOfPassed(l->keys, l->converted->values + place, l->converted->isnull + place);
+	return EtlKeyOfPassed(l->rejects->keys, l->converted->values + place,
+						  l->converted->isnull + place);
 }
 
 /* The key of a row that breaks a rule; that of the record, if the query makes no other row of it. */
@@ -226,8 +280,10 @@ key_of_row(const EtlLoading *l, TupleTableSlot *slot, int record)
 {
 	if (record < 0 || l->converted->reading->batch.of != ETL_OF_SOURCE)
 		return NULL;
-	if (l->keys->all_passed)
+	if (l->rejects->keys->all_passed)
 		return passed_key(l, record);
+	if (l->keys != l->rejects->keys) /* the row is one of a further target */
+		return NULL;
 	return EtlKeyOfEmitted(l->keys, slot->tts_values, slot->tts_isnull);
 }
 
@@ -243,6 +299,13 @@ may_be_any_row(const EtlLoading *l, TupleTableSlot *slot)
 	return null && l->run->pipeline->mode == ETL_MODE_REPLACE;
 }
 
+/* Whether targets before this one have rows of any record. */
+static bool
+is_early(const EtlLoading *l)
+{
+	return l->before != NULL && l->together->early;
+}
+
 static void
 reject_row(EtlLoading *l, TupleTableSlot *slot, int record, const char *rule, const char *message,
 		   EtlLoadOutcome *outcome)
@@ -251,8 +314,8 @@ reject_row(EtlLoading *l, TupleTableSlot *slot, int record, const char *rule, co
 	EtlReject *reject;
 	MemoryContext old;
 
-	if (!whole && (record < 0 || record == l->split_record))
-		ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errmsg_internal("%s", message)));
+	if (!whole && (record < 0 || record == l->split_record || is_early(l)))
+		raise_reject(message);
 	old = MemoryContextSwitchTo(l->converted->reading->batch.loading);
 	reject = palloc0(sizeof(EtlReject));
 	reject->record = record;
@@ -301,7 +364,7 @@ check_row(EtlLoading *l, TupleTableSlot *slot, int record, EtlLoadOutcome *outco
 				   outcome);
 		return false;
 	}
-	if (s->watermark < 0 || slot->tts_isnull[s->watermark])
+	if (l->watermark->attr == NULL || slot->tts_isnull[s->watermark])
 		return true;
 	if (EtlWatermarkBeyondMax(l->watermark, slot->tts_values[s->watermark]))
 	{
@@ -357,8 +420,26 @@ check_result(DestReceiver *self, int operation, TupleDesc desc)
 static void
 forget_key(const EtlLoading *l)
 {
-	if (!l->keys->all_passed)
+	if (!l->rejects->keys->all_passed)
 		((EtlReject *) llast(l->rejects->list))->key = NULL;
+}
+
+static void
+note_rejected(const EtlLoading *l, int record)
+{
+	MemoryContext old = MemoryContextSwitchTo(l->converted->reading->batch.loading);
+
+	l->together->rejected = bms_add_member(l->together->rejected, record);
+	MemoryContextSwitchTo(old);
+}
+
+/* Whether a row is of a record that is a dead letter by now. */
+static bool
+is_rejected(const EtlLoading *l, int record)
+{
+	if (record < 0 && l->together->rejected != NULL && l->run->read_mode == ETL_READ_BATCHES)
+		raise_reject(((const EtlReject *) llast(l->rejects->list))->message);
+	return record >= 0 && bms_is_member(record, l->together->rejected);
 }
 
 /*
@@ -371,6 +452,8 @@ leave_out_record(EtlLoading *l, int record, EtlLoadOutcome *outcome)
 	EtlChunk *chunk = l->chunk;
 
 	l->rejected_record = record;
+	if (record >= 0)
+		note_rejected(l, record);
 	while (record >= 0 && chunk->n > 0 && chunk->records[chunk->n - 1] == record)
 	{
 		chunk->n--;
@@ -425,10 +508,11 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	slot_getallattrs(slot);
 	receiver->outcome->emitted++;
 	receiver->outcome->null_watermark += has_no_watermark(l, slot);
-	if (record >= 0 && record == l->rejected_record)
+	if (is_rejected(l, record))
 	{
 		receiver->outcome->invalid++;
-		forget_key(l);
+		if (record == l->rejected_record)
+			forget_key(l);
 		return true;
 	}
 	EtlRemovalAdd(&l->removal, slot->tts_values, slot->tts_isnull);
@@ -446,71 +530,78 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	if (is_full(l))
 	{
 		l->split_record = record;
-		load_chunk(l, receiver->outcome);
+		l->together->early = true;
+		EtlLoadingTake(l);
 		EtlChunkReset(l->chunk);
 		EtlReportStage(ETL_STAGE_QUERYING, receiver->nrows);
 	}
 	return true;
 }
 
-/* What is deferred to the end of the transaction is checked now, while it is known whose fault it is. */
-static void
-check_deferred(void)
+void
+EtlCheckDeferred(void)
 {
 	ConstraintsSetStmt *stmt = makeNode(ConstraintsSetStmt);
 
 	AfterTriggerSetState(stmt);
 }
 
-static void
-start_attempt(EtlLoading *l, EtlLoadOutcome *outcome)
+void
+EtlLoadingStart(EtlLoading *l, EtlLoadOutcome *outcome)
 {
 	memset(outcome, 0, sizeof(*outcome));
+	l->outcome = outcome;
 	/* The rows of an attempt that failed are not there for the query of this one. */
 	l->emitted.end = 0;
 	EtlChunkReset(l->chunk);
 	EtlDeferredBegin(l->deferred);
 	EtlKeysBegin(l->keys);
-	l->to_target = false;
+	l->to_target = l->complete = false;
 	l->batch.pulled = -1;
 	l->rejected_record = l->split_record = -1;
+	l->together->rejected = NULL;
+	l->together->early = false;
 }
 
-/* The query over "nrows" rows of the batch, and what it gives into the target. */
+/* The query over "nrows" rows of the batch. */
 static void
-load_batch(EtlLoading *l, int64 nrows, int64 usual, bool partial, EtlLoadOutcome *outcome)
+query_batch(EtlLoading *l, int64 nrows, int64 usual, bool partial)
 {
 	Receiver receiver;
 	SPIPlanPtr plan;
 
+	set_to_work(l);
 	EtlReportStage(ETL_STAGE_QUERYING, nrows);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	l->partial = partial && l->partial_transform.text != NULL;
 	plan = EtlPlanFor(l->partial ? &l->partial_transform : &l->transform, &l->batch, nrows, usual);
 	l->query_streams = EtlPlanStreams(plan);
-	set_up_receiver(&receiver, receive_row, l, outcome);
+	set_up_receiver(&receiver, receive_row, l, l->outcome);
 	receiver.nrows = nrows;
 	receiver.dest.rStartup = check_result;
 	(void) EtlPlanExecute(plan, &receiver.dest);
 	SPI_finish();
-	load_chunk(l, outcome);
+	l->complete = true;
 }
 
 void
-EtlAttempt(EtlLoading *l, int begin, int end, EtlLoadOutcome *outcome)
+EtlLoadingQuery(EtlLoading *l, int begin, int end)
 {
 	EtlSlice *slice = &l->batch;
 
-	start_attempt(l, outcome);
 	slice->values = l->converted->values;
 	slice->isnull = l->converted->isnull;
 	slice->begin = l->converted->row_of[begin];
 	slice->end = l->converted->row_of[end];
 	if (slice->begin < slice->end)
-		load_batch(l, slice->end - slice->begin, l->run->pipeline->batch_size,
-				   l->converted->partial, outcome);
-	check_deferred();
+		query_batch(l, slice->end - slice->begin, l->run->pipeline->batch_size,
+					l->converted->partial);
+}
+
+void
+EtlLoadingSucceeded(EtlLoading *l)
+{
 	EtlDeferredLoaded(l->deferred);
 	EtlKeysSucceeded(l->keys);
 	EtlChunkReset(l->chunk);
@@ -533,13 +624,14 @@ EtlAttemptWhole(EtlLoading *l, EtlWhole *whole, EtlLoadOutcome *outcome)
 {
 	int64 nrows = whole->counters.converted;
 
-	start_attempt(l, outcome);
+	EtlLoadingStart(l, outcome);
 	EtlRemovalBegin(&l->removal, whole->rejected);
 	l->batch.store = whole->rows;
-	load_batch(l, nrows, nrows, whole->partial, outcome);
+	query_batch(l, nrows, nrows, whole->partial);
+	EtlLoadingTake(l);
 	l->batch.store = NULL;
 	remove_gone(l, outcome);
-	check_deferred();
+	EtlCheckDeferred();
 }
 
 /* ----------------------------------------------------------------
@@ -557,7 +649,7 @@ EtlLoadingKey(const EtlLoading *l, int record)
 		return NULL;
 	if (l->keys->all_passed)
 		return passed_key(l, record);
-	if (n == 1 && (l->to_target || chunk->n == 0)) /* the query has given all rows of the record */
+	if (n == 1 && l->complete) /* the query has given all rows of the record */
 	{
 		TupleTableSlot *slot =
 			MakeSingleTupleTableSlot(l->run->statements->emitted, &TTSOpsMinimalTuple);
@@ -571,8 +663,9 @@ EtlLoadingKey(const EtlLoading *l, int record)
 }
 
 int
-EtlSuspect(const EtlLoading *l)
+EtlSuspect(const EtlLoading *any)
 {
+	const EtlLoading *l = any->together->at_work;
 	const EtlSlice *slice = &l->batch;
 
 	if (l->to_target)
@@ -583,17 +676,20 @@ EtlSuspect(const EtlLoading *l)
 }
 
 bool
-EtlLiesInRow(const EtlLoading *l, const ErrorData *error)
+EtlLiesInRow(const EtlLoading *first, const ErrorData *error)
 {
+	const EtlLoading *l = first->together->at_work;
 	const EtlSlice *slice = l->to_target ? &l->emitted : &l->batch;
 
-	return !l->run->fatal && EtlIsRowFault(error->sqlerrcode) && slice->pulled >= 0;
+	return !first->run->fatal && EtlIsRowFault(error->sqlerrcode) && slice->pulled >= 0;
 }
 
 /* Keys that are equal only in the target, not here: from now on the last row of each is found by a query. */
 bool
-EtlTakeOtherStatement(EtlLoading *l, const ErrorData *error)
+EtlTakeOtherStatement(const EtlLoading *any, const ErrorData *error)
 {
+	EtlLoading *l = any->together->at_work;
+
 	if (l->to_target && EtlChooseOther(&l->chooser, error->sqlerrcode))
 		return true;
 	if (error->sqlerrcode == ERRCODE_CARDINALITY_VIOLATION && !l->dedup && l->winners.text != NULL)
@@ -610,6 +706,7 @@ EtlLoadingBegin(EtlLoading *l)
 {
 	l->batch.pulled = l->emitted.pulled = -1;
 	l->to_target = false;
+	set_to_work(l);
 	EtlKeysBeginTransaction(l->keys);
 }
 
@@ -619,21 +716,6 @@ EtlLoadingStartBatch(EtlLoading *l)
 {
 	l->batch.begin = l->batch.end = 0;
 	l->chooser.target_is_small = false;
-}
-
-void
-EtlOutcomeAdd(const EtlLoading *l, EtlLoadOutcome *to, const EtlLoadOutcome *more)
-{
-	to->emitted += more->emitted;
-	to->null_watermark += more->null_watermark;
-	to->invalid += more->invalid;
-	to->superseded += more->superseded;
-	to->failed += more->failed;
-	to->loaded += more->loaded;
-	to->inserted += more->inserted;
-	if (more->watermark.known)
-		EtlWatermarkRaise(l->watermark, &to->watermark, more->watermark.value,
-						  l->converted->reading->batch.loading);
 }
 
 void
@@ -650,6 +732,4 @@ EtlLoadingOpen(EtlLoading *l)
 	l->winners.text = run->statements->winners;
 	EtlChooserOpen(&l->chooser, run);
 	EtlRemovalOpen(&l->removal, run);
-	EtlBatchSlice = &l->batch;
-	EtlEmittedSlice = &l->emitted;
 }

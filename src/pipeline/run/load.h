@@ -1,6 +1,6 @@
 /*
  * load.h
- *		One attempt to take a range of a batch into the target.
+ *		One attempt to take a range of a batch into a target.
  */
 #ifndef ETL_LOAD_H
 #define ETL_LOAD_H
@@ -25,9 +25,20 @@ typedef struct EtlLoadOutcome
 	EtlHighest watermark; /* in batch->loading */
 } EtlLoadOutcome;
 
+/* What the targets of a run know of each other, in an attempt. */
+typedef struct EtlTogether
+{
+	struct EtlLoading *at_work; /* an error would be one of it */
+	Bitmapset *rejected;		/* records that the row of one target has made dead letters */
+	bool early;					/* rows of some target were loaded before all queries were done */
+} EtlTogether;
+
 typedef struct EtlLoading
 {
-	EtlRun *run;
+	EtlRun *run; /* of a further target: a copy, with the definition and statements of that one */
+	EtlTogether *together;
+	struct EtlLoading *before; /* the target whose rows are loaded before these; NULL: none is */
+	EtlLoadOutcome *outcome;   /* of the attempt under way */
 	EtlConverted *converted;
 	EtlRejects *rejects;
 	EtlDeferred *deferred;
@@ -43,6 +54,7 @@ typedef struct EtlLoading
 	EtlRemoval removal;
 	bool partial;		 /* the query is that one */
 	bool to_target;		 /* an error would be one of the load, not of the query */
+	bool complete;		 /* the query has given all rows of the attempt */
 	bool query_streams;	 /* a row that the query gives is of the record that it pulled last */
 	bool dedup;			 /* keys were seen twice in one batch: look for that first */
 	int rejected_record; /* none of its rows is loaded; -1: that is not said of any */
@@ -54,19 +66,25 @@ extern void EtlLoadingOpen(EtlLoading *loading);
 /* Called for each transaction, and for each new batch. */
 extern void EtlLoadingBegin(EtlLoading *loading);
 extern void EtlLoadingStartBatch(EtlLoading *loading);
-/* Takes the records between two numbers through the query into the target; raises whatever goes wrong. */
-extern void EtlAttempt(EtlLoading *loading, int begin, int end, EtlLoadOutcome *outcome);
-/* The same with all of a whole source. */
+/* An attempt begins, and counts what it does there. */
+extern void EtlLoadingStart(EtlLoading *loading, EtlLoadOutcome *outcome);
+/* Takes the records between two numbers through the query; raises whatever goes wrong. */
+extern void EtlLoadingQuery(EtlLoading *loading, int begin, int end);
+/* Takes what it gave into the target, after the same for the targets before. */
+extern void EtlLoadingTake(EtlLoading *loading);
+/* What is deferred to the end of the transaction is checked now, while it is known whose fault it is. */
+extern void EtlCheckDeferred(void);
+/* The attempt has succeeded. */
+extern void EtlLoadingSucceeded(EtlLoading *loading);
+/* All of a whole source through the query into the target. */
 extern void EtlAttemptWhole(EtlLoading *loading, EtlWhole *whole, EtlLoadOutcome *outcome);
 /* The key of a record whose attempt alone has failed; NULL: not known. */
 extern EtlKey *EtlLoadingKey(const EtlLoading *loading, int record);
-/* After an error in an attempt: the record to suspect; -1: any of them. */
+/* After an error in an attempt of one of the targets: the record to suspect; -1: any of them. */
 extern int EtlSuspect(const EtlLoading *loading);
 /* Whether an error lies in a row: its kind says so, and a row had been pulled when it came. */
 extern bool EtlLiesInRow(const EtlLoading *loading, const ErrorData *error);
 /* Whether an error only shows that another statement should have been used: the next try will do so. */
-extern bool EtlTakeOtherStatement(EtlLoading *loading, const ErrorData *error);
-extern void
-EtlOutcomeAdd(const EtlLoading *loading, EtlLoadOutcome *to, const EtlLoadOutcome *more);
+extern bool EtlTakeOtherStatement(const EtlLoading *loading, const ErrorData *error);
 
 #endif /* ETL_LOAD_H */

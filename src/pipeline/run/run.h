@@ -17,7 +17,8 @@
  *		whole		... of all of the source, in a file, if the query is to see it at once
  *		removal		rows of the target that the source has no more
  *		choose		the statement that takes a chunk to the target
- *		load		rows -> the query -> the target
+ *		load		rows -> the query -> a target
+ *		targets		... all targets
  *		isolate		... in attempts, when a row is at fault
  *		again		dead letters as the records of a batch
  *		seen		columns of the source that no record has
