@@ -237,28 +237,36 @@ time_to_settle(const EtlParts *parts)
  *	Where to go on
  * ---------------------------------------------------------------- */
 
+/* What is known of a part before it is opened. */
+typedef struct Known
+{
+	EtlPosition found; /* where an earlier run stopped; zero: none has read it */
+	bool is_found;
+	const char *refused; /* the version of it that was set aside; NULL: none was */
+	EtlSourcePast past;
+} Known;
+
 /* Finds the position that was marked for a part; false, and zero, if there is none. */
 static bool
-find_position(EtlParts *parts, const EtlPart *part)
+find_position(const EtlParts *parts, const EtlPart *part, EtlPosition *found)
 {
 	const char *text = parts->resume->find(parts->resume->arg, part->name);
 
-	memset(&parts->found, 0, sizeof(parts->found));
+	memset(found, 0, sizeof(*found));
 	if (text == NULL)
 		return false;
-	EtlPositionRead(text, &parts->found);
+	EtlPositionRead(text, found);
 	/* The name of a URL does not say all of it. */
-	if (parts->found.state.identity == part->identity)
+	if (found->state.identity == part->identity)
 		return true;
-	memset(&parts->found, 0, sizeof(parts->found));
+	memset(found, 0, sizeof(*found));
 	return false;
 }
 
 /* The position that was found, as the past of its part.  A part that need not come again up to it begins a byte before. */
 static EtlSourcePast
-past_of(const EtlParts *parts)
+past_of(const EtlParts *parts, const EtlPosition *found)
 {
-	const EtlPosition *found = &parts->found;
 	uint64 at = found->place.offset + found->mark;
 	EtlSourcePast past = {
 		.state = found->state,
@@ -270,6 +278,17 @@ past_of(const EtlParts *parts)
 	if (found->plain && found->open && parts->reachable && found->place.offset > 0)
 		past.begin = at - 1;
 	return past;
+}
+
+static void
+know_part(const EtlParts *parts, const EtlPart *part, Known *known)
+{
+	const EtlResume *resume = parts->resume;
+
+	known->is_found = find_position(parts, part, &known->found);
+	known->refused = resume->refused != NULL ? resume->refused(resume->arg, part->name) : NULL;
+	known->past = past_of(parts, &known->found);
+	known->past.whole |= known->refused != NULL;
 }
 
 /* What of the current part, which is open, is to be read. */
@@ -377,37 +396,48 @@ is_refused(const EtlParts *parts, const char *version)
 	return parts->plan == ETL_READ_NOTHING || same_text(EtlPartVersion(&state), version);
 }
 
-/* Whether it is known, without opening the current part, that there is nothing to be read of it. */
+/* Whether it is known, from the state of a part that is not open, that there is nothing to be read of it. */
 static bool
-is_known_unchanged(const EtlParts *parts, const char *refused)
+is_known_unchanged(const Known *known, const EtlSourceState *state)
 {
-	EtlSourceState state;
-	const char *version;
+	const char *version = EtlPartVersion(state);
 
-	if ((!parts->found.finished && refused == NULL) || !EtlStreamLook(parts->stream, &state))
-		return false;
-	version = EtlPartVersion(&state);
-	return version != NULL &&
-		   same_text(version, refused != NULL ? refused : EtlPartVersion(&parts->found.state));
+	return (known->found.finished || known->refused != NULL) && version != NULL &&
+		   same_text(version,
+					 known->refused != NULL ? known->refused : EtlPartVersion(&known->found.state));
+}
+
+/* EtlWantsPart: whether a part that comes later will be opened, and with which past. */
+static bool
+will_open(void *arg, const EtlPart *part, const EtlSourceState *state, EtlSourcePast *past)
+{
+	const EtlParts *parts = arg;
+	Known known;
+
+	if (parts->resume == NULL)
+		return true;
+	know_part(parts, part, &known);
+	if (known.is_found)
+		*past = known.past;
+	return !is_known_unchanged(&known, state);
 }
 
 /* The next part is in hand: opens it and goes to where the last run stopped; false if there is nothing behind it. */
 static bool
 resume_part(EtlParts *parts, const EtlPart *part)
 {
-	const EtlResume *resume = parts->resume;
-	bool known = find_position(parts, part);
-	const char *refused = resume->refused != NULL ? resume->refused(resume->arg, part->name) : NULL;
-	EtlSourcePast past = past_of(parts);
+	EtlSourceState state;
+	Known known;
 
-	if (is_known_unchanged(parts, refused))
+	know_part(parts, part, &known);
+	parts->found = known.found;
+	if (EtlStreamLook(parts->stream, &state) && is_known_unchanged(&known, &state))
 		return false;
-	past.whole |= refused != NULL;
-	EtlStreamOpenPart(parts->stream, known ? &past : NULL, (int) parts->found.mark);
+	EtlStreamOpenPart(parts->stream, known.is_found ? &known.past : NULL, (int) known.found.mark);
 	if (parts->hashes != NULL)
 		*parts->hashes = parts->remote || !parts->stream->source->plain;
-	parts->plan = decide(parts, past);
-	if (parts->plan == ETL_READ_NOTHING || is_refused(parts, refused))
+	parts->plan = decide(parts, known.past);
+	if (parts->plan == ETL_READ_NOTHING || is_refused(parts, known.refused))
 		return false;
 	parts->here = parts->plan == ETL_READ_HERE;
 	parts->growing = time_to_settle(parts) > 0;
@@ -441,6 +471,7 @@ EtlPartsOpenNext(EtlParts *parts)
 {
 	const EtlPart *part;
 
+	EtlStreamLookAhead(parts->stream, will_open, parts);
 	for (;;)
 	{
 		parts->in_hand = false;

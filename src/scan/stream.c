@@ -45,6 +45,12 @@ EtlStreamUse(EtlStream *stream, EtlSource *source)
 	EtlReaderReset(stream->reader, &start);
 }
 
+void
+EtlStreamLookAhead(EtlStream *stream, EtlWantsPart wants, void *arg)
+{
+	EtlSourceSetLookAhead(stream->set, wants, arg);
+}
+
 const EtlPart *
 EtlStreamNextPart(EtlStream *stream)
 {

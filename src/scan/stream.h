@@ -18,7 +18,7 @@
 #include "format/format.h"
 #include "source/content.h"
 #include "source/source.h"
-#include "source/when_done.h"
+#include "source/store.h"
 
 struct ErrorContextCallback;
 struct EtlArgs;
@@ -65,11 +65,12 @@ extern void EtlStreamRewind(EtlStream *stream);
 /*
  * For pipelines (see set.h and source.h).
  *
- * NextPart goes to the next part, NULL if there is none.  OpenPart opens the current part, also once more from its
+ * LookAhead lets parts be opened ahead (set.h).  NextPart goes to the next part, NULL if there is none.  OpenPart opens the current part, also once more from its
  * start; past is what an earlier run has read of it, or NULL, and mark the length of the byte order mark that it had
  * then.  Look looks at it without opening it.  State is what tells it from others, up to a place (NULL: to none).
  * Plan is what of it is to be read.
  */
+extern void EtlStreamLookAhead(EtlStream *stream, EtlWantsPart wants, void *arg);
 extern const EtlPart *EtlStreamNextPart(EtlStream *stream);
 extern void EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark);
 extern const EtlPart *EtlStreamPart(const EtlStream *stream);

@@ -60,13 +60,12 @@ EtlSourceSetOpen(const char *source, const char *path, bool rewindable)
 	return set;
 }
 
-/* Leaves the current source, if there is one. */
+/* Leaves the current source, if there is one, and what is left of one that could not be opened. */
 static void
 finish(EtlSourceSet *set)
 {
-	if (set->raw == NULL)
-		return;
-	set->finished_bytes += set->raw->bytes_read;
+	if (set->raw != NULL)
+		set->finished_bytes += set->raw->bytes_read;
 	set->raw = NULL;
 	MemoryContextReset(set->part_context);
 }
@@ -104,6 +103,14 @@ EtlSourceSetLook(const EtlSourceSet *set, EtlSourceState *state)
 	memset(state, 0, sizeof(*state));
 	state->identity = listing->part.identity;
 	return listing->store->look != NULL && listing->store->look(listing, state);
+}
+
+void
+EtlSourceSetLookAhead(EtlSourceSet *set, EtlWantsPart wants, void *arg)
+{
+	/* What is read again is kept. */
+	set->listing->wants = set->rewound ? NULL : wants;
+	set->listing->wants_arg = arg;
 }
 
 static EtlSource *
@@ -233,6 +240,7 @@ EtlSourceSetRewind(EtlSourceSet *set)
 {
 	finish(set);
 	set->listing->store->rewind(set->listing);
+	set->listing->wants = NULL;
 	set->number = 0;
 	set->rewound = true;
 }

@@ -33,6 +33,9 @@ extern bool EtlSourceSetLook(const EtlSourceSet *set, EtlSourceState *state);
 /* At the end: an error (58P01) if there was none at all. */
 extern void EtlSourceSetCheckFound(const EtlSourceSet *set);
 
+/* From now on the store may open parts ahead that are wanted: they are opened with the same "past" in their turn. */
+extern void EtlSourceSetLookAhead(EtlSourceSet *set, EtlWantsPart wants, void *arg);
+
 /* Opens the current part; also once more, from its start, whatever was read before. */
 extern EtlSource *EtlSourceSetOpenPart(EtlSourceSet *set, const EtlSourcePast *past);
 

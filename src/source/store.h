@@ -14,6 +14,13 @@
 
 typedef struct EtlStore EtlStore;
 
+/*
+ * Whether a part that comes later will be opened, as far as is known of it now, and what was read of it before (all zero:
+ * nothing).  In the current memory context.
+ */
+typedef bool (*EtlWantsPart)(void *arg, const EtlPart *part, const EtlSourceState *state,
+							 EtlSourcePast *past);
+
 /* A store's struct begins with it, and belongs to the memory context in which it was made. */
 typedef struct EtlListing
 {
@@ -23,6 +30,8 @@ typedef struct EtlListing
 	bool by_pattern;		   /* they are those that match, however many that are now */
 	int64 size;				   /* of all of them, as they are stored; -1: not known */
 	const EtlHttpStats *stats; /* NULL: no requests are sent */
+	EtlWantsPart wants;		   /* NULL: parts are not opened ahead */
+	void *wants_arg;
 } EtlListing;
 
 struct EtlStore

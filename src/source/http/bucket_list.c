@@ -27,6 +27,7 @@ struct EtlBucketList
 
 	EtlExchange *exchange;
 	EtlCall call;
+	bool sent;	   /* the page that is to come was asked for */
 	char *token;   /* for the page that is to come; NULL: the first, or none */
 	int number;	   /* of the page in hand, from 1; 0: before the first */
 	int nknown;	   /* pages that have been seen, also before a rewind */
@@ -70,8 +71,8 @@ EtlBucketName(const EtlTarget *target, const char *key)
 	return psprintf("s3://%s/%s", target->bucket, EtlFromUtf8(key));
 }
 
-void
-EtlBucketKeyUrl(const EtlTarget *target, const char *key, EtlUrl *url)
+const char *
+EtlBucketKeyFault(const EtlTarget *target, const char *key, EtlUrl *url)
 {
 	EtlBucketPlace place = {target->endpoint, target->region, target->addressing};
 	const char *fault = EtlBucketUrl(target->bucket, key, &place, url);
@@ -80,6 +81,14 @@ EtlBucketKeyUrl(const EtlTarget *target, const char *key, EtlUrl *url)
 	if (fault == NULL && target->server != NULL && *key != '\0' &&
 		!EtlUrlIsBelow(&target->base, url))
 		fault = "The key leads out of the URL of the server.";
+	return fault;
+}
+
+void
+EtlBucketKeyUrl(const EtlTarget *target, const char *key, EtlUrl *url)
+{
+	const char *fault = EtlBucketKeyFault(target, key, url);
+
 	if (fault != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("could not read \"%s\"", EtlBucketName(target, key)),
@@ -223,6 +232,17 @@ set_token(EtlBucketList *list, const char *token)
 		pfree(old);
 }
 
+/* Asks for the page that is to come, and does not wait for it. */
+static void
+send_page(EtlBucketList *list)
+{
+	if (list->sent)
+		return;
+	prepare_call(list);
+	EtlExchangeSend(list->exchange, &list->call);
+	list->sent = true;
+}
+
 static void
 fetch_page(EtlBucketList *list)
 {
@@ -231,8 +251,8 @@ fetch_page(EtlBucketList *list)
 
 	error_context_stack = &callback;
 	list->number++;
-	prepare_call(list);
-	EtlExchangeSend(list->exchange, &list->call);
+	send_page(list);
+	list->sent = false;
 	while (!read_answer(list))
 	{
 		prepare_call(list);
@@ -275,30 +295,53 @@ EtlBucketListOpen(const EtlTarget *target, const EtlKeyPattern *pattern, EtlHttp
 	return list;
 }
 
-const EtlBucketObject *
-EtlBucketListNext(EtlBucketList *list)
+/* The next object of the page in hand that matches; NULL: it has none any more. */
+static const EtlBucketObject *
+next_of_page(EtlBucketList *list)
 {
-	for (;;)
-	{
-		const EtlBucketObject *object = list->next;
+	const EtlBucketObject *object;
 
+	while ((object = list->next) != NULL)
+	{
 		CHECK_FOR_INTERRUPTS();
-		if (object == NULL)
-		{
-			if (list->number > 0 && list->token == NULL)
-				return NULL;
-			fetch_page(list);
-			continue;
-		}
 		list->next = object->next;
 		if (EtlKeyPatternMatches(list->pattern, object->key))
 			return object;
 	}
+	return NULL;
+}
+
+static bool
+has_page(const EtlBucketList *list)
+{
+	return list->number == 0 || list->token != NULL;
+}
+
+const EtlBucketObject *
+EtlBucketListNext(EtlBucketList *list)
+{
+	const EtlBucketObject *object;
+
+	while ((object = next_of_page(list)) == NULL && has_page(list))
+		fetch_page(list);
+	return object;
+}
+
+const EtlBucketObject *
+EtlBucketListAhead(EtlBucketList *list)
+{
+	const EtlBucketObject *object = next_of_page(list);
+
+	if (object == NULL && has_page(list))
+		send_page(list);
+	return object;
 }
 
 void
 EtlBucketListRewind(EtlBucketList *list)
 {
+	EtlExchangeClose(list->exchange);
+	list->sent = false;
 	set_token(list, NULL);
 	list->number = 0;
 	list->next = NULL;

@@ -33,13 +33,17 @@ EtlBucketListOpen(const EtlTarget *target, const EtlKeyPattern *pattern, EtlHttp
 /* NULL: there is none any more.  An object stays until the next is asked for. */
 extern const EtlBucketObject *EtlBucketListNext(EtlBucketList *list);
 
+/* The same without waiting: NULL if the next one may be on a page that is not there yet.  That page is on its way then. */
+extern const EtlBucketObject *EtlBucketListAhead(EtlBucketList *list);
+
 /* Starts again: the same objects follow, or an error (55000) is raised for a page that has changed. */
 extern void EtlBucketListRewind(EtlBucketList *list);
 
 /* s3://bucket/key, to be shown; palloc'd. */
 extern char *EtlBucketName(const EtlTarget *target, const char *key);
 
-/* The URL of a key; an error (22023) if there can be none. */
+/* The URL of a key; an error (22023) if there can be none, or what is wrong. */
+extern const char *EtlBucketKeyFault(const EtlTarget *target, const char *key, EtlUrl *url);
 extern void EtlBucketKeyUrl(const EtlTarget *target, const char *key, EtlUrl *url);
 
 #endif /* ETL_BUCKET_LIST_H */

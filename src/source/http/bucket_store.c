@@ -8,12 +8,10 @@
 #include "etl.h"
 
 #include "common/hashfn.h"
-#include "utils/memutils.h"
 
 #include "source/http/bucket.h"
+#include "source/http/bucket_ahead.h"
 #include "source/http/bucket_done.h"
-#include "source/http/bucket_list.h"
-#include "source/http/http_source.h"
 #include "source/http/server.h"
 #include "source/store.h"
 #include "source/utf8.h"
@@ -23,11 +21,9 @@ typedef struct BucketListing
 	EtlListing base;
 	EtlTarget *target;
 	EtlKeyPattern *pattern;
-	EtlBucketList *list; /* NULL: the text is no pattern but a key */
+	EtlBucketAhead *ahead; /* NULL: the text is no pattern but a key */
 	EtlHttpStats stats;
-	MemoryContext part_context;
-	const char *key;	 /* of the part in hand; NULL: none is */
-	const char *version; /* of it; NULL: not known */
+	const char *key; /* of the part in hand; NULL: none is */
 } BucketListing;
 
 static bool
@@ -44,8 +40,6 @@ bucket_list(const char *source, const char *path)
 
 	listing->target = EtlTargetOf(source);
 	listing->pattern = EtlBucketPattern(listing->target, path);
-	listing->part_context =
-		AllocSetContextCreate(CurrentMemoryContext, "etl object", ALLOCSET_SMALL_SIZES);
 	listing->base.by_pattern = EtlKeyPatternIsPattern(listing->pattern);
 	listing->base.count = listing->base.by_pattern ? -1 : 1;
 	listing->base.size = -1;
@@ -56,39 +50,25 @@ bucket_list(const char *source, const char *path)
 		listing->base.part.identity =
 			hash_bytes_extended((const unsigned char *) endpoint, (int) strlen(endpoint), 0);
 	if (listing->base.by_pattern)
-		listing->list = EtlBucketListOpen(listing->target, listing->pattern, &listing->stats);
+		listing->ahead = EtlBucketAheadCreate(
+			&listing->base, listing->target,
+			EtlBucketListOpen(listing->target, listing->pattern, &listing->stats), &listing->stats);
 	return &listing->base;
-}
-
-/* What consoles make so that a folder is seen that has nothing in it. */
-static bool
-is_folder(const EtlBucketObject *object)
-{
-	return object->size == 0 && object->key[strlen(object->key) - 1] == '/';
 }
 
 static bool
 bucket_next(EtlListing *base)
 {
 	BucketListing *listing = (BucketListing *) base;
-	const EtlBucketObject *object = NULL;
-	MemoryContext old;
 
-	if (listing->list == NULL && listing->key != NULL)
+	if (listing->ahead == NULL && listing->key != NULL)
 		return false;
-	if (listing->list != NULL)
-	{
-		while ((object = EtlBucketListNext(listing->list)) != NULL && is_folder(object))
-			;
-		if (object == NULL)
-			return false;
-	}
-	MemoryContextReset(listing->part_context);
-	old = MemoryContextSwitchTo(listing->part_context);
-	listing->key = object != NULL ? object->key : EtlKeyPatternPrefix(listing->pattern);
-	listing->version = object != NULL ? object->etag : NULL;
-	base->part.name = EtlBucketName(listing->target, listing->key);
-	MemoryContextSwitchTo(old);
+	if (listing->ahead != NULL && !EtlBucketAheadNext(listing->ahead))
+		return false;
+	listing->key = listing->ahead != NULL ? EtlBucketAheadKey(listing->ahead)
+										  : EtlKeyPatternPrefix(listing->pattern);
+	base->part.name = listing->ahead != NULL ? EtlBucketAheadName(listing->ahead)
+											 : EtlBucketName(listing->target, listing->key);
 	return true;
 }
 
@@ -98,14 +78,17 @@ bucket_rewind(EtlListing *base)
 	BucketListing *listing = (BucketListing *) base;
 
 	listing->key = NULL;
-	if (listing->list != NULL)
-		EtlBucketListRewind(listing->list);
+	if (listing->ahead != NULL)
+		EtlBucketAheadRewind(listing->ahead);
 }
 
 static bool
 bucket_look(EtlListing *base, EtlSourceState *state)
 {
-	state->validator = ((BucketListing *) base)->version;
+	BucketListing *listing = (BucketListing *) base;
+
+	if (listing->ahead != NULL)
+		state->validator = EtlBucketAheadVersion(listing->ahead);
 	return state->validator != NULL;
 }
 
@@ -121,7 +104,8 @@ bucket_open(EtlListing *base, const EtlSourcePast *past)
 	};
 
 	EtlBucketKeyUrl(listing->target, listing->key, &part.url);
-	return EtlHttpSourceOpen(&part, past);
+	return listing->ahead != NULL ? EtlBucketAheadOpen(listing->ahead, &part, past)
+								  : EtlHttpSourceOpen(&part, past);
 }
 
 /* The key of a part of that name; NULL: it is not below the URL of the server. */

@@ -35,7 +35,9 @@ typedef struct HttpSource
 	MemoryContext context; /* whoever reads may do so in one that ends before the source */
 	EtlExchange *exchange;
 	EtlCall call;
-	bool is_object;		/* of a bucket */
+	bool is_object; /* of a bucket */
+	EtlSourcePast
+		past; /* what is known of it; all zero: nothing, or nothing that the server could compare */
 	char *validator;	/* for If-Range or If-Match; NULL: the server gives none that would do */
 	char *seen;			/* the same, or a weak ETag */
 	char *type;			/* Content-Type; NULL: none was said */
@@ -352,8 +354,9 @@ ask_for_all(HttpSource *http)
 
 /* The first answer to a request for the bytes behind those of the past. */
 static void
-begin_rest(HttpSource *http, const EtlSourcePast *past)
+begin_rest(HttpSource *http)
 {
+	const EtlSourcePast *past = &http->past;
 	int status = EtlExchangeAwait(http->exchange);
 
 	http->base.bytes_read = http->reached = past->begin;
@@ -383,7 +386,7 @@ begin_rest(HttpSource *http, const EtlSourcePast *past)
 
 /* The first answer where all was read before. */
 static void
-begin_unless_unchanged(HttpSource *http, const EtlSourcePast *past)
+begin_unless_unchanged(HttpSource *http)
 {
 	bool unchanged = EtlExchangeAwait(http->exchange) == 304;
 
@@ -391,7 +394,7 @@ begin_unless_unchanged(HttpSource *http, const EtlSourcePast *past)
 	{
 		begin(http);
 		/* Not every server knows conditions. */
-		unchanged = http->seen && strcmp(http->seen, past->state.validator) == 0;
+		unchanged = http->seen && strcmp(http->seen, http->past.state.validator) == 0;
 	}
 	if (!unchanged)
 		return;
@@ -399,11 +402,21 @@ begin_unless_unchanged(HttpSource *http, const EtlSourcePast *past)
 	end(http);
 }
 
-EtlSource *
-EtlHttpSourceOpen(const EtlHttpPart *part, const EtlSourcePast *past)
+/* What is known of the part, if the server can compare it with what there is. */
+static void
+take_past(HttpSource *http, const EtlSourcePast *past)
 {
-	bool knows = past && past->state.validator;
-	bool rest = knows && !past->whole && past->begin > 0 && is_strong(past->state.validator);
+	if (past == NULL || past->state.validator == NULL)
+		return;
+	if (!past->whole && (past->begin == 0 || !is_strong(past->state.validator)))
+		return;
+	http->past = *past;
+	http->past.state.validator = pstrdup(past->state.validator);
+}
+
+EtlSource *
+EtlHttpSourceSend(const EtlHttpPart *part, const EtlSourcePast *past)
+{
 	HttpSource *http = palloc0(sizeof(HttpSource));
 
 	http->context = CurrentMemoryContext;
@@ -413,19 +426,36 @@ EtlHttpSourceOpen(const EtlHttpPart *part, const EtlSourcePast *past)
 	http->is_object = part->is_object;
 	http->call.url = part->url;
 	http->exchange = EtlExchangeCreate(part->target, part->stats);
-	if (knows && past->whole)
-		http->call.unless = pstrdup(past->state.validator);
-	if (rest)
-		ask_from(http, past->begin, pstrdup(past->state.validator));
+	take_past(http, past);
+	if (http->past.whole)
+		http->call.unless = http->past.state.validator;
+	else if (http->past.begin > 0)
+		ask_from(http, http->past.begin, http->past.state.validator);
 	EtlExchangeSend(http->exchange, &http->call);
-	if (rest)
-		begin_rest(http, past);
-	else if (knows && past->whole)
-		begin_unless_unchanged(http, past);
+	return &http->base;
+}
+
+void
+EtlHttpSourceBegin(EtlSource *source)
+{
+	HttpSource *http = (HttpSource *) source;
+
+	if (http->past.whole)
+		begin_unless_unchanged(http);
+	else if (http->past.begin > 0)
+		begin_rest(http);
 	else
 		begin(http);
 	http->call.unless = NULL;
-	return &http->base;
+}
+
+EtlSource *
+EtlHttpSourceOpen(const EtlHttpPart *part, const EtlSourcePast *past)
+{
+	EtlSource *source = EtlHttpSourceSend(part, past);
+
+	EtlHttpSourceBegin(source);
+	return source;
 }
 
 static void

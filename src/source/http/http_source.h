@@ -30,4 +30,8 @@ typedef struct EtlHttpPart
  */
 extern EtlSource *EtlHttpSourceOpen(const EtlHttpPart *part, const EtlSourcePast *past);
 
+/* The same in two steps: the request is sent, and nothing else may be done with the source; its answer is waited for. */
+extern EtlSource *EtlHttpSourceSend(const EtlHttpPart *part, const EtlSourcePast *past);
+extern void EtlHttpSourceBegin(EtlSource *source);
+
 #endif /* ETL_HTTP_SOURCE_H */

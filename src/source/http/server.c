@@ -259,6 +259,14 @@ read_count(const Option *option, const char *value, EtlTarget *target)
 		refuse(option, "It must be a number from 1 to 1000.");
 }
 
+static void
+read_concurrency(const Option *option, const char *value, EtlTarget *target)
+{
+	if (!parse_int(value, &target->concurrency, 0, NULL) || target->concurrency < 1 ||
+		target->concurrency > ETL_MAX_CONCURRENCY)
+		refuse(option, psprintf("It must be a number from 1 to %d.", ETL_MAX_CONCURRENCY));
+}
+
 static int
 parse_time(const Option *option, const char *value)
 {
@@ -357,6 +365,7 @@ static const Option options[] = {
 	{"endpoint",		SERVER, ANYBODY,	 read_endpoint},
 	{"addressing",		SERVER, ANYBODY,	 read_addressing},
 	{"request_payer",	SERVER, ANYBODY,	 read_bool,		 FIELD(request_payer)},
+	{"concurrency",		SERVER, ANYBODY,	 read_concurrency},
 	{"headers",			SERVER, ANYBODY,	 read_headers},
 	{"rate_limit",		SERVER, ANYBODY,	 read_rate},
 	{"connect_timeout", SERVER, ANYBODY,	 read_time,		 FIELD(connect_timeout)},

@@ -30,6 +30,8 @@
 #include "source/http/target.h"
 #include "source/utf8.h"
 
+#define DEFAULT_CONCURRENCY 8
+
 static char *allowed_hosts = "";
 static int connect_timeout = 10 * 1000;
 static int read_timeout = 30 * 1000;
@@ -84,6 +86,7 @@ make_target(void)
 	target->anywhere = superuser();
 	target->connect_timeout = connect_timeout;
 	target->read_timeout = read_timeout;
+	target->concurrency = DEFAULT_CONCURRENCY;
 	target->retry.max_attempts = max_attempts;
 	target->retry.max_wait = max_wait;
 	target->retry.budget = retry_budget;

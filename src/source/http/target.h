@@ -17,6 +17,8 @@
 #include "source/http/retry.h"
 #include "source/http/url.h"
 
+#define ETL_MAX_CONCURRENCY 64
+
 typedef enum EtlAuth
 {
 	ETL_AUTH_NONE,
@@ -85,6 +87,7 @@ typedef struct EtlTarget
 	List *headers;				  /* "Name: value" */
 	List *secrets; /* of char *: what no message may show, beside headers and values of a query */
 
+	int concurrency; /* objects that are requested at the same time */
 	EtlRate rate;
 	EtlRetryPolicy retry;
 	int connect_timeout; /* ms */
