@@ -217,9 +217,9 @@ COMMENT ON FUNCTION @extschema@.etl_breaker_reset IS 'closes the circuit breaker
  * items         where the items are: data.items, entry[].resource, link[rel=next], result.* (the values of an
  *               object), $ (the root).  NULL: a file is one array of items, or values one after another, each
  *               an item
- * format        'ndjson': each line is an item, and what is broken on one is its fault; with items, a file is any
- *               number of values, and items starts at the root of each of them.  'auto': each line is an item
- *               if the first one that is not blank is one whole value, and no array
+ * format        'ndjson': each line is an item, or with items a value at whose root items starts, and what is broken
+ *               on one is its fault.  'auto': without items each line is an item if the first one that is not blank
+ *               is one whole value, and no array
  * on_error      an item with a fault: 'fail' is an error, 'skip' is left out and counted in a NOTICE, 'return'
  *               comes with NULLs and the reason in _etl_error
  * reject_limit  more items with a fault than this are an error
@@ -520,7 +520,8 @@ COMMENT ON FUNCTION @extschema@.etl_drop_dialect IS 'takes away a dialect that e
  *               time, or a smaller number, there: for what comes newest first).  PATH may be header:NAME
  * max_pages     after so many the scan ends
  * method, body, headers       of the request; a body is sent by POST
- * format        'ndjson': a page is values one after another, and items starts at each of them
+ * format        'ndjson': each line of a page is an item, or with items a value at whose root items starts, and what is
+ *               broken on one is its fault; unless it may have said where the next page is, or whether there is one
  *               'csv': a page is CSV with a header of its own, whose records are the items
  * concurrency   requests under way at most; 2
  * options       an object of options that few APIs need, which are listed below.  It takes what the arguments from items
@@ -1604,7 +1605,7 @@ BEGIN
             ('etl_dead_letters', 'run', 'run that could not load the record, the last one that read it'),
             ('etl_dead_letters', 'stage', 'where it failed: parse, convert, rule or load'),
             ('etl_dead_letters', 'source', 'file or URL'),
-            ('etl_dead_letters', 'line', 'line on which a record of CSV begins, or an item of NDJSON stands'),
+            ('etl_dead_letters', 'line', 'line on which a record of CSV begins, or an item of NDJSON stands; in the file or page'),
             ('etl_dead_letters', 'page', 'file or page of an item, from 1'),
             ('etl_dead_letters', 'index', 'number of the item in it, from 1'),
             ('etl_dead_letters', 'byte_offset', 'where the record begins in its part'),

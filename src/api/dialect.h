@@ -48,7 +48,7 @@ typedef enum EtlPagination
 typedef enum EtlPageFormat
 {
 	ETL_PAGE_AUTO,	 /* one JSON value, or several where there are no paths into it */
-	ETL_PAGE_NDJSON, /* JSON values one after another */
+	ETL_PAGE_NDJSON, /* lines, each a JSON value */
 	ETL_PAGE_CSV	 /* CSV with a header */
 } EtlPageFormat;
 

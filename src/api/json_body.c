@@ -59,14 +59,15 @@ EtlJsonPathOfArg(const char *name, const char *text)
  *	Faults
  * ---------------------------------------------------------------- */
 
+#define LINES_HINT "If each line is a value of its own, set format => 'ndjson'."
+
 /* In the order of EtlJsonStatus, from the first that is a fault; one %s: what the body is. */
 static const EtlJsonError fault_texts[] = {
 	{ERRCODE_INVALID_JSON_TEXT, "the %s has no JSON value", "It is empty, or only white space.",
 	 NULL},
 	{ERRCODE_INVALID_JSON_TEXT, "the JSON %s ends inside a value", NULL,
 	 "It may have been cut off on its way."},
-	{ERRCODE_INVALID_JSON_TEXT, "something follows the end of the JSON %s", NULL,
-	 "If each line is a value of its own, set format => 'ndjson'."},
+	{ERRCODE_INVALID_JSON_TEXT, "something follows the end of the JSON %s", NULL, LINES_HINT},
 	{ERRCODE_INVALID_JSON_TEXT, "the %s is not JSON", NULL, NULL},
 	{ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "the JSON %s is not encoded in UTF-8", NULL, NULL},
 	{ERRCODE_UNTRANSLATABLE_CHARACTER, "unsupported Unicode escape sequence in the JSON %s",
@@ -107,7 +108,7 @@ EtlJsonErrorOfItem(const EtlJsonItem *item)
 	if (is_line && item->fault->status == ETL_JSON_ITEM_TOO_LARGE)
 		error.message = "the line is larger than \"etl.max_item_size\"";
 	if (is_line)
-		error.hint = "Each line of the file is an item by itself.";
+		error.hint = "Each line is a JSON value by itself.";
 	return error;
 }
 
@@ -155,8 +156,10 @@ something_else_hint(const char *kind, const EtlBeginning *beginning)
 
 /* Where in the body is CONTEXT, with item and byte, which the caller's callback gives. */
 void
-EtlJsonRaiseFault(const EtlJsonFault *fault, const char *kind, const EtlBeginning *beginning)
+EtlJsonRaiseFault(const EtlReader *reader, const char *kind, const EtlBeginning *beginning)
 {
+	const EtlJsonFault *fault = EtlJsonReaderFault((const EtlJsonReader *) reader);
+	EtlRecordPlace place = EtlReaderPlace(reader);
 	EtlJsonError error = error_of(fault, kind);
 
 	if (is_something_else(fault, beginning))
@@ -164,6 +167,8 @@ EtlJsonRaiseFault(const EtlJsonFault *fault, const char *kind, const EtlBeginnin
 		error.detail = show_beginning(beginning);
 		error.hint = something_else_hint(kind, beginning);
 	}
+	else if (error.hint == NULL && place.open && place.line == 0 && place.records > 0)
+		error.hint = LINES_HINT;
 	ereport(ERROR, (errcode(error.sqlstate), errmsg_internal("%s", error.message),
 					error.detail != NULL ? errdetail_internal("%s", error.detail) : 0,
 					error.hint != NULL ? errhint("%s", error.hint) : 0));

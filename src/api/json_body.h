@@ -17,9 +17,12 @@ extern void EtlJsonSetLimits(EtlJsonOptions *options);
 /* Parses the value of an argument that is a path; NULL stays NULL. */
 extern EtlJsonPath *EtlJsonPathOfArg(const char *name, const char *text);
 
-/* Raises what a reader found wrong as the error that it is; kind is what the body is ("file", "page"), and beginning how it begins. */
+/*
+ * Raises what a reader of JSON (EtlJsonFormat) found wrong as the error that it is; kind is what the body is ("file",
+ * "page"), and beginning how it begins.
+ */
 pg_noreturn extern void
-EtlJsonRaiseFault(const EtlJsonFault *fault, const char *kind, const EtlBeginning *beginning);
+EtlJsonRaiseFault(const EtlReader *reader, const char *kind, const EtlBeginning *beginning);
 
 /* What is wrong with an item that has a fault, as text.  The message is palloc'd. */
 typedef struct EtlJsonError

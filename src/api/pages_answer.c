@@ -192,6 +192,7 @@ set_options(EtlPages *pages)
 	memset(&pages->options, 0, sizeof(EtlJsonOptions));
 	pages->options.items = dialect->items;
 	pages->options.many = dialect->format != ETL_PAGE_AUTO;
+	pages->options.lines = dialect->format == ETL_PAGE_NDJSON;
 	pages->options.initials = pages->base->initials;
 	EtlJsonSetLimits(&pages->options);
 	add_capture(pages, &dialect->next);
@@ -238,6 +239,7 @@ read_error_body(EtlPages *pages)
 	options = pages->options;
 	options.items = NULL;
 	options.many = true;
+	options.lines = false;
 	reader = EtlJsonFormat.create(&options);
 	while (EtlReaderNext(reader, &item, feed_error_body, &body) == ETL_FORMAT_RECORD)
 		;
@@ -430,7 +432,7 @@ read_whole(EtlPages *pages, EtlReader *reader, EtlJsonItem *item)
 	if (EtlExchangeBroke(pages->current->exchange))
 		return false;
 	if (step != ETL_FORMAT_RECORD)
-		EtlPagesRaiseJsonFault(pages, EtlJsonReaderFault((EtlJsonReader *) reader));
+		EtlPagesRaiseJsonFault(pages, reader);
 	return !more_follows(pages, (int) (item->offset + item->len));
 }
 
@@ -585,6 +587,7 @@ accept_page(EtlPages *pages)
 	pages->answered = pages->current;
 	pages->held_at = 0;
 	pages->nitems = 0;
+	pages->line = pages->line_skipped = 0;
 	pages->expected = expected_of(pages);
 	return true;
 }

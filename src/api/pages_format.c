@@ -9,14 +9,14 @@
 #include "format/csv_items.h"
 
 void
-EtlPagesRaiseJsonFault(const EtlPages *pages, const EtlJsonFault *fault)
+EtlPagesRaiseJsonFault(const EtlPages *pages, const EtlReader *reader)
 {
 	const EtlExchange *exchange = pages->current->exchange;
 	char *type = EtlExchangeHeader(exchange, "Content-Type");
 	EtlBeginning beginning = {EtlExchangeBeginning(exchange),
 							  type != NULL ? EtlExchangeShow(exchange, type) : NULL};
 
-	EtlJsonRaiseFault(fault, "page", &beginning);
+	EtlJsonRaiseFault(reader, "page", &beginning);
 }
 
 static void
@@ -27,7 +27,7 @@ raise_broken_json(EtlPages *pages)
 	if (fault->in_item)
 		pages->nitems++;
 	pages->broken_at = (int64) fault->offset + 1;
-	EtlPagesRaiseJsonFault(pages, fault);
+	EtlPagesRaiseJsonFault(pages, pages->reader);
 }
 
 static void

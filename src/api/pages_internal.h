@@ -73,7 +73,9 @@ struct EtlPages
 	int held_at;		 /* and how many of them the reader has got */
 	int64 nitems;
 	EtlPageSeen expected; /* items that are passed over, if they are the same */
-	int64 broken_at; /* byte + 1 where the body, or the current item, is broken; 0: it is not */
+	int64 broken_at;	 /* byte + 1 where the body, or the current item, is broken; 0: it is not */
+	uint64 line;		 /* on which the current item stands, where lines are read; else 0 */
+	uint64 line_skipped; /* the first line of the page that is broken; 0: none */
 
 	/* the pages before */
 	int64 nread;   /* items of all of them */
@@ -128,8 +130,8 @@ extern void EtlPagesDiscardAhead(EtlPages *pages);
 extern EtlReference *EtlPagesFindNext(EtlPages *pages); /* palloc'd, NULL: there is none */
 
 /* pages_loop.c */
-/* Raises a broken page, also one that is something else than JSON. */
-pg_noreturn extern void EtlPagesRaiseJsonFault(const EtlPages *pages, const EtlJsonFault *fault);
+/* Raises what a reader of JSON found wrong with the page, which may be something else. */
+pg_noreturn extern void EtlPagesRaiseJsonFault(const EtlPages *pages, const EtlReader *reader);
 
 extern void EtlPagesEndEmpty(EtlPages *pages);
 extern EtlPages *EtlPagesCreate(const EtlApiBase *base, EtlDialect *dialect);

@@ -352,6 +352,40 @@ read_again(EtlPages *pages)
 	EtlPagesBeginAgain(pages);
 }
 
+/* What a broken line may have said that decides what is read next, as a sentence; NULL: nothing. */
+static const char *
+lost_with_line(EtlPages *pages)
+{
+	const EtlDialect *dialect = pages->dialect;
+	const EtlSignal *const signals[] = {&dialect->next,	 &dialect->flag,  &dialect->total,
+										&dialect->pages, &dialect->older, &dialect->rekey};
+	EtlJsonValue storage;
+
+	for (int i = 0; i < lengthof(signals); i++)
+		if (signals[i]->kind == ETL_IN_BODY &&
+			EtlPagesSignal(pages, pages->reader, signals[i], &storage) == NULL)
+			return psprintf("Nothing else in the page is at \"%s\".", signals[i]->name);
+	if (dialect->items != NULL && (EtlDialectCounts(dialect) || dialect->stop_short ||
+								   dialect->total.kind != ETL_NO_SIGNAL || dialect->cap > 0))
+		return "Items are counted, and with \"items\" a line may hold any number of them.";
+	return NULL;
+}
+
+/* A broken line is the fault of an item; but not if it leaves open where the pages go on, or whether. */
+static void
+check_lines(EtlPages *pages)
+{
+	const char *lost = pages->line_skipped > 0 ? lost_with_line(pages) : NULL;
+
+	if (lost != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_JSON_TEXT),
+				 errmsg("cannot tell what follows the page, because its line %llu is broken",
+						(unsigned long long) pages->line_skipped),
+				 errdetail("%s", EtlShowUtf8(lost)),
+				 errhint("Read it again; if the line stays as it is, have the server mend it.")));
+}
+
 static void
 finish_page(EtlPages *pages)
 {
@@ -360,6 +394,7 @@ finish_page(EtlPages *pages)
 
 	if (apply_rule(pages))
 		return;
+	check_lines(pages);
 	if (pages->dialect->items != NULL && !pages->dialect->items_optional &&
 		!EtlJsonReaderFoundItems((EtlJsonReader *) pages->reader))
 		raise_missing_items(pages);
@@ -469,6 +504,18 @@ is_new(EtlPages *pages, const EtlJsonItem *item)
 	return false;
 }
 
+/* An item has come, which may be a broken line. */
+static void
+note_item(EtlPages *pages, const EtlJsonItem *item)
+{
+	if (++pages->nitems == 1)
+		EtlPagesLookAhead(pages);
+	pages->broken_at = item->fault != NULL ? (int64) item->fault->offset + 1 : 0;
+	pages->line = item->line;
+	if (item->ntokens == 0 && pages->line_skipped == 0)
+		pages->line_skipped = item->line;
+}
+
 /* Goes on in the current page; true with an item. */
 static bool
 read_page(EtlPages *pages, EtlJsonItem *item)
@@ -478,9 +525,7 @@ read_page(EtlPages *pages, EtlJsonItem *item)
 	switch (step)
 	{
 		case ETL_FORMAT_RECORD:
-			if (++pages->nitems == 1)
-				EtlPagesLookAhead(pages);
-			pages->broken_at = item->fault != NULL ? (int64) item->fault->offset + 1 : 0;
+			note_item(pages, item);
 			return is_new(pages, item);
 		case ETL_FORMAT_NEED_DATA:
 			return false;
@@ -587,7 +632,9 @@ EtlPagesWhere(const EtlPages *pages, StringInfo buf)
 	if (pages->current != NULL)
 		appendStringInfo(buf, " of \"%s\"",
 						 EtlUrlDisplay(EtlExchangeUrl(pages->current->exchange)));
-	if (pages->nitems > 0)
+	if (pages->line > 0)
+		appendStringInfo(buf, ", line %llu", (unsigned long long) pages->line);
+	else if (pages->nitems > 0)
 		appendStringInfo(buf, ", item " INT64_FORMAT, pages->nitems);
 	if (pages->broken_at > 0)
 		appendStringInfo(buf, ", byte " INT64_FORMAT, pages->broken_at);

@@ -27,7 +27,7 @@
  * jsonb; it is an error only where items were handed out before it could be known.
  *
  * Where such an escape or number stands inside an item, the item alone is faulty, and the next one follows: the
- * structure is whole.  Outside of items, and where it is captured, it breaks the body.
+ * structure is whole.  Outside of items, and where it is captured, it breaks the body; or, where lines are read, the line.
  *
  * Nothing here raises an error but for lack of memory: what is wrong is a status.  So these files also
  * build without a server.
@@ -91,9 +91,10 @@ typedef struct EtlJsonCapture
  * With many, the body is any number of values with white space between them, and items starts at the root
  * of each of them; without items, each of them is an item, even an array.
  *
- * With lines, which goes with neither items nor captures, each line of such a body is an item, or blank: with many, or
- * where the first line that is not blank is one value and no array.  A line that is not one whole value is a faulty
- * item, and the next line follows.  Of one that is larger than max_item_size the item has only the beginning.
+ * With lines, each line of such a body is one value, or blank: with many, or, where there are neither items nor captures,
+ * if the first line that is not blank is one value and no array.  A line that is not one whole value, or in which something
+ * is wrong outside of the items, is one faulty item without tokens, and the next line follows; nothing that stands on it
+ * is captured or handed out.  Of a line that is larger than max_item_size the item has only the beginning.
  *
  * initials are the bytes that names begin with which are looked for in items, [UCHAR_MAX + 1] (see EtlAddInitials).
  * Members with others need not have tokens.
@@ -150,7 +151,7 @@ typedef struct EtlJsonItem
 	size_t key_len;
 	int64 index;   /* how many items of this body were handed out before */
 	uint64 offset; /* byte of the body at which data starts */
-	uint64 line;   /* on which it stands, from 1, if each line is an item; else 0 */
+	uint64 line;   /* on which it stands, from 1, if lines are read; else 0 */
 	const EtlJsonFault
 		*fault; /* of this item alone; NULL: it is sound, and what tokens say can be used */
 } EtlJsonItem;

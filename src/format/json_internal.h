@@ -3,7 +3,7 @@
  *		What the parts of the JSON reader share.
  *
  *		json_reader.c	bytes in, items out: the buffer, the queue's end, what callers see
- *		json_lines.c	NDJSON: lines, each an item, sound or not
+ *		json_lines.c	NDJSON: lines, each a value, sound or not
  *		json_slice.c	bytes -> slices that end between two tokens -> items in the queue
  *		json_scan.c		the search for their ends, many bytes at a time
  *		json_yajl.c		a slice -> events, each a token with its place in the body (all that knows yajl)
@@ -138,11 +138,13 @@ typedef struct EtlJsonCaptured
 {
 	EtlJsonHeld value;
 	EtlJsonHeld candidate; /* will be the value if its element passes the test */
+	EtlJsonHeld before;	   /* where lines are read: the value before the line in hand, */
+	bool changed;		   /* if it is another one now */
 } EtlJsonCaptured;
 
 typedef struct EtlJsonYajl EtlJsonYajl;
 
-/* Is each line an item (json_lines.c)? */
+/* Is each line a value (json_lines.c)? */
 typedef enum EtlJsonLines
 {
 	ETL_JSON_NO_LINES,
@@ -180,9 +182,15 @@ struct EtlJsonReader
 	uint64 line_start;
 	uint64 line_end;	  /* behind its line feed; nowhere: not before line_searched */
 	uint64 line_searched; /* end of what was searched for that */
+	uint64
+		line_held; /* line_start if the line has to stay in the buffer until its end, else nowhere */
+	bool waiting;  /* what is queued is of a line that is not over */
 	EtlJsonFault line_fault;
-	uint64 singly; /* those before this byte are parsed one by one */
-	bool trying;   /* several are parsed together */
+	uint64 singly;	  /* those before this byte are parsed one by one */
+	bool trying;	  /* several are parsed together; then line is that of the last value, and */
+	uint64 tried_end; /* this is behind its line feed */
+	bool tried_value; /* it has a value */
+	bool had_value;	  /* some line has a value */
 
 	/* Events */
 	EtlJsonYajl *yajl;
@@ -229,7 +237,7 @@ struct EtlJsonReader
 	uint32 queue_first;
 	uint32 queue_end;
 	uint64
-		undecided_start; /* the first one that waits for a test, or the line that waits for its end; or nowhere */
+		undecided_start; /* the first one that waits, for a test or the end of its line; or nowhere */
 	EtlJsonToken *tokens;
 	uint32 tokens_size;
 	uint32 ntokens;
@@ -261,7 +269,7 @@ EtlJsonHeldFrom(const EtlJsonReader *reader, uint64 at)
 {
 	uint64 from = Min(reader->item_start, reader->capture_start);
 
-	from = Min(from, reader->undecided_start);
+	from = Min(from, Min(reader->undecided_start, reader->line_held));
 	return Min(from, at);
 }
 
@@ -322,6 +330,18 @@ extern void EtlJsonBeginLines(EtlJsonReader *reader, EtlJsonLines lines, uint64 
 /* Parses more of the line in hand, which may be the first.  As EtlJsonNextSlice. */
 extern bool EtlJsonNextLine(EtlJsonReader *reader);
 
+/* Goes to the next one of the lines that are tried together, which all have line feeds. */
+static inline void
+EtlJsonTryNextLine(EtlJsonReader *reader)
+{
+	const char *from = EtlJsonBytes(reader, reader->tried_end);
+	const char *feed = memchr(from, '\n', reader->cut - reader->tried_end);
+
+	reader->tried_end += feed + 1 - from;
+	reader->tried_value = false;
+	reader->line++;
+}
+
 /* json_slice.c.  Parses the next slice.  false if there is none yet, or a fault, or all is parsed. */
 extern bool EtlJsonNextSlice(EtlJsonReader *reader);
 
@@ -356,7 +376,11 @@ extern bool EtlJsonYajlFinish(EtlJsonYajl *yajl);
 extern EtlJsonStatus EtlJsonCheckEscapes(const char *raw, uint32 len, uint32 *at);
 extern bool EtlJsonNumberInRange(const char *text, uint32 len);
 
-/* json_track.c.  Events allocate nothing: the reader has made room for all that a slice can have. */
+/* json_track.c.  Captures become what they were before the line in hand, or that is forgotten. */
+extern void EtlJsonRestoreCaptures(EtlJsonReader *reader);
+extern void EtlJsonKeepCaptures(EtlJsonReader *reader);
+
+/* Events allocate nothing: the reader has made room for all that a slice can have. */
 typedef struct EtlJsonEvent
 {
 	EtlJsonType type;

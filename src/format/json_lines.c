@@ -1,11 +1,12 @@
 /*
  * json_lines.c
- *		NDJSON: a line is an item, whatever stands on it.
+ *		NDJSON: a line is a value, whatever stands on it.
  *
  * A line feed ends every token, so what is broken on one line says nothing about the next: the line becomes an item with a
  * fault, the parser starts anew, and reading goes on behind the line feed.  A line is parsed by itself, in one slice if
- * it is short.  It stays in the buffer, and its value in the queue, until its end has come, because a second value on it
- * would be a fault.  So it can have no more bytes than an item may; of a longer one only the beginning is kept.
+ * it is short.  It stays in the buffer, and its items in the queue, until its end has come, because a second value on it
+ * would be a fault.  So it can have no more bytes than an item may; of a longer one only the beginning is kept.  What was
+ * captured on a broken line is forgotten, too.
  *
  * Most lines are short and sound.  So as many of them as a slice has are parsed together at first, and only if that shows
  * anything else than one whole value on each, one by one; each byte is parsed twice at most.
@@ -28,10 +29,12 @@ static void
 begin_line(EtlJsonReader *reader)
 {
 	reader->line_start = reader->line_searched = reader->fed;
-	reader->line_end = reader->undecided_start = ETL_JSON_NOWHERE;
+	reader->line_end = reader->line_held = reader->undecided_start = ETL_JSON_NOWHERE;
 	reader->line_fault.status = ETL_JSON_ITEM;
 	reader->mark = reader->token_end = reader->fed;
 	reader->nvalues = 0;
+	reader->waiting = false;
+	EtlJsonKeepCaptures(reader);
 }
 
 /* Forgets what was begun and what is queued, which is of the line in hand, or of those that were tried with it. */
@@ -43,11 +46,14 @@ start_anew(EtlJsonReader *reader)
 	reader->in_string = reader->escaped = reader->bad_byte = false;
 	reader->depth = 0;
 	reader->far = NULL;
-	reader->in_item = false;
+	reader->in_item = reader->has_item_key = false;
 	reader->item_start = ETL_JSON_NOWHERE;
 	reader->item_fault.status = ETL_JSON_ITEM;
 	reader->queue_first = reader->queue_end = 0;
 	reader->ntokens = reader->decoded_len = 0;
+	for (int i = 0; i < reader->ntracks; i++)
+		reader->tracks[i].verdict = ETL_JSON_PASSED;
+	EtlJsonRestoreCaptures(reader);
 }
 
 void
@@ -56,8 +62,7 @@ EtlJsonBeginLines(EtlJsonReader *reader, EtlJsonLines lines, uint64 line)
 	reader->lines = lines;
 	reader->line = line;
 	reader->singly = 0;
-	/* items wait for the end of their line */
-	reader->tracks[0].verdict = lines == ETL_JSON_NO_LINES ? ETL_JSON_PASSED : ETL_JSON_UNDECIDED;
+	reader->trying = false;
 	begin_line(reader);
 }
 
@@ -112,17 +117,12 @@ scan_line(EtlJsonReader *reader)
 static void
 decide(EtlJsonReader *reader, bool lines)
 {
-	for (uint32 i = reader->queue_first; i < reader->queue_end; i++)
-	{
-		reader->queue[i].verdict = ETL_JSON_PASSED;
-		reader->queue[i].line = reader->line;
-	}
 	if (lines)
 		EtlJsonBeginLines(reader, ETL_JSON_LINES, reader->line + 1);
 	else
 	{
 		reader->lines = ETL_JSON_NO_LINES;
-		reader->tracks[0].verdict = ETL_JSON_PASSED;
+		reader->waiting = false;
 		reader->undecided_start = ETL_JSON_NOWHERE;
 	}
 }
@@ -136,6 +136,7 @@ parse_first_line(EtlJsonReader *reader)
 
 	if (!scan_line(reader))
 		return EtlJsonCheckSize(reader) && false;
+	reader->waiting = true;
 	parsed = EtlJsonParseSlice(reader);
 	over = reader->fed == reader->line_end;
 	if (!parsed || reader->nvalues > 1 || (reader->nvalues == 1 && !reader->many) ||
@@ -157,34 +158,6 @@ static bool
 has_bad_space(const char *text, size_t len)
 {
 	return memchr(text, '\v', len) != NULL || memchr(text, '\f', len) != NULL;
-}
-
-/* Does each line from a place up to fed have one whole value, or nothing?  Then what is queued are these. */
-static bool
-match_lines(EtlJsonReader *reader, uint64 from)
-{
-	EtlJsonQueued *item = reader->queue + reader->queue_first;
-	EtlJsonQueued *end = reader->queue + reader->queue_end;
-
-	while (from < reader->fed)
-	{
-		const char *start = EtlJsonBytes(reader, from);
-		uint64 feed = from + ((const char *) memchr(start, '\n', reader->fed - from) - start);
-
-		if (item < end && item->start < feed)
-		{
-			item->verdict = ETL_JSON_PASSED;
-			item->line = reader->line;
-			if (item->start + item->len > feed)
-				return false;
-			item++;
-			if (item < end && item->start < feed)
-				return false;
-		}
-		reader->line++;
-		from = feed + 1;
-	}
-	return true;
 }
 
 /* The end of those lines, from fed on, that can be tried together; fed if it is better not to. */
@@ -210,7 +183,15 @@ try_lines(EtlJsonReader *reader, uint64 end)
 
 	reader->trying = true;
 	reader->cut = reader->scanned = end;
-	if (!EtlJsonParseSlice(reader) || reader->depth > 0 || !match_lines(reader, start))
+	reader->tried_end = start;
+	reader->line--;
+	if (EtlJsonParseSlice(reader) && reader->depth == 0)
+	{
+		while (reader->tried_end < end)
+			EtlJsonTryNextLine(reader);
+		reader->line++;
+	}
+	else
 	{
 		start_anew(reader);
 		reader->fed = reader->cut = reader->scanned = start;
@@ -262,7 +243,7 @@ keep_beginning(EtlJsonReader *reader)
 		len--;
 	memcpy(reader->decoded, line, len);
 	reader->decoded_len = len;
-	reader->undecided_start = ETL_JSON_NOWHERE;
+	reader->line_held = reader->undecided_start = ETL_JSON_NOWHERE;
 }
 
 /* Takes what is wrong with the body for what is wrong with the line. */
@@ -282,6 +263,7 @@ set_aside(EtlJsonReader *reader)
 {
 	bool too_large = reader->line_fault.status == ETL_JSON_ITEM_TOO_LARGE;
 
+	reader->found_items = true; /* for all that anybody knows */
 	reader->queue_end = 1;
 	reader->queue[0] = (EtlJsonQueued){
 		.start = reader->line_start,
@@ -303,11 +285,7 @@ end_line(EtlJsonReader *reader)
 	}
 	if (reader->line_fault.status != ETL_JSON_ITEM)
 		set_aside(reader);
-	else if (reader->nvalues > 0)
-	{
-		reader->queue[reader->queue_first].verdict = ETL_JSON_PASSED;
-		reader->queue[reader->queue_first].line = reader->line;
-	}
+	reader->had_value |= reader->nvalues > 0;
 	reader->line++;
 	begin_line(reader);
 }
@@ -330,7 +308,8 @@ EtlJsonNextLine(EtlJsonReader *reader)
 		return parse_first_line(reader);
 	if (reader->line_fault.status != ETL_JSON_ITEM_TOO_LARGE)
 	{
-		reader->undecided_start = reader->line_start;
+		reader->waiting = true;
+		reader->line_held = reader->line_start;
 		if (check_length(reader) && reader->line_fault.status == ETL_JSON_ITEM &&
 			!parse_in_line(reader))
 			return false;

@@ -59,6 +59,7 @@ start_body(EtlJsonReader *reader)
 	reader->handed_end = 0;
 	reader->handed_fault = ETL_JSON_NOWHERE;
 	reader->handed_cut_off = false;
+	reader->had_value = false;
 	EtlJsonBeginLines(reader,
 					  !reader->options.lines ? ETL_JSON_NO_LINES
 					  : reader->options.many ? ETL_JSON_LINES
@@ -97,7 +98,7 @@ EtlJsonReaderCreate(const EtlJsonOptions *options)
 	Assert(options->ncaptures <= ETL_JSON_MAX_CAPTURES);
 	Assert(options->max_depth >= 1 && options->max_depth <= ETL_JSON_MAX_DEPTH);
 	Assert(options->max_item_size <= ETL_JSON_MAX_ITEM_SIZE);
-	Assert(!options->lines || (options->items == NULL && options->ncaptures == 0));
+	Assert(!options->lines || options->many || (options->items == NULL && options->ncaptures == 0));
 
 	reader->head.format = &EtlJsonFormat;
 	reader->options = *options;
@@ -113,9 +114,10 @@ EtlJsonReaderCreate(const EtlJsonOptions *options)
 	{
 		EtlJsonCaptured *captured = &reader->captured[i];
 
-		captured->value.copy_size = captured->candidate.copy_size = 64;
+		captured->value.copy_size = captured->candidate.copy_size = captured->before.copy_size = 64;
 		captured->value.copy = palloc(captured->value.copy_size);
 		captured->candidate.copy = palloc(captured->candidate.copy_size);
+		captured->before.copy = palloc(captured->before.copy_size);
 	}
 	set_initials(reader);
 	EtlJsonTrackPaths(reader);
@@ -167,6 +169,7 @@ EtlJsonReaderFree(EtlJsonReader *reader)
 	{
 		pfree(reader->captured[i].value.copy);
 		pfree(reader->captured[i].candidate.copy);
+		pfree(reader->captured[i].before.copy);
 	}
 	pfree(reader->decoded);
 	pfree(reader->tokens);
@@ -242,7 +245,7 @@ check_captured(EtlJsonReader *reader)
 
 		if (reader->options.captures[i].of_last_item && held->present &&
 			held->fault.status != ETL_JSON_ITEM)
-			EtlJsonFail(reader, held->fault.status, held->fault.offset, NULL);
+			EtlJsonFail(reader, held->fault.status, held->fault.offset, held->fault.detail);
 	}
 }
 
@@ -252,7 +255,7 @@ finish(EtlJsonReader *reader)
 	check_captured(reader);
 	if (reader->fed < reader->filled)
 		EtlJsonFail(reader, ETL_JSON_TRUNCATED, reader->end, NULL);
-	else if (reader->nvalues == 0 && reader->nitems > 0)
+	else if (reader->nvalues == 0 && (reader->nitems > 0 || reader->had_value))
 		reader->complete =
 			true; /* nothing follows the place at which reading went on, or the last line */
 	else
@@ -285,6 +288,15 @@ capture_from_item(EtlJsonReader *reader, const EtlJsonItem *item)
 
 		if (!capture->of_last_item)
 			continue;
+		if (item->ntokens == 0)
+		{
+			/* a broken line: nobody knows what it would have said */
+			held->present = true;
+			held->value.type = ETL_JSON_NULL;
+			held->fault = *item->fault;
+			EtlJsonHold(held, "null", strlen("null"));
+			continue;
+		}
 		token = EtlJsonFind(item, capture->path);
 		held->present = token != NULL;
 		if (token == NULL)
@@ -416,7 +428,7 @@ next_item(EtlJsonReader *reader, EtlJsonItem *item)
 {
 	for (;;)
 	{
-		if (take_item(reader, item))
+		if (!reader->waiting && take_item(reader, item))
 			return ETL_JSON_ITEM;
 		if (reader->fault.status != ETL_JSON_ITEM)
 			return reader->fault.status;
@@ -456,11 +468,11 @@ EtlJsonReaderFoundItems(const EtlJsonReader *reader)
 	return reader->found_items;
 }
 
-/* Is the body, as far as it is known, values one after another, each of them an item? */
+/* Is the body, as far as it is known, one item after another, or one line? */
 static bool
 is_sequence(const EtlJsonReader *reader)
 {
-	return reader->options.items == NULL && reader->many;
+	return reader->many && (reader->options.items == NULL || reader->lines == ETL_JSON_LINES);
 }
 
 uint64
@@ -495,7 +507,7 @@ find_member(const EtlJsonItem *item, const EtlJsonToken *parent, const char *nam
 const EtlJsonToken *
 EtlJsonFind(const EtlJsonItem *item, const EtlJsonPath *path)
 {
-	const EtlJsonToken *token = item->tokens;
+	const EtlJsonToken *token = item->ntokens > 0 ? item->tokens : NULL;
 
 	for (int i = 0; token != NULL && i < path->nsteps; i++)
 	{

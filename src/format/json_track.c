@@ -123,12 +123,51 @@ parent_frame(EtlJsonReader *reader)
  */
 
 static void
-settle_capture(EtlJsonCaptured *captured)
+exchange_held(EtlJsonHeld *a, EtlJsonHeld *b)
 {
-	EtlJsonHeld value = captured->value;
+	EtlJsonHeld held = *a;
 
-	captured->value = captured->candidate;
-	captured->candidate = value;
+	*a = *b;
+	*b = held;
+}
+
+/* The value is about to be another one, or none; if its line turns out to be broken, it will be what it was. */
+static void
+change_capture(const EtlJsonReader *reader, EtlJsonCaptured *captured)
+{
+	if (reader->lines == ETL_JSON_LINES && !captured->changed)
+	{
+		exchange_held(&captured->value, &captured->before);
+		captured->changed = true;
+	}
+}
+
+void
+EtlJsonRestoreCaptures(EtlJsonReader *reader)
+{
+	for (int i = 0; i < reader->options.ncaptures; i++)
+	{
+		EtlJsonCaptured *captured = &reader->captured[i];
+
+		if (captured->changed)
+			exchange_held(&captured->value, &captured->before);
+		captured->changed = captured->candidate.present = false;
+	}
+	reader->capture_start = ETL_JSON_NOWHERE;
+}
+
+void
+EtlJsonKeepCaptures(EtlJsonReader *reader)
+{
+	for (int i = 0; i < reader->options.ncaptures; i++)
+		reader->captured[i].changed = false;
+}
+
+static void
+settle_capture(const EtlJsonReader *reader, EtlJsonCaptured *captured)
+{
+	change_capture(reader, captured);
+	exchange_held(&captured->value, &captured->candidate);
 	captured->candidate.present = false;
 }
 
@@ -147,7 +186,7 @@ capture(EtlJsonReader *reader, EtlJsonSet tracks, EtlJsonType type, EtlJsonSpan 
 		captured->candidate.span = span;
 		captured->candidate.value.type = type;
 		if (track->verdict == ETL_JSON_PASSED)
-			settle_capture(captured);
+			settle_capture(reader, captured);
 	}
 }
 
@@ -157,10 +196,10 @@ forget_captures(EtlJsonReader *reader, EtlJsonSet tracks)
 {
 	while (tracks != 0)
 	{
-		int i = reader->tracks[take_one(&tracks)].capture;
+		EtlJsonCaptured *captured = &reader->captured[reader->tracks[take_one(&tracks)].capture];
 
-		reader->captured[i].value.present = false;
-		reader->captured[i].candidate.present = false;
+		change_capture(reader, captured);
+		captured->value.present = captured->candidate.present = false;
 	}
 }
 
@@ -194,7 +233,7 @@ decide(EtlJsonReader *reader, EtlJsonTrack *track, bool passed)
 	else if (reader->captured[track->capture].candidate.present)
 	{
 		if (passed)
-			settle_capture(&reader->captured[track->capture]);
+			settle_capture(reader, &reader->captured[track->capture]);
 		reader->captured[track->capture].candidate.present = false;
 	}
 }
@@ -299,6 +338,18 @@ ending(const EtlJsonReader *reader, EtlJsonSet on)
  * Items
  */
 
+/* Of lines that are tried together: a value at depth 0 begins at a byte; false if its line has one already. */
+static bool
+take_line(EtlJsonReader *reader, uint64 start)
+{
+	while (start >= reader->tried_end)
+		EtlJsonTryNextLine(reader);
+	if (reader->tried_value)
+		return false;
+	reader->tried_value = reader->had_value = true;
+	return true;
+}
+
 /* A value at depth 0: may it be there?  The first one says what the items are if there is no path. */
 static bool
 begin_root(EtlJsonReader *reader, const EtlJsonEvent *event)
@@ -311,7 +362,7 @@ begin_root(EtlJsonReader *reader, const EtlJsonEvent *event)
 			reader->elements = false;
 		}
 		else if (reader->lines == ETL_JSON_MAYBE_LINES)
-			reader->tracks[0].verdict = ETL_JSON_PASSED; /* its elements wait for no line's end */
+			reader->waiting = false; /* its elements wait for no line's end */
 	}
 	else if (!reader->many)
 		return EtlJsonFail(reader, ETL_JSON_TRAILING, event->start, NULL);
@@ -321,6 +372,8 @@ begin_root(EtlJsonReader *reader, const EtlJsonEvent *event)
 	else if (event->start == event->before)
 		return EtlJsonFail(reader, ETL_JSON_SYNTAX, event->start,
 						   "White space is missing between two values.");
+	if (reader->trying && !take_line(reader, event->start))
+		return false;
 	reader->nvalues++;
 	return true;
 }
@@ -383,10 +436,11 @@ end_item(EtlJsonReader *reader, uint64 end)
 	item->has_key = reader->has_item_key;
 	item->key_len = reader->item_key_len;
 	item->verdict = reader->tracks[0].verdict;
+	item->line = reader->line;
 	item->fault = reader->item_fault;
 	item->cut_off = false;
 	reader->item_fault.status = ETL_JSON_ITEM;
-	if (item->verdict == ETL_JSON_UNDECIDED)
+	if (item->verdict == ETL_JSON_UNDECIDED || reader->waiting)
 		reader->undecided_start = Min(reader->undecided_start, item->start);
 	reader->in_item = false;
 	reader->item_start = ETL_JSON_NOWHERE;
@@ -626,5 +680,5 @@ EtlJsonTrackClose(EtlJsonReader *reader, const EtlJsonEvent *event)
 	if (reader->in_item && reader->depth == reader->item_depth)
 		end_item(reader, event->end);
 	end_tests(reader, frame->tested);
-	return true;
+	return !reader->trying || reader->depth > 0 || event->end <= reader->tried_end;
 }

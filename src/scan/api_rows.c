@@ -32,7 +32,9 @@ typedef struct SpooledItem
 {
 	int64 page;
 	int64 index;
+	uint64 line;
 	uint64 len;
+	bool too_large; /* it is the beginning of such a line */
 } SpooledItem;
 
 typedef struct ApiRows
@@ -63,7 +65,13 @@ typedef struct ApiRows
 static void
 spool_item(ApiRows *api, const EtlJsonItem *item)
 {
-	SpooledItem head = {EtlPagesNumber(api->pages), item->index, item->len};
+	SpooledItem head = {
+		.page = EtlPagesNumber(api->pages),
+		.index = item->index,
+		.line = item->line,
+		.len = item->len,
+		.too_large = item->fault != NULL && item->fault->status == ETL_JSON_ITEM_TOO_LARGE,
+	};
 
 	EtlTempFileAppend(api->spool, &head, sizeof(head));
 	EtlTempFileAppend(api->spool, item->data, item->len);
@@ -100,6 +108,7 @@ feed_spooled(void *arg, char *buf, size_t len)
 static void
 replay_item(ApiRows *api, EtlJsonItem *item)
 {
+	static const EtlJsonFault too_large = {.status = ETL_JSON_ITEM_TOO_LARGE, .in_item = true};
 	SpooledItem head;
 	SpooledBytes bytes;
 
@@ -109,6 +118,9 @@ replay_item(ApiRows *api, EtlJsonItem *item)
 	if (EtlReaderNext(api->replay, item, feed_spooled, &bytes) != ETL_FORMAT_RECORD)
 		elog(ERROR, "an item in the spool is not what it was");
 	item->index = head.index;
+	item->line = head.line;
+	if (head.too_large)
+		item->fault = &too_large;
 	api->json.page = (int) head.page;
 	api->nreplayed++;
 }
@@ -118,7 +130,11 @@ api_rewind(EtlRows *rows)
 {
 	ApiRows *api = (ApiRows *) rows;
 	MemoryContext old = MemoryContextSwitchTo(rows->context);
-	EtlJsonOptions options = {.many = true, .initials = api->json.initials};
+	EtlJsonOptions options = {
+		.many = true,
+		.lines = api->call->dialect.format == ETL_PAGE_NDJSON, /* of which some may be broken */
+		.initials = api->json.initials,
+	};
 
 	if (api->replay == NULL)
 	{
@@ -142,6 +158,7 @@ api_open(EtlRows *rows)
 
 	api->call = no_source ? EtlApiCallReadDialect(rows->args) : EtlApiCallRead(rows->args);
 	api->json.from_csv = api->call->dialect.format == ETL_PAGE_CSV;
+	api->json.inside = api->call->dialect.items != NULL;
 	EtlJsonColumnsInit(&api->json, rows->resume != NULL ? ETL_MISSING_ERROR : ETL_MISSING_NOTICE);
 	api->call->base.initials = api->json.initials;
 	if (no_source)
@@ -342,8 +359,10 @@ api_where(const EtlRows *rows, StringInfo buf)
 	if (api->pages == NULL)
 		return;
 	if (api->nreplayed < api->nspooled)
-		appendStringInfo(buf, "page %d of \"%s\", item " INT64_FORMAT, api->json.page, api->display,
-						 api->json.item.index + 1);
+		appendStringInfo(buf, "page %d of \"%s\", %s " INT64_FORMAT, api->json.page, api->display,
+						 api->json.item.line > 0 ? "line" : "item",
+						 api->json.item.line > 0 ? (int64) api->json.item.line
+												 : api->json.item.index + 1);
 	else
 		EtlPagesWhere(api->pages, buf);
 }

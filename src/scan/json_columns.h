@@ -28,6 +28,7 @@ typedef struct EtlJsonRows
 	bool located;	  /* its fields have been looked for */
 	bool
 		from_csv; /* items are records: a value is text, and no column is missing; set before Init */
+	bool inside;  /* items are inside of what a line is, if lines are read */
 	const bool *initials; /* for the reader; NULL: it cannot be told what will be looked for */
 	const char *source;	  /* for _etl_source; NULL before the first is open */
 	int page;			  /* for _etl_page; 0 before the first */

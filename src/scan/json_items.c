@@ -6,7 +6,7 @@
  *
  * The structure of a file is checked to its end, whichever columns are read.  A file whose structure is
  * broken is an error under every error policy: nobody can tell where its next item would begin.  But where each
- * line is an item, a broken one is a faulty item.
+ * line is a value, a broken one is a faulty item.
  */
 #include "etl.h"
 
@@ -21,7 +21,7 @@ EtlJsonItemsPrepare(EtlJsonItems *items, const EtlArgs *args, bool many)
 	items->path = EtlArgText(args, "items");
 	items->options.items = EtlJsonPathOfArg("items", items->path);
 	items->options.many = many;
-	items->options.lines = items->path == NULL;
+	items->options.lines = many || items->path == NULL;
 	EtlJsonSetLimits(&items->options);
 }
 
@@ -61,8 +61,7 @@ raise_broken(void *arg, int step)
 	if (items->empty)
 		return;
 	beginning = EtlStreamBeginning(&items->stream);
-	EtlJsonRaiseFault(EtlJsonReaderFault((EtlJsonReader *) items->stream.reader), "file",
-					  &beginning);
+	EtlJsonRaiseFault(items->stream.reader, "file", &beginning);
 }
 
 /*

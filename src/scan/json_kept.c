@@ -90,6 +90,7 @@ EtlJsonKeep(EtlRows *rows, EtlKept *kept)
 	kept->data = data;
 	kept->len = item->len;
 	kept->is_text = EtlJsonIsText(item);
+	kept->holds_records = json->inside && item->ntokens == 0;
 	kept->fields = keep_tokens(item, &kept->extra);
 }
 

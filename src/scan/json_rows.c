@@ -29,6 +29,7 @@ json_open(EtlRows *rows)
 
 	EtlJsonItemsPrepare(&scan->items, rows->args,
 						EtlArgChoice(rows->args, "format", formats, lengthof(formats)) == 1);
+	scan->json.inside = scan->items.path != NULL;
 	EtlJsonColumnsInit(&scan->json, ETL_MISSING_ERROR);
 	if (rows->resume != NULL && rows->resume->no_source)
 		return;

@@ -127,8 +127,10 @@ typedef struct EtlKept
 	uint64 offset;
 	const char *data; /* as it is written in the source */
 	size_t len;
-	size_t extra;		/* bytes of memory that it takes besides */
-	bool is_text;		/* all of that can be text in the server's encoding */
+	size_t extra; /* bytes of memory that it takes besides */
+	bool is_text; /* all of that can be text in the server's encoding */
+	bool
+		holds_records; /* it is no record, but would hold some, so it cannot be read again as one */
 	const char *header; /* what names its fields, as it is written; NULL: nothing does */
 	void *fields;		/* the kind's own */
 } EtlKept;

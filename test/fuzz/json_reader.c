@@ -39,6 +39,10 @@ static const Wish wishes[] = {
 	{NULL, true, 100, 1 << 20, {NULL}, NULL, true},
 	{NULL, false, 100, 1 << 20, {NULL}, NULL, true},
 	{NULL, true, 4, 30, {NULL}, NULL, true},
+	{"a", true, 100, 1 << 20, {"b", "a", "a[].b", "c"}, NULL, true},
+	{"a[b=c].*", true, 100, 1 << 20, {"a[b=1].d", "d[a.b=c].c", "*[b=true]"}, NULL, true},
+	{NULL, true, 100, 1 << 20, {"a", "$"}, NULL, true},
+	{"$", true, 4, 30, {"a", "[].a"}, "a.b", true},
 };
 
 static EtlJsonPath *
@@ -71,30 +75,39 @@ options_of(const Wish *wish)
 
 static const bool initials[UCHAR_MAX + 1] = {['a'] = true};
 
+typedef enum Use
+{
+	ALL_TOKENS,
+	FEW_TOKENS,
+	SINGLE_LINES, /* of lines, each as a body of its own */
+	USES
+} Use;
+
 /* The readers live as long as the program: what one body leaves behind must not change the next. */
 static EtlJsonReader *
-reader_of(int i, bool few, EtlJsonOptions **options)
+reader_of(int i, Use use, EtlJsonOptions **options)
 {
-	static EtlJsonOptions all[lengthof(wishes)][2];
-	static EtlJsonReader *readers[lengthof(wishes)][2];
+	static EtlJsonOptions all[lengthof(wishes)][USES];
+	static EtlJsonReader *readers[lengthof(wishes)][USES];
 
-	if (readers[i][few] == NULL)
+	if (readers[i][use] == NULL)
 	{
-		all[i][few] = options_of(&wishes[i]);
-		all[i][few].initials = few ? initials : NULL;
-		readers[i][few] = EtlJsonReaderCreate(&all[i][few]);
+		all[i][use] = options_of(&wishes[i]);
+		all[i][use].initials = use == FEW_TOKENS ? initials : NULL;
+		all[i][use].lines &= use != SINGLE_LINES;
+		readers[i][use] = EtlJsonReaderCreate(&all[i][use]);
 	}
-	*options = &all[i][few];
-	return readers[i][few];
+	*options = &all[i][use];
+	return readers[i][use];
 }
 
 /* With few tokens, or of all the same members as if there were few. */
 static void
-dump(StringInfo out, int wish, bool few, const bool *shown, size_t chunk, const uint8_t *data,
+dump(StringInfo out, int wish, Use use, const bool *shown, size_t chunk, const uint8_t *data,
 	 size_t size)
 {
 	EtlJsonOptions *options;
-	EtlJsonReader *reader = reader_of(wish, few, &options);
+	EtlJsonReader *reader = reader_of(wish, use, &options);
 	EtlJsonOptions dumped = *options;
 
 	dumped.initials = shown;
@@ -158,16 +171,23 @@ is_for_reference(const char *body, size_t len)
 }
 
 static void
-compare_lines(StringInfo whole, const Wish *wish, const char *body, size_t len)
+compare_lines(StringInfo whole, int i, const char *body, size_t len)
 {
 	static StringInfoData expected;
+	const Wish *wish = &wishes[i];
+	EtlJsonOptions *options;
+	EtlJsonReader *reader;
 
 	if (!wish->lines || !wish->many || wish->max_item_size < 100 || !is_for_reference(body, len))
 		return;
 	if (expected.data == NULL)
 		initStringInfo(&expected);
 	resetStringInfo(&expected);
-	reference_lines(&expected, body, len);
+	reader = reader_of(i, SINGLE_LINES, &options);
+	if (wish->captures[0] == NULL)
+		reference_lines(&expected, body, len);
+	else
+		reference_lines_of_items(&expected, reader, options->ncaptures, body, len);
 	reference_plain(whole);
 	if (strcmp(whole->data, expected.data) == 0)
 		return;
@@ -192,13 +212,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	wish = data[0] % lengthof(wishes);
 	chunk = 1 + data[1];
-	dump(&pieces, wish, false, NULL, chunk, data + 2, size - 2);
-	dump(&whole, wish, false, NULL, SIZE_MAX, data + 2, size - 2);
+	dump(&pieces, wish, ALL_TOKENS, NULL, chunk, data + 2, size - 2);
+	dump(&whole, wish, ALL_TOKENS, NULL, SIZE_MAX, data + 2, size - 2);
 	compare(&pieces, &whole, &wishes[wish], chunk);
-	dump(&pieces, wish, true, initials, chunk, data + 2, size - 2);
-	dump(&whole, wish, false, initials, SIZE_MAX, data + 2, size - 2);
+	dump(&pieces, wish, FEW_TOKENS, initials, chunk, data + 2, size - 2);
+	dump(&whole, wish, ALL_TOKENS, initials, SIZE_MAX, data + 2, size - 2);
 	compare(&pieces, &whole, &wishes[wish], chunk);
-	dump(&whole, wish, false, NULL, SIZE_MAX, data + 2, size - 2);
-	compare_lines(&whole, &wishes[wish], (const char *) data + 2, size - 2);
+	dump(&whole, wish, ALL_TOKENS, NULL, SIZE_MAX, data + 2, size - 2);
+	compare_lines(&whole, wish, (const char *) data + 2, size - 2);
 	return 0;
 }

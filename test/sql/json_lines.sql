@@ -33,8 +33,18 @@ SELECT count(*) FROM etl_json(csv_file('c.ndjson', E'{"id":\n1}\n{"id":}\n'), on
 SELECT count(*) FROM etl_json(csv_file('c.ndjson', E'{"id":1} {"id":2}\n{"id":}\n'), on_error => 'skip') AS t(id int);
 SELECT count(*) FROM etl_json(csv_file('c.ndjson', E'{"id":}\n{"id":2}\n'), on_error => 'skip') AS t(id int);
 SELECT count(*), sum(id) FROM etl_json(csv_file('c.ndjson', E'{"id":\n1}\n{"id"\n:2}\n'), on_error => 'skip') AS t(id int);
--- with a path it is values one after another
-SELECT * FROM etl_json(csv_file('c.ndjson', E'{"d":[{"id":1}]}\n{"d":\n[{"id":2}]}\n{"d":[}\n'), format => 'ndjson', items => 'd', on_error => 'skip') AS t(id int);
+
+-- with a path the items are inside of what the lines are; of a broken line none is taken
+SELECT csv_file('d.ndjson', E'{"d":[{"id":1},{"id":2}]}\n{"d":[{"id":3},{"id":}]}\n{"d":{"id":4}}\n{"d":[]} \n{"d":[{"id":5}],"x":"\\u0000"}\n{"d":[{"id":6,"t":"\\u0000"},{"id":7}]}\nERROR\n{"d":[{"id":8}]} {"d":9}\n{"d":\n[{"id":9}]}\n{"x":1}\n{"d":[{"id":10}]}');
+SELECT * FROM etl_json('etl_tmp/d.ndjson', format => 'ndjson', items => 'd') AS t(id int);
+SELECT * FROM etl_json('etl_tmp/d.ndjson', format => 'ndjson', items => 'd', on_error => 'skip') AS t(id int);
+SELECT * FROM etl_json('etl_tmp/d.ndjson', format => 'ndjson', items => 'd', on_error => 'return') AS t(id int, _etl_index int, _etl_raw text, _etl_item jsonb, _etl_error text);
+SELECT count(*) FROM etl_json('etl_tmp/d.ndjson', format => 'ndjson', items => 'd', on_error => 'skip', reject_limit => 6) AS t(id int);
+SELECT * FROM etl_json('etl_tmp/d.ndjson', format => 'ndjson', items => 'x.y', on_error => 'skip') AS t(id int);
+SELECT * FROM etl_json('etl_tmp/d.ndjson', format => 'ndjson', items => 'd[id=4]', on_error => 'skip') AS t(id int);
+SELECT * FROM etl_json(csv_file('c.ndjson', E'{"d":1}\n{"d":2}\n'), format => 'ndjson', items => 'x', on_error => 'skip') AS t(_etl_item jsonb);
+-- only who says that it is lines gets them so
+SELECT * FROM etl_json('etl_tmp/d.ndjson', items => 'd', on_error => 'skip') AS t(id int);
 
 -- a line that is larger than an item may be is one of them
 SET etl.max_item_size = '1kB';
@@ -90,6 +100,29 @@ SELECT etl_alter_pipeline('nd', on_error => 'dead_letter', reject_limit => 1);
 CALL etl_run('nd');
 SELECT etl_drop_pipeline('nd');
 
+-- items inside of lines: what is set aside is the line, which is no record that could be tried again
+SELECT etl_create_pipeline('inside', source => $$etl_json('etl_tmp/d.ndjson', format => 'ndjson', items => 'd', missing_columns => 'null') AS t(id int, v text)$$, target => 'line', key => '{id}',
+	query => 'SELECT id + 1000 AS id, v FROM batch', batch_size => 2);
+CALL etl_run('inside');
+SELECT string_agg(id::text, ' ' ORDER BY id) FROM line WHERE id > 1000;
+SELECT line, index, byte_offset, raw, sqlstate, message, replayable FROM etl_dead_letters WHERE pipeline = 'inside' ORDER BY id;
+CALL etl_retry_dead_letters('inside');
+CALL etl_run('inside');
+-- the file grows: what was there is passed over; the last line is cut off, and held back or read again when the rest of it has come
+COPY (SELECT WHERE false) TO PROGRAM $$printf '\n{"d":[{"id":11},{"id":12}]}\n{"d":[{"id":13},{"id"' >> etl_tmp/d.ndjson$$;
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET etl.settle_time = ''1h''', current_database()); END $$;
+CALL etl_run('inside');
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET etl.settle_time = 0', current_database()); END $$;
+CALL etl_run('inside');
+SELECT count(*), max(id) FROM line WHERE id > 1000;
+SELECT line, index, raw, attempts FROM etl_dead_letters WHERE pipeline = 'inside' AND NOT resolved ORDER BY line DESC LIMIT 1;
+COPY (SELECT WHERE false) TO PROGRAM $$printf ':14}]}\n{"d":[{"id":15}]}' >> etl_tmp/d.ndjson$$;
+CALL etl_run('inside');
+CALL etl_run('inside');
+SELECT count(*), max(id) FROM line WHERE id > 1000;
+SELECT count(*), count(DISTINCT (line, index)) FROM etl_dead_letters WHERE pipeline = 'inside' AND NOT resolved;
+SELECT etl_drop_pipeline('inside');
+
 -- a line that is too long cannot be tried again
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET etl.max_item_size = ''1kB''', current_database()); END $$;
 SELECT etl_create_pipeline('long', source => $$etl_json('etl_tmp/c.ndjson') AS t(id int)$$, target => 'line', key => '{id}', query => 'SELECT id + 100 AS id, NULL AS v FROM batch');
@@ -124,6 +157,11 @@ CREATE TABLE appended (id int);
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET regress.fails_at = 13', current_database()); END $$;
 SELECT etl_create_pipeline(name, source => format($$etl_json('etl_tmp/%s') AS t(id int)$$, name), target => 'appended', query => 'SELECT fails_at(id) AS id FROM batch', batch_size => 5)
 FROM unnest('{bad.ndjson,bad.ndjson.gz}'::text[]) AS name;
+-- three items on each good line
+CREATE TABLE inside (LIKE appended);
+SELECT csv_file('inside.ndjson', string_agg(format(E'{"d":[{"id":%s},{"id":%s},{"id":%s}]}\n', 3 * n, 3 * n + 1, 3 * n + 2)::bytea || line || '\x0a', '' ORDER BY n)) FROM bad WHERE line NOT LIKE '%u0000%';
+SELECT etl_create_pipeline('inside', source => $$etl_json('etl_tmp/inside.ndjson', format => 'ndjson', items => 'd') AS t(id int)$$, target => 'inside', query => 'SELECT fails_at(id) AS id FROM batch', batch_size => 5);
+CALL etl_run('inside');
 CALL etl_run('bad.ndjson');
 CALL etl_run('bad.ndjson.gz');
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET regress.fails_at', current_database()); END $$;
@@ -131,9 +169,12 @@ DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET regress.fails_at = 0', current
 CALL etl_run('bad.ndjson');
 CALL etl_run('bad.ndjson.gz');
 SELECT count(*), count(DISTINCT id), sum(id) FROM appended;
-SELECT pipeline, count(*), count(DISTINCT line), bool_and(line = index) FROM etl_dead_letters WHERE pipeline LIKE 'bad%' GROUP BY pipeline ORDER BY pipeline;
+CALL etl_run('inside');
+SELECT count(*), count(DISTINCT id), min(id), max(id) FROM inside;
+SELECT pipeline, count(*), count(DISTINCT line), bool_and(line = index) FROM etl_dead_letters WHERE pipeline LIKE ANY ('{bad%,inside}') GROUP BY pipeline ORDER BY pipeline;
+SELECT etl_drop_pipeline('inside');
 SELECT etl_drop_pipeline(name) FROM unnest('{bad.ndjson,bad.ndjson.gz}'::text[]) AS name;
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET regress.fails_at', current_database()); END $$;
 \set VERBOSITY default
 DROP FUNCTION fails_at;
-DROP TABLE bad, line, appended;
+DROP TABLE bad, line, appended, inside;

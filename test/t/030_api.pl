@@ -629,6 +629,49 @@ check_all('feed/n=60/size=10/each=25', "$cursor, stop => 'older:epoch=1000'", 3,
 check_fails('feed/n=60/size=10', "$cursor, stop => 'older:id=2024-01-01'", '22008', qr/"51"/, 'older: a time against a number');
 check_fails('feed/n=60/size=10', "$cursor, stop => 'older:changed_at'", '22023', qr/older needs a time or a number/, 'older: than what');
 
+# -- pages of lines -------------------------------------------------------------------------------
+
+# What is broken on a line is the fault of that line, unless it leaves open what the next page is.
+my $ndjson = "format => 'ndjson'";
+my $inside = "$ndjson, items => 'd'";
+
+sub lines_of
+{
+	my ($path, $options) = @_;
+	return query($node, 'SELECT count(*), count(id), count(DISTINCT id), max(_etl_page), string_agg(_etl_page || $$:$$ || _etl_index || $$ $$ || _etl_raw, $$, $$ ORDER BY _etl_page, _etl_index)'
+		  . ' FILTER (WHERE id IS NULL) FROM '
+		  . api("lines/n=25/size=10/$path", "$options, on_error => 'return'")
+		  . ' AS t(id int, _etl_page int, _etl_index int, _etl_raw text, _etl_error text)');
+}
+
+check_fails('lines/n=25/size=10/bad=2:3', $ndjson, '22032', qr/the JSON line ends inside a value.*page 2 of "[^"]*", line 3, byte 88/s, 'lines: a broken one');
+is(lines_of('bad=2:3,3:5', $ndjson), '25|23|23|3|2:3 {"id": 13, "name": "item 13, 3:5 {"id": 25, "name": "item 25', 'lines: broken ones are faults');
+is(lines_of('bad=2:3', $inside =~ s/'d'/'\$'/r), '25|24|24|3|2:3 {"id": 13, "name": "item 13', 'lines: the path $');
+is(lines_of('pairs=1/bad=2:3', $inside), '24|23|23|3|2:5 {"d": [{"id": 15, "name": "item 15"}, {"id": 16, "name": "item 16"}', 'lines: a broken one that would have items');
+is(lines_of('pairs=1/bad=2:3/drop=200', $inside), '24|23|23|3|2:5 {"d": [{"id": 15, "name": "item 15"}, {"id": 16, "name": "item 16"}', 'lines: each page breaks off once');
+like(query($node, 'SELECT count(*) FROM ' . api('lines/n=25/size=10/bad=2:3', "$ndjson, pagination => 'offset', stop => 'short', on_error => 'skip'") . ' AS t(id int)'),
+	qr/^24$/, 'lines: where each is an item, they can be counted');
+check_fails('lines/n=25/size=10/bad=2:3', "$inside, pagination => 'offset', stop => 'short', on_error => 'skip'" =~ s/'d'/'\$'/r, '22032',
+	qr/cannot tell what follows the page, because its line 3 is broken.*Items are counted/s, 'lines: items inside of them cannot');
+my $trailer = "$inside, pagination => 'cursor', next => 'next', next_param => 'page'";
+is(lines_of('pairs=1/trailer=1/bad=2:3', $trailer), '24|23|23|3|2:5 {"d": [{"id": 15, "name": "item 15"}, {"id": 16, "name": "item 16"}', 'lines: the next page is on another one');
+check_fails('lines/n=25/size=10/pairs=1/trailer=1/bad=2:6', "$trailer, on_error => 'skip'", '22032',
+	qr/cannot tell what follows the page, because its line 6 is broken.*at "next"/s, 'lines: the next page was on it');
+check_fails('lines/n=25/size=10/pairs=1/trailer=1/bad=3:4', "$trailer, on_error => 'skip'", '22032', qr/its line 4 is broken/, 'lines: or it was the end');
+my $behind_last = "$ndjson, pagination => 'cursor', next => 'last:id', next_param => 'after', stop => 'short'";
+is(lines_of('bad=2:3', $behind_last), '25|24|24|3|2:3 {"id": 13, "name": "item 13', 'lines: the last item leads on');
+check_fails('lines/n=25/size=10/bad=2:10', "$behind_last, on_error => 'skip'", '22032', qr/the JSON page ends inside a value.*line 10/s, 'lines: not if it is broken');
+is( query( $node, 'SET enable_material = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SELECT g, count(*), count(id), min(_etl_error) FROM generate_series(1, 2) AS g'
+			  . ' LEFT JOIN ' . api('lines/n=25/size=10/bad=2:3', "$ndjson, on_error => 'return'") . ' AS t(id int, _etl_error text) ON g > 0 GROUP BY g ORDER BY g'),
+	"1|25|24|the JSON line ends inside a value\n2|25|24|the JSON line ends inside a value", 'lines: read again they are as broken');
+is( query( $node, "SET etl.max_item_size = '1kB'; SET enable_material = off; SET enable_hashjoin = off; SET enable_mergejoin = off;"
+			  . ' SELECT g, count(*), count(id), min(_etl_error) FROM generate_series(1, 2) AS g'
+			  . ' LEFT JOIN etl_api(' . sql_quote(fixture_url('/raw?text=' . ("HTTP/1.1 200 OK\r\n\r\n{\"id\":1}\n{\"id\":\"" . 'x' x 2000 . "\"}\n{\"id\":3}") =~ s/([^\w])/sprintf('%%%02X', ord($1))/ger))
+			  . ", $ndjson, pagination => 'none', on_error => 'return') AS t(id int, _etl_error text) ON g > 0 GROUP BY g ORDER BY g"),
+	qq(1|3|2|the line is larger than "etl.max_item_size"\n2|3|2|the line is larger than "etl.max_item_size"), 'lines: also one that is too long');
+query_fails($node, 'SELECT id FROM etl_api(' . sql_quote(fixture_url('/raw?text=' . "HTTP/1.1 200 OK\r\n\r\n{\"id\":1}\n{\"id\":}" =~ s/([^\w])/sprintf('%%%02X', ord($1))/ger))
+	  . ", pagination => 'none') AS t(id int)", '22032', qr/the page is not JSON.*If each line is a value of its own, set format => 'ndjson'/s, 'lines: who does not ask for them is told');
+
 # -- pages of CSV ---------------------------------------------------------------------------------
 
 my $csv = "format => 'csv'";

@@ -254,6 +254,31 @@ sql('ALTER TABLE csv_pages DROP CONSTRAINT stop');
 is(run_of('csv_pages'), 'succeeded|19|19', 'are gone on with, too');
 is(sql('SELECT count(*), count(DISTINCT id) FROM csv_pages'), '40|40', 'item by item');
 
+# Pages of lines, some of which are broken: gone on with behind each item of a line, and none is lost.
+for my $stop (12, 15, 16, 21)
+{
+	my $name = "lines_$stop";
+	create($name, "etl_api('$base/api/lines/n=25/size=10/pairs=1/bad=1:2,2:3', format => 'ndjson', items => 'd')", batch_size => 3);
+	sql("CREATE FUNCTION $name() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.id = $stop THEN RAISE ''stop'' USING ERRCODE = ''58000''; END IF; RETURN NEW; END';
+		CREATE TRIGGER stop BEFORE INSERT ON $name FOR EACH ROW EXECUTE FUNCTION $name()");
+	if ($stop != 15 && $stop != 16)    # which are on the broken line
+	{
+		like(run_of($name), qr/^failed/, "lines: a run that fails at item $stop");
+		sql("DROP TRIGGER stop ON $name");
+	}
+	like(run_of($name), qr/^succeeded/, 'lines: the next one goes on');
+	is(sql("SELECT count(*), count(DISTINCT id) FROM $name"), '21|21', 'lines: and all items are there, once');
+	is(sql("SELECT string_agg(concat_ws(' ', page, line, index, stage, sqlstate, replayable), ', ' ORDER BY page) FROM etl_dead_letters WHERE pipeline = '$name'"),
+		'1 2 3 parse 22032 f, 2 3 5 parse 22032 f', 'lines: but for those of two lines');
+}
+create('lines_alone', "etl_api('$base/api/lines/n=12/size=10/bad=1:2', format => 'ndjson')");
+is(run_of('lines_alone'), 'succeeded|12|11', 'lines that are items');
+is(run_of('lines_alone'), 'succeeded|12|11', 'lines that are items, once more');
+is(sql("SELECT page, line, raw, attempts, replayable FROM etl_dead_letters WHERE pipeline = 'lines_alone'"),
+	'1|2|{"id": 2, "name": "item 2|2|t', 'are one letter');
+sql(q(UPDATE etl_catalog.dead_letters SET raw = '{"id": 2, "name": "mended"}' WHERE raw LIKE '{"id": 2,%'; CALL etl_retry_dead_letters('lines_alone')));
+is(sql("SELECT name FROM lines_alone WHERE id = 2"), 'mended', 'which can be mended');
+
 # Dead letters of an API have their place, and are tried again without it.
 fixture_do('/_stream?n=12');
 create('letters', api('size=5', $by{cursor}));

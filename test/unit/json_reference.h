@@ -420,40 +420,158 @@ reference_line(StringInfo out, const char *text, size_t len, size_t offset)
 	return true;
 }
 
+/* Finds the next line that is not blank, of *n bytes, and moves *next behind it; NULL: there is none. */
+static inline const char *
+reference_next_line(const char **next, const char *end, size_t *n)
+{
+	while (*next < end)
+	{
+		const char *line = *next;
+		const char *feed = memchr(line, '\n', end - line);
+		size_t blank = 0;
+
+		*next = feed == NULL ? end : feed + 1;
+		*n = (feed == NULL ? end : feed) - line;
+		while (blank < *n && strchr(" \t\r", line[blank]) != NULL && line[blank] != '\0')
+			blank++;
+		if (blank < *n)
+			return line;
+	}
+	return NULL;
+}
+
+static inline void
+reference_broken(StringInfo out, const char *line, size_t n, size_t offset)
+{
+	n -= line[n - 1] == '\r';
+	appendStringInfo(out, "%zu: broken: ", offset);
+	dump_raw(out, line, n);
+	appendStringInfoString(out, " |\n");
+}
+
 /* Dumps len bytes at text as lines that are values, or broken, without what is wrong with these. */
 static inline void
 reference_lines(StringInfo out, const char *text, size_t len)
 {
-	const char *end = text + len;
+	const char *next = text;
+	const char *line;
+	size_t n;
 	int64 nitems = 0;
 
-	for (const char *line = text; line < end;)
+	while ((line = reference_next_line(&next, text + len, &n)) != NULL)
 	{
-		const char *feed = memchr(line, '\n', end - line);
-		const char *next = feed == NULL ? end : feed + 1;
-		size_t n = (feed == NULL ? end : feed) - line;
-		size_t blank = 0;
+		int before;
 
-		while (blank < n && strchr(" \t\r", line[blank]) != NULL && line[blank] != '\0')
-			blank++;
-		if (blank < n)
+		appendStringInfo(out, INT64_FORMAT " @", nitems++);
+		before = out->len;
+		if (!reference_line(out, line, n, line - text))
 		{
-			int before;
-
-			appendStringInfo(out, INT64_FORMAT " @", nitems++);
-			before = out->len;
-			if (!reference_line(out, line, n, line - text))
-			{
-				out->len = before;
-				n -= line[n - 1] == '\r';
-				appendStringInfo(out, "%d: broken: ", (int) (line - text));
-				dump_raw(out, line, n);
-				appendStringInfoString(out, " |\n");
-			}
+			out->len = before;
+			reference_broken(out, line, n, line - text);
 		}
-		line = next;
 	}
 	appendStringInfoString(out, nitems > 0 ? "end\n" : "empty");
+}
+
+/* Dumps the items that a reader finds in a line at an offset of a body; false: the line is broken. */
+static inline bool
+reference_items(StringInfo out, EtlJsonReader *reader, const char *line, size_t n, size_t offset,
+				int64 *nitems)
+{
+	EtlJsonItem item;
+	EtlJsonStatus status;
+	size_t at = 0;
+
+	EtlJsonReaderReset(reader);
+	while ((status = EtlJsonReaderNext(reader, &item)) <= ETL_JSON_NEED_DATA)
+	{
+		size_t len;
+		char *room;
+
+		if (status == ETL_JSON_ITEM)
+		{
+			EtlJsonFault fault;
+
+			if (item.fault != NULL)
+			{
+				fault = *item.fault;
+				fault.offset += offset;
+				item.fault = &fault;
+			}
+			item.offset += offset;
+			item.index = (*nitems)++;
+			dump_item(out, &item, item.index, line - offset, offset + n, NULL);
+			continue;
+		}
+		room = EtlJsonReaderRoom(reader, &len);
+		len = Min(len, n - at);
+		if (len > 0)
+			memcpy(room, line + at, len);
+		EtlJsonReaderFed(reader, len);
+		at += len;
+	}
+	return status == ETL_JSON_END;
+}
+
+/*
+ * Dumps len bytes at text as lines that hold items, or are broken, by a reader that reads each as a body of its own, with
+ * the same paths.  What was captured last counts, but of sound lines only.
+ */
+static inline void
+reference_lines_of_items(StringInfo out, EtlJsonReader *reader, int ncaptures, const char *text,
+						 size_t len)
+{
+	StringInfoData scratch;
+	StringInfoData values[ETL_JSON_MAX_CAPTURES];
+	const char *next = text;
+	const char *line;
+	size_t n;
+	int64 nitems = 0;
+	bool empty = true;
+	bool found = false;
+
+	initStringInfo(&scratch);
+	for (int i = 0; i < ncaptures; i++)
+	{
+		initStringInfo(&values[i]);
+		appendStringInfoString(&values[i], "none");
+	}
+	for (; (line = reference_next_line(&next, text + len, &n)) != NULL; empty = false)
+	{
+		int before = out->len;
+		int64 nbefore = nitems;
+
+		resetStringInfo(&scratch);
+		if (!reference_line(&scratch, line, n, 0) ||
+			!reference_items(out, reader, line, n, line - text, &nitems))
+		{
+			out->len = before;
+			nitems = nbefore;
+			appendStringInfo(out, INT64_FORMAT " @", nitems++);
+			reference_broken(out, line, n, line - text);
+			continue;
+		}
+		found |= EtlJsonReaderFoundItems(reader);
+		for (int i = 0; i < ncaptures; i++)
+		{
+			const EtlJsonValue *value = EtlJsonReaderCaptured(reader, i);
+
+			if (value == NULL)
+				continue;
+			resetStringInfo(&values[i]);
+			dump_scalar(&values[i], value->type, value->text, value->len);
+		}
+	}
+	appendStringInfoString(out, empty ? "empty" : "end\n");
+	if (!empty && nitems == 0)
+		appendStringInfo(out, "items were%s found\n", found ? "" : " not");
+	for (int i = 0; i < ncaptures; i++)
+	{
+		if (!empty)
+			appendStringInfo(out, "%d: %s\n", i, values[i].data);
+		pfree(values[i].data);
+	}
+	pfree(scratch.data);
 }
 
 /* Cuts off of a dump what is wrong with broken lines, which do not hold a "|", and where an empty body ends. */

@@ -437,6 +437,39 @@ static const Case cases[] = {
 	{"lines=true\nmany=true\nmax_item_size=5", "[1,2,3,4]\r\n1",
 	 "0 @0: broken: [1,2, | item too large @0\n1 @11: 1\nend\n"},
 	/* as the first line shows */
+	/* lines that hold items: of a broken one nothing counts, be it captured or an item that is whole */
+	{"lines=true\nmany=true\nitems=d",
+	 "{\"d\":[1,2]}\n{\"d\":[3,}\n\n{\"d\":4}\n{\"x\":5}\n{\"d\":[]}\n{\"d\":[6]} {\"d\":7}\n{\"d\":8}",
+	 "0 @6: 1\n1 @8: 2\n2 @12: broken: {\"d\":[3,} | syntax @20: Unallowed token at this point in JSON text.\n"
+	 "3 @28: 4\n4 @48: broken: {\"d\":[6]} {\"d\":7} | syntax @58: More than one value stands on the line.\n"
+	 "5 @71: 8\nend\n"},
+	{"lines=true\nmany=true\nitems=d\ncapture=n",
+	 "{\"n\":1,\"d\":[1]}\n{\"n\":2,\"d\":[2,3]\n{\"n\":[3],\"d\":[]}\n{\"n\":4",
+	 "0 @12: 1\n1 @16: broken: {\"n\":2,\"d\":[2,3] | truncated @32\n"
+	 "2 @50: broken: {\"n\":4 | truncated @56\nend\n0: [3]\n"},
+	{"lines=true\nmany=true\nitems=d\ncapture=n", "{\"n\":1\n{\"d\":1}\n",
+	 "0 @0: broken: {\"n\":1 | truncated @6\n1 @12: 1\nend\n0: none\n"},
+	{"lines=true\nmany=true\ncapture=n", "{\"n\":1}\n{\"n\":2,}\n[]",
+	 "0 @0: {n: 1}\n1 @8: broken: {\"n\":2,} | syntax @15: Invalid object key (must be a string).\n"
+	 "2 @17: []\nend\n0: 1\n"},
+	/* what is wrong beside the items, and in them */
+	{"lines=true\nmany=true\nitems=d",
+	 "{\"d\":[1,\"\\ud800\"],\"x\":2}\n{\"d\":1,\"x\":\"\\ud800\"}\n{\"d\":1,\"d\":2}\n{\"d\":3}",
+	 "0 @6: 1\n1 @8: \"\\x5cud800\" bad surrogate @9\n"
+	 "2 @25: broken: {\"d\":1,\"x\":\"\\ud800\"} | bad surrogate @37\n"
+	 "3 @46: broken: {\"d\":1,\"d\":2} | duplicate key @53\n4 @65: 3\nend\n"},
+	/* the last item is not known */
+	{"lines=true\nmany=true\nlast=a", "{\"a\":1}\n{\"a\":}\n{\"a\":3}",
+	 "0 @0: {a: 1}\n1 @8: broken: {\"a\":} | syntax @13: Unallowed token at this point in JSON text.\n"
+	 "2 @15: {a: 3}\nend\n0: 3\n"},
+	{"lines=true\nmany=true\nlast=a", "{\"a\":1}\n{\"a\":}\n",
+	 "0 @0: {a: 1}\n1 @8: broken: {\"a\":} | syntax @13: Unallowed token at this point in JSON text.\n"
+	 "syntax @13: Unallowed token at this point in JSON text.\n0: null\n"},
+	{"lines=true\nmany=true\nitems=d", "{\"x\":1}\n\n", "end\nitems were not found\n"},
+	{"lines=true\nmany=true\nitems=d", "{\"d\":[]}\n{\"x\":1}", "end\nitems were found\n"},
+	{"lines=true\nmany=true\nitems=d", " \n", "empty @2\n"},
+	{"lines=true\nmany=true\nitems=d\nmax_item_size=9", "{\"d\":[1]}\n{\"d\":[1,2]}\n{\"d\":3}",
+	 "0 @6: 1\n1 @10: broken: {\"d\":[1,2 | item too large @10\n2 @27: 3\nend\n"},
 	{"lines=true", "\n{\"a\":1}\n{\"a\":}\n{\"a\":3}\n[4]",
 	 "0 @1: {a: 1}\n1 @9: broken: {\"a\":} | syntax @14: Unallowed token at this point in JSON "
 	 "text.\n2 @16: {a: 3}\n3 @24: [4]\nend\n"},
@@ -775,18 +808,25 @@ lengthen(StringInfo body)
 	body->data[body->len] = '\0';
 }
 
-/* The same bodies as lines: however broken they are, each line is what it would be alone. */
+/*
+ * The same bodies as lines: however broken they are, each line is what it would be alone.  With paths it is held against
+ * a reader that sees nothing else than the line.
+ */
 static void
-test_random_lines(int n)
+test_random_lines(int n, const char *paths)
 {
-	EtlJsonOptions options = default_options();
+	char *text = pstrdup(paths);
+	EtlJsonOptions options = parse_options(text);
+	EtlJsonReader *alone;
 	EtlJsonReader *reader;
 	StringInfoData body;
 	StringInfoData got;
 	StringInfoData expected;
 	int broken = 0;
 
-	options.many = options.lines = true;
+	options.many = true;
+	alone = EtlJsonReaderCreate(&options);
+	options.lines = true;
 	reader = EtlJsonReaderCreate(&options);
 	initStringInfo(&body);
 	initStringInfo(&got);
@@ -802,7 +842,10 @@ test_random_lines(int n)
 			continue;
 		resetStringInfo(&got);
 		resetStringInfo(&expected);
-		reference_lines(&expected, body.data, body.len);
+		if (*paths == '\0')
+			reference_lines(&expected, body.data, body.len);
+		else
+			reference_lines_of_items(&expected, alone, options.ncaptures, body.data, body.len);
 		dump_body(&got, reader, &options, chunk, body.data, body.len);
 		check(strstr(got.data, WRONG) == NULL, "lines of %s: %s", body.data, got.data);
 		reference_plain(&got);
@@ -817,6 +860,9 @@ test_random_lines(int n)
 	pfree(got.data);
 	pfree(expected.data);
 	EtlJsonReaderFree(reader);
+	EtlJsonReaderFree(alone);
+	free_options(&options);
+	pfree(text);
 }
 
 /*
@@ -940,6 +986,15 @@ test_memory(void)
 		 {"", "{\"a\":[1,2,3", "}\n1", 3000001},
 		 2},
 		{"blank lines", "lines=true", {"", " \r\n", "1", 1000001}, 1},
+		{"lines of items",
+		 "many=true\nlines=true\nitems=d\ncapture=n",
+		 {"", "{\"d\":[1,{\"x\":\"\\t\"}],\"n\":[3]}\n", "", 300001},
+		 600000},
+		{"broken lines of items",
+		 "many=true\nlines=true\nitems=d[k=1].of\ncapture=n\nlast=x",
+		 {"", "{\"n\":[1,2],\"d\":[{\"of\":{\"x\":2},\"k\":\n",
+		  "{\"d\":[{\"of\":{\"x\":1},\"k\":1}]}", 300001},
+		 300001},
 	};
 
 	for (int i = 0; i < lengthof(bodies); i++)
@@ -1559,7 +1614,11 @@ main(int argc, char **argv)
 	test_cases();
 	test_fixtures(argc > 1 ? argv[1] : "test/fixtures");
 	test_random_bodies(30000);
-	test_random_lines(30000);
+	test_random_lines(30000, "");
+	test_random_lines(5000, "items=a\ncapture=b\ncapture=a");
+	test_random_lines(5000, "items=$\ncapture=a[].b\ncapture=*[b=1].a");
+	test_random_lines(5000, "items=a[b=1].*\ncapture=a");
+	test_random_lines(5000, "capture=a\ncapture=$");
 	test_nul_bytes();
 	test_reset();
 	test_places(5000);

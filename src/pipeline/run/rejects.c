@@ -204,7 +204,7 @@ set_raw(const EtlRejects *rejects, const EtlKept *kept, EtlDeadLetter *letter)
 	else
 	{
 		raw = EtlRowsText(rows, kept);
-		letter->replayable = raw != NULL;
+		letter->replayable = raw != NULL && !kept->holds_records;
 		if (raw == NULL)
 			raw = escaped(kept->data, kept->len);
 	}
