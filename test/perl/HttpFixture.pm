@@ -103,6 +103,8 @@ sub net_node
 
 	my $node = PostgreSQL::Test::Cluster->new($name);
 	$node->init(allows_streaming => $param{streaming});
+	# A busy machine is no server that has fallen silent.
+	$node->append_conf('postgresql.conf', "etl.http_read_timeout = '10min'\netl.http_connect_timeout = '5min'");
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'etl'") if $param{preload};
 	$node->append_conf('postgresql.conf', $param{conf}) if $param{conf};
 	{
