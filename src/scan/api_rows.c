@@ -411,6 +411,7 @@ const EtlScanKind EtlApiKind = {
 	.estimate = api_estimate,
 	.keep = EtlJsonKeep,
 	.use = EtlJsonUse,
+	.look = EtlJsonLookFor,
 	.revive = EtlJsonRevive,
 	.redact = EtlJsonRedact,
 	.text = EtlJsonKeptText,

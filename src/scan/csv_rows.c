@@ -197,6 +197,18 @@ raise_nothing_found(const EtlCsvRows *csv)
 									  "header.")));
 }
 
+/* Takes what the file has off the columns that no file has had. */
+static void
+note_seen(EtlRows *rows)
+{
+	int n = 0;
+
+	for (int i = 0; i < rows->nunseen; i++)
+		if (rows->columns[rows->unseen[i]].field < 0)
+			rows->unseen[n++] = rows->unseen[i];
+	rows->nunseen = n;
+}
+
 static void
 map_columns(EtlCsvRows *csv)
 {
@@ -212,13 +224,12 @@ map_columns(EtlCsvRows *csv)
 		if (column->kind != ETL_FIELD)
 			continue;
 		column->field = csv->records.options.by_position ? n++ : match_column(csv, column);
-		if (column->field >= 0 && !bms_is_member(i, csv->found))
-			csv->found = bms_add_member(csv->found, i);
 		wanted = true;
 		found |= column->field >= 0;
 	}
 	if (wanted && !found)
 		raise_nothing_found(csv);
+	note_seen(rows);
 	if (!csv->records.options.by_position)
 		csv->nfields = csv->records.nnames;
 	else
@@ -232,13 +243,41 @@ map_columns(EtlCsvRows *csv)
 
 /* union_by_name lets a column be missing in a file, but not in all of them. */
 static void
-check_all_found(const EtlCsvRows *csv)
+expect_columns(EtlRows *rows)
 {
-	for (int i = 0; i < csv->base.desc->natts; i++)
-		if (csv->base.columns[i].kind == ETL_FIELD && !bms_is_member(i, csv->found))
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-							errmsg("column \"%s\" does not exist in any of the files",
-								   csv->base.columns[i].name)));
+	rows->unseen = palloc(sizeof(int) * rows->desc->natts);
+	for (int i = 0; i < rows->desc->natts; i++)
+		if (rows->columns[i].kind == ETL_FIELD)
+			rows->unseen[rows->nunseen++] = i;
+}
+
+static void
+csv_missing(EtlRows *rows, EtlFault *fault)
+{
+	const EtlCsvRows *csv = (const EtlCsvRows *) rows;
+	const char *name = rows->columns[rows->unseen[0]].name;
+	const char *closest = closest_name(csv, name);
+
+	*fault = (EtlFault){
+		.sqlstate = ERRCODE_UNDEFINED_COLUMN,
+		.message = psprintf("column \"%s\" does not exist in any of the files", name),
+		.detail = psprintf("The columns of the last one are %s.", list_names(csv)),
+		.hint = closest != NULL
+					? psprintf("Perhaps you meant the column \"%s\".", EtlVisible(closest))
+					: NULL,
+	};
+}
+
+/* In a pipeline it counts what earlier runs have seen. */
+static void
+check_all_found(EtlRows *rows)
+{
+	EtlFault fault;
+
+	if (rows->nunseen == 0 || rows->resume != NULL)
+		return;
+	csv_missing(rows, &fault);
+	EtlRaiseFault(&fault);
 }
 
 /*
@@ -246,16 +285,16 @@ check_all_found(const EtlCsvRows *csv)
  * on where it stopped may well find nothing.
  */
 static void
-check_files(const EtlCsvRows *csv)
+check_files(EtlCsvRows *csv)
 {
 	const EtlResume *resume = csv->base.resume;
 	const EtlStream *stream = &csv->records.stream;
 
 	if (resume != NULL && !resume->complete)
 		return;
-	if (csv->found != NULL)
-		check_all_found(csv);
-	if (csv->records.options.header && !csv->has_header)
+	if (csv->has_header)
+		check_all_found(&csv->base);
+	else if (csv->records.options.header)
 		ereport(ERROR, (errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
 						EtlSourceSetCount(stream->set) != 1 ? errmsg("no file has a header")
 															: errmsg("the file has no header"),
@@ -317,6 +356,8 @@ csv_open(EtlRows *rows)
 		csv->records.options.dialect.sets_aside = true;
 		return;
 	}
+	if (csv->records.options.union_by_name)
+		expect_columns(rows);
 	csv->records.stream.set = EtlStreamSources(rows->args, rows->rewindable);
 	csv->parts = (EtlParts){
 		.stream = &csv->records.stream,
@@ -406,7 +447,11 @@ csv_advance(EtlRows *rows)
 	EtlPartsStep step = EtlPartRowsNext(rows);
 
 	if (likely(step == ETL_PARTS_RECORD))
+	{
+		/* its columns have been looked for in the header */
+		rows->nsearched += rows->unseen != NULL && rows->resume != NULL;
 		return judge_record(csv);
+	}
 	if (step == ETL_PARTS_LATE)
 		return ETL_ROW_LATE;
 	check_files(csv);
@@ -616,6 +661,7 @@ const EtlScanKind EtlCsvKind = {
 	.rewind = csv_rewind,
 	.where = EtlPartRowsWhere,
 	.report = csv_report,
+	.missing = csv_missing,
 	.explain = csv_explain,
 	.estimate = csv_estimate,
 	.watches = EtlStreamWatches,

@@ -18,7 +18,6 @@ typedef struct EtlCsvRows
 	EtlParts parts;
 	int nfields;			 /* what a record should have; -1: anything goes */
 	bool has_header;		 /* some file has one */
-	Bitmapset *found;		 /* columns that any file had so far */
 	const char *used_source; /* name of the file of the current record */
 	uint64 nstray;			 /* records with stray quotes, by the current reading, */
 	uint64 most_stray;		 /* and by any before a rewind */

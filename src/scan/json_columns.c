@@ -551,16 +551,24 @@ refuse_unread_member(const EtlJsonRows *json)
 								"etl_json for some of the members.")));
 }
 
+bool
+EtlJsonColumnsLocate(EtlJsonRows *json)
+{
+	bool found = EtlJsonNamesLocate(json->columns->names, &json->item);
+
+	if (unlikely(json->base.nunseen > 0))
+		EtlJsonNoteSeen(json);
+	return found;
+}
+
 /* Looks for the columns in the current item; false if it has none of the declared ones, which is a fault. */
 static bool
 locate(EtlJsonRows *json)
 {
-	bool found = EtlJsonNamesLocate(json->columns->names, &json->item);
+	bool found = EtlJsonColumnsLocate(json);
 
 	json->located = true;
 	json->base.nsearched++;
-	if (unlikely(json->base.nunseen > 0))
-		EtlJsonNoteSeen(json);
 	if (likely(found) || json->from_csv || EtlJsonHasOther(json))
 	{
 		if (unlikely(json->base.load != NULL))

@@ -55,6 +55,9 @@ typedef struct EtlJsonRows
  */
 extern void EtlJsonColumnsInit(EtlJsonRows *json, EtlMissing missing);
 
+/* Looks for the columns in the current item; false if it has none of them. */
+extern bool EtlJsonColumnsLocate(EtlJsonRows *json);
+
 /* What was found for a wanted column in the current item. */
 extern const EtlJsonFound *EtlJsonColumnFound(const EtlJsonRows *json, int number);
 

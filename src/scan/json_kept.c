@@ -115,6 +115,13 @@ EtlJsonUse(EtlRows *rows, const EtlKept *kept)
 	rows->faulty = false;
 }
 
+void
+EtlJsonLookFor(EtlRows *rows, const EtlKept *kept)
+{
+	EtlJsonUse(rows, kept);
+	(void) EtlJsonColumnsLocate((EtlJsonRows *) rows);
+}
+
 /* ----------------------------------------------------------------
  *	Reviving
  * ---------------------------------------------------------------- */

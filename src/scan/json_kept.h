@@ -15,6 +15,7 @@ extern bool EtlJsonReadItem(EtlJsonRows *json, const char *text, size_t len, Etl
 
 extern void EtlJsonKeep(EtlRows *rows, EtlKept *kept);
 extern void EtlJsonUse(EtlRows *rows, const EtlKept *kept);
+extern void EtlJsonLookFor(EtlRows *rows, const EtlKept *kept);
 extern void EtlJsonRevive(EtlRows *rows, EtlKept *kept);
 extern char *EtlJsonRedact(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);
 extern char *EtlJsonKeptText(EtlRows *rows, const EtlKept *kept);

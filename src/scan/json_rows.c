@@ -129,6 +129,7 @@ const EtlScanKind EtlJsonKind = {
 	.watches = EtlStreamWatches,
 	.keep = EtlJsonKeep,
 	.use = EtlJsonUse,
+	.look = EtlJsonLookFor,
 	.revive = EtlJsonRevive,
 	.redact = EtlJsonRedact,
 	.text = EtlJsonKeptText,

@@ -579,26 +579,39 @@ EtlRowsUnseen(const EtlRows *rows)
 	return names;
 }
 
+void
+EtlRowsLook(EtlRows *rows, const EtlKept *kept)
+{
+	if (kept->advance == ETL_ROW && rows->kind->look != NULL)
+		rows->kind->look(rows, kept);
+}
+
+bool
+EtlRowsMayLack(const EtlRows *rows, const List *seen)
+{
+	for (int i = 0; i < rows->nunseen && rows->missing == ETL_MISSING_ERROR; i++)
+		if (!EtlListHas(seen, rows->columns[rows->unseen[i]].name))
+			return true;
+	return false;
+}
+
 bool
 EtlRowsMissing(EtlRows *rows, const List *seen, EtlFault *fault)
 {
 	int *unseen = rows->unseen;
 	int nunseen = rows->nunseen;
-	bool missing;
 
-	if (rows->missing != ETL_MISSING_ERROR || nunseen == 0 || rows->nsearched == 0)
+	if (rows->nsearched == 0 || !EtlRowsMayLack(rows, seen))
 		return false;
 	rows->unseen = palloc(sizeof(int) * nunseen);
 	rows->nunseen = 0;
 	for (int i = 0; i < nunseen; i++)
 		if (!EtlListHas(seen, rows->columns[unseen[i]].name))
 			rows->unseen[rows->nunseen++] = unseen[i];
-	missing = rows->nunseen > 0;
-	if (missing)
-		rows->kind->missing(rows, fault);
+	rows->kind->missing(rows, fault);
 	rows->unseen = unseen;
 	rows->nunseen = nunseen;
-	return missing;
+	return true;
 }
 
 const char *

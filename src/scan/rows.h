@@ -172,6 +172,8 @@ typedef struct EtlScanKind
 	 * memory context; the kept record stays as it is.
 	 */
 	void (*use)(EtlRows *rows, const EtlKept *kept);
+	/* Takes what a sound record has off rows->unseen; NULL for kinds in which that is known before it is handed out. */
+	void (*look)(EtlRows *rows, const EtlKept *kept);
 	/* Makes the text of a record, with its header, a kept one again. */
 	void (*revive)(EtlRows *rows, EtlKept *kept);
 	/* The text of a kept record without the values of some columns; NULL if they cannot be told apart. */
@@ -273,6 +275,10 @@ extern bool EtlRowsLeave(EtlRows *rows);
 extern List *EtlRowsUnseen(const EtlRows *rows);
 /* Whether it is an error that there are such, but for those of the names in "seen"; *fault says so. */
 extern bool EtlRowsMissing(EtlRows *rows, const List *seen, EtlFault *fault);
+/* Looks in a record for columns that no record has had, before its values are asked for. */
+extern void EtlRowsLook(EtlRows *rows, const EtlKept *kept);
+/* Whether there may be such columns at the end of the source. */
+extern bool EtlRowsMayLack(const EtlRows *rows, const List *seen);
 /* The text of a kept record in the server's encoding; NULL if it cannot be that. */
 extern const char *EtlRowsText(EtlRows *rows, const EtlKept *kept);
 extern char *EtlRowsRedacted(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);

@@ -209,6 +209,8 @@ EtlReadingCreate(EtlRun *run)
 	reading->run = run;
 	batch->context = AllocSetContextCreate(run->context, "etl batch", ALLOCSET_DEFAULT_SIZES);
 	batch->loading = AllocSetContextCreate(run->context, "etl load", ALLOCSET_DEFAULT_SIZES);
+	reading->ahead_context =
+		AllocSetContextCreate(run->context, "etl record ahead", ALLOCSET_DEFAULT_SIZES);
 	batch->size = 1024;
 	batch->records = MemoryContextAlloc(run->context, sizeof(EtlKept) * batch->size);
 	return reading;
@@ -257,6 +259,7 @@ EtlReadingStartBatch(EtlReading *reading)
 {
 	EtlBatch *batch = &reading->batch;
 	const Mark *mark = reading->marks != NIL ? llast(reading->marks) : NULL;
+	MemoryContext done = batch->context;
 	EtlPartMark last = {0};
 
 	if (mark != NULL && mark->state == ETL_PART_READING)
@@ -268,6 +271,8 @@ EtlReadingStartBatch(EtlReading *reading)
 	}
 	MemoryContextReset(batch->context);
 	MemoryContextReset(batch->loading);
+	batch->context = reading->ahead_context;
+	reading->ahead_context = done;
 	batch->of = ETL_OF_SOURCE;
 	batch->n = 0;
 	batch->nbytes = 0;
@@ -310,12 +315,11 @@ is_full(const EtlReading *reading, int64 until)
 	return batch->n > 0 && batch->n % 64 == 0 && EtlClock() >= until;
 }
 
+/* Fills in the current record, in a memory context. */
 static void
-keep_record(EtlReading *reading, EtlAdvance advance)
+keep_record(const EtlReading *reading, EtlAdvance advance, MemoryContext context, EtlKept *kept)
 {
-	EtlBatch *batch = &reading->batch;
-	MemoryContext old = MemoryContextSwitchTo(batch->context);
-	EtlKept *kept = EtlBatchAdd(batch);
+	MemoryContext old = MemoryContextSwitchTo(context);
 
 	EtlRowsKeep(reading->rows, kept);
 	kept->advance = advance;
@@ -325,9 +329,25 @@ keep_record(EtlReading *reading, EtlAdvance advance)
 		kept->fault.message = pstrdup(kept->fault.message);
 		kept->fault.detail = kept->fault.detail != NULL ? pstrdup(kept->fault.detail) : NULL;
 	}
+	MemoryContextSwitchTo(old);
+}
+
+/* A record is in the batch.  With the first one its time begins to run out. */
+static void
+count_record(EtlReading *reading, const EtlKept *kept, int64 *until)
+{
+	EtlBatch *batch = &reading->batch;
+	/* a part of a whole source is never loaded, so nothing waits for it */
+	bool drain = reading->run->read_mode == ETL_READ_BATCHES &&
+				 reading->run->pipeline->on_shutdown == ETL_SHUTDOWN_DRAIN;
+
 	batch->nbytes += kept->len + kept->extra;
 	reading->part_rows++;
-	MemoryContextSwitchTo(old);
+	EtlReportDone(batch->n);
+	if (batch->n > 1)
+		return;
+	*until = EtlClock() + reading->run->pipeline->flush_interval.ms;
+	EtlEnterBatch(drain);
 }
 
 /* Goes to the next record; false if the batch has waited for it long enough. */
@@ -341,35 +361,71 @@ next_record(EtlReading *reading, int64 until, EtlAdvance *advance)
 	return *advance != ETL_ROW_LATE;
 }
 
+/* Whether there may be a column that no record has had, those of the batch included. */
+static bool
+may_lack(const EtlReading *reading)
+{
+	for (int i = 0; i < reading->batch.n && EtlRowsMayLack(reading->rows, reading->ever); i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		EtlRowsLook(reading->rows, &reading->batch.records[i]);
+	}
+	return EtlRowsMayLack(reading->rows, reading->ever);
+}
+
+/* Waits for the record behind the batch, or the end of the source, unless the server shuts down. */
+static void
+look_ahead(EtlReading *reading)
+{
+	EtlAdvance advance;
+
+	while (!next_record(reading, EtlClock() + reading->run->pipeline->flush_interval.ms, &advance))
+		if (EtlShutdownRequested())
+			return;
+	reading->batch.reached_end = advance == ETL_NO_MORE_ROWS;
+	if (reading->batch.reached_end)
+		return;
+	memset(&reading->ahead, 0, sizeof(EtlKept));
+	keep_record(reading, advance, reading->ahead_context, &reading->ahead);
+	reading->has_ahead = true;
+}
+
 /*
  * Reads until the batch is full, or its first record has waited for flush_interval, or the server shuts down.  From the
  * first record on, a shutdown waits until the batch is loaded.
+ *
+ * While there is a column that no record of any run has had, the records before the end of the source must not be loaded
+ * until that is judged: else the next run would find none to judge by.  So it has to be known whether more follow.
  */
 void
 EtlReadingFill(EtlReading *reading)
 {
 	EtlBatch *batch = &reading->batch;
-	/* a part of a whole source is never loaded, so nothing waits for it */
-	bool drain = reading->run->read_mode == ETL_READ_BATCHES &&
-				 reading->run->pipeline->on_shutdown == ETL_SHUTDOWN_DRAIN;
 	int64 until = ETL_FOREVER;
 	EtlAdvance advance;
 
+	if (reading->has_ahead)
+	{
+		*EtlBatchAdd(batch) = reading->ahead;
+		reading->has_ahead = false;
+		count_record(reading, &reading->ahead, &until);
+	}
 	while (!is_full(reading, until) && next_record(reading, until, &advance))
 	{
+		EtlKept *kept;
+
 		if (advance == ETL_NO_MORE_ROWS)
 		{
 			batch->reached_end = true;
 			return;
 		}
-		keep_record(reading, advance);
-		EtlReportDone(batch->n);
-		if (batch->n > 1)
-			continue;
-		until = EtlClock() + reading->run->pipeline->flush_interval.ms;
-		EtlEnterBatch(drain);
+		kept = EtlBatchAdd(batch);
+		keep_record(reading, advance, batch->context, kept);
+		count_record(reading, kept, &until);
 	}
 	EtlRowsTell(reading->rows);
+	if (reading->run->read_mode == ETL_READ_BATCHES && may_lack(reading))
+		look_ahead(reading);
 }
 
 /* ----------------------------------------------------------------

@@ -46,7 +46,11 @@ typedef struct EtlReading
 	int64 part_rows;   /* of it so far, in the current batch and before */
 	int64 set_aside;   /* parts, by this run */
 	int64 settles_in;  /* ms after which a last record that was held back counts; 0: none was */
+	List *ever;		   /* of char *: columns that some record had, by what is committed (seen.h) */
 	EtlBatch batch;
+	EtlKept ahead;				 /* the record behind the batch, if it was read already */
+	bool has_ahead;				 /* it was */
+	MemoryContext ahead_context; /* of it; that of the next batch */
 	ErrorData
 		*done_error; /* the first with a part for which when_done was to be done; NULL: none */
 	List *marks;	 /* of the batch: how far a part had been read when a record was its next one */

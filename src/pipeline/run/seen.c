@@ -3,8 +3,9 @@
  *		Columns of the source that no record has.
  *
  * At the end of the source the run fails if there is a column that no record of any run of the pipeline has had: it is
- * misspelt.  The last batch is not loaded then, so the next run fails as well.  If earlier records had it, it may be rare, or
- * was renamed at the source: the run counts it, and etl_runs has its name.  A run without records judges nothing.
+ * misspelt.  The last records are not loaded then (EtlReadingFill sees to it that there are some), so the next run fails as
+ * well.  If earlier records had it, it may be rare, or was renamed at the source: the run counts it, and etl_runs has its
+ * name.  A run without records judges nothing.
  */
 #include "etl.h"
 
@@ -18,7 +19,7 @@ EtlSeenOpen(EtlSeen *seen)
 {
 	MemoryContext old = MemoryContextSwitchTo(seen->run->context);
 
-	seen->ever = EtlCatalogSeenColumns(seen->run->pipeline->id);
+	seen->reading->ever = EtlCatalogSeenColumns(seen->run->pipeline->id);
 	MemoryContextSwitchTo(old);
 }
 
@@ -28,7 +29,7 @@ EtlSeenJudge(const EtlSeen *seen)
 	EtlRun *run = seen->run;
 	EtlFault fault;
 
-	if (!EtlRowsMissing(seen->reading->rows, seen->ever, &fault))
+	if (!EtlRowsMissing(seen->reading->rows, seen->reading->ever, &fault))
 		return;
 	run->fatal = true;
 	run->fatal_reason = MemoryContextStrdup(run->context, fault.message);
@@ -39,22 +40,23 @@ EtlSeenJudge(const EtlSeen *seen)
 static void
 add_seen(EtlSeen *seen)
 {
-	const EtlRows *rows = seen->reading->rows;
+	EtlReading *reading = seen->reading;
+	const EtlRows *rows = reading->rows;
 	List *unseen = EtlRowsUnseen(rows);
 	MemoryContext old = MemoryContextSwitchTo(seen->run->context);
-	int before = list_length(seen->ever);
+	int before = list_length(reading->ever);
 
 	for (int i = 0; i < rows->desc->natts && rows->nsearched > 0; i++)
 	{
 		const char *name = rows->columns[i].name;
 
 		if (rows->columns[i].kind == ETL_FIELD && !EtlListHas(unseen, name) &&
-			!EtlListHas(seen->ever, name))
-			seen->ever = lappend(seen->ever, pstrdup(name));
+			!EtlListHas(reading->ever, name))
+			reading->ever = lappend(reading->ever, pstrdup(name));
 	}
 	MemoryContextSwitchTo(old);
-	if (list_length(seen->ever) > before)
-		EtlCatalogSetSeenColumns(seen->run->pipeline->id, seen->ever);
+	if (list_length(reading->ever) > before)
+		EtlCatalogSetSeenColumns(seen->run->pipeline->id, reading->ever);
 }
 
 int64

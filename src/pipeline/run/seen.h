@@ -10,9 +10,7 @@
 typedef struct EtlSeen
 {
 	EtlRun *run;
-	const EtlReading *reading;
-	List *
-		ever; /* of char *: columns that some record of an earlier run had; and of this one, once that is committed */
+	EtlReading *reading;
 } EtlSeen;
 
 /* In a transaction, once the source is opened. */
