@@ -14,6 +14,7 @@
 #include "scan/scan.h"
 #include "scheduler/scheduler.h"
 #include "source/file.h"
+#include "source/http/credentials.h"
 #include "source/http/http.h"
 #include "source/http/origins.h"
 #include "source/http/target.h"
@@ -31,6 +32,7 @@ _PG_init(void)
 	EtlHttpInit();
 	EtlOriginsInit();
 	EtlTargetInit();
+	EtlCredentialsInit();
 	EtlJsonBodyInit();
 	EtlCsvRecordsInit();
 	EtlPlanInit();

@@ -106,7 +106,7 @@ sub write_profile
 my $file = PostgreSQL::Test::Utils::tempdir . '/credentials';
 store_do('reset');
 write_profile($file, profile(0, "[default]\naws_access_key_id = AKIANOBODY\naws_secret_access_key = none\n"));
-store_server($node, 'profile', 's3://lake', keys => "credentials_file '$file', profile 'loader'");
+store_server($node, 'profile', 's3://lake', options => "auth 'aws', concurrency '1'", keys => "credentials_file '$file', profile 'loader'");
 is(rows('profile', 'a.csv'), 3, 'the keys of a profile');
 $node->safe_psql('postgres', "ALTER USER MAPPING FOR PUBLIC SERVER profile OPTIONS (SET profile 'none')");
 query_fails($node, "SELECT * FROM etl_csv('profile', path => 'a.csv') AS t(n int)", 'HV024', qr/could not find the keys of profile "none"/, 'no such profile');

@@ -4,7 +4,7 @@
  *
  * A signature names a region and a time.  A server that expects another region says which, and one that finds our clock
  * wrong says what time it is.  Both are remembered in the backend for the bucket (or the host, if no bucket is known), and
- * the request is sent again.  So it is if the keys have become others since: those of a file are read with each request.
+ * the request is sent again.  So it is if the keys have become others since, or can (aws_keys.c).
  */
 #include "etl.h"
 
@@ -13,10 +13,10 @@
 #include "utils/memutils.h"
 
 #include "source/clock.h"
+#include "source/http/answer.h"
 #include "source/http/aws.h"
+#include "source/http/aws_keys.h"
 #include "source/http/bucket.h"
-#include "source/http/profile.h"
-#include "source/http/secret_file.h"
 #include "source/http/sigv4.h"
 
 #define MAX_PLACES 64
@@ -78,25 +78,6 @@ region_of(const EtlTarget *target, const Place *place)
 	if (place != NULL && place->region[0] != '\0')
 		return place->region;
 	return target->region ? target->region : ETL_DEFAULT_REGION;
-}
-
-/* The keys as they are now: a file of them may be written anew whenever they expire. */
-static EtlAwsKeys
-find_keys(const EtlTarget *target)
-{
-	EtlAwsKeys keys = {target->access_key_id, target->secret_access_key, target->session_token};
-	const char *profile = target->profile != NULL ? target->profile : "default";
-	const char *fault;
-
-	if (target->auth != ETL_AUTH_AWS || target->credentials_file == NULL)
-		return keys;
-	fault = EtlProfileRead(EtlSecretFileRead(target->credentials_file), profile, &keys);
-	if (fault != NULL)
-		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-						errmsg("could not find the keys of profile \"%s\" in file \"%s\"", profile,
-							   target->credentials_file),
-						errdetail("%s", fault)));
-	return keys;
 }
 
 /* What a request shows that another answer, or another look, might change. */
@@ -174,10 +155,10 @@ escape_blanks(const char *query)
 }
 
 const char *
-EtlAwsApply(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request)
+EtlAwsApply(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request, EtlHttpStats *stats)
 {
 	const Place *place = find_place(name_of(target, url));
-	EtlAwsKeys keys = find_keys(target);
+	EtlAwsKeys keys = EtlAwsKeysGet(target, stats);
 
 	EtlBucketSetRegion(url, region_of(target, place));
 	if (target->request_payer)
@@ -194,19 +175,6 @@ EtlAwsApply(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request)
 /* ----------------------------------------------------------------
  *	Answers
  * ---------------------------------------------------------------- */
-
-/* What an error of S3 has between <name> and </name>, palloc'd; NULL: no such element. */
-static char *
-element(const char *said, const char *name)
-{
-	const char *begin = strstr(said, psprintf("<%s>", name));
-	const char *end = begin != NULL ? strchr(begin + 1, '<') : NULL;
-
-	if (end == NULL)
-		return NULL;
-	begin = strchr(begin, '>') + 1;
-	return pnstrdup(begin, end - begin);
-}
 
 static void
 learn_region(Place *place, const char *region)
@@ -226,7 +194,8 @@ learn_time(Place *place, const char *date)
 		place->skew = theirs / 1000 - now;
 }
 
-static void
+/* Takes what an answer tells; returns the code of its error ("": it has none). */
+static const char *
 learn(Place *place, EtlHttp *http)
 {
 	char *said = palloc(MAX_SAID + 1);
@@ -234,12 +203,23 @@ learn(Place *place, EtlHttp *http)
 	char *code;
 
 	said[EtlHttpPeek(http, said, MAX_SAID, EtlClock() + WAIT_SAID)] = '\0';
-	code = element(said, "Code");
-	if (region == NULL && code != NULL && strcmp(code, "AuthorizationHeaderMalformed") == 0)
-		region = element(said, "Region");
+	code = EtlAnswerElement(said, "Code");
+	if (code == NULL)
+		code = "";
+	if (region == NULL && strcmp(code, "AuthorizationHeaderMalformed") == 0)
+		region = EtlAnswerElement(said, "Region");
 	learn_region(place, region);
-	if (code != NULL && strcmp(code, "RequestTimeTooSkewed") == 0)
+	if (strcmp(code, "RequestTimeTooSkewed") == 0)
 		learn_time(place, EtlHttpHeader(http, "Date"));
+	return code;
+}
+
+/* Whether an answer may refuse the keys, and not something else that is signed. */
+static bool
+refuses_keys(int status, const char *code)
+{
+	return strcmp(code, "ExpiredToken") == 0 || status == 401 ||
+		   (status == 403 && strcmp(code, "RequestTimeTooSkewed") != 0);
 }
 
 /* Whether a request that is sent again would show something else than the one that was refused. */
@@ -249,11 +229,14 @@ EtlAwsRefused(const EtlTarget *target, const EtlUrl *url, const char *shown, Etl
 	int status = EtlHttpStatus(http);
 	Place *place;
 	EtlAwsKeys keys;
+	const char *code;
 
 	if (status != 301 && status != 307 && status != 400 && status != 401 && status != 403)
 		return false;
 	place = make_place(name_of(target, url));
-	learn(place, http);
-	keys = find_keys(target);
-	return strcmp(shown_of(target, place, &keys), shown) != 0;
+	code = learn(place, http);
+	keys = EtlAwsKeysLook(target);
+	if (strcmp(shown_of(target, place, &keys), shown) != 0)
+		return true;
+	return refuses_keys(status, code) && EtlAwsKeysForget(target);
 }

@@ -5,11 +5,11 @@
 #ifndef ETL_AWS_H
 #define ETL_AWS_H
 
-#include "source/http/http.h"
-#include "source/http/target.h"
+#include "source/http/exchange.h"
 
-/* As EtlCredentialsApply and EtlCredentialsRefused (credentials.h), for ETL_AUTH_AWS and ETL_AUTH_PUBLIC. */
-extern const char *EtlAwsApply(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request);
+/* As apply and refused of EtlCredentials, for ETL_AUTH_AWS and ETL_AUTH_PUBLIC. */
+extern const char *
+EtlAwsApply(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request, EtlHttpStats *stats);
 extern bool
 EtlAwsRefused(const EtlTarget *target, const EtlUrl *url, const char *shown, EtlHttp *http);
 

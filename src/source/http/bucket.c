@@ -80,8 +80,8 @@ has_dot_segment(const char *key)
 	return false;
 }
 
-static const char *
-suffix_of(const char *region)
+const char *
+EtlBucketSuffix(const char *region)
 {
 	return strncmp(region, "cn-", 3) == 0 ? ".amazonaws.com.cn" : ".amazonaws.com";
 }
@@ -91,7 +91,7 @@ aws_url(const char *region, EtlUrl *url)
 {
 	if (!EtlIsRegion(region))
 		return "A region has lower-case letters, digits and hyphens only.";
-	return EtlUrlParse(psprintf("https://s3.%s%s", region, suffix_of(region)), url);
+	return EtlUrlParse(psprintf("https://s3.%s%s", region, EtlBucketSuffix(region)), url);
 }
 
 const char *
@@ -137,6 +137,6 @@ EtlBucketSetRegion(EtlUrl *url, const char *region)
 	old = strstr(service, "s3.") + 3;
 	len = strcspn(old, ".");
 	if (strcmp(old + len, ".amazonaws.com") == 0 || strcmp(old + len, ".amazonaws.com.cn") == 0)
-		url->host =
-			psprintf("%s%s%s", pnstrdup(url->host, old - url->host), region, suffix_of(region));
+		url->host = psprintf("%s%s%s", pnstrdup(url->host, old - url->host), region,
+							 EtlBucketSuffix(region));
 }

@@ -34,6 +34,9 @@ EtlBucketUrl(const char *bucket, const char *key, const EtlBucketPlace *place, E
 
 extern bool EtlIsRegion(const char *text);
 
+/* What the hosts of AWS in a region end in. */
+extern const char *EtlBucketSuffix(const char *region);
+
 /* Puts another region into the name of a host of AWS, which has one; leaves other hosts alone. */
 extern void EtlBucketSetRegion(EtlUrl *url, const char *region);
 

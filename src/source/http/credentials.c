@@ -5,6 +5,7 @@
 #include "etl.h"
 
 #include "source/http/aws.h"
+#include "source/http/aws_machine.h"
 #include "source/http/credentials.h"
 #include "source/http/oauth.h"
 
@@ -60,12 +61,6 @@ apply_oauth2(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request, EtlH
 	return token;
 }
 
-static const char *
-apply_aws(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request, EtlHttpStats *stats)
-{
-	return EtlAwsApply(target, url, request);
-}
-
 static const struct
 {
 	const char *(*apply)(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request,
@@ -82,21 +77,20 @@ static const struct
 	[ETL_AUTH_HEADER] = {apply_header},
 	[ETL_AUTH_QUERY] = {apply_query, .remove = remove_query},
 	[ETL_AUTH_OAUTH2] = {apply_oauth2, 1, .renew = EtlOauthForget},
-	[ETL_AUTH_AWS] = {apply_aws, 3, .refused = EtlAwsRefused}, /* region, time, keys */
-	[ETL_AUTH_PUBLIC] = {apply_aws, 1, .refused = EtlAwsRefused},
+	[ETL_AUTH_AWS] = {EtlAwsApply, 3, .refused = EtlAwsRefused}, /* region, time, keys */
+	[ETL_AUTH_PUBLIC] = {EtlAwsApply, 1, .refused = EtlAwsRefused},
 };
 
-const char *
-EtlCredentialsApply(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request,
-					EtlHttpStats *stats)
+static const char *
+apply(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request, EtlHttpStats *stats)
 {
 	if (rows[target->auth].apply == NULL)
 		return NULL;
 	return rows[target->auth].apply(target, url, request, stats);
 }
 
-bool
-EtlCredentialsRenew(const EtlTarget *target, const char *shown)
+static bool
+renew(const EtlTarget *target, const char *shown)
 {
 	if (rows[target->auth].renew == NULL || shown == NULL)
 		return false;
@@ -104,18 +98,27 @@ EtlCredentialsRenew(const EtlTarget *target, const char *shown)
 	return true;
 }
 
-int
-EtlCredentialsRenewals(const EtlTarget *target)
+static int
+renewals(const EtlTarget *target)
 {
 	return rows[target->auth].renewals;
 }
 
-bool
-EtlCredentialsRefused(const EtlTarget *target, const EtlUrl *url, const char *shown, EtlHttp *http)
+static bool
+refused(const EtlTarget *target, const EtlUrl *url, const char *shown, EtlHttp *http)
 {
 	if (rows[target->auth].refused != NULL)
 		return rows[target->auth].refused(target, url, shown, http);
-	return EtlHttpStatus(http) == 401 && EtlCredentialsRenew(target, shown);
+	return EtlHttpStatus(http) == 401 && renew(target, shown);
+}
+
+void
+EtlCredentialsInit(void)
+{
+	static const EtlCredentials credentials = {apply, renewals, refused, renew};
+
+	EtlExchangeUse(&credentials);
+	EtlAwsMachineInit();
 }
 
 void

@@ -20,6 +20,7 @@
 #include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 
+#include "source/http/http.h"
 #include "source/http/target.h"
 
 typedef struct EtlExchange EtlExchange;
@@ -50,6 +51,29 @@ typedef struct EtlHttpStats
 	uint64 bytes;	/* of bodies, as they came */
 	int64 waited;	/* ms between attempts, and for the rate limit */
 } EtlHttpStats;
+
+/*
+ * What requests show to be let in: the last that is added to one, anew for each hop of each attempt.  Method, URL, headers and
+ * body are what they will be, so a signature can cover them; nothing changes afterwards.
+ */
+typedef struct EtlCredentials
+{
+	/*
+	 * Adds what the target has to a request for url, or to url.  Returns what was shown, palloc'd, if there may be other
+	 * credentials once that is refused; or NULL.
+	 */
+	const char *(*apply)(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request,
+						 EtlHttpStats *stats);
+	/* How often something else may be shown within one attempt. */
+	int (*renewals)(const EtlTarget *target);
+	/* Whether the answer, whose head has come, refuses what was shown for url, and the next request gets others. */
+	bool (*refused)(const EtlTarget *target, const EtlUrl *url, const char *shown, EtlHttp *http);
+	/* They were refused in another way: the next request gets others.  False: there are no others. */
+	bool (*renew)(const EtlTarget *target, const char *shown);
+} EtlCredentials;
+
+/* At the start of the process: whoever gives credentials sends requests, too, so it cannot be called by its name. */
+extern void EtlExchangeUse(const EtlCredentials *credentials);
 
 extern EtlExchange *EtlExchangeCreate(const EtlTarget *target, EtlHttpStats *stats);
 extern void EtlExchangeSend(EtlExchange *exchange, const EtlCall *call);

@@ -25,11 +25,18 @@
 #include "utils/timestamp.h"
 
 #include "monitor/counters.h"
-#include "source/http/credentials.h"
 #include "source/http/exchange_internal.h"
 #include "source/loop.h"
 
 #define MAX_REDIRECTS 10
+
+static const EtlCredentials *credentials;
+
+void
+EtlExchangeUse(const EtlCredentials *given)
+{
+	credentials = given;
+}
 
 static int64
 wall_clock(void)
@@ -137,7 +144,7 @@ build_request(EtlExchange *exchange)
 			EtlHttpAddHeader(request, lfirst(lc));
 		foreach (lc, call->headers)
 			EtlHttpAddHeader(request, lfirst(lc));
-		exchange->shown = EtlCredentialsApply(target, &url, request, exchange->stats);
+		exchange->shown = credentials->apply(target, &url, request, exchange->stats);
 	}
 	request->url = EtlUrlText(&url);
 	if (strlen(request->url) > ETL_MAX_URL)
@@ -339,8 +346,8 @@ is_refused(EtlExchange *exchange)
 {
 	MemoryContext old = MemoryContextSwitchTo(exchange->hop_context);
 	bool refused =
-		exchange->trusted && exchange->renewals < EtlCredentialsRenewals(exchange->target) &&
-		EtlCredentialsRefused(exchange->target, &exchange->url, exchange->shown, exchange->http);
+		exchange->trusted && exchange->renewals < credentials->renewals(exchange->target) &&
+		credentials->refused(exchange->target, &exchange->url, exchange->shown, exchange->http);
 
 	MemoryContextSwitchTo(old);
 	return refused;
@@ -401,7 +408,7 @@ EtlExchangeSendAgain(EtlExchange *exchange, const EtlCall *call, int64 asked)
 bool
 EtlExchangeRenew(EtlExchange *exchange)
 {
-	return exchange->trusted && EtlCredentialsRenew(exchange->target, exchange->shown);
+	return exchange->trusted && credentials->renew(exchange->target, exchange->shown);
 }
 
 void

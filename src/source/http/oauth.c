@@ -16,18 +16,17 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
-#include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
 #include "source/clock.h"
+#include "source/http/answer.h"
 #include "source/http/exchange.h"
 #include "source/http/jwt.h"
 #include "source/kept_token.h"
 #include "source/http/oauth.h"
 
 #define MAX_TOKENS 16
-#define MAX_ANSWER (64 * 1024)
 
 /* A token without a lifetime is used for an hour; and none in its last minute. */
 #define DEFAULT_LIFETIME 3600
@@ -198,39 +197,9 @@ token_target(const EtlTarget *target, const char *refresh, const char *assertion
 	return service;
 }
 
-static char *
-read_answer(EtlExchange *exchange)
-{
-	char *answer = palloc(MAX_ANSWER + 1);
-	size_t len = 0;
-	size_t n;
-
-	while (len < MAX_ANSWER && (n = EtlExchangeRead(exchange, answer + len, MAX_ANSWER - len)) > 0)
-		len += n;
-	if (EtlExchangeBroke(exchange))
-		EtlExchangeRaise(exchange);
-	answer[len] = '\0';
-	return answer;
-}
-
 /*
  * The answer
  */
-
-/* A member of the answer as text, NULL if there is none. */
-static char *
-member(Jsonb *json, const char *name)
-{
-	JsonbValue v;
-
-	if (!getKeyJsonValueFromContainer(&json->root, name, strlen(name), &v))
-		return NULL;
-	if (v.type == jbvString)
-		return pnstrdup(v.val.string.val, v.val.string.len);
-	if (v.type == jbvNumeric)
-		return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(v.val.numeric)));
-	return NULL;
-}
 
 static void
 raise_no_token(const EtlTarget *service)
@@ -241,34 +210,10 @@ raise_no_token(const EtlTarget *service)
 			 errdetail("The answer is not a JSON object with an \"access_token\".")));
 }
 
-/* An error of jsonb_in quotes its input, which here holds a secret. */
-static Jsonb *
-parse_answer(const EtlTarget *service, char *answer)
-{
-	MemoryContext context = CurrentMemoryContext;
-	Jsonb *volatile json = NULL;
-
-	PG_TRY();
-	{
-		json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(answer)));
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
-			PG_RE_THROW();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	if (!json || !JB_ROOT_IS_OBJECT(json))
-		raise_no_token(service);
-	return json;
-}
-
 static int64
 lifetime(Jsonb *json)
 {
-	char *text = member(json, "expires_in");
+	char *text = EtlAnswerMember(json, "expires_in");
 	int64 seconds = text ? strtoi64(text, NULL, 10) : 0;
 
 	if (seconds <= 0)
@@ -315,8 +260,8 @@ ask_for_token(const EtlTarget *target, const char *refresh, EtlHttpStats *stats)
 	EtlExchangeSend(exchange, &call);
 	if (EtlExchangeAwait(exchange) != 200)
 		EtlExchangeRaise(exchange);
-	json = parse_answer(service, read_answer(exchange));
-	access = member(json, "access_token");
+	json = EtlAnswerJson(EtlAnswerRead(exchange));
+	access = json != NULL ? EtlAnswerMember(json, "access_token") : NULL;
 	if (!access || access[strcspn(access, "\r\n")] != '\0')
 		raise_no_token(service);
 	return json;
@@ -325,7 +270,7 @@ ask_for_token(const EtlTarget *target, const char *refresh, EtlHttpStats *stats)
 static void
 take_token(Token *token, Jsonb *json)
 {
-	set(&token->access, member(json, "access_token"));
+	set(&token->access, EtlAnswerMember(json, "access_token"));
 	token->expires = EtlClock() + lifetime(json);
 }
 
@@ -342,7 +287,7 @@ refresh_token(const EtlTarget *target, Token *token, const char *owner, EtlHttpS
 		const char *kept = token->refresh ? token->refresh : EtlKeptTokenRead(key);
 		const char *refresh = kept ? kept : target->refresh_token;
 		Jsonb *json = ask_for_token(target, refresh, stats);
-		const char *new_one = member(json, "refresh_token");
+		const char *new_one = EtlAnswerMember(json, "refresh_token");
 
 		if (new_one && strcmp(new_one, refresh) != 0)
 			keep_refresh_token(target, token, key, new_one);

@@ -35,6 +35,7 @@
 #include "source/http/crypto.h"
 #include "source/http/secret_file.h"
 #include "source/http/server.h"
+#include "source/http/server_check.h"
 #include "source/utf8.h"
 
 PG_FUNCTION_INFO_V1(etl_server_validator);
@@ -47,6 +48,7 @@ typedef enum Privilege
 	ANYBODY,
 	FILE_READER, /* a member of pg_read_server_files: it makes the server open a file */
 	SUPERUSER,	 /* it lets requests go where they otherwise may not, or change what is there */
+	MACHINE,	 /* a superuser's, too: requests are made in the name of the database server */
 } Privilege;
 
 typedef struct Option
@@ -237,6 +239,22 @@ read_credentials_file(const Option *option, const char *value, EtlTarget *target
 }
 
 static void
+read_machine(const Option *option, const char *value, EtlTarget *target)
+{
+	static const char *const names[] = {
+		[ETL_MACHINE_WEB_IDENTITY] = "web_identity",
+		[ETL_MACHINE_CONTAINER] = "container",
+		[ETL_MACHINE_INSTANCE] = "instance",
+	};
+
+	for (int i = ETL_MACHINE_WEB_IDENTITY; i < lengthof(names); i++)
+		if (strcmp(value, names[i]) == 0)
+			target->machine = (EtlMachine) i;
+	if (target->machine == ETL_MACHINE_NONE)
+		refuse(option, "It must be web_identity, container or instance.");
+}
+
+static void
 read_rate(const Option *option, const char *value, EtlTarget *target)
 {
 	if (!EtlRateParse(value, &target->rate))
@@ -380,6 +398,9 @@ static const Option options[] = {
 	{"allow_private",	SERVER, SUPERUSER,	 read_bool,		 FIELD(allow_private)},
 	{"writable",		SERVER, SUPERUSER,	 read_bool,		 FIELD(writable)},
 	{"proxy",			SERVER, SUPERUSER,	 read_text,		 FIELD(proxy), SECRET},
+	{"credentials",		SERVER, MACHINE,	 read_machine},
+	{"role_arn",		SERVER, MACHINE,	 read_sent,		 FIELD(role_arn)},
+	{"web_identity_token_file", SERVER, MACHINE, read_file_name, FIELD(identity_file)},
 	{"ca_file",			SERVER, FILE_READER, read_file_name, FIELD(ca_file)},
 	{"client_cert",		SERVER, FILE_READER, read_file_name, FIELD(client_cert)},
 	{"client_key",		SERVER, FILE_READER, read_file_name, FIELD(client_key)},
@@ -500,6 +521,12 @@ check_privilege(const char *name, Privilege privilege)
 				 errmsg("permission denied to set option \"%s\"", name),
 				 errdetail("Only superusers may say that requests can go to private addresses or "
 						   "through a proxy, or change what is there.")));
+	if (privilege == MACHINE && !superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to set option \"%s\"", name),
+				 errdetail("Only superusers may have a server show the credentials of the database "
+						   "server itself, and alter a server that does.")));
 }
 
 /* etl_server_validator(options text[], catalog oid): an error if one of them cannot be. */
@@ -584,150 +611,6 @@ mapping_options(Oid server)
 	return GetUserMapping(GetUserId(), server)->options;
 }
 
-static void
-require(const EtlTarget *target, const char *value, const char *option, bool of_mapping)
-{
-	if (value)
-		return;
-	ereport(ERROR, (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-					errmsg("server \"%s\" lacks option \"%s\"", target->server, option),
-					of_mapping ? errhint("Set it in a user mapping of \"%s\".",
-										 GetUserNameFromId(GetUserId(), false))
-							   : errhint("Set it with ALTER SERVER.")));
-}
-
-/* What s3://bucket/prefix stands for, now that all options are known. */
-static void
-place_bucket(EtlTarget *target)
-{
-	EtlBucketPlace place = {target->endpoint, target->region, target->addressing};
-	const char *fault = EtlBucketUrl(target->bucket, target->prefix, &place, &target->base);
-
-	if (fault)
-		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-						errmsg("invalid value for option \"%s\"", "url"), errdetail("%s", fault)));
-	if (target->auth == ETL_AUTH_NONE)
-		target->auth = ETL_AUTH_PUBLIC;
-}
-
-static void
-check_bucket_options(const EtlTarget *target)
-{
-	const char *option = target->endpoint ? "endpoint" : target->addressing ? "addressing" : NULL;
-
-	if (option)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("option \"%s\" of server \"%s\" is for buckets", option, target->server),
-				 errdetail("Its URL is not one of s3://."),
-				 errhint("Set option \"url\" to s3://BUCKET or s3://BUCKET/PREFIX.")));
-}
-
-/* Keys are in the mapping, or in a file that it names. */
-static void
-check_keys(const EtlTarget *target)
-{
-	if (!target->credentials_file)
-	{
-		require(target, target->access_key_id, "access_key_id", true);
-		require(target, target->secret_access_key, "secret_access_key", true);
-	}
-	else if (target->access_key_id || target->secret_access_key || target->session_token)
-		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-						errmsg("the user mapping of server \"%s\" has keys and a file of keys",
-							   target->server),
-						errhint("Drop option \"credentials_file\", or the keys.")));
-}
-
-/* Whether there is everything that the way of authentication needs. */
-static void
-check_complete(EtlTarget *target)
-{
-	if (target->bucket)
-		place_bucket(target);
-	else
-		check_bucket_options(target);
-	require(target, target->base.host, "url", false);
-	switch (target->auth)
-	{
-		case ETL_AUTH_NONE:
-		case ETL_AUTH_PUBLIC:
-			break;
-		case ETL_AUTH_BEARER:
-			require(target, target->token, "token", true);
-			break;
-		case ETL_AUTH_BASIC:
-			require(target, target->user, "user", true);
-			break;
-		case ETL_AUTH_HEADER:
-		case ETL_AUTH_QUERY:
-			require(target, target->key, "key", true);
-			if (!target->auth_name)
-				target->auth_name = target->auth == ETL_AUTH_HEADER ? "X-API-Key" : "api_key";
-			if (target->auth == ETL_AUTH_HEADER && EtlHeaderFault(target->auth_name, ""))
-				ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-								errmsg("invalid value for option \"%s\"", "auth_name"),
-								errdetail("%s", EtlHeaderFault(target->auth_name, ""))));
-			break;
-		case ETL_AUTH_AWS:
-			check_keys(target);
-			if (!target->service)
-				target->service = "s3";
-			break;
-		case ETL_AUTH_OAUTH2:
-			require(target, target->token_url, "token_url", false);
-			if (target->grant == ETL_GRANT_JWT_BEARER)
-			{
-				require(target, target->private_key, "private_key", true);
-				require(target, target->issuer ? target->issuer : target->client_id, "issuer",
-						false);
-			}
-			else
-				require(target, target->client_id, "client_id", true);
-			break;
-	}
-}
-
-static void
-check_origin(const EtlTarget *target, const EtlUrl *url)
-{
-	if (EtlHostsMatch(target->secret_origins, ETL_LIST_OF_ORIGINS, url))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("the secrets of the user mapping are not for origin \"%s\"", EtlUrlOrigin(url)),
-			 errdetail("Server \"%s\" would send them there, and option \"allowed_origins\" of the "
-					   "mapping does not list it.",
-					   target->server)));
-}
-
-/*
- * What the owner of a server writes as its URL decides who gets the secrets of its mappings.  One who may not read files
- * gets none out of files, unless who named the file has also said for which origins it is.
- */
-static void
-check_secrets(const ForeignServer *server, const EtlTarget *target)
-{
-	EtlUrl token_url;
-
-	if (target->has_secret_files && !target->secret_origins &&
-		!has_privs_of_role(server->owner, ROLE_PG_READ_SERVER_FILES))
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied to send a secret of a file to server \"%s\"",
-					target->server),
-			 errdetail("Its owner \"%s\" can have it sent anywhere, and is not of role \"%s\".",
-					   GetUserNameFromId(server->owner, false), "pg_read_server_files"),
-			 errhint("Set option \"allowed_origins\" of the user mapping to the origins that the "
-					 "file is for.")));
-	if (!target->secret_origins)
-		return;
-	check_origin(target, &target->base);
-	if (target->token_url && EtlUrlParse(target->token_url, &token_url) == NULL)
-		check_origin(target, &token_url);
-}
-
 bool
 EtlServerIsBucket(const char *name)
 {
@@ -768,6 +651,5 @@ EtlServerRead(const char *name, EtlTarget *target)
 	target->server_id = server->serverid;
 	read_options(server->options, SERVER, target);
 	read_options(mapping_options(server->serverid), MAPPING, target);
-	check_complete(target);
-	check_secrets(server, target);
+	EtlServerCheck(server, target);
 }

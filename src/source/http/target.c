@@ -219,10 +219,11 @@ EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url)
 	return NULL;
 }
 
-/* The value of a header; and of "Bearer token" the token by itself. */
+/* The value of a header; and of "Bearer token" the token by itself, of a signature the ID of its key. */
 static void
 add_header(EtlSecrets *secrets, const char *header)
 {
+	static const char key[] = "AWS4-HMAC-SHA256 Credential=";
 	const char *value = header + strcspn(header, ":");
 	const char *blank;
 
@@ -230,6 +231,12 @@ add_header(EtlSecrets *secrets, const char *header)
 	blank = strchr(value, ' ');
 	EtlSecretsAdd(secrets, value);
 	EtlSecretsAdd(secrets, blank ? blank + 1 : NULL);
+	if (strncmp(value, key, strlen(key)) == 0)
+	{
+		const char *id = value + strlen(key);
+
+		EtlSecretsAdd(secrets, pnstrdup(id, strcspn(id, "/")));
+	}
 }
 
 /* The values of a query, as they are meant; one that means nothing, as it is. */

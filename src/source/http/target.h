@@ -38,6 +38,15 @@ typedef enum EtlGrant
 	ETL_GRANT_JWT_BEARER /* an assertion that private_key signs (RFC 7523) */
 } EtlGrant;
 
+/* Whose keys sign, if not those of the mapping: that of the machine on which we run, as AWS knows it (aws_machine.h). */
+typedef enum EtlMachine
+{
+	ETL_MACHINE_NONE,
+	ETL_MACHINE_WEB_IDENTITY,
+	ETL_MACHINE_CONTAINER,
+	ETL_MACHINE_INSTANCE,
+} EtlMachine;
+
 typedef struct EtlTarget
 {
 	const char *server; /* NULL: a URL by itself */
@@ -78,13 +87,16 @@ typedef struct EtlTarget
 	const char *session_token;	  /* NULL: none */
 	const char *credentials_file; /* in the place of these; NULL: they are here */
 	const char *profile;		  /* in that file; NULL: default */
-	const char *service;		  /* of AWS */
-	const char *region;			  /* NULL: the default, or as the answers say */
-	const char *endpoint;		  /* of the bucket; NULL: AWS */
-	const char *addressing;		  /* of the bucket; NULL: as usual at the endpoint */
-	bool request_payer;			  /* we pay for the requests */
-	bool writable;				  /* what is there may be changed */
-	List *headers;				  /* "Name: value" */
+	EtlMachine machine;
+	const char *role_arn;	   /* for a web identity */
+	const char *identity_file; /* with its token */
+	const char *service;	   /* of AWS */
+	const char *region;		   /* NULL: the default, or as the answers say */
+	const char *endpoint;	   /* of the bucket; NULL: AWS */
+	const char *addressing;	   /* of the bucket; NULL: as usual at the endpoint */
+	bool request_payer;		   /* we pay for the requests */
+	bool writable;			   /* what is there may be changed */
+	List *headers;			   /* "Name: value" */
 	List *secrets; /* of char *: what no message may show, beside headers and values of a query */
 
 	int concurrency; /* objects that are requested at the same time */
