@@ -98,6 +98,22 @@
 #endif
 
 /*
+ * What an INSERT does to a partition and to indexes: 16 made the map to a partition's columns one that is looked up
+ * when it is needed, and can leave out indexes that only summarize.
+ */
+#if PG_VERSION_NUM >= 160000
+#define EtlRootToPartitionMap(rri, estate) ExecGetRootToChildMap(rri, estate)
+#define EtlInsertIndexTuples(rri, slot, estate) \
+	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL, false)
+#define EtlIsNewStorage(rel) ((rel)->rd_firstRelfilelocatorSubid != InvalidSubTransactionId)
+#else
+#define EtlRootToPartitionMap(rri, estate) ((rri)->ri_RootToPartitionMap)
+#define EtlInsertIndexTuples(rri, slot, estate) \
+	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL)
+#define EtlIsNewStorage(rel) ((rel)->rd_firstRelfilenodeSubid != InvalidSubTransactionId)
+#endif
+
+/*
  * 16 made the errors of this parser of names ones that can be caught as values.
  */
 #if PG_VERSION_NUM >= 160000

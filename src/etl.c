@@ -37,6 +37,7 @@ _PG_init(void)
 	EtlCsvRecordsInit();
 	EtlPlanInit();
 	EtlNodeInit();
+	EtlBulkInit();
 	EtlPipelineInit();
 	EtlSchedulerInit();
 	MarkGUCPrefixReserved("etl");

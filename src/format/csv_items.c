@@ -393,6 +393,13 @@ items_where(const EtlReader *reader, StringInfo buf)
 		appendStringInfo(buf, ", item " UINT64_FORMAT, items->place.records);
 }
 
+static uint64
+items_number(const EtlReader *reader, const char **unit)
+{
+	*unit = "item";
+	return ((const EtlCsvItems *) reader)->place.records;
+}
+
 static void
 items_free(EtlReader *reader)
 {
@@ -425,6 +432,7 @@ const EtlFormat EtlCsvItemsFormat = {
 	.next = items_next,
 	.position = items_position,
 	.where = items_where,
+	.number = items_number,
 	.free = items_free,
 	.captured = items_captured,
 };

@@ -829,6 +829,13 @@ csv_where(const EtlReader *reader, StringInfo buf)
 		appendStringInfo(buf, ", line " UINT64_FORMAT, csv->record_line);
 }
 
+static uint64
+csv_number(const EtlReader *reader, const char **unit)
+{
+	*unit = "line";
+	return ((const EtlCsvReader *) reader)->record_line;
+}
+
 static void
 csv_free(EtlReader *reader)
 {
@@ -853,6 +860,7 @@ const EtlFormat EtlCsvFormat = {
 	.next = csv_next,
 	.position = csv_position,
 	.where = csv_where,
+	.number = csv_number,
 	.free = csv_free,
 	.cut_off = csv_cut_off,
 };

@@ -66,6 +66,8 @@ struct EtlFormat
 	void (*position)(const EtlReader *reader, EtlRecordPlace *place);
 	/* Appends where in the stream the current record is, or what broke it: ", line 3", ", item 17, byte 81" */
 	void (*where)(const EtlReader *reader, StringInfo buf);
+	/* The number of the current record, in units that "where" uses; 0: it has none. */
+	uint64 (*number)(const EtlReader *reader, const char **unit);
 	void (*free)(EtlReader *reader);
 	/* Whether the last result of next may be incomplete, at the end of a stream that is still being written. */
 	bool (*cut_off)(const EtlReader *reader, int step, const void *record);

@@ -584,6 +584,16 @@ json_where(const EtlReader *reader, StringInfo buf)
 		appendStringInfo(buf, ", byte " UINT64_FORMAT, at + 1);
 }
 
+static uint64
+json_number(const EtlReader *reader, const char **unit)
+{
+	const EtlJsonReader *json = (const EtlJsonReader *) reader;
+	bool lines = json->lines == ETL_JSON_LINES;
+
+	*unit = lines ? "line" : "item";
+	return lines ? json->handed_line : (uint64) json->nitems;
+}
+
 static void
 json_free(EtlReader *reader)
 {
@@ -624,6 +634,7 @@ const EtlFormat EtlJsonFormat = {
 	.next = json_next,
 	.position = json_position,
 	.where = json_where,
+	.number = json_number,
 	.free = json_free,
 	.cut_off = json_cut_off,
 	.captured = json_captured,

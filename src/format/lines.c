@@ -337,6 +337,13 @@ lines_where(const EtlReader *reader, StringInfo buf)
 		appendStringInfo(buf, ", line " UINT64_FORMAT, lines->shown);
 }
 
+static uint64
+lines_number(const EtlReader *reader, const char **unit)
+{
+	*unit = "line";
+	return ((const EtlLines *) reader)->shown;
+}
+
 /* A record that ends with the stream, unless it is one whole line that no other can continue. */
 static bool
 lines_cut_off(const EtlReader *reader, int step, const void *record)
@@ -363,6 +370,7 @@ const EtlFormat EtlLinesFormat = {
 	.next = lines_next,
 	.position = lines_position,
 	.where = lines_where,
+	.number = lines_number,
 	.free = lines_free,
 	.cut_off = lines_cut_off,
 };

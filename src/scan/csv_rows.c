@@ -660,6 +660,7 @@ const EtlScanKind EtlCsvKind = {
 	.fetch = csv_fetch,
 	.rewind = csv_rewind,
 	.where = EtlPartRowsWhere,
+	.mark = EtlPartRowsMark,
 	.report = csv_report,
 	.missing = csv_missing,
 	.explain = csv_explain,

@@ -123,6 +123,7 @@ const EtlScanKind EtlJsonKind = {
 	.fetch = EtlJsonRowsFetch,
 	.rewind = json_rewind,
 	.where = EtlPartRowsWhere,
+	.mark = EtlPartRowsMark,
 	.missing = EtlJsonMissing,
 	.explain = EtlPartRowsExplain,
 	.estimate = json_estimate,

@@ -602,9 +602,10 @@ PG_FUNCTION_INFO_V1(etl_fixed);
 	.provenance = ETL_COLUMN_SET(ETL_FROM_SOURCE) | ETL_COLUMN_SET(ETL_FROM_LINE) |            \
 				  ETL_COLUMN_SET(ETL_FROM_RAW) | ETL_COLUMN_SET(ETL_FROM_ERROR),               \
 	.advance = lines_advance, .fetch = lines_fetch, .rewind = EtlPartRowsRewind,               \
-	.where = EtlPartRowsWhere, .explain = EtlPartRowsExplain, .estimate = EtlStreamEstimate,   \
-	.watches = EtlStreamWatches, .keep = lines_keep, .use = lines_use, .revive = lines_revive, \
-	.redact = lines_redact, .tell = EtlPartRowsTell, .leave = EtlPartRowsLeave
+	.where = EtlPartRowsWhere, .mark = EtlPartRowsMark, .explain = EtlPartRowsExplain,         \
+	.estimate = EtlStreamEstimate, .watches = EtlStreamWatches, .keep = lines_keep,            \
+	.use = lines_use, .revive = lines_revive, .redact = lines_redact, .tell = EtlPartRowsTell, \
+	.leave = EtlPartRowsLeave
 
 const EtlScanKind EtlLinesKind = {
 	.function = "etl_lines",

@@ -565,6 +565,16 @@ create_state(CustomScan *scan)
 	return (Node *) state;
 }
 
+EtlRows *
+EtlScanRows(PlanState *node)
+{
+	EtlScanState *state = (EtlScanState *) node;
+
+	if (!IsA(node, CustomScanState) || state->css.methods != &exec_methods)
+		return NULL;
+	return state->rows;
+}
+
 void
 EtlScanDetach(PlanState *node, const EtlScanKind **kind, EtlArgs **args, TupleDesc *desc)
 {

@@ -33,6 +33,16 @@ EtlPartRowsWhere(const EtlRows *rows, StringInfo buf)
 }
 
 void
+EtlPartRowsMark(const EtlRows *rows, EtlRowMark *mark)
+{
+	const EtlStream *stream = rows->parts->stream;
+
+	mark->part = stream->number;
+	mark->source = stream->source->name;
+	mark->number = stream->reader->format->number(stream->reader, &mark->unit);
+}
+
+void
 EtlPartRowsExplain(const EtlRows *rows, ExplainState *es)
 {
 	EtlStreamExplain(rows->parts->stream, es);

@@ -16,6 +16,7 @@ extern EtlPartsStep EtlPartRowsNext(EtlRows *rows);
 /* as EtlScanKind has them */
 extern void EtlPartRowsRewind(EtlRows *rows);
 extern void EtlPartRowsWhere(const EtlRows *rows, StringInfo buf);
+extern void EtlPartRowsMark(const EtlRows *rows, EtlRowMark *mark);
 extern void EtlPartRowsExplain(const EtlRows *rows, ExplainState *es);
 extern void EtlPartRowsTell(EtlRows *rows);
 extern bool EtlPartRowsLeave(EtlRows *rows);

@@ -27,7 +27,7 @@ static set_rel_pathlist_hook_type next_hook = NULL;
 static Plan *plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 					   List *clauses, List *custom_plans);
 
-static const CustomPathMethods path_methods = {
+const CustomPathMethods EtlScanPathMethods = {
 	.CustomName = "EtlScan",
 	.PlanCustomPath = plan_scan,
 };
@@ -82,7 +82,7 @@ replace_path(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 	path->path.parallel_safe = rel->consider_parallel;
 	path->path.rows = path->path.param_info != NULL ? path->path.param_info->ppi_rows : rel->rows;
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
-	path->methods = &path_methods;
+	path->methods = &EtlScanPathMethods;
 	cost_scan(path, rel, call);
 
 	rel->pathlist = list_make1(path);

@@ -279,8 +279,30 @@ rows_error_context(void *arg)
 void
 EtlRowsErrorContext(EtlRows *rows)
 {
-	if (!rows->reading)
+	const EtlRowMark *mark = rows->recalled;
+
+	if (rows->reading)
+		return;
+	if (mark == NULL)
 		rows_error_context(rows);
+	else if (mark->number > 0)
+		errcontext("file \"%s\", %s " UINT64_FORMAT, mark->source, mark->unit, mark->number);
+}
+
+void
+EtlRowsMark(const EtlRows *rows, EtlRowMark *mark)
+{
+	memset(mark, 0, sizeof(*mark));
+	if (rows->kind->mark != NULL)
+		rows->kind->mark(rows, mark);
+}
+
+void
+EtlRowsRecall(EtlRows *rows, const EtlRowMark *mark)
+{
+	rows->recalled = mark;
+	if (rows->kind->recall != NULL)
+		rows->kind->recall(rows, mark);
 }
 
 static void

@@ -135,6 +135,17 @@ typedef struct EtlKept
 	void *fields;		/* the kind's own */
 } EtlKept;
 
+/*
+ * A row that was handed out, for messages about it when it is not the current one any more.
+ */
+typedef struct EtlRowMark
+{
+	int part;			/* the number of its part */
+	const char *source; /* the name of that; borrowed, while it is the current part */
+	const char *unit;	/* of the number: "line" */
+	uint64 number;		/* its own in the part; 0: it has none */
+} EtlRowMark;
+
 typedef struct EtlScanKind
 {
 	const char *function; /* SQL name */
@@ -153,6 +164,10 @@ typedef struct EtlScanKind
 	void (*rewind)(EtlRows *rows);
 	/* Where the reader is, for CONTEXT: file "a.csv", line 3 */
 	void (*where)(const EtlRows *rows, StringInfo buf);
+	/* Marks the current row.  NULL: rows are not marked. */
+	void (*mark)(const EtlRows *rows, EtlRowMark *mark);
+	/* Errors are about a marked row now, or (NULL) the current one.  NULL: by its mark alone CONTEXT can say so. */
+	void (*recall)(EtlRows *rows, const EtlRowMark *mark);
 	/* Says in a NOTICE what was odd about the rows that were read; or NULL. */
 	void (*report)(EtlRows *rows);
 	/* What is wrong about the columns in rows->unseen; NULL for kinds that find their columns before the first record. */
@@ -209,12 +224,13 @@ struct EtlRows
 	TupleDesc desc;
 	EtlColumn *columns; /* [desc->natts] */
 	int nwanted;
-	EtlWanted *wanted;		 /* the columns that anybody will fetch, each at its own number */
-	bool rewindable;		 /* Rewind may be called */
-	int64 enough;			 /* rows after which no more may be asked for; 0: all are wanted */
-	EtlLoad *load;			 /* that these rows are read for; or NULL */
-	bool reading;			 /* errors say by themselves where they come from */
-	const EtlResume *resume; /* a pipeline's; NULL: an ordinary scan */
+	EtlWanted *wanted;			/* the columns that anybody will fetch, each at its own number */
+	bool rewindable;			/* Rewind may be called */
+	int64 enough;				/* rows after which no more may be asked for; 0: all are wanted */
+	EtlLoad *load;				/* that these rows are read for; or NULL */
+	const EtlRowMark *recalled; /* the row that errors are about; NULL: the current one */
+	bool reading;				/* errors say by themselves where they come from */
+	const EtlResume *resume;	/* a pipeline's; NULL: an ordinary scan */
 	struct EtlParts
 		*parts;	 /* that records come from, if the kind has them (part_rows.h); or NULL */
 	int64 until; /* on the clock (clock.h): advance waits no longer than this; or ETL_FOREVER */
@@ -299,8 +315,15 @@ EtlRowsFetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool
 extern void EtlRowsRewind(EtlRows *rows);
 extern void EtlRowsClose(EtlRows *rows);
 
-/* Where the current row is, for the CONTEXT of errors that have not said so. */
+/* Where the current row is, or the one that was recalled, for the CONTEXT of errors that have not said so. */
 extern void EtlRowsErrorContext(EtlRows *rows);
+
+/*
+ * Of rows whose values are kept somewhere, errors may come when others have been read since.  Mark marks the current row;
+ * Recall says which one errors are about from now on, NULL for the current one again.
+ */
+extern void EtlRowsMark(const EtlRows *rows, EtlRowMark *mark);
+extern void EtlRowsRecall(EtlRows *rows, const EtlRowMark *mark);
 
 /* For kinds: what it took to read over http. */
 extern void EtlExplainHttp(const EtlHttpStats *http, ExplainState *es);

@@ -9,6 +9,7 @@
  *		plan.c		the hook that replaces the path of such a function by a CustomScan
  *		node.c		its execution: column pruning, conversion behind filters, EXPLAIN
  *		srf.c		the plain set-returning function, where the planner cannot use the node
+ *		bulk.c		another node, by which an INSERT of such rows inserts many at once
  *
  * Both callers read through rows.h.
  */
@@ -22,6 +23,7 @@
 
 extern void EtlPlanInit(void);
 extern void EtlNodeInit(void);
+extern void EtlBulkInit(void); /* bulk.c */
 
 /* support.c */
 extern void EtlScanAddKind(const EtlScanKind *kind);		   /* for kinds of later layers */
@@ -42,7 +44,11 @@ typedef enum EtlScanPrivate
 	ETL_SCAN_ENOUGH			/* Integer: as in EtlRows */
 } EtlScanPrivate;
 
+extern const CustomPathMethods EtlScanPathMethods;
 extern const CustomScanMethods EtlScanMethods;
+
+/* What a scan reads, of a node that may be one; NULL: it is none, or is not open. */
+extern EtlRows *EtlScanRows(PlanState *node);
 
 /*
  * What a scan whose node has been started would open; the results are in the current memory context.  A

@@ -218,6 +218,22 @@ slice_where(const EtlRows *rows, StringInfo buf)
 	/* the caller knows which record failed, and reports it */
 }
 
+/* The number is that of the row, from 1. */
+static void
+slice_mark(const EtlRows *rows, EtlRowMark *mark)
+{
+	mark->number = (uint64) ((const SliceRows *) rows)->slice->pulled + 1;
+}
+
+/* The row to suspect. */
+static void
+slice_recall(EtlRows *rows, const EtlRowMark *mark)
+{
+	SliceRows *w = (SliceRows *) rows;
+
+	w->slice->pulled = mark != NULL ? (int) mark->number - 1 : w->current;
+}
+
 static bool
 estimate_slice(const EtlSlice *slice, double *nrows, double *nbytes)
 {
@@ -259,6 +275,8 @@ static const EtlScanKind emitted_kind = {
 	.fetch = slice_fetch,
 	.rewind = slice_rewind,
 	.where = slice_where,
+	.mark = slice_mark,
+	.recall = slice_recall,
 	.estimate = estimate_emitted,
 };
 
