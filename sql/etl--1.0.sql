@@ -49,9 +49,15 @@ COMMENT ON FUNCTION etl_internal.etl_count_new IS 'counts a row that a running p
 CREATE FUNCTION etl_internal.etl_has(source_column int) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION etl_internal.etl_has IS 'whether the record of the row that a running pipeline loads has a column';
+CREATE FUNCTION etl_internal.etl_differs(place tid, differs boolean) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION etl_internal.etl_differs IS 'whether a row of the target differs from what a running pipeline loads; else its place is noted';
+CREATE FUNCTION etl_internal.etl_kept(place tid) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION etl_internal.etl_kept IS 'whether a running pipeline has noted a place of the target';
 
 GRANT EXECUTE ON FUNCTION etl_internal.etl_scan_support, etl_internal.etl_batch, etl_internal.etl_emitted,
-    etl_internal.etl_count_new, etl_internal.etl_has TO PUBLIC;
+    etl_internal.etl_count_new, etl_internal.etl_has, etl_internal.etl_differs, etl_internal.etl_kept TO PUBLIC;
 
 /*
  * The arguments of a function as they stand in its declaration, but for some.  Of functions with the same options one
@@ -677,6 +683,7 @@ CREATE TABLE etl_catalog.pipelines (
     key text[],                         -- columns
     mode text NOT NULL,
     on_conflict text NOT NULL,
+    replace_by text NOT NULL,           -- how one without a key empties the target: delete or truncate
     missing text NOT NULL,              -- what becomes of columns that a record lacks
     delete_scope text,                  -- of a replace: a boolean expression over columns of the target
     delete_limit text NOT NULL,         -- of a replace, as in 10%
@@ -969,7 +976,7 @@ CREATE VIEW @extschema@.etl_pipelines WITH (security_barrier) AS
 SELECT p.id, p.name, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHERE a.oid = p.owner) AS owner,
     CASE WHEN is_mine THEN p.source END AS source,
     CASE WHEN is_mine THEN p.query END AS query,
-    p.target, p.key, p.mode, p.on_conflict, p.missing, CASE WHEN is_mine THEN p.delete_scope END AS delete_scope,
+    p.target, p.key, p.mode, p.on_conflict, p.replace_by, p.missing, CASE WHEN is_mine THEN p.delete_scope END AS delete_scope,
     p.delete_limit, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
     CASE WHEN is_mine THEN p.rules END AS rules,
     p.redact, p.whole, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_bad_part, p.when_done,
@@ -1101,17 +1108,21 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * query            a SELECT over the rows of the source, which it sees as relation "batch"; NULL: all of them
  * target           the table that gets the rows; the query's columns go to the target's of the same names
  * key              columns with a unique index, 'id, day' or ARRAY['id', 'day']; NULL: append
- * mode             'upsert' (default with a key); 'append'; or 'replace', needs a key: each run reads all of the source and makes the
- *                  target what the query gives of it, in one transaction: an upsert of all rows, and those with other keys
- *                  are deleted. Nothing is deleted, and the run fails, if the query gives no row at all, a last record is held
- *                  back (55000), a faulty record has no key that is known, or delete_limit is exceeded (53400).
+ * mode             'upsert' (default with a key); 'append'; or 'replace': each run reads all of the source and makes the
+ *                  target what the query gives of it, in one transaction. With a key: an upsert of all rows, and those with
+ *                  other keys are deleted. Without: all rows are deleted, and those of the source inserted. Nothing is
+ *                  deleted, and the run fails, if the query gives no row at all, a last record is held back, delete_limit is
+ *                  exceeded (55000), or a faulty record has no key that is known.
  *                  With on_conflict => 'update' only, and without a watermark (22023)
  * on_conflict      of an upsert, for a key that is there: 'update', 'ignore', or 'error', a fault of the row
+ * replace_by       of a replace without a key: 'delete' (default), or 'truncate', which locks the target against readers until
+ *                  the end of the run's transaction, and fires no row triggers. Not with delete_scope (22023), row security, or a
+ *                  query that reads the target (0A000)
  * missing          of a column that the record lacks (a member that the JSON item does not have; with union_by_name a
  *                  column that is not in the file) and that the query passes through, as it is or cast: 'keep' (default), an
  *                  update leaves it as it is, an insert gives it its default; 'null', it is NULL
  * delete_scope     a boolean expression over the columns of the target, such as region = 'EU': a replace deletes no other rows, and
- *                  delete_limit is held against these
+ *                  delete_limit is held against these. Without a key the query must give no other rows, either (55000)
  * delete_limit     a replace that would delete more than this part of the rows that the target had fails: '10%' (default); it is not
  *                  held against fewer than 10 rows, and '100%' switches it off
  * watermark        column of the query that grows: an older row never overwrites a newer one, and
@@ -1156,6 +1167,7 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     key "any" DEFAULT NULL,
     mode text DEFAULT NULL,
     on_conflict text DEFAULT NULL,
+    replace_by text DEFAULT NULL,
     missing text DEFAULT NULL,
     delete_scope text DEFAULT NULL,
     delete_limit text DEFAULT NULL,
@@ -1559,6 +1571,7 @@ BEGIN
             ('etl_pipelines', 'key', 'columns with a unique index; NULL: append'),
             ('etl_pipelines', 'mode', 'upsert, append or replace'),
             ('etl_pipelines', 'on_conflict', 'what an upsert does with a key that is there: update, ignore or error'),
+            ('etl_pipelines', 'replace_by', 'how a replace without a key empties the target: delete or truncate'),
             ('etl_pipelines', 'watermark', 'column of the query that grows'),
             ('etl_pipelines', 'missing', 'what becomes of a column that a record lacks: keep or null'),
             ('etl_pipelines', 'delete_scope', 'rows of the target to which the deletes of a replace are confined'),

@@ -59,6 +59,7 @@ typedef struct EtlPipeline
 	List *key;	  /* of char *; NIL: none */
 	EtlMode mode;
 	EtlOnConflict on_conflict;
+	EtlReplaceBy replace_by;
 	EtlOnLacking missing;
 	char *delete_scope; /* of a replace: a condition on rows of the target; NULL: all of them */
 	char *delete_limit; /* the most that a replace deletes of the target, as in "10%" */
@@ -95,7 +96,7 @@ typedef struct EtlPipeline
 static inline bool
 EtlUpserts(const EtlPipeline *pipeline)
 {
-	return pipeline->mode != ETL_MODE_APPEND;
+	return pipeline->mode != ETL_MODE_APPEND && pipeline->key != NIL;
 }
 
 /* Whether each run reads all of the source, and loads it at once. */

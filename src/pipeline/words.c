@@ -17,6 +17,7 @@ WORDS(EtlRunStateWords, "state", "running", "succeeded", "failed", "cancelled", 
 WORDS(EtlScheduleStateWords, "state", "idle", "waiting", "running", "paused");
 WORDS(EtlModeWords, "mode", "upsert", "append", "replace");
 WORDS(EtlOnConflictWords, "on_conflict", "update", "ignore", "error");
+WORDS(EtlReplaceByWords, "replace_by", "delete", "truncate");
 WORDS(EtlOnLackingWords, "missing", "keep", "null");
 WORDS(EtlWatermarkAsWords, "watermark_as", "value", "text");
 WORDS(EtlOnFaultWords, "on_error", "dead_letter", "fail");

@@ -45,7 +45,7 @@ typedef enum EtlMode
 {
 	ETL_MODE_UPSERT,
 	ETL_MODE_APPEND,
-	ETL_MODE_REPLACE /* an upsert of all of the source, and rows that are not in it are deleted */
+	ETL_MODE_REPLACE /* the target becomes what all of the source says */
 } EtlMode;
 
 /* What an upsert does with a key that is there. */
@@ -55,6 +55,13 @@ typedef enum EtlOnConflict
 	ETL_CONFLICT_IGNORE,
 	ETL_CONFLICT_ERROR
 } EtlOnConflict;
+
+/* How a replace without a key makes room for the rows of the source. */
+typedef enum EtlReplaceBy
+{
+	ETL_REPLACE_DELETE,
+	ETL_REPLACE_TRUNCATE
+} EtlReplaceBy;
 
 /* What becomes of a column that a record lacks. */
 typedef enum EtlOnLacking
@@ -111,6 +118,7 @@ extern const EtlWords EtlRunStateWords;
 extern const EtlWords EtlScheduleStateWords;
 extern const EtlWords EtlModeWords;
 extern const EtlWords EtlOnConflictWords;
+extern const EtlWords EtlReplaceByWords;
 extern const EtlWords EtlOnLackingWords;
 extern const EtlWords EtlWatermarkAsWords;
 extern const EtlWords EtlOnFaultWords;

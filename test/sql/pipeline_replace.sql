@@ -12,7 +12,6 @@ CREATE VIEW last_run AS SELECT state, read, malformed, convert_failed, emitted, 
 
 -- what it cannot be
 \set VERBOSITY terse
-SELECT etl_create_pipeline('c', source => $$etl_csv('etl_tmp/customers.csv') AS t(region text, id int, name text)$$, target => 'customers', mode => 'replace');
 SELECT etl_create_pipeline('c', source => $$etl_csv('etl_tmp/customers.csv') AS t(region text, id int, name text)$$, target => 'customers', mode => 'replace',
 	key => 'region, id', watermark => 'id');
 SELECT etl_create_pipeline('c', source => $$etl_csv('etl_tmp/customers.csv') AS t(region text, id int, name text)$$, target => 'customers', mode => 'replace',

@@ -31,7 +31,7 @@ value('CREATE TABLE secret (id int PRIMARY KEY, note text); CREATE TABLE reader.
 
 # -- stranger -----------------------------------------------------------------------------------------
 
-is( value(<<'SQL'), "etl_batch\netl_count_new\netl_emitted\netl_has\netl_metrics\netl_next_runs\netl_scan_support\netl_server_validator", 'what everybody may call');
+is( value(<<'SQL'), "etl_batch\netl_count_new\netl_differs\netl_emitted\netl_has\netl_kept\netl_metrics\netl_next_runs\netl_scan_support\netl_server_validator", 'what everybody may call');
 SELECT DISTINCT p.proname FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
 WHERE d.classid = 'pg_proc'::regclass AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'etl') AND d.deptype = 'e'
 	AND has_function_privilege('stranger', p.oid, 'EXECUTE') AND has_schema_privilege('stranger', p.pronamespace, 'USAGE') ORDER BY 1
@@ -52,6 +52,8 @@ attacks($node, 'stranger', [
 	[ 'etl_batch outside of a run', "$internal; SELECT * FROM etl_batch() AS t(a int)", qr/there is no batch/ ],
 	[ 'etl_emitted outside of a run', "$internal; SELECT * FROM etl_emitted() AS t(a int)", qr/there is no batch/ ],
 	[ 'etl_has outside of a run', "$internal; SELECT etl_has(1)", qr/there is no batch/ ],
+	[ 'etl_differs outside of a run', "$internal; SELECT etl_differs('(0,1)', false)", qr/there is no batch/ ],
+	[ 'etl_kept outside of a run', "$internal; SELECT etl_kept('(0,1)')", qr/there is no batch/ ],
 	[ 'etl_count_new outside of a run', "$internal; SELECT etl_count_new()", qr/there is no batch/ ],
 	[ 'views of pipelines', "SELECT $views", gives('0|0|0|0|0') ],
 	[ 'a function that tells what it sees', $leak, gives('') ],

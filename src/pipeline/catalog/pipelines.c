@@ -21,6 +21,7 @@
 		MEMBER(target, ETL_SQL_TEXT), MEMBER(key, ETL_SQL_TEXTS, .nullable = true),             \
 		MEMBER(mode, ETL_SQL_WORD, &EtlModeWords),                                              \
 		MEMBER(on_conflict, ETL_SQL_WORD, &EtlOnConflictWords),                                 \
+		MEMBER(replace_by, ETL_SQL_WORD, &EtlReplaceByWords),                                   \
 		MEMBER(missing, ETL_SQL_WORD, &EtlOnLackingWords), MEMBER(delete_scope, ETL_SQL_TEXT),  \
 		MEMBER(delete_limit, ETL_SQL_TEXT), MEMBER(watermark, ETL_SQL_TEXT),                    \
 		MEMBER(watermark_as, ETL_SQL_WORD, &EtlWatermarkAsWords),                               \

@@ -234,6 +234,10 @@ EtlCheckQueryTree(const EtlPipeline *pipeline, Query *query, Oid target)
 	(void) check_tree((Node *) query, &check);
 	if (!check.whole && is_read_twice(&check, query))
 		refuse("a join with itself");
+	if (check.reads_target && pipeline->replace_by == ETL_REPLACE_TRUNCATE)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("the query reads the table that replace_by => 'truncate' empties"),
+						errhint("Leave replace_by out, so that rows are deleted.")));
 	if (check.reads_target)
 		ereport(NOTICE, (errmsg("the query reads the table that it loads"),
 						 errdetail("It sees the rows of the %s before.",

@@ -208,6 +208,14 @@ check_replace(const EtlPipeline *p)
 					p->watermark != NULL ? "a watermark" : "on_conflict"),
 			 errdetail(
 				 "Each run makes the target what all of the source says, whatever was there.")));
+	if (p->replace_by == ETL_REPLACE_TRUNCATE &&
+		(p->mode != ETL_MODE_REPLACE || p->key != NIL || p->delete_scope != NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("replace_by => 'truncate' needs mode => 'replace' without %s",
+						p->delete_scope != NULL && p->mode == ETL_MODE_REPLACE ? "delete_scope"
+																			   : "a key"),
+				 errdetail("All rows of the target are replaced at once.")));
 }
 
 /* What holds for one option, or for several together. */
@@ -217,10 +225,8 @@ check_options(const EtlPipeline *p)
 	if (p->source == NULL || p->target == NULL)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("a pipeline needs a %s", p->source == NULL ? "source" : "target")));
-	if (EtlUpserts(p) && p->key == NIL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						p->mode == ETL_MODE_REPLACE ? errmsg("mode => 'replace' needs a key")
-													: errmsg("an upsert needs a key"),
+	if (p->mode == ETL_MODE_UPSERT && p->key == NIL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("an upsert needs a key"),
 						errhint("Give the key, as in key => %s, or use mode => 'append'.",
 								proposed_key(p))));
 	check_replace(p);
@@ -465,8 +471,8 @@ static bool
 gives_any_meaning(const EtlArgs *args)
 {
 	static const char *const names[] = {
-		"key",			"mode",			 "on_conflict",	  "missing", "watermark",
-		"watermark_as", "watermark_lag", "watermark_max", "redact",	 "whole"};
+		"key",			"mode",			 "on_conflict",	  "replace_by", "missing", "watermark",
+		"watermark_as", "watermark_lag", "watermark_max", "redact",		"whole"};
 
 	return gives_any_code(args) || gives_any(args, names, lengthof(names));
 }

@@ -4,9 +4,12 @@
  */
 #include "etl.h"
 
+#include "miscadmin.h"
 #include "pipeline/define/check.h"
 #include "pipeline/define/phrases.h"
 #include "pipeline/define/removals.h"
+#include "utils/acl.h"
+#include "utils/rls.h"
 
 static TupleDesc
 key_desc(const EtlStatements *s)
@@ -36,26 +39,19 @@ add_no_such_key(StringInfo text, const EtlStatements *s, Relation target, const 
 	appendStringInfoChar(text, ')');
 }
 
-/* Where NULLs are equal, too, keys with a NULL are looked for in a second way, which no hash can go. */
-void
-EtlMakeRemoval(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
+/*
+ * Rows that the load has found to be as they are in the source need not be looked for among the keys.  Where NULLs are
+ * equal, too, keys with a NULL are looked for in a second way, which no hash can go.
+ */
+static char *
+remove_others(const EtlStatements *s, Relation target, const char *from)
 {
-	const char *only = EtlOnly(target);
-	const char *scope = "true";
 	StringInfoData text;
 
-	s->delete_limit = EtlShareOf("delete_limit", pipeline->delete_limit);
-	s->key_desc = key_desc(s);
-	if (pipeline->delete_scope != NULL)
-	{
-		EtlCheckScope(pipeline, psprintf("SELECT (\n%s\n) FROM %s%s AS t", pipeline->delete_scope,
-										 only, pipeline->target));
-		scope = psprintf("(\n%s\n)", pipeline->delete_scope);
-	}
-	s->count = psprintf("SELECT pg_catalog.count(*) FROM %s%s AS t WHERE %s", only,
-						pipeline->target, scope);
 	initStringInfo(&text);
-	appendStringInfo(&text, "DELETE FROM %s%s AS t WHERE %s AND ", only, pipeline->target, scope);
+	appendStringInfo(&text, "DELETE %s AND ", from);
+	if (s->notes_places)
+		appendStringInfoString(&text, "NOT etl_internal.etl_kept(t.ctid) AND ");
 	add_no_such_key(&text, s, target, "=");
 	if (s->key_takes_null)
 	{
@@ -67,7 +63,62 @@ EtlMakeRemoval(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 		add_no_such_key(&text, s, target, "IS NOT DISTINCT FROM");
 		appendStringInfoChar(&text, ')');
 	}
-	s->remove = text.data;
-	EtlCheckLoad(s->remove);
+	return text.data;
+}
+
+/* TRUNCATE asks for no policy, and would take rows that the owner does not see. */
+static char *
+truncate_target(const EtlPipeline *pipeline, Relation target)
+{
+	AclResult allowed = pg_class_aclcheck(RelationGetRelid(target), GetUserId(), ACL_TRUNCATE);
+
+	if (allowed != ACLCHECK_OK)
+		aclcheck_error(allowed, OBJECT_TABLE, RelationGetRelationName(target));
+	if (check_enable_rls(RelationGetRelid(target), InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("replace_by => 'truncate' would remove rows of \"%s\" that row "
+							   "security hides",
+							   RelationGetRelationName(target)),
+						errhint("Leave it out, so that rows are deleted.")));
+	return psprintf("TRUNCATE %s%s", EtlOnly(target), pipeline->target);
+}
+
+static void
+make_clear(EtlStatements *s, const EtlPipeline *pipeline, Relation target, const char *from)
+{
+	if (pipeline->replace_by == ETL_REPLACE_TRUNCATE)
+	{
+		s->clear = truncate_target(pipeline, target);
+		return;
+	}
+	s->clear = psprintf("DELETE %s", from);
+	EtlCheckLoad(s->clear);
+}
+
+void
+EtlMakeRemoval(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
+{
+	const char *scope = "true";
+	char *from;
+
+	s->delete_limit = EtlShareOf("delete_limit", pipeline->delete_limit);
+	s->key_desc = key_desc(s);
+	if (pipeline->delete_scope != NULL)
+	{
+		EtlCheckScope(pipeline, psprintf("SELECT (\n%s\n) FROM %s%s AS t", pipeline->delete_scope,
+										 EtlOnly(target), pipeline->target));
+		scope = psprintf("(\n%s\n)", pipeline->delete_scope);
+	}
+	from = psprintf("FROM %s%s AS t WHERE %s", EtlOnly(target), pipeline->target, scope);
+	s->count = psprintf("SELECT pg_catalog.count(*) %s", from);
 	EtlCheckLoad(s->count);
+	s->notes_places = s->nkeys > 0 && target->rd_rel->relkind == RELKIND_RELATION;
+	s->tells_scope = s->nkeys == 0 && pipeline->delete_scope != NULL;
+	if (s->nkeys == 0)
+	{
+		make_clear(s, pipeline, target, from);
+		return;
+	}
+	s->remove = remove_others(s, target, from);
+	EtlCheckLoad(s->remove);
 }

@@ -8,7 +8,7 @@
 #include "pipeline/define/texts.h"
 #include "utils/rel.h"
 
-/* Those of a replace: s->remove and kin. */
+/* Those of a replace: s->remove or s->clear, and s->count. */
 extern void EtlMakeRemoval(EtlStatements *s, const EtlPipeline *pipeline, Relation target);
 
 #endif /* ETL_REMOVALS_H */

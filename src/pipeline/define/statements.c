@@ -7,7 +7,7 @@
  *		target	INSERT INTO target SELECT ... FROM etl_emitted() ON CONFLICT (key) DO UPDATE ...
  *				or MERGE INTO target USING etl_emitted() ..., which locks no row before it updates it,
  *				where it does the same: a simple table whose triggers do not see the difference
- *		removal	DELETE FROM target WHERE NOT EXISTS (... etl_emitted() ...), if the mode is to replace
+ *		removal	DELETE FROM target WHERE NOT EXISTS (... etl_emitted() ...), or of all rows, if the mode is to replace
  *
  * A further target has a query and a load of its own, over the same batch (further.c).
  *
@@ -260,6 +260,8 @@ filter_unchanged(const EtlPipeline *pipeline, const EtlStatements *s, Relation t
 
 	if (differ == NULL)
 		return "";
+	if (s->notes_places)
+		differ = psprintf("etl_internal.etl_differs(t.ctid, %s)", differ);
 	initStringInfo(&text);
 	appendStringInfo(&text, " WHERE (SELECT NOT (%s)", differ);
 	add_same_row(&text, pipeline, s, target);
@@ -332,7 +334,8 @@ make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, Load l
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "INSERT INTO %s AS target ", pipeline->target);
+	appendStringInfo(&text, "INSERT INTO %s AS %s ", pipeline->target,
+					 s->tells_scope ? "t" : "target");
 	add_columns(&text, s, target);
 	appendStringInfoString(&text, " SELECT ");
 	add_emitted(&text, pipeline, s, target, load, partial);
@@ -342,6 +345,8 @@ make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, Load l
 		appendStringInfoString(&text, filter_unchanged(pipeline, s, target, partial));
 	if (load != INSERT_ONLY)
 		add_on_conflict(&text, pipeline, s, target, partial);
+	if (s->tells_scope)
+		appendStringInfo(&text, " RETURNING (\n%s\n)", pipeline->delete_scope);
 	return text.data;
 }
 
@@ -579,6 +584,8 @@ make_all(EtlStatements *s, EtlPipeline *pipeline, Relation target, const EtlStat
 	EtlCheckTarget(pipeline, s, target);
 	if (first != NULL)
 		EtlBeCautious(pipeline, s, first);
+	if (pipeline->mode == ETL_MODE_REPLACE)
+		EtlMakeRemoval(s, pipeline, target);
 	make_loads(s, pipeline, target, false);
 	EtlCheckLoad(s->full.load);
 	if (EtlUpserts(pipeline))
@@ -586,8 +593,6 @@ make_all(EtlStatements *s, EtlPipeline *pipeline, Relation target, const EtlStat
 		s->winners = make_winners(s, target);
 		EtlCheckLoad(s->winners);
 	}
-	if (pipeline->mode == ETL_MODE_REPLACE)
-		EtlMakeRemoval(s, pipeline, target);
 	if (pipeline->missing == ETL_LACKING_KEEP)
 		make_partial(s, pipeline, target);
 }

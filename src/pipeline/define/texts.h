@@ -46,10 +46,12 @@ typedef struct EtlStatements
 		constrained; /* columns of the target that have constraints, as pull_varattnos() counts, and */
 	bool lacks_constrained; /* whether any of "from" is one */
 	char *remove;			/* DELETE of rows whose keys etl_emitted() has not; NULL: none is */
-	char *count;			/* of the rows that it may delete */
-	double delete_limit;	/* the part of these that may be deleted, 0 to 1 */
-	TupleDesc key_desc;		/* the keys for "remove": columns of emitted, in the order of the key */
-	char *winners;			/* the ordinals of the last row of each key; NULL: no upsert */
+	char *clear;	   /* of a replace without a key: the DELETE or TRUNCATE of all rows; or NULL */
+	char *count;	   /* of the rows that these may delete */
+	bool notes_places; /* "refresh" calls etl_differs(), and "remove" etl_kept() */
+	double delete_limit; /* the part of these that may be deleted, 0 to 1 */
+	TupleDesc key_desc;	 /* the keys for "remove": columns of emitted, in the order of the key */
+	char *winners;		 /* the ordinals of the last row of each key; NULL: no upsert */
 
 	int nkeys;
 	int *keys; /* columns of emitted, from 0 */
@@ -58,7 +60,8 @@ typedef struct EtlStatements
 	bool key_is_plain;	 /* keys that are equal here are so in its index, and the other way round */
 	int watermark;		 /* the same; -1: none */
 	bool updates;		 /* load may update rows, and */
-	bool tells_inserted; /* load returns a boolean for each row: whether it was inserted */
+	bool tells_inserted; /* load returns a boolean for each row: whether it was inserted, or */
+	bool tells_scope;	 /* whether delete_scope is true of it */
 } EtlStatements;
 
 #endif /* ETL_TEXTS_H */

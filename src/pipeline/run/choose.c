@@ -62,6 +62,7 @@ void
 EtlChooserOpen(EtlChooser *chooser, const EtlRun *run)
 {
 	chooser->run = run;
+	chooser->mostly_unchanged = run->statements->notes_places; /* as snapshots are */
 	for (int i = 0; i < ETL_TAKINGS; i++)
 	{
 		chooser->full[i].text = *(char **) ((char *) &run->statements->full + rows[i].text);
@@ -109,8 +110,14 @@ EtlChooseOther(EtlChooser *chooser, int sqlstate)
 }
 
 void
+EtlChooserLearnUnchanged(EtlChooser *chooser, int64 emitted, int64 loaded)
+{
+	chooser->mostly_unchanged = emitted - loaded > emitted / 2;
+}
+
+void
 EtlChooserLearn(EtlChooser *chooser, int64 emitted, int64 loaded, int64 inserted, bool skips)
 {
 	chooser->all_new = loaded > 0 && inserted == loaded && !skips;
-	chooser->mostly_unchanged = emitted - loaded > emitted / 2;
+	EtlChooserLearnUnchanged(chooser, emitted, loaded);
 }

@@ -36,6 +36,8 @@ extern void EtlChooserOpen(EtlChooser *chooser, const EtlRun *run);
 extern SPIPlanPtr EtlChoose(EtlChooser *chooser, EtlSlice *slice, int nrows, bool partial);
 /* After an error of the statement that was taken: whether another one is to be tried instead. */
 extern bool EtlChooseOther(EtlChooser *chooser, int sqlstate);
+/* What became of rows that went to the target, of a chunk of a whole source. */
+extern void EtlChooserLearnUnchanged(EtlChooser *chooser, int64 emitted, int64 loaded);
 /* A batch was committed: what it did to the target. */
 extern void
 EtlChooserLearn(EtlChooser *chooser, int64 emitted, int64 loaded, int64 inserted, bool skips);

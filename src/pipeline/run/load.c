@@ -75,6 +75,25 @@ receive_inserted(TupleTableSlot *slot, DestReceiver *self)
 	return true;
 }
 
+/* RETURNING of the load: whether delete_scope is true of the row. */
+static bool
+receive_scope(TupleTableSlot *slot, DestReceiver *self)
+{
+	const char *message = "the query gave a row that is not in delete_scope";
+	EtlRun *run = ((Receiver *) self)->loading->run;
+	bool isnull;
+
+	if (DatumGetBool(slot_getattr(slot, 1, &isnull)) && !isnull)
+		return true;
+	run->fatal = true;
+	run->fatal_reason = message;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg_internal("%s", message),
+			 errdetail("Without a key each run would insert it once more."),
+			 errhint("Leave such rows out in the query, or give a key.")));
+	return false;
+}
+
 /* An ordinal of a row that is the last of its key. */
 static bool
 receive_winner(TupleTableSlot *slot, DestReceiver *self)
@@ -131,11 +150,12 @@ take_to_target(EtlLoading *l, int begin, int end, EtlLoadOutcome *outcome)
 	const EtlStatements *s = l->run->statements;
 	SPIPlanPtr plan = EtlChoose(&l->chooser, &l->emitted, end - begin, l->chunk->partial);
 	EtlTaking taken = l->chooser.taken;
-	bool returns = s->tells_inserted && (taken == ETL_TAKE_LOAD || taken == ETL_TAKE_REFRESH);
+	bool returns = s->tells_scope ||
+				   (s->tells_inserted && (taken == ETL_TAKE_LOAD || taken == ETL_TAKE_REFRESH));
 	Receiver receiver;
 	uint64 n;
 
-	set_up_receiver(&receiver, receive_inserted, l, outcome);
+	set_up_receiver(&receiver, s->tells_scope ? receive_scope : receive_inserted, l, outcome);
 	l->emitted.begin = begin;
 	l->emitted.end = end;
 	l->emitted.left_out = l->chunk->superseded;
@@ -198,6 +218,7 @@ load_chunk(EtlLoading *l)
 	EtlLoadOutcome *outcome = l->outcome;
 	EtlChunk *chunk = l->chunk;
 	MemoryContext old = CurrentMemoryContext;
+	int64 loaded = outcome->loaded;
 	bool twice;
 
 	EtlReportStage(ETL_STAGE_LOADING, chunk->n);
@@ -216,6 +237,7 @@ load_chunk(EtlLoading *l)
 	if (twice && !chunk->partial)
 		find_superseded(l, outcome);
 	supersede_deferred(l, outcome);
+	EtlRemovalMakeRoom(&l->removal);
 	if (twice && chunk->partial)
 		take_in_turns(l, outcome);
 	else
@@ -223,6 +245,8 @@ load_chunk(EtlLoading *l)
 	SPI_finish();
 	MemoryContextSwitchTo(old);
 	EtlKeysLoaded(l->keys, chunk, first_record(l), last_record(l));
+	if (l->run->read_mode == ETL_READ_WHOLE)
+		EtlChooserLearnUnchanged(&l->chooser, chunk->n, outcome->loaded - loaded);
 	l->emitted.begin = l->emitted.end = 0;
 	chunk->loaded = chunk->n;
 	chunk->n = 0;
@@ -296,7 +320,7 @@ may_be_any_row(const EtlLoading *l, TupleTableSlot *slot)
 
 	for (int k = 0; k < s->nkeys && !s->key_takes_null; k++)
 		null |= slot->tts_isnull[s->keys[k]];
-	return null && l->run->pipeline->mode == ETL_MODE_REPLACE;
+	return (null || s->nkeys == 0) && l->run->pipeline->mode == ETL_MODE_REPLACE;
 }
 
 /* Whether targets before this one have rows of any record. */
@@ -614,7 +638,7 @@ remove_gone(EtlLoading *l, EtlLoadOutcome *outcome)
 	int pulled = l->batch.pulled;
 
 	l->batch.pulled = -1;
-	outcome->deleted = EtlRemovalRun(&l->removal);
+	outcome->deleted = EtlRemovalRun(&l->removal, outcome->loaded);
 	l->batch.pulled = pulled;
 }
 
@@ -625,7 +649,7 @@ EtlAttemptWhole(EtlLoading *l, EtlWhole *whole, EtlLoadOutcome *outcome)
 	int64 nrows = whole->counters.converted;
 
 	EtlLoadingStart(l, outcome);
-	EtlRemovalBegin(&l->removal, whole->rejected);
+	EtlRemovalBegin(&l->removal, whole->rejected, &l->emitted.places);
 	l->batch.store = whole->rows;
 	query_batch(l, nrows, nrows, whole->partial);
 	EtlLoadingTake(l);

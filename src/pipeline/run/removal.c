@@ -4,9 +4,16 @@
  *
  *		keys of the rows that the query gave		-> keys		-> DELETE of the rows with none of them
  *		keys of records that are dead letters
+ *		places of rows that are as they were		-> places	-> ... but for these, which are not looked for
  *
  * The keys are kept as values of their types, in a tuplestore of the attempt, so that the DELETE is held against exactly what
- * the same transaction has read and loaded.  A record that is faulty is not gone: its row stays as it is.
+ * the same transaction has read and loaded.  A record that is faulty is not gone: its row stays as it is.  Where all rows are
+ * as they were, the DELETE reads the target once, and none of the keys.
+ *
+ * A row at a place that was noted may have been changed by another transaction meanwhile; then it is at a new place, and is
+ * looked for by its key.
+ *
+ * Without a key all rows are deleted before the first one is loaded.
  *
  * A source that is empty by mistake must not empty the target, so there are limits to what is deleted.
  */
@@ -18,6 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #define NEGLIGIBLE_ROWS 10 /* against fewer, delete_limit is not held */
 
@@ -29,19 +37,17 @@ end_run(EtlRun *run, const char *message)
 	run->fatal_reason = MemoryContextStrdup(run->context, message);
 }
 
+/* Rows that the target had before the attempt, of those that may be deleted.  Between SPI_connect and SPI_finish. */
 static int64
-count_target(const EtlRemoval *removal)
+count_before(EtlRemoval *removal)
 {
+	SPIPlanPtr plan = EtlPlanFor(&removal->count, &removal->keys, 1, 1);
 	bool isnull;
-	int64 n;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute(removal->run->statements->count, false, 0) != SPI_OK_SELECT)
+	if (SPI_execute_snapshot(plan, NULL, NULL, removal->before, InvalidSnapshot, true, false, 0) !=
+		SPI_OK_SELECT)
 		elog(ERROR, "could not count the rows of the target");
-	n = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_finish();
-	return n;
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
 
 static void
@@ -59,17 +65,22 @@ add_rejected(EtlRemoval *removal, Tuplestorestate *rejected)
 }
 
 void
-EtlRemovalBegin(EtlRemoval *removal, Tuplestorestate *rejected)
+EtlRemovalBegin(EtlRemoval *removal, Tuplestorestate *rejected, EtlPlaces **places)
 {
 	MemoryContext old;
 
-	if (removal->remove.text == NULL)
+	*places = NULL;
+	if (removal->count.text == NULL)
 		return;
-	removal->before = count_target(removal);
-	removal->nkeys = 0;
+	removal->before = RegisterSnapshot(GetTransactionSnapshot());
+	removal->ngiven = removal->ncleared = 0;
+	removal->cleared = false;
 	/* the files of an attempt that failed went with its transaction */
 	MemoryContextReset(removal->context);
+	if (removal->remove.text == NULL)
+		return;
 	old = MemoryContextSwitchTo(removal->context);
+	*places = removal->keys.places = EtlPlacesCreate();
 	removal->keys.store = tuplestore_begin_heap(true, false, work_mem);
 	tuplestore_set_eflags(removal->keys.store, EXEC_FLAG_REWIND);
 	removal->keys.nreaders = 1; /* that a tuplestore begins with */
@@ -86,6 +97,7 @@ EtlRemovalAdd(EtlRemoval *removal, const Datum *values, const bool *isnull)
 	bool null[INDEX_MAX_KEYS];
 	MemoryContext old;
 
+	removal->ngiven++;
 	if (removal->remove.text == NULL)
 		return;
 	for (int k = 0; k < s->nkeys; k++)
@@ -95,16 +107,32 @@ EtlRemovalAdd(EtlRemoval *removal, const Datum *values, const bool *isnull)
 	}
 	old = MemoryContextSwitchTo(removal->context);
 	tuplestore_putvalues(removal->keys.store, removal->keys.desc, key, null);
-	removal->nkeys++;
 	MemoryContextSwitchTo(old);
 }
 
+/* The query is under way, and sees the target as it was. */
+void
+EtlRemovalMakeRoom(EtlRemoval *removal)
+{
+	const EtlRun *run = removal->run;
+
+	if (run->statements->clear == NULL || removal->cleared)
+		return;
+	removal->cleared = true;
+	if (run->pipeline->replace_by == ETL_REPLACE_TRUNCATE)
+		removal->ncleared = count_before(removal);
+	if (SPI_execute(run->statements->clear, false, 0) < 0)
+		elog(ERROR, "could not delete the rows of the target");
+	if (run->pipeline->replace_by == ETL_REPLACE_DELETE)
+		removal->ncleared = (int64) SPI_processed;
+}
+
 static void
-check_not_empty(const EtlRemoval *removal)
+check_not_empty(EtlRemoval *removal)
 {
 	const char *message = "the query gave no row, and the target has some";
 
-	if (removal->nkeys > 0 || removal->before == 0)
+	if (removal->ngiven > 0 || count_before(removal) == 0)
 		return;
 	end_run(removal->run, message);
 	ereport(ERROR,
@@ -115,59 +143,67 @@ check_not_empty(const EtlRemoval *removal)
 					 removal->run->pipeline->target)));
 }
 
+/* "lost" are the rows that the target has had, and not any more. */
 static void
-check_limit(const EtlRemoval *removal, int64 deleted)
+check_limit(EtlRemoval *removal, int64 lost)
 {
 	const EtlStatements *s = removal->run->statements;
+	int64 before;
 
-	if (deleted < NEGLIGIBLE_ROWS || (double) deleted <= s->delete_limit * (double) removal->before)
+	if (lost < NEGLIGIBLE_ROWS)
+		return;
+	before = removal->cleared ? removal->ncleared : count_before(removal);
+	if ((double) lost <= s->delete_limit * (double) before)
 		return;
 	end_run(removal->run, "the run would delete more rows than delete_limit allows");
 	ereport(
 		ERROR,
 		(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		 errmsg("the run would delete %lld of the %lld rows of %s", (long long) deleted,
-				(long long) removal->before, removal->run->pipeline->target),
+		 errmsg("the run would delete %lld of the %lld rows of %s", (long long) lost,
+				(long long) before, removal->run->pipeline->target),
 		 errdetail("That is more than delete_limit allows: %s.",
 				   removal->run->pipeline->delete_limit),
 		 errhint("If these rows are gone from the source by right, set a higher delete_limit for "
 				 "this run; '100%%' is none.")));
 }
 
+/* Between SPI_connect and SPI_finish. */
 static int64
-execute_removal(EtlRemoval *removal)
+remove_others(EtlRemoval *removal)
 {
 	EtlSlice *emitted = EtlEmittedSlice;
-	int64 nrows = Max(removal->nkeys, removal->before);
 	volatile int64 deleted = 0;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
 	EtlEmittedSlice = &removal->keys;
 	PG_TRY();
 	{
 		deleted = (int64) EtlPlanExecute(
-			EtlPlanFor(&removal->remove, &removal->keys, nrows, removal->nkeys), None_Receiver);
+			EtlPlanFor(&removal->remove, &removal->keys, removal->ngiven, removal->ngiven),
+			None_Receiver);
 	}
 	PG_FINALLY();
 	{
 		EtlEmittedSlice = emitted;
 	}
 	PG_END_TRY();
-	SPI_finish();
 	return deleted;
 }
 
 int64
-EtlRemovalRun(EtlRemoval *removal)
+EtlRemovalRun(EtlRemoval *removal, int64 loaded)
 {
-	int64 deleted;
+	int64 deleted = removal->ncleared;
 
-	if (removal->remove.text == NULL || removal->before == 0)
+	if (removal->count.text == NULL)
 		return 0;
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
 	check_not_empty(removal);
-	deleted = execute_removal(removal);
-	check_limit(removal, deleted);
+	if (removal->remove.text != NULL)
+		deleted = remove_others(removal);
+	check_limit(removal, removal->cleared ? deleted - loaded : deleted);
+	SPI_finish();
+	UnregisterSnapshot(removal->before);
 	return deleted;
 }
 
@@ -176,6 +212,7 @@ EtlRemovalOpen(EtlRemoval *removal, EtlRun *run)
 {
 	removal->run = run;
 	removal->remove.text = run->statements->remove;
+	removal->count.text = run->statements->count;
 	removal->keys.desc = run->statements->key_desc;
 	removal->context = AllocSetContextCreate(run->context, "etl removal", ALLOCSET_DEFAULT_SIZES);
 }

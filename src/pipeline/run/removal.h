@@ -7,31 +7,40 @@
 
 #include "pipeline/run/plan.h"
 #include "pipeline/run/run.h"
+#include "utils/snapshot.h"
 
 typedef struct EtlRemoval
 {
 	EtlRun *run;
 	EtlSlice keys;		   /* those of the source, in an attempt */
-	EtlPlans remove;	   /* a text that is NULL: the mode of the pipeline deletes nothing */
+	EtlPlans remove;	   /* a text that is NULL: it has none, or nothing is deleted */
+	EtlPlans count;		   /* the same */
 	MemoryContext context; /* of an attempt */
-	int64 nkeys;
-	int64 before; /* rows that the target had before the attempt */
+	Snapshot before;	   /* the target as it was when the attempt began */
+	int64 ngiven;		   /* rows that the query gave */
+	bool cleared;		   /* all rows were deleted, */
+	int64 ncleared;		   /* so many */
 } EtlRemoval;
 
-/* What is said of a faulty record whose key is not known: it may be that of any row. */
-#define ETL_HINT_AT_KEY                                                                       \
-	"Its key is not known, so a replace cannot tell which row is still there. Correct it in " \
-	"the source, or leave it out in the query."
+/* What is said of a faulty record whose row is not known: it may be any. */
+#define ETL_HINT_AT_KEY                                                                           \
+	"It is not known which row of the target it is, so a replace cannot tell which one is still " \
+	"there. Correct it in the source, or leave it out in the query."
 
 extern void EtlRemovalOpen(EtlRemoval *removal, EtlRun *run);
-/* An attempt begins, and no row of it was loaded.  "rejected" are the keys of records that are dead letters. */
-extern void EtlRemovalBegin(EtlRemoval *removal, Tuplestorestate *rejected);
+/*
+ * An attempt begins, and no row of it was loaded.  "rejected" are the keys of records that are dead letters; the load notes
+ * places in *places.
+ */
+extern void EtlRemovalBegin(EtlRemoval *removal, Tuplestorestate *rejected, EtlPlaces **places);
 /* Takes the key of a row that the query gave. */
 extern void EtlRemovalAdd(EtlRemoval *removal, const Datum *values, const bool *isnull);
+/* Rows are going to be loaded: a replace without a key makes room for them first.  Between SPI_connect and SPI_finish. */
+extern void EtlRemovalMakeRoom(EtlRemoval *removal);
 /*
- * Deletes the rows of the target that have none of the keys; returns how many.  An error if the query gave no row, or if these
- * are more than delete_limit (55000).
+ * All rows are loaded, "loaded" of them.  Deletes those of the target that have none of the keys; returns how many are deleted.
+ * An error if the query gave no row, or if the target has lost more than delete_limit (55000).
  */
-extern int64 EtlRemovalRun(EtlRemoval *removal);
+extern int64 EtlRemovalRun(EtlRemoval *removal, int64 loaded);
 
 #endif /* ETL_REMOVAL_H */

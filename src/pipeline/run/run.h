@@ -4,6 +4,7 @@
  *
  * Each part has a struct of its own, in its header, and is used by those below it in this list only:
  *
+ *		places		places of rows in the target
  *		slice		rows in memory as what statements read
  *		watermark	how far the data goes
  *		read		the source -> records of a batch				outside transactions

@@ -1,6 +1,6 @@
 /*
  * slice.c
- *		Rows in memory as what etl_batch() and etl_emitted() return; etl_count_new() and etl_has().
+ *		Rows in memory as what etl_batch() and etl_emitted() return; and functions that tell of the row in hand.
  */
 #include "etl.h"
 
@@ -14,6 +14,8 @@ PG_FUNCTION_INFO_V1(etl_batch);
 PG_FUNCTION_INFO_V1(etl_emitted);
 PG_FUNCTION_INFO_V1(etl_count_new);
 PG_FUNCTION_INFO_V1(etl_has);
+PG_FUNCTION_INFO_V1(etl_differs);
+PG_FUNCTION_INFO_V1(etl_kept);
 
 typedef struct SliceRows
 {
@@ -320,6 +322,35 @@ etl_has(PG_FUNCTION_ARGS)
 	if (slice == NULL || slice->pulled < 0)
 		raise_no_batch("etl_has");
 	PG_RETURN_BOOL(slice->lacks == NULL || !EtlLacks(slice->lacks[slice->pulled], column));
+}
+
+static EtlPlaces *
+current_places(const char *function)
+{
+	if (EtlEmittedSlice == NULL || EtlEmittedSlice->places == NULL)
+		raise_no_batch(function);
+	return EtlEmittedSlice->places;
+}
+
+/* etl_differs(place tid, differs boolean) returns boolean: the latter; the place of a row that does not is noted. */
+Datum
+etl_differs(PG_FUNCTION_ARGS)
+{
+	EtlPlaces *places = current_places("etl_differs");
+	bool differs = PG_GETARG_BOOL(1);
+
+	if (!differs)
+		EtlPlacesAdd(places, (ItemPointer) PG_GETARG_POINTER(0));
+	PG_RETURN_BOOL(differs);
+}
+
+/* etl_kept(place tid) returns boolean: whether that was noted. */
+Datum
+etl_kept(PG_FUNCTION_ARGS)
+{
+	const EtlPlaces *places = current_places("etl_kept");
+
+	PG_RETURN_BOOL(EtlPlacesHas(places, (ItemPointer) PG_GETARG_POINTER(0)));
 }
 
 bytea *

@@ -1,6 +1,6 @@
 /*
  * slice.h
- *		Rows in memory as what etl_batch() and etl_emitted() return; etl_count_new() and etl_has().
+ *		Rows in memory as what etl_batch() and etl_emitted() return; and functions that tell of the row in hand.
  *
  * The two functions stand in the statements of a pipeline: in its query, as "batch", and in the INSERT that
  * takes what the query gave to the target.  They are planned as streaming scans, so the one that runs a
@@ -11,6 +11,7 @@
 
 #include "access/htup.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/run/places.h"
 #include "scan/rows.h"
 #include "utils/tuplestore.h"
 
@@ -24,6 +25,7 @@ typedef struct EtlSlice
 	double expected;	  /* for the planner: how many rows there will be */
 	const bool *left_out; /* rows that are not handed out; NULL: all are */
 	int64 counted;		  /* by etl_count_new() */
+	EtlPlaces *places; /* of the target, for etl_differs() and etl_kept(); NULL: none are noted */
 	bytea *const
 		*lacks; /* the columns that the record of each row lacks, for etl_has(); NULL: none */
 
