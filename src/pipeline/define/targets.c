@@ -41,7 +41,7 @@ check_options(const EtlPipeline *target)
 	if (target->mode == ETL_MODE_REPLACE)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("a further target cannot have mode => 'replace'")));
-	if (EtlUpserts(target) && target->key == NIL)
+	if (target->mode == ETL_MODE_UPSERT && target->key == NIL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("an upsert needs a key"),
 						errhint("Give the key, as in key => 'id', or use mode => 'append'.")));
 }
