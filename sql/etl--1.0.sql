@@ -719,6 +719,7 @@ CREATE TABLE etl_catalog.targets (
     mode text NOT NULL,
     on_conflict text NOT NULL,
     rules jsonb NOT NULL,               -- name: boolean expression
+    delete_within text[],               -- columns: rows that belong to one record, and go when it has them no more
     PRIMARY KEY (pipeline, target)
 );
 COMMENT ON TABLE etl_catalog.targets
@@ -1002,7 +1003,7 @@ COMMENT ON VIEW @extschema@.etl_runs IS 'runs of pipelines, with their counters'
 
 CREATE VIEW @extschema@.etl_targets WITH (security_barrier) AS
 SELECT p.name AS pipeline, t.target, CASE WHEN is_mine THEN t.query END AS query, t.key, t.mode, t.on_conflict,
-    CASE WHEN is_mine THEN t.rules END AS rules
+    CASE WHEN is_mine THEN t.rules END AS rules, t.delete_within
 FROM etl_catalog.targets t JOIN etl_catalog.pipelines p ON p.id = t.pipeline,
     LATERAL (SELECT pg_catalog.pg_has_role(p.owner, 'USAGE') AS is_mine) m
 WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
@@ -1219,6 +1220,10 @@ $f$, etl_internal.arguments_of('@extschema@.etl_create_pipeline', '{name,source}
  *                  overwrites a newer one
  * key, mode, on_conflict, rules     as in etl_create_pipeline, but for mode => 'replace' (22023)
  *
+ * delete_within    columns of the query that are the key of the pipeline: rows of the target that belong to such a record and that
+ *                  the record has no more are deleted. It needs all of them in one record, known by the key of the pipeline
+ *                  as it stands in the source (0A000)
+ *
  * Targets are loaded in the order of the foreign keys between them.  Errors: those of etl_create_pipeline; 42710 if the pipeline
  * loads that table already; 0A000 if it reads its source as a whole; 42704 if there is no such pipeline, 42501 for those who are
  * not its owner.
@@ -1232,7 +1237,8 @@ CREATE FUNCTION @extschema@.etl_add_target(
     key "any" DEFAULT NULL,
     mode text DEFAULT NULL,
     on_conflict text DEFAULT NULL,
-    rules jsonb DEFAULT NULL)
+    rules jsonb DEFAULT NULL,
+    delete_within "any" DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 CREATE FUNCTION @extschema@.etl_drop_target(pipeline text, target text) RETURNS void
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -1602,6 +1608,7 @@ BEGIN
             ('etl_targets', 'mode', 'upsert or append'),
             ('etl_targets', 'on_conflict', 'what an upsert does with a key that is there: update, ignore or error'),
             ('etl_targets', 'rules', 'boolean expressions over the columns of the query, by name'),
+            ('etl_targets', 'delete_within', 'columns whose rows belong to one record, and go when it has them no more'),
             ('etl_run_targets', 'target', 'table that the run loaded'),
             ('etl_parts', 'part', 'file, URL, or the pages of an API'),
             ('etl_parts', 'state', 'reading: to be read on; done: read to its end; set_aside: could not be read on'),

@@ -85,10 +85,12 @@ typedef struct EtlPipeline
 
 	/*
 	 * Further targets of the same batches: EtlPipeline *, each of which differs from this one in query, target, key, mode,
-	 * on_conflict and rules, and says so in "further".
+	 * on_conflict and rules, has a delete_within, and says so in "further".
 	 */
 	List *targets;
 	bool further;
+	List *
+		delete_within; /* of char *: columns; rows that belong to one record go when it has them no more; NIL: none does */
 	bool cautious; /* of a retry: rows that later records may have loaded are left as they are */
 } EtlPipeline;
 

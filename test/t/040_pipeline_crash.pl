@@ -45,12 +45,14 @@ $node->safe_psql('postgres', qq{
 	CREATE EXTENSION etl;
 	CREATE TABLE appended (id int, name text, n int CHECK (n >= 0));
 	CREATE TABLE upserted (id int PRIMARY KEY, name text, n int CHECK (n >= 0));
+	CREATE TABLE twice (id int REFERENCES upserted, copy int);
 	CREATE TABLE latest (k int PRIMARY KEY, id int, n int CHECK (n >= 0));
 	SELECT etl_create_pipeline('latest', source => \$\$etl_csv('$dir/part_*.csv') AS t(k int, id int, n int)\$\$,
 		target => 'latest', key => '{k}', batch_size => 700);
 	SELECT etl_create_pipeline(mode, source => \$\$etl_csv('$dir/part_*.csv') AS t(id int, name text, n int)\$\$,
 		target => target, key => key, batch_size => 700)
 	FROM (VALUES ('append', 'appended', NULL::text[]), ('upsert', 'upserted', '{id}')) AS v(mode, target, key);
+	SELECT etl_add_target('upsert', 'twice', 'SELECT id, copy FROM batch, generate_series(1, 2) AS copy');
 });
 
 sub wait_for_server
@@ -109,6 +111,10 @@ for my $table ('appended', 'upserted')
 			"SELECT count(*) FROM $table WHERE name <> E'name\\n' || id OR n <> id % 50"),
 		'0', "$table: as it is in the files");
 }
+is($node->safe_psql('postgres', "SELECT count(*), count(DISTINCT (id, copy)), sum(copy) FROM twice"),
+	join('|', 2 * $good, 2 * $good, 3 * $good), 'a further target: all rows of each good record once');
+is($node->safe_psql('postgres', "SELECT sum(inserted), sum(emitted - load_failed - loaded) FROM etl_run_targets WHERE target = 'public.twice'"),
+	2 * $good . '|0', 'and its counters tell so');
 for my $name ('append', 'upsert')
 {
 	is($node->safe_psql('postgres',

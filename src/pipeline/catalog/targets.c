@@ -18,6 +18,7 @@ const EtlSqlColumn EtlTargetOptions[] = {
 	OPTION(mode, ETL_SQL_WORD, &EtlModeWords),
 	OPTION(on_conflict, ETL_SQL_WORD, &EtlOnConflictWords),
 	OPTION(rules, ETL_SQL_JSON),
+	OPTION(delete_within, ETL_SQL_TEXTS, .nullable = true),
 };
 const int EtlTargetOptionCount = lengthof(EtlTargetOptions);
 
@@ -36,6 +37,7 @@ as_pipeline(const EtlPipeline *pipeline, const EtlPipeline *said)
 	target->on_conflict = said->on_conflict;
 	target->rules = said->rules;
 	target->rules_list = EtlRulesOf(said->rules);
+	target->delete_within = said->delete_within;
 	target->delete_scope = NULL;
 	target->targets = NIL;
 	return target;

@@ -4,8 +4,10 @@
  */
 #include "etl.h"
 
+#include "access/table.h"
 #include "miscadmin.h"
 #include "pipeline/define/check.h"
+#include "pipeline/define/lacks.h"
 #include "pipeline/define/phrases.h"
 #include "pipeline/define/removals.h"
 #include "utils/acl.h"
@@ -121,4 +123,145 @@ EtlMakeRemoval(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 	}
 	s->remove = remove_others(s, target, from);
 	EtlCheckLoad(s->remove);
+}
+
+/* ----------------------------------------------------------------
+ *	What a record has no more
+ * ---------------------------------------------------------------- */
+
+pg_noreturn static void
+refuse_within(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("delete_within needs all rows of a parent in one record of the source"),
+			 errdetail("%s", detail),
+			 errhint("Make the parent the target of the pipeline, with its key as the source "
+					 "has it, and its children in a list of the record.")));
+}
+
+/* The column of the query that has a name; -1: none. */
+static int
+find_emitted(const EtlStatements *s, const char *name)
+{
+	for (int i = 0; i < s->emitted->natts; i++)
+		if (strcmp(NameStr(TupleDescAttr(s->emitted, i)->attname), name) == 0)
+			return i;
+	return -1;
+}
+
+/* A record is known by the key of the first target, which is as it stands in the record. */
+static void
+check_first(const EtlStatements *first)
+{
+	if (!EtlUpserts(first->pipeline) || first->pipeline->on_conflict != ETL_CONFLICT_UPDATE)
+		refuse_within("The first target of the pipeline is no upsert that updates.");
+	for (int k = 0; k < first->nkeys; k++)
+		if (first->passed[first->keys[k]] < 0)
+			refuse_within("The query of the pipeline computes a column of the key.");
+	if (!first->key_is_plain)
+		refuse_within("The source and the first target compare the key in different ways, as with "
+					  "another type or collation.");
+	if (first->watermark >= 0 && first->passed[first->watermark] < 0)
+		refuse_within("The query of the pipeline computes the watermark.");
+}
+
+static void
+check_within(const EtlStatements *s, const EtlPipeline *pipeline, const EtlStatements *first)
+{
+	ListCell *lc;
+
+	if (!EtlUpserts(pipeline))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("delete_within needs a key of the target")));
+	check_first(first);
+	if (list_member_oid(first->references, s->target))
+		refuse_within("The first target refers to this one by a foreign key.");
+	if (!s->key_has_defaults || s->key_takes_null)
+		refuse_within("The unique index of the target on the key compares it in a way of its own.");
+	if (list_length(pipeline->delete_within) != first->nkeys)
+		refuse_within("It is not the key of the pipeline, so a parent may have several records.");
+	foreach (lc, pipeline->delete_within)
+	{
+		int column = find_emitted(s, lfirst(lc));
+		bool found = false;
+
+		if (column < 0)
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+							errmsg("delete_within column \"%s\" is no column of the query",
+								   (const char *) lfirst(lc))));
+		for (int k = 0; k < first->nkeys; k++)
+			found |= s->passed[column] == first->passed[first->keys[k]];
+		if (!found)
+			refuse_within(
+				"It is not the key of the pipeline, so a parent may have several records.");
+	}
+}
+
+/* A column of etl_batch() as a value of a column of a table. */
+static char *
+batch_column(const EtlStatements *s, int column, Form_pg_attribute attr)
+{
+	Form_pg_attribute from = TupleDescAttr(s->batch, column);
+
+	return EtlCollated(attr, EtlAssigned(from->atttypid, from->atttypmod, attr, column));
+}
+
+/* The records whose row in the first target is newer: the load has left that as it is. */
+static char *
+find_stale(const EtlStatements *first)
+{
+	Relation table = table_open(first->target, NoLock);
+	const char *watermark = EtlColumnName(first->emitted, first->watermark);
+	char *given = batch_column(first, first->passed[first->watermark],
+							   EtlTargetAttribute(first, table, first->watermark));
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text,
+					 "SELECT e.ordinal FROM ROWS FROM (etl_internal.etl_batch() AS (%s)) WITH "
+					 "ORDINALITY AS e(",
+					 EtlDefinitionList(first->batch, true));
+	for (int i = 0; i < first->batch->natts; i++)
+		appendStringInfo(&text, "c%d, ", i + 1);
+	appendStringInfo(&text, "ordinal) JOIN %s%s AS t ON ", EtlOnly(table), first->pipeline->target);
+	for (int k = 0; k < first->nkeys; k++)
+		appendStringInfo(&text, "%st.%s = %s", k > 0 ? " AND " : "",
+						 EtlColumnName(first->emitted, first->keys[k]),
+						 batch_column(first, first->passed[first->keys[k]],
+									  EtlTargetAttribute(first, table, first->keys[k])));
+	appendStringInfo(&text, " WHERE t.%s > %s OR (t.%s IS NOT NULL AND %s IS NULL)", watermark,
+					 given, watermark, given);
+	table_close(table, NoLock);
+	return text.data;
+}
+
+void
+EtlMakeWithin(EtlStatements *s, const EtlPipeline *pipeline, Relation target,
+			  const EtlStatements *first)
+{
+	StringInfoData text;
+	ListCell *lc;
+
+	check_within(s, pipeline, first);
+	s->key_desc = key_desc(s);
+	if (pipeline->missing == ETL_LACKING_KEEP)
+		s->rows = EtlWithLacks(s->batch);
+	initStringInfo(&text);
+	appendStringInfo(&text, "DELETE FROM %s%s AS t USING etl_internal.etl_batch() AS e(%s) WHERE ",
+					 EtlOnly(target), pipeline->target, EtlDefinitionList(s->batch, true));
+	foreach (lc, pipeline->delete_within)
+	{
+		int column = find_emitted(s, lfirst(lc));
+
+		appendStringInfo(&text, "t.%s = %s AND ", EtlColumnName(s->emitted, column),
+						 batch_column(s, s->passed[column], EtlTargetAttribute(s, target, column)));
+	}
+	add_no_such_key(&text, s, target, "=");
+	s->delete_within = text.data;
+	EtlCheckLoad(s->delete_within);
+	if (first->watermark < 0)
+		return;
+	s->stale = find_stale(first);
+	EtlCheckLoad(s->stale);
 }

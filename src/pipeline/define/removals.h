@@ -11,4 +11,8 @@
 /* Those of a replace: s->remove or s->clear, and s->count. */
 extern void EtlMakeRemoval(EtlStatements *s, const EtlPipeline *pipeline, Relation target);
 
+/* Those of a further target with delete_within: s->delete_within and kin; "first" are the statements of the first target. */
+extern void EtlMakeWithin(EtlStatements *s, const EtlPipeline *pipeline, Relation target,
+						  const EtlStatements *first);
+
 #endif /* ETL_REMOVALS_H */

@@ -593,6 +593,8 @@ make_all(EtlStatements *s, EtlPipeline *pipeline, Relation target, const EtlStat
 		s->winners = make_winners(s, target);
 		EtlCheckLoad(s->winners);
 	}
+	if (pipeline->delete_within != NIL)
+		EtlMakeWithin(s, pipeline, target, first);
 	if (pipeline->missing == ETL_LACKING_KEEP)
 		make_partial(s, pipeline, target);
 }

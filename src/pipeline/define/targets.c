@@ -54,7 +54,7 @@ take_target(const EtlArgs *args, const EtlPipeline *pipeline)
 
 	*target = *pipeline;
 	target->further = true;
-	target->targets = target->key = NIL;
+	target->targets = target->key = target->delete_within = NIL;
 	target->query = ETL_DEFAULT_QUERY;
 	target->target = NULL;
 	target->rules = "{}";

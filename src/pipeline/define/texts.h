@@ -51,7 +51,11 @@ typedef struct EtlStatements
 	bool notes_places; /* "refresh" calls etl_differs(), and "remove" etl_kept() */
 	double delete_limit; /* the part of these that may be deleted, 0 to 1 */
 	TupleDesc key_desc;	 /* the keys for "remove": columns of emitted, in the order of the key */
-	char *winners;		 /* the ordinals of the last row of each key; NULL: no upsert */
+	char *
+		delete_within; /* of a further target: DELETE of rows of records of the batch that they have no more; or NULL */
+	char *
+		stale; /* the ordinals of records of the batch than which the first target has newer rows; or NULL */
+	char *winners; /* the ordinals of the last row of each key; NULL: no upsert */
 
 	int nkeys;
 	int *keys; /* columns of emitted, from 0 */

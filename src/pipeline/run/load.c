@@ -189,27 +189,37 @@ raise_reject(const char *message)
 	ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errmsg_internal("%s", message)));
 }
 
-/* Leaves out the rows of records that other targets have rejected, in the order that there is. */
-static void
-leave_out_rejected(EtlLoading *l)
+/* Rows are to be left out, and it is not known whether one is of their records: each is tried alone. */
+pg_noreturn static void
+raise_unknown(const EtlLoading *l)
+{
+	raise_reject(l->rejects->list != NIL ? ((const EtlReject *) llast(l->rejects->list))->message
+										 : "it is not known which record a row is of");
+}
+
+/* Leaves out the rows of some records, in the order that there is; returns how many. */
+static int
+leave_out(EtlLoading *l, const Bitmapset *records)
 {
 	EtlChunk *chunk = l->chunk;
 	int n = 0;
+	int i;
 
-	for (int i = 0; i < chunk->n; i++)
+	for (i = 0; i < chunk->n; i++)
 	{
 		int record = chunk->records[i];
 
 		if (record < 0)
-			raise_reject(((const EtlReject *) llast(l->rejects->list))->message);
-		if (bms_is_member(record, l->together->rejected))
+			raise_unknown(l);
+		if (bms_is_member(record, records))
 			continue;
 		chunk->records[n] = record;
 		chunk->tuples[n] = chunk->tuples[i];
 		chunk->lacks[n++] = chunk->lacks[i];
 	}
-	l->outcome->invalid += chunk->n - n;
+	i = chunk->n - n;
 	chunk->n = n;
+	return i;
 }
 
 static void
@@ -262,6 +272,17 @@ set_to_work(EtlLoading *l)
 	EtlEmittedSlice = &l->emitted;
 }
 
+/* Of stale records nothing is loaded, which counts as skipped. */
+static void
+take_within(EtlLoading *l)
+{
+	const Bitmapset *stale = EtlWithinStale(&l->within);
+
+	if (stale != NULL)
+		(void) leave_out(l, stale);
+	EtlWithinAdd(&l->within, l->chunk);
+}
+
 void
 EtlLoadingTake(EtlLoading *l)
 {
@@ -269,7 +290,9 @@ EtlLoadingTake(EtlLoading *l)
 		EtlLoadingTake(l->before);
 	set_to_work(l);
 	if (l->together->rejected != NULL)
-		leave_out_rejected(l);
+		l->outcome->invalid += leave_out(l, l->together->rejected);
+	if (l->within.remove.text != NULL)
+		take_within(l);
 	if (l->chunk->n > 0)
 		load_chunk(l);
 }
@@ -462,7 +485,7 @@ static bool
 is_rejected(const EtlLoading *l, int record)
 {
 	if (record < 0 && l->together->rejected != NULL && l->run->read_mode == ETL_READ_BATCHES)
-		raise_reject(((const EtlReject *) llast(l->rejects->list))->message);
+		raise_unknown(l);
 	return record >= 0 && bms_is_member(record, l->together->rejected);
 }
 
@@ -604,23 +627,43 @@ query_batch(EtlLoading *l, int64 nrows, int64 usual, bool partial)
 	set_up_receiver(&receiver, receive_row, l, l->outcome);
 	receiver.nrows = nrows;
 	receiver.dest.rStartup = check_result;
+	l->batch.reads = l->within.reads;
 	(void) EtlPlanExecute(plan, &receiver.dest);
+	l->batch.reads = NULL;
 	SPI_finish();
 	l->complete = true;
 }
 
 void
-EtlLoadingQuery(EtlLoading *l, int begin, int end)
+EtlLoadingGoOn(EtlLoading *l, int begin, int end)
 {
 	EtlSlice *slice = &l->batch;
 
+	l->together->early = false;
 	slice->values = l->converted->values;
 	slice->isnull = l->converted->isnull;
 	slice->begin = l->converted->row_of[begin];
 	slice->end = l->converted->row_of[end];
+	EtlWithinBegin(&l->within);
+}
+
+void
+EtlLoadingQuery(EtlLoading *l)
+{
+	const EtlSlice *slice = &l->batch;
+
 	if (slice->begin < slice->end)
 		query_batch(l, slice->end - slice->begin, l->run->pipeline->batch_size,
 					l->converted->partial);
+}
+
+void
+EtlLoadingRemove(EtlLoading *l)
+{
+	if (l->within.remove.text == NULL || l->batch.begin == l->batch.end)
+		return;
+	set_to_work(l);
+	l->outcome->deleted += EtlWithinRun(&l->within, l->together->rejected);
 }
 
 void
@@ -756,4 +799,6 @@ EtlLoadingOpen(EtlLoading *l)
 	l->winners.text = run->statements->winners;
 	EtlChooserOpen(&l->chooser, run);
 	EtlRemovalOpen(&l->removal, run);
+	if (run->pipeline->further)
+		EtlWithinOpen(&l->within, run, l->converted, l->rejects->deferred->chunk, &l->batch);
 }

@@ -10,6 +10,7 @@
 #include "pipeline/run/removal.h"
 #include "pipeline/run/watermark.h"
 #include "pipeline/run/whole.h"
+#include "pipeline/run/within.h"
 
 /* What one attempt, or all those of one transaction, did to the target. */
 typedef struct EtlLoadOutcome
@@ -52,6 +53,7 @@ typedef struct EtlLoading
 	EtlPlans winners;
 	EtlChooser chooser;
 	EtlRemoval removal;
+	EtlWithin within;	 /* of a further target */
 	bool partial;		 /* the query is that one */
 	bool to_target;		 /* an error would be one of the load, not of the query */
 	bool complete;		 /* the query has given all rows of the attempt */
@@ -68,10 +70,14 @@ extern void EtlLoadingBegin(EtlLoading *loading);
 extern void EtlLoadingStartBatch(EtlLoading *loading);
 /* An attempt begins, and counts what it does there. */
 extern void EtlLoadingStart(EtlLoading *loading, EtlLoadOutcome *outcome);
-/* Takes the records between two numbers through the query; raises whatever goes wrong. */
-extern void EtlLoadingQuery(EtlLoading *loading, int begin, int end);
+/* The next records of it are those between two numbers. */
+extern void EtlLoadingGoOn(EtlLoading *loading, int begin, int end);
+/* Takes them through the query; raises whatever goes wrong. */
+extern void EtlLoadingQuery(EtlLoading *loading);
 /* Takes what it gave into the target, after the same for the targets before. */
 extern void EtlLoadingTake(EtlLoading *loading);
+/* Deletes what records of these rows have no more (delete_within). */
+extern void EtlLoadingRemove(EtlLoading *loading);
 /* What is deferred to the end of the transaction is checked now, while it is known whose fault it is. */
 extern void EtlCheckDeferred(void);
 /* The attempt has succeeded. */

@@ -17,6 +17,7 @@
  *		convert		records -> rows
  *		whole		... of all of the source, in a file, if the query is to see it at once
  *		removal		rows of the target that the source has no more
+ *		within		rows of a further target that their record has no more
  *		choose		the statement that takes a chunk to the target
  *		load		rows -> the query -> a target
  *		targets		... all targets

@@ -104,6 +104,8 @@ open_slice(EtlRows *rows, EtlSlice *slice)
 	w->next = slice->begin;
 	w->values = palloc(sizeof(Datum) * slice->desc->natts);
 	w->isnull = palloc(sizeof(bool) * slice->desc->natts);
+	for (int i = 0; i < rows->nwanted && slice->reads != NULL; i++)
+		slice->reads[rows->wanted[i].column] = true;
 	if (slice->store != NULL)
 		open_store(w);
 }

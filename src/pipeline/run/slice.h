@@ -26,6 +26,7 @@ typedef struct EtlSlice
 	const bool *left_out; /* rows that are not handed out; NULL: all are */
 	int64 counted;		  /* by etl_count_new() */
 	EtlPlaces *places; /* of the target, for etl_differs() and etl_kept(); NULL: none are noted */
+	bool *reads;	   /* columns that a scan reads, which marks them here; NULL: no matter */
 	bytea *const
 		*lacks; /* the columns that the record of each row lacks, for etl_has(); NULL: none */
 

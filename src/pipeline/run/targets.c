@@ -5,12 +5,15 @@
  *		the query of each target		-> its chunk, less records that are dead letters because of a row of any
  *		the chunk of each target		-> the target
  *
+ * Where a target deletes what its record has no more, a range is taken in pieces in which each record is the only one of its key.
+ *
  * Targets are taken in the order of their foreign keys, so that what a row refers to is there before it.  All of an attempt
  * is one subtransaction, or transaction: if a row fails in one target, so does its record in all.
  */
 #include "etl.h"
 
 #include "commands/trigger.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pipeline/run/targets.h"
 
@@ -125,6 +128,8 @@ EtlTargetsOpen(EtlTargets *targets, EtlLoading *first)
 		targets->further = lappend(targets->further, further);
 		last->next = &further->deferred;
 		last = last->next;
+		if (further->loading.within.remove.text != NULL && targets->parents.n == 0)
+			EtlParentsOpen(&targets->parents, first->converted);
 	}
 	put_in_order(targets);
 	MemoryContextSwitchTo(old);
@@ -151,6 +156,7 @@ EtlTargetsStartBatch(EtlTargets *targets)
 {
 	ListCell *lc;
 
+	EtlParentsStartBatch(&targets->parents);
 	foreach (lc, targets->ordered)
 		EtlLoadingStartBatch(lfirst(lc));
 }
@@ -169,10 +175,25 @@ defer_constraints(void)
 	AfterTriggerSetState(stmt);
 }
 
+static void
+attempt_piece(EtlTargets *targets, int begin, int end)
+{
+	ListCell *lc;
+
+	foreach (lc, targets->ordered)
+		EtlLoadingGoOn(lfirst(lc), begin, end);
+	foreach (lc, targets->ordered)
+		EtlLoadingQuery(lfirst(lc));
+	EtlLoadingTake(llast(targets->ordered));
+	foreach (lc, targets->ordered)
+		EtlLoadingRemove(lfirst(lc));
+}
+
 void
 EtlAttempt(EtlTargets *targets, int begin, int end, EtlLoadOutcome *outcome)
 {
 	ListCell *lc;
+	int next;
 
 	foreach (lc, targets->further)
 	{
@@ -183,9 +204,12 @@ EtlAttempt(EtlTargets *targets, int begin, int end, EtlLoadOutcome *outcome)
 	EtlLoadingStart(targets->first, outcome);
 	if (targets->circular)
 		defer_constraints();
-	foreach (lc, targets->ordered)
-		EtlLoadingQuery(lfirst(lc), begin, end);
-	EtlLoadingTake(llast(targets->ordered));
+	for (; begin < end; begin = next)
+	{
+		CHECK_FOR_INTERRUPTS();
+		next = EtlParentsDistinct(&targets->parents, begin, end);
+		attempt_piece(targets, begin, next);
+	}
 	EtlCheckDeferred();
 	foreach (lc, targets->ordered)
 		EtlLoadingSucceeded(lfirst(lc));

@@ -28,6 +28,7 @@ typedef struct EtlTargets
 	bool
 		circular; /* that is not possible: foreign keys that can wait do so until the end of an attempt */
 	EtlTogether together;
+	EtlParents parents; /* if some target deletes within records */
 } EtlTargets;
 
 /* In a transaction; the parts of the first one are set. */
