@@ -727,7 +727,7 @@ COMMENT ON TABLE etl_catalog.targets
 
 CREATE TABLE etl_catalog.checkpoints (
     pipeline bigint NOT NULL,
-    part text NOT NULL,                 -- of the source: a file, ...
+    part text COLLATE "C" NOT NULL,     -- of the source: a file, ...; runs walk through them in the order of their bytes
     position text NOT NULL,             -- in it, as the reader of that source writes it; empty: none is known
     skipped bigint NOT NULL,            -- records behind that position which are done, too
     rows bigint NOT NULL,               -- all records of it that are done
@@ -738,14 +738,14 @@ CREATE TABLE etl_catalog.checkpoints (
     message text,
     first_at timestamptz NOT NULL DEFAULT now(),
     last_at timestamptz NOT NULL DEFAULT now(),
-    missing_since timestamptz,          -- when a run first did not find the file any more
+    missing_since timestamptz,          -- when a run first found that it is gone
     pending boolean NOT NULL,           -- when_done is still to be done with this version
     PRIMARY KEY (pipeline, part)
 );
 CREATE INDEX ON etl_catalog.checkpoints (pipeline) WHERE state = 'set_aside'; -- for @extschema@.etl_status to count
-CREATE INDEX ON etl_catalog.checkpoints (pipeline, part COLLATE "C") WHERE pending;
+CREATE INDEX ON etl_catalog.checkpoints (pipeline, part) WHERE pending;
 COMMENT ON TABLE etl_catalog.checkpoints
-    IS 'how far pipelines have come in each part of their sources; dumped: yes; purged: after etl.retention once the file is gone, by etl_reset and etl_drop_pipeline; seen by: owner but for positions, pg_monitor but for parts and messages';
+    IS 'how far pipelines have come in each part of their sources; dumped: yes; purged: after etl.retention once the file or object is gone, by etl_reset and etl_drop_pipeline; seen by: owner but for positions, pg_monitor but for parts and messages';
 
 CREATE TABLE etl_catalog.watermarks (
     pipeline bigint PRIMARY KEY,

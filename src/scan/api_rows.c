@@ -255,7 +255,7 @@ static void
 open_pages(ApiRows *api)
 {
 	const EtlResume *resume = api->json.base.resume;
-	const char *position = resume->find(resume->arg, PART);
+	const char *position = resume->find(resume->arg, NULL, PART, false);
 	const char *place = position != NULL ? strstr(position, "page=") : NULL;
 	const char *call = psprintf(CALL_FORMAT, api->hash);
 	MemoryContext old = MemoryContextSwitchTo(api->json.base.context);

@@ -138,6 +138,9 @@ mark_position(EtlParts *parts, const EtlPosition *position, EtlPartState state)
 
 	parts->unmarked = false;
 	parts->resume->mark(parts->resume->arg, &mark);
+	pfree((char *) mark.position);
+	if (mark.version != NULL)
+		pfree((char *) mark.version);
 }
 
 /* Marks a place in the current part, with what tells this part from others. */
@@ -215,6 +218,15 @@ EtlPartsLeave(EtlParts *parts)
 	return true;
 }
 
+bool
+EtlPartsIsGone(const EtlParts *parts, const char *part, const char *position, bool in_order)
+{
+	EtlPosition read;
+
+	EtlPositionRead(position, &read);
+	return EtlStreamIsGone(parts->stream, part, &read.state, in_order);
+}
+
 EtlDone *
 EtlPartsDone(const EtlParts *parts, const char *part, const char *position, const EtlWhenDone *what)
 {
@@ -248,9 +260,9 @@ typedef struct Known
 
 /* Finds the position that was marked for a part; false, and zero, if there is none. */
 static bool
-find_position(const EtlParts *parts, const EtlPart *part, EtlPosition *found)
+find_position(const EtlParts *parts, const EtlPart *part, bool ahead, EtlPosition *found)
 {
-	const char *text = parts->resume->find(parts->resume->arg, part->name);
+	const char *text = parts->resume->find(parts->resume->arg, parts, part->name, ahead);
 
 	memset(found, 0, sizeof(*found));
 	if (text == NULL)
@@ -281,12 +293,14 @@ past_of(const EtlParts *parts, const EtlPosition *found)
 }
 
 static void
-know_part(const EtlParts *parts, const EtlPart *part, Known *known)
+know_part(const EtlParts *parts, const EtlPart *part, bool ahead, Known *known)
 {
 	const EtlResume *resume = parts->resume;
+	const char *refused;
 
-	known->is_found = find_position(parts, part, &known->found);
-	known->refused = resume->refused != NULL ? resume->refused(resume->arg, part->name) : NULL;
+	known->is_found = find_position(parts, part, ahead, &known->found);
+	refused = resume->refused != NULL ? resume->refused(resume->arg, part->name) : NULL;
+	known->refused = refused != NULL ? pstrdup(refused) : NULL;
 	known->past = past_of(parts, &known->found);
 	known->past.whole |= known->refused != NULL;
 }
@@ -416,7 +430,7 @@ will_open(void *arg, const EtlPart *part, const EtlSourceState *state, EtlSource
 
 	if (parts->resume == NULL)
 		return true;
-	know_part(parts, part, &known);
+	know_part(parts, part, true, &known);
 	if (known.is_found)
 		*past = known.past;
 	return !is_known_unchanged(&known, state);
@@ -426,12 +440,16 @@ will_open(void *arg, const EtlPart *part, const EtlSourceState *state, EtlSource
 static bool
 resume_part(EtlParts *parts, const EtlPart *part)
 {
+	struct MemoryContextData *old = EtlStreamEnterPart(parts->stream);
 	EtlSourceState state;
 	Known known;
+	bool unchanged;
 
-	know_part(parts, part, &known);
+	know_part(parts, part, false, &known);
 	parts->found = known.found;
-	if (EtlStreamLook(parts->stream, &state) && is_known_unchanged(&known, &state))
+	unchanged = EtlStreamLook(parts->stream, &state) && is_known_unchanged(&known, &state);
+	EtlStreamLeavePart(old);
+	if (unchanged)
 		return false;
 	EtlStreamOpenPart(parts->stream, known.is_found ? &known.past : NULL, (int) known.found.mark);
 	if (parts->hashes != NULL)

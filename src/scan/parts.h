@@ -104,6 +104,10 @@ extern void EtlPartsTell(EtlParts *parts);
  */
 extern bool EtlPartsLeave(EtlParts *parts);
 
+/* Whether a part that was not found is gone, as EtlStore has it; its position was marked. */
+extern bool
+EtlPartsIsGone(const EtlParts *parts, const char *part, const char *position, bool in_order);
+
 /*
  * Begins what is to be done with a part whose position says that it is loaded (when_done.h); NULL: it is of another place.
  */

@@ -7,6 +7,8 @@
 
 #include "etl.h"
 
+struct EtlParts;
+
 /* What has become of a part of a source. */
 typedef enum EtlPartState
 {
@@ -25,8 +27,11 @@ typedef struct EtlPartMark
 
 typedef struct EtlResume
 {
-	/* The position that was marked for a part; NULL: none was */
-	const char *(*find)(void *arg, const char *part);
+	/*
+	 * The position that was marked for a part; NULL: none was.  Of each part in hand, of these parts (NULL: the kind has no
+	 * such); before, with "ahead", perhaps of those that follow.  It lasts until the next call.
+	 */
+	const char *(*find)(void *arg, const struct EtlParts *parts, const char *part, bool ahead);
 	/* The version of a part that was set aside, and is not read again while it has it; NULL: it is to be read */
 	const char *(*refused)(void *arg, const char *part);
 	/* Reading of a part starts at this position, or has come this far: the records before it are handed out. */

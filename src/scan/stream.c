@@ -13,6 +13,7 @@
 #include "source/decode.h"
 #include "source/set.h"
 #include "source/http/url.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 EtlSourceSet *
@@ -31,6 +32,8 @@ EtlStreamOpen(EtlStream *stream, EtlSourceSet *set)
 {
 	memset(stream, 0, sizeof(*stream));
 	stream->context = CurrentMemoryContext;
+	stream->part_context =
+		AllocSetContextCreate(CurrentMemoryContext, "etl part", ALLOCSET_SMALL_SIZES);
 	stream->until = ETL_FOREVER;
 	stream->set = set;
 }
@@ -56,7 +59,20 @@ EtlStreamNextPart(EtlStream *stream)
 {
 	stream->source = NULL;
 	stream->number++;
+	MemoryContextReset(stream->part_context);
 	return EtlSourceSetNextPart(stream->set);
+}
+
+MemoryContext
+EtlStreamEnterPart(EtlStream *stream)
+{
+	return MemoryContextSwitchTo(stream->part_context);
+}
+
+void
+EtlStreamLeavePart(MemoryContext old)
+{
+	MemoryContextSwitchTo(old);
 }
 
 /* What is built on a source goes with it, and the reader's memory is the stream's. */
@@ -171,6 +187,13 @@ EtlSourcePlan
 EtlStreamPlan(const EtlStream *stream, const EtlSourcePast *past)
 {
 	return EtlSourceSetPlan(stream->set, past);
+}
+
+bool
+EtlStreamIsGone(const EtlStream *stream, const char *part, const EtlSourceState *state,
+				bool in_order)
+{
+	return EtlSourceSetIsGone(stream->set, part, state, in_order);
 }
 
 EtlDone *

@@ -32,7 +32,8 @@ struct MemoryContextData;
 typedef struct EtlStream
 {
 	EtlReader *reader;
-	struct MemoryContextData *context; /* in which it was opened */
+	struct MemoryContextData *context;		/* in which it was opened */
+	struct MemoryContextData *part_context; /* of what is known of the part in hand */
 	bool
 		decodes; /* sources are text in some encoding, and given in the server's; else bytes are as they are */
 	const char *encoding;	  /* NULL: by byte order mark, or the client's */
@@ -72,6 +73,9 @@ extern void EtlStreamRewind(EtlStream *stream);
  */
 extern void EtlStreamLookAhead(EtlStream *stream, EtlWantsPart wants, void *arg);
 extern const EtlPart *EtlStreamNextPart(EtlStream *stream);
+/* What is allocated between the two lasts until the next part. */
+extern struct MemoryContextData *EtlStreamEnterPart(EtlStream *stream);
+extern void EtlStreamLeavePart(struct MemoryContextData *old);
 extern void EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark);
 extern const EtlPart *EtlStreamPart(const EtlStream *stream);
 extern bool EtlStreamLook(const EtlStream *stream, EtlSourceState *state);
@@ -81,6 +85,10 @@ EtlStreamIsOpen(const EtlStream *stream); /* else nothing is known of the curren
 extern void
 EtlStreamState(const EtlStream *stream, const EtlRecordPlace *place, EtlSourceState *state);
 extern EtlSourcePlan EtlStreamPlan(const EtlStream *stream, const EtlSourcePast *past);
+
+/* Whether a part that was not found is gone, as a set has it. */
+extern bool EtlStreamIsGone(const EtlStream *stream, const char *part, const EtlSourceState *state,
+							bool in_order);
 
 /* What is done with a part that is loaded, as a set has it; an error if a call with these arguments may not have it done. */
 extern EtlDone *EtlStreamDone(const EtlStream *stream, const char *part,

@@ -8,6 +8,7 @@
 #include "etl.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "miscadmin.h"
 #include "source/file.h"
@@ -94,6 +95,12 @@ files_look(EtlListing *listing, EtlSourceState *state)
 	return true;
 }
 
+static bool
+files_gone(EtlListing *listing, const char *part, const EtlSourceState *state, bool in_order)
+{
+	return access(part, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
 static EtlSource *
 files_open(EtlListing *listing, const EtlSourcePast *past)
 {
@@ -132,5 +139,6 @@ const EtlStore EtlFileStore = {
 	.rewind = files_rewind,
 	.look = files_look,
 	.open = files_open,
+	.gone = files_gone,
 	.sample = files_sample,
 };

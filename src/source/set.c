@@ -211,6 +211,14 @@ EtlSourceSetPlan(const EtlSourceSet *set, const EtlSourcePast *past)
 	return set->raw->ops->plan != NULL ? set->raw->ops->plan(set->raw, past) : ETL_READ_ALL;
 }
 
+bool
+EtlSourceSetIsGone(const EtlSourceSet *set, const char *part, const EtlSourceState *state,
+				   bool in_order)
+{
+	return set->listing->store->gone != NULL &&
+		   set->listing->store->gone(set->listing, part, state, in_order);
+}
+
 void
 EtlSourceSetCheckDone(const EtlSourceSet *set)
 {

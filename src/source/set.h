@@ -58,6 +58,10 @@ extern MemoryContext EtlSourceSetContext(EtlSourceSet *set);
 extern void EtlSourceSetState(const EtlSourceSet *set, int64 at, EtlSourceState *state);
 extern EtlSourcePlan EtlSourceSetPlan(const EtlSourceSet *set, const EtlSourcePast *past);
 
+/* Whether a part that was not found is gone, as EtlStore has it. */
+extern bool EtlSourceSetIsGone(const EtlSourceSet *set, const char *part,
+							   const EtlSourceState *state, bool in_order);
+
 /* What is done with parts that are loaded, as EtlStore has it; an error (0A000) if nothing can be done with any. */
 extern void EtlSourceSetCheckDone(const EtlSourceSet *set);
 extern EtlDone *EtlSourceSetDone(const EtlSourceSet *set, const char *part,

@@ -54,6 +54,12 @@ struct EtlStore
 	EtlSource *(*open)(EtlListing *listing, const EtlSourcePast *past);
 
 	/*
+	 * For pipelines: whether a part of that name, read in that state, is known to be gone, now that the listing has not given it; in_order: it has
+	 * passed the name, in the order of strcmp().  False where nobody can tell.  NULL: nobody ever can.
+	 */
+	bool (*gone)(EtlListing *listing, const char *part, const EtlSourceState *state, bool in_order);
+
+	/*
 	 * For pipelines: begins what is to be done with a part of that name that is loaded in that state, in the current memory
 	 * context (when_done.h); NULL: it is of another place.  CheckDone raises an error if the user may not have it done.
 	 * NULL: nothing can be done.

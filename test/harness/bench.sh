@@ -11,13 +11,14 @@ if command -v apt-cache >/dev/null && apt-cache show zsv >/dev/null 2>&1; then
 	need_command zsv zsv
 fi
 case ${BENCH:-csv} in
-	api*)
+	api* | objects*)
 		need_command nginx nginx-light
 		need_command curl curl
 		;;
 esac
 need_command python3 python3
 need_packages build
+[[ ${BENCH:-} != objects* ]] || fetch_moto
 # The peer of paging; not every release of Debian has it, and the script does without it too.
 if [[ ${BENCH:-} == api* && ! -e $("$PG_CONFIG" --sharedir)/extension/http.control ]] && command -v apt-get >/dev/null; then
 	refresh_lists
@@ -39,5 +40,6 @@ as_worker "$server_bin/pg_ctl" restart -s -w -D "$server/data" -l "$server/log"
 
 say "$(grep -m 1 'model name' /proc/cpuinfo | cut -d: -f2), $(nproc) processors, $("$server_bin/postgres" --version)"
 as_worker mkdir "$scratch/files"
+use_moto
 read -ra bench <<<"${BENCH:-csv}"
 as_worker env PATH="$server_bin:$PATH" python3 "$scratch/etl/test/bench/${bench[0]}.py" "$scratch/files" "${bench[@]:1}"

@@ -176,4 +176,50 @@ run();
 is(loaded(), '7 8', 'a version that is not there any more: the new one is loaded from its start');
 like(slurp_file($node->logfile), qr/NOTICE:  "s3:\/\/lake\/in\/big\.csv" has changed since it was read in part/, 'which is told');
 
+# -- checkpoints of objects that are gone ------------------------------------------------------------
+
+sub ledger { return $node->safe_psql('postgres', "SELECT $_[0] FROM etl_catalog.checkpoints c JOIN etl_catalog.pipelines p ON p.id = c.pipeline WHERE p.name = 'ledger'"); }
+my $missing = 'count(*), count(missing_since)';
+
+store_do('put', key => "ledger/$_.csv", body => "n\n$_\n") for 1, 1500, 9999;
+$node->safe_psql('postgres', q{
+	TRUNCATE loaded;
+	SELECT etl_create_pipeline('ledger', $$etl_csv('lake', path => 'ledger/*.csv') AS t(n int, _etl_source text)$$,
+		target => 'loaded', query => 'SELECT n, _etl_source AS source FROM batch')});
+sub run_ledger { return query($node, "CALL etl_run('ledger')"); }
+run_ledger();
+# More than a run holds at a time: as if all of these had been loaded as well.
+$node->safe_psql('postgres', q{
+	INSERT INTO etl_catalog.checkpoints (pipeline, part, position, skipped, rows, state, version, attempts, pending)
+	SELECT pipeline, 's3://lake/' || folder || '/' || i || '.csv', position, skipped, rows, state, version, attempts, pending
+	FROM etl_catalog.checkpoints, generate_series(1, 3500) AS i, unnest(ARRAY['ledger', 'other']) AS folder WHERE part = 's3://lake/ledger/1.csv'
+	ON CONFLICT DO NOTHING});
+store_do('reset');
+run_ledger();
+is(loaded(), '1 1500 9999', 'among thousands of checkpoints a run finds those of its objects');
+is_deeply([ asked() ], ['?prefix=ledger%2F'], 'and reads nothing again');
+is(ledger($missing), '7001|3498', 'those of objects that are gone are marked, and none that the pattern does not have');
+is(ledger("string_agg(split_part(part, '/', 5), ' ' ORDER BY part) FILTER (WHERE missing_since IS NULL AND part ~ 'ledger')"), '1.csv 1500.csv 9999.csv', 'nor of those that are there');
+store_do('put', key => 'ledger/700.csv', body => "n\n700\n");
+run_ledger();
+is(loaded(), '1 700 1500 9999', 'one that comes back with another content is loaded');
+store_do('put', key => 'ledger/800.csv', body => "n\n1\n");
+run_ledger();
+is(loaded(), '1 700 1500 9999', 'and not with the one that was loaded');
+is(ledger($missing), '7001|3496', 'it is not missing any more');
+$node->safe_psql('postgres', q{UPDATE etl_catalog.checkpoints SET missing_since = missing_since - interval '31 days'});
+store_do('put', key => 'ledger/900.csv', body => "n\n1\n");
+run_ledger();
+is(loaded(), '1 700 1500 9999', 'one that comes back at the last moment is known');
+is(ledger($missing), '3506|0', 'the others are forgotten after etl.retention');
+run_ledger();
+is(loaded(), '1 700 1500 9999', 'what is there is not');
+# Another pattern does not look for them: they may have come back.
+store_do('delete', key => 'ledger/700.csv');
+run_ledger();
+is(ledger($missing), '3506|1', 'an object that is deleted');
+$node->safe_psql('postgres', q{SELECT etl_alter_pipeline('ledger', source => $$etl_csv('lake', path => 'ledger/9*.csv') AS t(n int, _etl_source text)$$)});
+run_ledger();
+is(ledger($missing), '3506|0', 'nobody knows of it where the pattern is another one');
+
 done_testing();

@@ -71,13 +71,85 @@ stored_of(const EtlStream *stream)
 	return &stored[stream->number - 1];
 }
 
+static bool looks; /* what a part is can be seen without opening it */
+
+static EtlSourceState
+look_of(const Stored *part)
+{
+	return (EtlSourceState){
+		.identity = part->part.identity, .size = part->len, .mtime = part->mtime};
+}
+
+/* What was said of the next part, while the one before was in hand. */
+static EtlWantsPart wants;
+static void *wants_arg;
+static bool said;
+static bool wanted;
+static EtlSourcePast ahead;
+
+void
+EtlStreamLookAhead(EtlStream *stream, EtlWantsPart function, void *arg)
+{
+	wants = function;
+	wants_arg = arg;
+}
+
+/* A store that has asked for it has to give what it would give without. */
+static void
+check_ahead(const EtlSourcePast *past)
+{
+	CHECK(wanted, "a part is opened that was not wanted");
+	CHECK(ahead.begin == (past != NULL ? past->begin : 0) &&
+			  ahead.whole == (past != NULL && past->whole),
+		  "a part is opened with another past");
+	said = false;
+}
+
+static void
+look_ahead(const Stored *part)
+{
+	EtlSourceState state = looks ? look_of(part) : (EtlSourceState){0};
+
+	memset(&ahead, 0, sizeof(ahead));
+	wanted = wants(wants_arg, &part->part, &state, &ahead);
+}
+
 const EtlPart *
 EtlStreamNextPart(EtlStream *stream)
 {
 	stream->source = NULL;
+	said = false;
 	if (stream->number == nstored)
 		return NULL;
+	look_ahead(&stored[stream->number]);
+	said = true;
 	return &stored[stream->number++].part;
+}
+
+struct MemoryContextData *
+EtlStreamEnterPart(EtlStream *stream)
+{
+	return NULL;
+}
+
+void
+EtlStreamLeavePart(struct MemoryContextData *old)
+{
+}
+
+/* What pipelines do with a part that is loaded, or gone, is not tested here. */
+EtlDone *
+EtlStreamDone(const EtlStream *stream, const char *part, const EtlSourceState *state,
+			  const EtlWhenDone *what)
+{
+	return NULL;
+}
+
+bool
+EtlStreamIsGone(const EtlStream *stream, const char *part, const EtlSourceState *state,
+				bool in_order)
+{
+	return false;
 }
 
 const EtlPart *
@@ -99,6 +171,8 @@ EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark)
 	const Stored *part = stored_of(stream);
 
 	nopened++;
+	if (said)
+		check_ahead(past);
 	if (raises && part->len == 0)
 		broken(NULL, ETL_FORMAT_BROKEN);
 	in_hand = (EtlSource){.name = part->part.name, .plain = part->plain, .size = part->len};
@@ -144,15 +218,10 @@ EtlStreamStill(const EtlStream *stream)
 	return stored_of(stream)->remote ? -1 : 10;
 }
 
-static bool looks; /* what a part is can be seen without opening it */
-
 bool
 EtlStreamLook(const EtlStream *stream, EtlSourceState *state)
 {
-	const Stored *part = stored_of(stream);
-
-	*state =
-		(EtlSourceState){.identity = part->part.identity, .size = part->len, .mtime = part->mtime};
+	*state = look_of(stored_of(stream));
 	return looks;
 }
 
@@ -214,7 +283,7 @@ number_of(const char *name)
 }
 
 static const char *
-find(void *arg, const char *part)
+find(void *arg, const EtlParts *parts, const char *part, bool ahead)
 {
 	return kept[number_of(part)];
 }

@@ -88,11 +88,11 @@ typedef struct EtlCheckpoint
 	char *message;
 	TimestampTz missing_since; /* 0: it was there when it was last looked for */
 	bool pending;			   /* when_done is still to be done with it */
-	bool asked_for;			   /* by this run; not stored */
 } EtlCheckpoint;
 
-extern List *
-EtlCatalogCheckpoints(int64 pipeline); /* of EtlCheckpoint *, by part in the order of strcmp() */
+/* Those of parts behind "after", n at most: of EtlCheckpoint *, by part in the order of strcmp(); and that of one part. */
+extern List *EtlCatalogCheckpoints(int64 pipeline, const char *after, int n);
+extern EtlCheckpoint *EtlCatalogCheckpoint(int64 pipeline, const char *part);
 extern void EtlCatalogSetCheckpoint(int64 pipeline, const EtlCheckpoint *checkpoint);
 /* Parts that are not there any more, or are there again. */
 extern void EtlCatalogSetMissing(int64 pipeline, List *parts, bool missing);

@@ -212,17 +212,32 @@ static const EtlSqlColumn checkpoint_columns[] = {
 	{"pending", ETL_SQL_BOOLEAN, offsetof(EtlCheckpoint, pending)},
 };
 
-List *
-EtlCatalogCheckpoints(int64 pipeline)
-{
-	static EtlSql statement = {
-		"SELECT part, position, skipped, rows, state, "
-		"CASE WHEN state = 'set_aside' THEN version END AS version, "
-		"NULL::text AS sqlstate, NULL::text AS message, missing_since, pending "
-		"FROM etl_catalog.checkpoints WHERE pipeline = $1 ORDER BY part COLLATE \"C\""};
+/* What a run needs to know. */
+#define CHECKPOINT                                                \
+	"SELECT part, position, skipped, rows, state, "               \
+	"CASE WHEN state = 'set_aside' THEN version END AS version, " \
+	"NULL::text AS sqlstate, NULL::text AS message, missing_since, pending FROM etl_catalog.checkpoints "
 
-	return EtlSqlSelect(&statement, ETL_VALUES(EtlValueBigint(pipeline)), checkpoint_columns,
-						lengthof(checkpoint_columns), sizeof(EtlCheckpoint));
+List *
+EtlCatalogCheckpoints(int64 pipeline, const char *after, int n)
+{
+	static EtlSql statement = {CHECKPOINT
+							   "WHERE pipeline = $1 AND part > $2 ORDER BY part LIMIT $3"};
+
+	return EtlSqlSelect(
+		&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(after), EtlValueBigint(n)),
+		checkpoint_columns, lengthof(checkpoint_columns), sizeof(EtlCheckpoint));
+}
+
+EtlCheckpoint *
+EtlCatalogCheckpoint(int64 pipeline, const char *part)
+{
+	static EtlSql statement = {CHECKPOINT "WHERE pipeline = $1 AND part = $2"};
+	List *found =
+		EtlSqlSelect(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(part)),
+					 checkpoint_columns, lengthof(checkpoint_columns), sizeof(EtlCheckpoint));
+
+	return found != NIL ? linitial(found) : NULL;
 }
 
 void
@@ -253,7 +268,8 @@ EtlCatalogSetMissing(int64 pipeline, List *parts, bool missing)
 {
 	static EtlSql statement = {"UPDATE etl_catalog.checkpoints "
 							   "SET missing_since = CASE WHEN $3 THEN now() END "
-							   "WHERE pipeline = $1 AND part = ANY ($2)"};
+							   "WHERE pipeline = $1 AND part = ANY ($2) "
+							   "AND (missing_since IS NULL) = $3"};
 
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueTexts(parts),
 											EtlValueBoolean(missing)));
@@ -264,7 +280,7 @@ EtlCatalogPending(int64 pipeline, const char *after, int n)
 {
 	static EtlSql statement = {
 		"SELECT part, position FROM etl_catalog.checkpoints WHERE pipeline = $1 AND pending "
-		"AND part COLLATE \"C\" > $2 ORDER BY part COLLATE \"C\" LIMIT $3"};
+		"AND part > $2 ORDER BY part LIMIT $3"};
 
 	return EtlSqlSelect(
 		&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(after), EtlValueBigint(n)),

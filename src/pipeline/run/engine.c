@@ -399,7 +399,7 @@ load_deferred(EtlBatchLoad *load)
  * ---------------------------------------------------------------- */
 
 static void
-finish_run(const EtlReading *reading)
+finish_run(EtlReading *reading)
 {
 	const EtlRun *run = reading->run;
 

@@ -45,36 +45,13 @@ typedef struct Mark
  *	Where earlier runs stopped
  * ---------------------------------------------------------------- */
 
-/* They are in the order of strcmp(). */
-static EtlCheckpoint *
-find_checkpoint(const EtlReading *reading, const char *part)
-{
-	int low = 0;
-	int high = list_length(reading->checkpoints);
-
-	while (low < high)
-	{
-		int middle = (low + high) / 2;
-		EtlCheckpoint *checkpoint = list_nth(reading->checkpoints, middle);
-		int order = strcmp(checkpoint->part, part);
-
-		if (order == 0)
-			return checkpoint;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
 static const char *
-find_position(void *arg, const char *part)
+find_position(void *arg, const EtlParts *parts, const char *part, bool ahead)
 {
-	EtlCheckpoint *checkpoint = find_checkpoint(arg, part);
+	EtlLedger *ledger = &((EtlReading *) arg)->ledger;
+	const EtlCheckpoint *checkpoint =
+		ahead ? EtlLedgerLook(ledger, part) : EtlLedgerFind(ledger, parts, part);
 
-	if (checkpoint != NULL)
-		checkpoint->asked_for = true;
 	return checkpoint != NULL ? checkpoint->position : NULL;
 }
 
@@ -82,13 +59,14 @@ find_position(void *arg, const char *part)
 static const char *
 refused_version(void *arg, const char *part)
 {
-	const EtlReading *reading = arg;
-	const EtlCheckpoint *checkpoint = find_checkpoint(reading, part);
+	EtlReading *reading = arg;
+	const EtlCheckpoint *checkpoint;
 
-	if (checkpoint == NULL || checkpoint->state != ETL_PART_SET_ASIDE ||
-		reading->run->pipeline->on_bad_part != ETL_BAD_PART_SET_ASIDE)
+	if (reading->run->pipeline->on_bad_part != ETL_BAD_PART_SET_ASIDE)
 		return NULL;
-	return checkpoint->version;
+	checkpoint = EtlLedgerLook(&reading->ledger, part);
+	return checkpoint != NULL && checkpoint->state == ETL_PART_SET_ASIDE ? checkpoint->version
+																		 : NULL;
 }
 
 /*
@@ -98,15 +76,17 @@ refused_version(void *arg, const char *part)
 static void
 change_part(EtlReading *reading, const char *part, const char *position)
 {
-	EtlCheckpoint *checkpoint = find_checkpoint(reading, part);
+	EtlCheckpoint *checkpoint = EtlLedgerLook(&reading->ledger, part);
 	bool goes_on =
 		checkpoint != NULL && (position == NULL || strcmp(checkpoint->position, position) == 0);
 
+	if (reading->part != NULL)
+		pfree(reading->part);
 	reading->part = MemoryContextStrdup(reading->run->context, part);
 	reading->to_skip = goes_on ? checkpoint->skipped : 0;
 	reading->part_rows = goes_on ? checkpoint->rows : 0;
-	if (checkpoint != NULL)
-		checkpoint->state = ETL_PART_READING;
+	if (checkpoint != NULL && checkpoint->state == ETL_PART_SET_ASIDE)
+		reading->ledger.aside--;
 }
 
 /* A part is begun, or was read this far, or is set aside. */
@@ -123,7 +103,7 @@ take_mark(void *arg, const EtlPartMark *from)
 		change_part(reading, from->part, position);
 	if (position == NULL)
 	{
-		checkpoint = find_checkpoint(reading, from->part);
+		checkpoint = EtlLedgerLook(&reading->ledger, from->part);
 		position = checkpoint != NULL ? checkpoint->position : "";
 	}
 	old = MemoryContextSwitchTo(reading->batch.context);
@@ -243,9 +223,7 @@ EtlReadingOpen(EtlReading *reading)
 	reading->watching = run->kind == ETL_RUN_LOAD && EtlScheduleWatches(run->pipeline->id);
 	old = MemoryContextSwitchTo(run->context);
 	reading->watched = EtlFilesOfSource(kind, args);
-	/* a query over all of the source needs all of it in each run */
-	if (run->read_mode == ETL_READ_BATCHES)
-		reading->checkpoints = EtlCatalogCheckpoints(run->pipeline->id);
+	EtlLedgerOpen(&reading->ledger, run);
 	reading->rows = EtlRowsOpenForPipeline(kind, args, desc, &reading->resume);
 	MemoryContextSwitchTo(old);
 }
@@ -450,16 +428,5 @@ EtlReadingLeave(EtlReading *reading, const char *sqlstate, const char *message)
 bool
 EtlReadingIsComplete(const EtlReading *reading)
 {
-	ListCell *lc;
-
-	if (!reading->batch.reached_end || reading->set_aside > 0)
-		return false;
-	foreach (lc, reading->checkpoints)
-	{
-		const EtlCheckpoint *checkpoint = lfirst(lc);
-
-		if (checkpoint->asked_for && checkpoint->state == ETL_PART_SET_ASIDE)
-			return false;
-	}
-	return true;
+	return reading->batch.reached_end && reading->set_aside == 0 && reading->ledger.aside == 0;
 }

@@ -5,6 +5,7 @@
 #ifndef ETL_READ_H
 #define ETL_READ_H
 
+#include "pipeline/run/ledger.h"
 #include "pipeline/run/run.h"
 #include "scan/rows.h"
 
@@ -37,16 +38,16 @@ typedef struct EtlReading
 	EtlRun *run;
 	EtlRows *rows;
 	EtlResume resume;
-	bool watching;	   /* the run was started by files that arrived; they may be gone */
-	bool when_done;	   /* something is done with parts that are loaded */
-	char *watched;	   /* the path or pattern that it reads; NULL: no files */
-	List *checkpoints; /* of EtlCheckpoint *: where earlier runs stopped */
-	char *part;		   /* the current one */
-	int64 to_skip;	   /* records of it that are done already */
-	int64 part_rows;   /* of it so far, in the current batch and before */
-	int64 set_aside;   /* parts, by this run */
-	int64 settles_in;  /* ms after which a last record that was held back counts; 0: none was */
-	List *ever;		   /* of char *: columns that some record had, by what is committed (seen.h) */
+	bool watching;	  /* the run was started by files that arrived; they may be gone */
+	bool when_done;	  /* something is done with parts that are loaded */
+	char *watched;	  /* the path or pattern that it reads; NULL: no files */
+	EtlLedger ledger; /* where earlier runs stopped */
+	char *part;		  /* the current one */
+	int64 to_skip;	  /* records of it that are done already */
+	int64 part_rows;  /* of it so far, in the current batch and before */
+	int64 set_aside;  /* parts, by this run */
+	int64 settles_in; /* ms after which a last record that was held back counts; 0: none was */
+	List *ever;		  /* of char *: columns that some record had, by what is committed (seen.h) */
 	EtlBatch batch;
 	EtlKept ahead;				 /* the record behind the batch, if it was read already */
 	bool has_ahead;				 /* it was */

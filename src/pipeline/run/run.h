@@ -7,6 +7,7 @@
  *		places		places of rows in the target
  *		slice		rows in memory as what statements read
  *		watermark	how far the data goes
+ *		ledger		where earlier runs stopped
  *		read		the source -> records of a batch				outside transactions
  *		aside		parts of it that cannot be read
  *		done		what is done with parts that are loaded

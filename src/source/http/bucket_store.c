@@ -118,6 +118,17 @@ key_of(const BucketListing *listing, const char *part)
 	return strncmp(part, below, strlen(below)) == 0 ? pstrdup(EtlToUtf8(part + bucket)) : NULL;
 }
 
+/* What the pattern does not match was not looked for. */
+static bool
+bucket_gone(EtlListing *base, const char *part, const EtlSourceState *state, bool in_order)
+{
+	BucketListing *listing = (BucketListing *) base;
+	const char *key = key_of(listing, part);
+
+	return in_order && listing->ahead != NULL && state->identity == base->part.identity &&
+		   key != NULL && EtlKeyPatternMatches(listing->pattern, key);
+}
+
 static EtlDone *
 bucket_done(EtlListing *base, const char *part, const EtlSourceState *state,
 			const EtlWhenDone *what)
@@ -156,6 +167,7 @@ const EtlStore EtlBucketStore = {
 	.rewind = bucket_rewind,
 	.look = bucket_look,
 	.open = bucket_open,
+	.gone = bucket_gone,
 	.done = bucket_done,
 	.check_done = bucket_check_done,
 	.raise_none = bucket_raise_none,
