@@ -773,6 +773,7 @@ CREATE TABLE etl_catalog.runs (
     pid int NOT NULL,
     started_at timestamptz NOT NULL,
     finished_at timestamptz,
+    flushed_at timestamptz,             -- of a continuous run: when it had last loaded what there was
     batches bigint NOT NULL DEFAULT 0,
     read bigint NOT NULL DEFAULT 0,
     malformed bigint NOT NULL DEFAULT 0,
@@ -905,11 +906,12 @@ COMMENT ON TABLE etl_catalog.refresh_tokens
 /* Pipelines that run by themselves: first what users say of that, then what the scheduler has made of it. */
 CREATE TABLE etl_catalog.schedules (
     pipeline bigint PRIMARY KEY REFERENCES etl_catalog.pipelines ON DELETE CASCADE,
-    schedule text,                      -- NULL: only "after" or "watch"
+    schedule text,                      -- NULL: only "after", "watch" or "continuous"
     timezone text NOT NULL,
     after text[] NOT NULL,              -- names of pipelines
     watch boolean NOT NULL,             -- its files, which are
     watched text,                       -- the path or pattern of its source, as it was evaluated last
+    continuous boolean NOT NULL,        -- it is to run always
     max_failures int NOT NULL,          -- in a row, before it is paused; 0: never
     retry interval,                     -- after a failure that may pass; NULL: only by the schedule
     state text NOT NULL DEFAULT 'idle', -- waiting (for a worker), running, paused
@@ -992,7 +994,7 @@ COMMENT ON VIEW @extschema@.etl_pipelines IS 'pipelines and their definitions';
 CREATE VIEW @extschema@.etl_runs WITH (security_barrier) AS
 SELECT r.id AS run, p.name AS pipeline, r.kind,
     etl_catalog.state_of(r.id, p.id, r.state) AS state,
-    r.pid, r.started_at, r.finished_at, r.batches, r.read, r.malformed, r.convert_failed, r.converted,
+    r.pid, r.started_at, r.finished_at, r.flushed_at, r.batches, r.read, r.malformed, r.convert_failed, r.converted,
     r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped, r.deleted, r.null_watermark,
     r.parts_set_aside, r.columns_missing, r.sqlstate,
     CASE WHEN is_mine THEN r.message END AS message, CASE WHEN is_mine THEN r.missing_columns END AS missing_columns
@@ -1047,7 +1049,7 @@ SELECT p.name AS pipeline, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHE
         WHEN NOT p.enabled THEN 'paused'
         WHEN s.state = 'waiting' THEN 'waiting'
         ELSE 'idle' END AS state,
-    s.schedule, s.timezone, s.after, s.watch,
+    s.schedule, s.timezone, s.after, s.watch, s.continuous,
     CASE WHEN p.enabled AND o.obstacle IS NULL THEN least(s.next_run, s.retry_at) END AS next_run,
     CASE WHEN p.enabled AND s.not_before > pg_catalog.now() THEN s.not_before END AS not_before,
     s.failures, s.retries, s.skipped,
@@ -1079,7 +1081,7 @@ COMMENT ON VIEW @extschema@.etl_status IS 'a line per pipeline: what it does and
 /* What runs at this moment.  Stage to time_left move within a batch; the counters behind them are those of committed batches. */
 CREATE VIEW @extschema@.etl_progress WITH (security_barrier) AS
 SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
-    (ARRAY['starting', 'reading', 'converting', 'querying', 'loading'])[coalesce(s.stage, 0) + 1] AS stage,
+    (ARRAY['starting', 'reading', 'converting', 'querying', 'loading', 'waiting'])[coalesce(s.stage, 0) + 1] AS stage,
     s.records, s.pages, s.batch_rows, s.batch_done, pg_catalog.round(s.records / s.seconds, 1) AS records_per_second,
     s.bytes, s.bytes_total, pg_catalog.round(s.bytes / s.seconds) AS bytes_per_second,
     CASE WHEN s.bytes_total >= s.bytes AND s.seconds_left < 31557600
@@ -1139,7 +1141,7 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * batch_size       records in one transaction
  * flush_interval   a batch waits no longer than this for more records
  * on_error         a record that cannot be loaded: 'dead_letter' keeps it aside, 'fail' fails the run
- * reject_limit     more dead letters than this fail the run
+ * reject_limit     more dead letters than this fail the run; a continuous run counts anew each hour
  * on_bad_part      a part of the source (a file, what a URL holds, the pages of an API) that cannot be read, or not to its
  *                  end: 'fail' (default) fails the run; 'set_aside' loads what comes before the fault, notes the reason in
  *                  etl_parts, and goes on with the next part. It is read on when it has changed, or after etl_retry_parts.
@@ -1155,6 +1157,9 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * timezone         of the schedule; NULL: the session's at this moment
  * after            names of pipelines, written so, too: it also runs when all of them have succeeded since it did
  * watch            whether it also runs when files of its source arrive
+ * continuous       whether its run stays when all there is has been read, and loads each flush_interval what has come
+ *                  since. Such a run has a place of its own, of etl.max_continuous_runs. Not with schedule, after, watch, max_runtime,
+ *                  whole and mode => 'replace' (22023)
  * max_failures     so many in a row pause it; 0: none do.  Failures and pauses are told by NOTIFY etl_alert
  * retry            after a failure that may pass (no connection, a server that fails or has had too many requests,
  *                  a lock, a crash) the run is tried again so much later, then twice as late, up to an hour, if the
@@ -1192,6 +1197,7 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     timezone text DEFAULT NULL,
     after "any" DEFAULT NULL,
     watch boolean DEFAULT NULL,
+    continuous boolean DEFAULT NULL,
     max_failures int DEFAULT NULL,
     retry interval DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -1370,7 +1376,7 @@ COMMENT ON FUNCTION @extschema@.etl_cancel IS 'ends the run of a pipeline that i
 
 /* Workers, scheduler and http, of the whole server. */
 CREATE FUNCTION etl_catalog.server_metrics(OUT family text, OUT value float8) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'etl_server_metrics' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 7;
+    AS 'MODULE_PATHNAME', 'etl_server_metrics' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 9;
 COMMENT ON FUNCTION etl_catalog.server_metrics IS 'what etl_metrics() tells of the server';
 
 CREATE VIEW etl_catalog.metric_families AS
@@ -1397,7 +1403,9 @@ SELECT * FROM (VALUES
     (20, 'etl_workers_running', 'gauge', 'Scheduled runs under way in all databases.'),
     (21, 'etl_workers_max', 'gauge', 'How many there may be: etl.max_workers.'),
     (22, 'etl_scheduler_up', 'gauge', 'Whether the pipelines of this database are started at their times.'),
-    (23, 'etl_parts_set_aside', 'gauge', 'Parts of the source that could not be read and are set aside.')
+    (23, 'etl_parts_set_aside', 'gauge', 'Parts of the source that could not be read and are set aside.'),
+    (24, 'etl_continuous_running', 'gauge', 'Continuous runs under way in all databases.'),
+    (25, 'etl_continuous_max', 'gauge', 'How many there may be: etl.max_continuous_runs.')
 ) AS f(position, family, type, help);
 COMMENT ON VIEW etl_catalog.metric_families IS 'what etl_metrics() may show';
 
@@ -1601,6 +1609,7 @@ BEGIN
             ('etl_pipelines', 'settings', 'further settings of the session that gave them, with which a run reads texts and values'),
             ('etl_pipelines', 'search_path', 'schemas in which names of its texts are looked up'),
             ('etl_pipelines', 'created_at', 'when it was created'),
+            ('etl_runs', 'flushed_at', 'of a continuous run: when it had last loaded all there was'),
             ('etl_runs', 'state', 'running, succeeded, failed, cancelled, stopped or crashed'),
             ('etl_targets', 'target', 'further table that the pipeline loads'),
             ('etl_targets', 'query', 'SELECT over the rows of the source'),
@@ -1648,6 +1657,7 @@ BEGIN
             ('etl_status', 'timezone', 'of the schedule'),
             ('etl_status', 'after', 'pipelines after whose success it runs'),
             ('etl_status', 'watch', 'whether it runs when files of its source arrive'),
+            ('etl_status', 'continuous', 'whether its run stays when all there is has been read'),
             ('etl_status', 'next_run', 'by the schedule, or by another try after a failure; NULL: nothing will start it by time'),
             ('etl_status', 'not_before', 'until when it waits after failures, or after its run was cancelled'),
             ('etl_status', 'failures', 'in a row, of scheduled runs; tries between two times of the schedule count once'),
@@ -1662,7 +1672,7 @@ BEGIN
             ('etl_status', 'lag', 'from the watermark to now, if it is a date or timestamp'),
             ('etl_status', 'open_dead_letters', 'dead letters that are not resolved'),
             ('etl_status', 'parts_set_aside', 'parts of its source that are set aside now, and are there'),
-            ('etl_progress', 'stage', 'starting, reading, converting, querying or loading'),
+            ('etl_progress', 'stage', 'starting, reading, converting, querying, loading, or waiting (a continuous run, for its source)'),
             ('etl_progress', 'records', 'records taken in, those of the batch in hand included'),
             ('etl_progress', 'pages', 'pages of an API; NULL: the source has none'),
             ('etl_progress', 'batch_rows', 'rows that the stage has before it; while reading, records that a batch may have'),

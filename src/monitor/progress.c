@@ -34,7 +34,7 @@ EtlStageName(EtlStage stage)
 	static const char *const names[ETL_STAGES] = {
 		[ETL_STAGE_STARTING] = "starting",	   [ETL_STAGE_READING] = "reading",
 		[ETL_STAGE_CONVERTING] = "converting", [ETL_STAGE_QUERYING] = "querying",
-		[ETL_STAGE_LOADING] = "loading",
+		[ETL_STAGE_LOADING] = "loading",	   [ETL_STAGE_WAITING] = "waiting",
 	};
 
 	return names[stage];

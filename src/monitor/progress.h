@@ -21,6 +21,7 @@ typedef enum EtlStage
 	ETL_STAGE_CONVERTING,
 	ETL_STAGE_QUERYING,
 	ETL_STAGE_LOADING,
+	ETL_STAGE_WAITING, /* for the source, in a continuous run */
 	ETL_STAGES
 } EtlStage;
 

@@ -147,6 +147,13 @@ typedef struct EtlRunCounters
 #undef COUNTER
 } EtlRunCounters;
 
+/* Records and rows that became dead letters. */
+static inline int64
+EtlCountRejected(const EtlRunCounters *c)
+{
+	return c->malformed + c->convert_failed + c->invalid + c->load_failed;
+}
+
 extern void EtlPipelineInit(void);
 
 /*
@@ -155,12 +162,20 @@ extern void EtlPipelineInit(void);
  */
 extern const char *(*EtlSchedulerObstacle)(const char **hint);
 
-/* How many runs of a role may be under way; INT_MAX: any number. */
-extern int EtlMaxRunsOf(Oid role);
+/* Runs that the scheduler starts have bounds of their own, by pool. */
+typedef enum EtlPool
+{
+	ETL_POOL_SCHEDULED,	 /* those with an end; runs that are started by hand count for their role */
+	ETL_POOL_CONTINUOUS, /* those without */
+	ETL_POOLS
+} EtlPool;
+
+/* How many runs there may be in a pool, and how many of them of one role; INT_MAX: any number. */
+extern int EtlMaxRuns(EtlPool pool);
+extern int EtlMaxRunsOf(EtlPool pool, Oid role);
 
 /* settings */
-#define ETL_MAX_WORKERS 128
-extern int EtlMaxWorkers;
+#define ETL_MAX_WORKERS 128 /* of a pool */
 extern int EtlMaxRuntime;	/* ms; 0: no limit */
 extern int EtlDrainTimeout; /* ms */
 extern int EtlSettleTime;	/* ms */

@@ -2,7 +2,7 @@
  * schedule_define.c
  *		The schedule of a pipeline, as users set it.
  *
- * A pipeline without schedule, "after" and "watch" has no row in etl_catalog.schedules.
+ * A pipeline without schedule, "after", "watch" and "continuous" has no row in etl_catalog.schedules.
  *
  * No lock is held that others would wait for, beyond the one of that row: two transactions that close a circle of
  * "after" at the same time do not see each other, so the scheduler looks for circles, too.
@@ -52,6 +52,29 @@ check_schedule(EtlScheduleDefinition *d)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("retry must be between a second and 30 days, or 0"),
 						errhint("0 leaves it to the schedule.")));
+}
+
+/* Such a run has no end at which another could begin. */
+static void
+check_continuous(const EtlPipeline *pipeline, const EtlScheduleDefinition *d)
+{
+	const char *other = NULL;
+
+	if (d->schedule != NULL)
+		other = "a schedule";
+	else if (d->after != NIL)
+		other = "after";
+	else if (d->watch)
+		other = "watch => true";
+	else if (pipeline->max_runtime.ms > 0)
+		other = "max_runtime";
+	else if (EtlReadsWhole(pipeline))
+		other = pipeline->whole ? "whole => true" : "mode => 'replace'";
+	if (other != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a continuous pipeline cannot have %s", other),
+				 errdetail("Its run does not end: it loads each flush_interval what has come.")));
 }
 
 static void
@@ -126,6 +149,8 @@ EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline, bool redefined
 		d->retry = (EtlInterval){"1 minute", 60 * 1000};
 	}
 	given = EtlTakeOptions(args, EtlScheduleOptions, EtlScheduleOptionCount, d);
+	if (d->continuous)
+		check_continuous(pipeline, d);
 	if (!given && !(redefined && d->watch))
 		return;
 	check_schedule(d);
@@ -134,7 +159,7 @@ EtlTakeSchedule(const EtlArgs *args, const EtlPipeline *pipeline, bool redefined
 	if (EtlArgFind(args, "after") != NULL)
 		check_after(pipeline, d->after);
 	find_watched(pipeline, d);
-	if (d->schedule == NULL && d->after == NIL && !d->watch)
+	if (d->schedule == NULL && d->after == NIL && !d->watch && !d->continuous)
 	{
 		EtlScheduleDelete(pipeline->id);
 		return;

@@ -13,17 +13,26 @@
 
 int EtlSettleTime = 10000;
 int EtlRetention = 30 * 24 * 60;
-int EtlMaxWorkers = 4;
 const char *(*EtlSchedulerObstacle)(const char **hint);
 
+static int max_workers = 4;
+static int max_continuous_runs = 4;
 static int max_workers_per_role = 0;
 
 int
-EtlMaxRunsOf(Oid role)
+EtlMaxRuns(EtlPool pool)
+{
+	return pool == ETL_POOL_CONTINUOUS ? max_continuous_runs : max_workers;
+}
+
+int
+EtlMaxRunsOf(EtlPool pool, Oid role)
 {
 	if (superuser_arg(role))
 		return INT_MAX;
-	return max_workers_per_role > 0 ? max_workers_per_role : Max(EtlMaxWorkers - 1, 1);
+	if (pool == ETL_POOL_SCHEDULED && max_workers_per_role > 0)
+		return max_workers_per_role;
+	return Max(EtlMaxRuns(pool) - 1, 1);
 }
 
 void
@@ -52,8 +61,12 @@ EtlPipelineInit(void)
 		"that do not succeed.",
 		&EtlLogInterval, 10, -1, 24 * 3600, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("etl.max_workers", "Sets how many scheduled runs may be under way.",
-							"Those that are due beyond that wait for their turn.", &EtlMaxWorkers,
-							4, 0, ETL_MAX_WORKERS, PGC_SIGHUP, 0, NULL, NULL, NULL);
+							"Those that are due beyond that wait for their turn.", &max_workers, 4,
+							0, ETL_MAX_WORKERS, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"etl.max_continuous_runs", "Sets how many continuous runs may be under way.",
+		"They do not count for etl.max_workers. A role that is no superuser has one less at most.",
+		&max_continuous_runs, 4, 0, ETL_MAX_WORKERS, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable(
 		"etl.max_workers_per_role",
 		"Sets how many runs of one role may be under way, scheduled or started by hand.",

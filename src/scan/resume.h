@@ -41,9 +41,10 @@ typedef struct EtlResume
 	/* Reading of the current part begins anew: nothing behind a mark is done already. */
 	void (*forget)(void *arg);
 	void *arg;
-	bool no_source; /* records are only revived */
-	bool complete;	/* all of the source is read, and what is not there counts as well */
-	bool once;		/* a record that comes a second time is loaded a second time */
+	bool no_source;	 /* records are only revived */
+	bool complete;	 /* all of the source is read, and what is not there counts as well */
+	bool once;		 /* a record that comes a second time is loaded a second time */
+	bool continuous; /* the run goes on when there are no more records for now */
 	int settle_ms; /* for how long a file must be still before its unterminated last record counts */
 } EtlResume;
 

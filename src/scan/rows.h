@@ -199,6 +199,12 @@ typedef struct EtlScanKind
 	void (*tell)(EtlRows *rows);
 	/* After an error: marks the current part as set aside, and leaves it; false: none was in hand. */
 	bool (*leave)(EtlRows *rows);
+	/*
+	 * For continuous runs (resume->continuous), in which ETL_NO_MORE_ROWS says that there are none for now: when advance is to be
+	 * called again at the latest (clock.h), or ETL_FOREVER.  It is called before that when a descriptor that the kind watches
+	 * (loop.h) has acted, or the latch was set.  NULL: the source has an end, and a continuous run opens it again.
+	 */
+	int64 (*look_again)(EtlRows *rows);
 } EtlScanKind;
 
 /*

@@ -112,13 +112,19 @@ compare_waiting(const ListCell *a, const ListCell *b)
 	return left->pipeline < right->pipeline ? -1 : 1;
 }
 
+static EtlPool
+pool_of(const EtlScheduled *row)
+{
+	return row->continuous ? ETL_POOL_CONTINUOUS : ETL_POOL_SCHEDULED;
+}
+
 /* Takes places for those that wait, the oldest first; the others go on waiting. */
 static List *
 claim_places(List *dues, const char *database, TimestampTz now)
 {
 	List *claimed = NIL;
 	List *processes = EtlRunProcesses();
-	bool full = false;
+	bool full[ETL_POOLS] = {false};
 	ListCell *lc;
 
 	list_sort(dues, compare_waiting);
@@ -135,11 +141,15 @@ claim_places(List *dues, const char *database, TimestampTz now)
 			EtlDueRefuse(due, now, row->obstacle);
 			continue;
 		}
-		due->ticket =
-			(EtlTicket){.database = MyDatabaseId, .owner = row->owner, .pipeline = row->pipeline};
-		claim = EtlClaimPlace(database, row->waiting_since, processes, full, &due->ticket);
+		due->ticket = (EtlTicket){.database = MyDatabaseId,
+								  .owner = row->owner,
+								  .pipeline = row->pipeline,
+								  .pool = pool_of(row),
+								  .version = row->version};
+		claim = EtlClaimPlace(database, row->waiting_since, processes, full[pool_of(row)],
+							  &due->ticket);
 		due->crowded = claim == ETL_CLAIM_CROWDED;
-		full |= claim == ETL_CLAIM_FULL;
+		full[pool_of(row)] |= claim == ETL_CLAIM_FULL;
 		if (claim != ETL_CLAIM_GRANTED)
 			continue;
 		EtlDueBegin(due, now);
@@ -152,7 +162,7 @@ static bool
 order_worker(const EtlDue *due)
 {
 	EtlBackground worker = {.function = "EtlRunnerMain",
-							.type = "etl pipeline",
+							.type = due->row->continuous ? "etl continuous" : "etl pipeline",
 							.subject = due->row->name,
 							.extra = &due->ticket,
 							.extra_len = sizeof(EtlTicket)};
@@ -207,6 +217,39 @@ order_workers(List *claimed)
 		ereport(LOG, (errmsg("pipelines wait: all background workers of the server are in use"),
 					  errhint("Raise \"max_worker_processes\".")));
 	return refused != NIL;
+}
+
+/* ----------------------------------------------------------------
+ *	Continuous runs
+ * ---------------------------------------------------------------- */
+
+typedef struct Wanted
+{
+	List *dues; /* of EtlDue * */
+	List *
+		looks; /* of EtlScheduleLook *: also those that another session is changing, which are left alone */
+} Wanted;
+
+/* Whether a continuous run is to end: it is no longer wanted, or what it has taken over is out of date. */
+static bool
+is_outdated(int64 pipeline, int64 version, void *arg)
+{
+	const Wanted *wanted = arg;
+	ListCell *lc;
+
+	foreach (lc, wanted->dues)
+	{
+		const EtlScheduled *row = ((EtlDue *) lfirst(lc))->row;
+
+		if (row->pipeline == pipeline)
+			return !row->continuous || !row->enabled || row->version != version;
+	}
+	foreach (lc, wanted->looks)
+	{
+		if (((EtlScheduleLook *) lfirst(lc))->pipeline == pipeline)
+			return false;
+	}
+	return true;
 }
 
 /* ----------------------------------------------------------------
@@ -338,14 +381,15 @@ make_report(List *dues, TimestampTz now, EtlReport *report)
 	{
 		const EtlDue *due = lfirst(lc);
 		TimestampTz since = due->row->waiting_since;
+		TimestampTz *oldest = &report->oldest_waiting[pool_of(due->row)];
 
 		report->next = EtlDueNext(due, now, report->next);
 		if (due->row->state != ETL_SCHEDULE_WAITING)
 			continue;
 		if (due->crowded)
 			report->next = Min(report->next, now + RETRY_CROWDED);
-		else if (report->oldest_waiting == 0 || since < report->oldest_waiting)
-			report->oldest_waiting = since;
+		else if (*oldest == 0 || since < *oldest)
+			*oldest = since;
 	}
 }
 
@@ -358,12 +402,13 @@ EtlRunDue(const char *database, EtlReport *report)
 	List *dues = NIL;
 	List *claimed = NIL;
 	List *watched = NIL;
+	Wanted wanted = {NIL, NIL};
 	EtlArrivals arrivals;
 	ListCell *lc;
 
 	EtlTakeArrivals(database, &arrivals);
 	report->next = now + LONGEST_WAIT;
-	report->oldest_waiting = 0;
+	memset(report->oldest_waiting, 0, sizeof(report->oldest_waiting));
 	begin();
 	if (extension_exists())
 	{
@@ -379,8 +424,10 @@ EtlRunDue(const char *database, EtlReport *report)
 		}
 		claimed = claim_places(dues, database, now);
 		write_back(dues);
+		wanted = (Wanted){dues, EtlScheduleLooks()};
 		MemoryContextSwitchTo(old);
 	}
+	EtlStopContinuous(MyDatabaseId, is_outdated, &wanted);
 	commit();
 	MemoryContextSwitchTo(context);
 	give_watches(database, watched);

@@ -272,7 +272,7 @@ take_in_settings(void)
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
 	list_databases();
-	EtlStopExcessWorkers(EtlMaxWorkers);
+	EtlStopExcessWorkers();
 }
 
 /* Milliseconds until something may be due. */

@@ -51,8 +51,10 @@ etl_server_metrics(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (EtlGetSchedulerState(database, &state))
 	{
-		put(fcinfo, "etl_workers_running", state.workers);
-		put(fcinfo, "etl_workers_max", EtlMaxWorkers);
+		put(fcinfo, "etl_workers_running", state.workers[ETL_POOL_SCHEDULED]);
+		put(fcinfo, "etl_workers_max", EtlMaxRuns(ETL_POOL_SCHEDULED));
+		put(fcinfo, "etl_continuous_running", state.workers[ETL_POOL_CONTINUOUS]);
+		put(fcinfo, "etl_continuous_max", EtlMaxRuns(ETL_POOL_CONTINUOUS));
 	}
 	if (!RecoveryInProgress()) /* on a standby none is wanted */
 		put(fcinfo, "etl_scheduler_up", state.looks_after && EtlEnabled);
@@ -79,7 +81,7 @@ obstacle(const char **hint)
 	}
 	if (!EtlEnabled)
 		return "etl.enabled is off";
-	if (EtlMaxWorkers == 0)
+	if (EtlMaxRuns(ETL_POOL_SCHEDULED) == 0)
 		return "etl.max_workers is 0";
 	if (state.looks_after)
 		return NULL;

@@ -6,7 +6,8 @@
  *		worker		-- gives its place back, wakes ------------------------>	launcher, and so the schedulers
  *
  * Of all places that etl.max_workers allows, a role that is no superuser has at most etl.max_workers_per_role; runs that
- * were started by hand are counted for their role as well.
+ * were started by hand are counted for their role as well.  Continuous runs have a pool of their own, so that those that
+ * end never wait for them.
  */
 #include "etl.h"
 
@@ -24,7 +25,7 @@
 
 /* How many databases have had a pipeline waiting for longer. */
 static int
-count_before(const char *name, TimestampTz waiting_since)
+count_before(const char *name, EtlPool pool, TimestampTz waiting_since)
 {
 	int n = 0;
 
@@ -32,22 +33,22 @@ count_before(const char *name, TimestampTz waiting_since)
 	{
 		const EtlDatabase *other = &EtlSharedMemory->databases[i];
 
-		if (strcmp(other->name, name) != 0 && other->report.oldest_waiting != 0 &&
-			other->report.oldest_waiting < waiting_since)
+		if (strcmp(other->name, name) != 0 && other->report.oldest_waiting[pool] != 0 &&
+			other->report.oldest_waiting[pool] < waiting_since)
 			n++;
 	}
 	return n;
 }
 
-/* A free place, and how many there are beyond it. */
+/* A free place, and how many there are in a pool beyond it. */
 static EtlWorkerPlace *
-find_place(int max_workers, int *nfree)
+find_place(EtlPool pool, int *nfree)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	EtlWorkerPlace *place = NULL;
 	int used = 0;
 
-	for (int i = 0; i < ETL_MAX_WORKERS; i++)
+	for (int i = 0; i < ETL_MAX_PLACES; i++)
 	{
 		EtlWorkerPlace *p = &EtlSharedMemory->places[i];
 
@@ -55,18 +56,18 @@ find_place(int max_workers, int *nfree)
 			TimestampDifferenceExceeds(p->since, now, BEGIN_WITHIN_MS))
 			p->number = 0;
 		if (p->number != 0)
-			used++;
+			used += p->pool == pool;
 		else if (place == NULL)
 			place = p;
 	}
-	*nfree = max_workers - used;
+	*nfree = EtlMaxRuns(pool) - used;
 	return *nfree > 0 ? place : NULL;
 }
 
 static bool
 has_place(int pid)
 {
-	for (int i = 0; i < ETL_MAX_WORKERS; i++)
+	for (int i = 0; i < ETL_MAX_PLACES; i++)
 	{
 		if (EtlSharedMemory->places[i].number != 0 && EtlSharedMemory->places[i].pid == pid)
 			return true;
@@ -74,20 +75,20 @@ has_place(int pid)
 	return false;
 }
 
-/* The runs of a role: those that have places, and those that were started by hand. */
+/* The runs of a role in a pool: those that have places, and those that were started by hand, which end. */
 static int
-count_runs(Oid owner, List *processes)
+count_runs(EtlPool pool, Oid owner, List *processes)
 {
 	int n = 0;
 	ListCell *lc;
 
-	for (int i = 0; i < ETL_MAX_WORKERS; i++)
+	for (int i = 0; i < ETL_MAX_PLACES; i++)
 	{
 		const EtlWorkerPlace *place = &EtlSharedMemory->places[i];
 
-		n += place->number != 0 && place->owner == owner;
+		n += place->number != 0 && place->pool == pool && place->owner == owner;
 	}
-	foreach (lc, processes)
+	foreach (lc, pool == ETL_POOL_SCHEDULED ? processes : NIL)
 	{
 		const EtlRunProcess *process = lfirst(lc);
 
@@ -108,22 +109,24 @@ take_place(EtlWorkerPlace *place, EtlTicket *ticket)
 	place->database = ticket->database;
 	place->owner = ticket->owner;
 	place->pipeline = ticket->pipeline;
+	place->pool = ticket->pool;
+	place->version = ticket->version;
 }
 
 EtlClaim
 EtlClaimPlace(const char *database, TimestampTz waiting_since, List *processes, bool full,
 			  EtlTicket *ticket)
 {
-	int most = EtlMaxRunsOf(ticket->owner); /* reads catalogs */
+	int most = EtlMaxRunsOf(ticket->pool, ticket->owner); /* reads catalogs */
 	EtlClaim claim = ETL_CLAIM_FULL;
 	EtlWorkerPlace *place;
 	int nfree;
 
 	LWLockAcquire(EtlSharedLock, LW_EXCLUSIVE);
-	place = find_place(EtlMaxWorkers, &nfree);
-	if (count_runs(ticket->owner, processes) >= most)
+	place = find_place(ticket->pool, &nfree);
+	if (count_runs(ticket->pool, ticket->owner, processes) >= most)
 		claim = ETL_CLAIM_CROWDED;
-	else if (!full && place != NULL && nfree > count_before(database, waiting_since))
+	else if (!full && place != NULL && nfree > count_before(database, ticket->pool, waiting_since))
 	{
 		take_place(place, ticket);
 		claim = ETL_CLAIM_GRANTED;
@@ -147,7 +150,7 @@ EtlHasWorker(Oid database, int64 pipeline)
 	bool has = false;
 
 	LWLockAcquire(EtlSharedLock, LW_SHARED);
-	for (int i = 0; i < ETL_MAX_WORKERS && !has; i++)
+	for (int i = 0; i < ETL_MAX_PLACES && !has; i++)
 	{
 		const EtlWorkerPlace *place = &EtlSharedMemory->places[i];
 
@@ -185,25 +188,25 @@ EtlEndWork(const EtlTicket *ticket)
 	LWLockRelease(EtlSharedLock);
 }
 
-void
-EtlStopExcessWorkers(int max_workers)
+/* With the lock held. */
+static void
+stop_excess(EtlPool pool)
 {
-	pid_t pids[ETL_MAX_WORKERS];
-	TimestampTz since[ETL_MAX_WORKERS];
+	pid_t pids[ETL_MAX_PLACES];
+	TimestampTz since[ETL_MAX_PLACES];
 	int n = 0;
 
-	LWLockAcquire(EtlSharedLock, LW_SHARED);
-	for (int i = 0; i < ETL_MAX_WORKERS; i++)
+	for (int i = 0; i < ETL_MAX_PLACES; i++)
 	{
 		const EtlWorkerPlace *place = &EtlSharedMemory->places[i];
 
-		if (place->number != 0 && place->pid != 0)
+		if (place->number != 0 && place->pid != 0 && place->pool == pool)
 		{
 			pids[n] = place->pid;
 			since[n++] = place->since;
 		}
 	}
-	for (; n > max_workers; n--)
+	for (; n > EtlMaxRuns(pool); n--)
 	{
 		int newest = 0;
 
@@ -215,6 +218,29 @@ EtlStopExcessWorkers(int max_workers)
 		(void) kill(pids[newest], SIGTERM);
 		pids[newest] = pids[n - 1];
 		since[newest] = since[n - 1];
+	}
+}
+
+void
+EtlStopExcessWorkers(void)
+{
+	LWLockAcquire(EtlSharedLock, LW_SHARED);
+	for (int pool = 0; pool < ETL_POOLS; pool++)
+		stop_excess(pool);
+	LWLockRelease(EtlSharedLock);
+}
+
+void
+EtlStopContinuous(Oid database, bool (*ends)(int64 pipeline, int64 version, void *arg), void *arg)
+{
+	LWLockAcquire(EtlSharedLock, LW_SHARED);
+	for (int i = 0; i < ETL_MAX_PLACES; i++)
+	{
+		const EtlWorkerPlace *place = &EtlSharedMemory->places[i];
+
+		if (place->number != 0 && place->pid != 0 && place->pool == ETL_POOL_CONTINUOUS &&
+			place->database == database && ends(place->pipeline, place->version, arg))
+			(void) kill(place->pid, SIGTERM);
 	}
 	LWLockRelease(EtlSharedLock);
 }

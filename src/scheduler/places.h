@@ -18,6 +18,8 @@ typedef struct EtlTicket
 	Oid database;
 	Oid owner;
 	int64 pipeline;
+	EtlPool pool;
+	int64 version; /* of what the run takes over when it begins, as EtlScheduled has it */
 } EtlTicket;
 
 typedef enum EtlClaim
@@ -44,6 +46,10 @@ extern bool EtlBeginWork(const EtlTicket *ticket);
 extern void EtlEndWork(const EtlTicket *ticket);
 
 /* launcher: ends the runs that were begun last until no more are left than there may be */
-extern void EtlStopExcessWorkers(int max_workers);
+extern void EtlStopExcessWorkers(void);
+
+/* Ends the continuous runs of a database that are to start anew, or not at all, as a function tells of each. */
+extern void
+EtlStopContinuous(Oid database, bool (*ends)(int64 pipeline, int64 version, void *arg), void *arg);
 
 #endif /* ETL_PLACES_H */

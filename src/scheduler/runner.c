@@ -72,7 +72,10 @@ EtlRunnerMain(Datum arg)
 		proc_exit(0); /* it took so long to start that the place was given away */
 	before_shmem_exit(give_place_back, 0);
 	EtlConnectWorker(ticket.database, ticket.owner);
-	outcome = EtlRunPipeline(ticket.pipeline, ETL_RUN_LOAD, false, run_started);
+	outcome = EtlRunPipeline(&(EtlRunOrder){.pipeline = ticket.pipeline,
+											.kind = ETL_RUN_LOAD,
+											.continuous = ticket.pool == ETL_POOL_CONTINUOUS},
+							 run_started);
 	leave_word(&outcome);
 	proc_exit(0);
 }

@@ -148,7 +148,8 @@ EtlTakeReport(const char *name, EtlReport *report)
 		reported = database->reported;
 		if (!reported)
 		{
-			database->report.oldest_waiting = 0; /* it must not keep others waiting */
+			/* it must not keep others waiting */
+			memset(database->report.oldest_waiting, 0, sizeof(database->report.oldest_waiting));
 			lose_arrivals(database);
 		}
 		*report = database->report;
@@ -203,10 +204,12 @@ EtlGetSchedulerState(const char *database, EtlSchedulerState *state)
 		return false;
 	LWLockAcquire(EtlSharedLock, LW_SHARED);
 	state->looks_after = EtlSharedMemory->launcher != NULL && EtlFindDatabase(database) != NULL;
-	for (int i = 0; i < ETL_MAX_WORKERS; i++)
+	for (int i = 0; i < ETL_MAX_PLACES; i++)
 	{
-		if (EtlSharedMemory->places[i].number != 0 && EtlSharedMemory->places[i].pid != 0)
-			state->workers++;
+		const EtlWorkerPlace *place = &EtlSharedMemory->places[i];
+
+		if (place->number != 0 && place->pid != 0)
+			state->workers[place->pool]++;
 	}
 	LWLockRelease(EtlSharedLock);
 	return true;

@@ -9,6 +9,7 @@
 
 #include "etl.h"
 #include "datatype/timestamp.h"
+#include "pipeline/pipeline.h"
 #include "storage/latch.h"
 
 #define ETL_MAX_DATABASES 64
@@ -16,8 +17,9 @@
 /* What a scheduler has found out for the launcher. */
 typedef struct EtlReport
 {
-	TimestampTz next;			/* when to look again */
-	TimestampTz oldest_waiting; /* since when a pipeline waits for a worker; 0: none does */
+	TimestampTz next; /* when to look again */
+	TimestampTz
+		oldest_waiting[ETL_POOLS]; /* since when a pipeline waits for a worker; 0: none does */
 } EtlReport;
 
 extern void EtlSharedInit(void);
@@ -38,8 +40,8 @@ extern bool EtlSetExhausted(bool exhausted);
 /* everybody, also without the memory */
 typedef struct EtlSchedulerState
 {
-	bool looks_after; /* the launcher is there, and looks after the database */
-	int workers;	  /* under way, of all databases */
+	bool looks_after;		/* the launcher is there, and looks after the database */
+	int workers[ETL_POOLS]; /* under way, of all databases */
 } EtlSchedulerState;
 
 /* False, and nothing is under way, if the library is not preloaded. */

@@ -31,7 +31,11 @@ typedef struct EtlWorkerPlace
 	Oid database;
 	Oid owner;
 	int64 pipeline;
+	EtlPool pool;
+	int64 version; /* of what a continuous run has taken over */
 } EtlWorkerPlace;
+
+#define ETL_MAX_PLACES (ETL_POOLS * ETL_MAX_WORKERS)
 
 typedef struct EtlShared
 {
@@ -40,7 +44,7 @@ typedef struct EtlShared
 	uint32 last_number;
 	int ndatabases;
 	EtlDatabase databases[ETL_MAX_DATABASES];
-	EtlWorkerPlace places[ETL_MAX_WORKERS];
+	EtlWorkerPlace places[ETL_MAX_PLACES];
 
 	Latch *watcher;
 	bool watcher_left;

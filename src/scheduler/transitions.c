@@ -12,7 +12,8 @@
  *
  * After a failure that may pass, a run is tried again before the schedule's next time, if that is far away: after
  * "retry", then twice that, and so on.  What comes more often than that is put off instead: from its second failure in
- * a row on, for 2, 4, 8 and then 10 of its intervals.
+ * a row on, for 2, 4, 8 and then 10 of its intervals.  A continuous run is wanted at any time: after a failure it is tried
+ * again after a second, then twice that, up to a minute; and a failure that may pass never pauses it.
  */
 #include "etl.h"
 
@@ -24,6 +25,7 @@
 
 #define MOST_INTERVALS 10
 #define LONGEST_RETRY (60 * 60 * USECS_PER_SEC)
+#define FIRST_RETRY USECS_PER_SEC			  /* of a continuous run */
 #define WITHOUT_SCHEDULE (60 * USECS_PER_SEC) /* the interval of a pipeline that has none */
 #define SOON (200 * INT64CONST(1000))		  /* a process that ends is gone by then */
 
@@ -126,7 +128,10 @@ back_off(EtlDue *due, TimestampTz now)
 	int64 interval = interval_now(due, now);
 	int doublings = row->failures - (row->schedule != NULL ? 2 : 1);
 
-	if (doublings < 0)
+	if (row->continuous)
+		row->not_before =
+			now + jitter(Min(FIRST_RETRY << Min(Max(doublings, 0), 10), WITHOUT_SCHEDULE));
+	if (doublings < 0 || row->continuous)
 		return;
 	row->not_before = now + jitter((double) (interval > 0 ? interval : WITHOUT_SCHEDULE) *
 								   (doublings < 3 ? 2 << doublings : MOST_INTERVALS));
@@ -197,13 +202,16 @@ judge_failure(EtlDue *due, TimestampTz now, const char *reason, bool passing, bo
 {
 	EtlScheduled *row = due->row;
 
+	if (row->run != 0 && row->run_flushed) /* it was well before */
+		row->failures = 0;
 	if (row->retries == 0)
 		row->failures++;
 	due->changed = true;
 	due->alert = told ? NULL : "failed";
 	renew_triggers(due, now);
 	row->reason = pstrdup(reason);
-	if (row->max_failures > 0 && row->failures >= row->max_failures)
+	if (row->max_failures > 0 && row->failures >= row->max_failures &&
+		!(row->continuous && passing))
 		pause_pipeline(due, psprintf("%d failures in a row, the last: %s", row->failures, reason));
 	else if (!passing || !try_again(due, now))
 		back_off(due, now);

@@ -1,6 +1,6 @@
 /*
  * triggers.c
- *		What makes a pipeline run: its times, another try, files, other pipelines.
+ *		What makes a pipeline run: its times, another try, files, other pipelines, or nothing but that it is to run always.
  *
  * Each is a row of EtlTriggers.  A new one is a row there, a row of ETL_SCHEDULE_OPTIONS and one of ETL_TRIGGER_TIMES
  * (pipeline/catalog/schedules.h), and columns and arguments of these names in the SQL script.
@@ -202,6 +202,16 @@ EtlFindCircles(List *dues)
 }
 
 /* ----------------------------------------------------------------
+ *	It is to run always
+ * ---------------------------------------------------------------- */
+
+static TimestampTz
+continuous_calls_at(const EtlDue *due, TimestampTz now)
+{
+	return due->row->continuous ? now : 0;
+}
+
+/* ----------------------------------------------------------------
  *	All of them
  * ---------------------------------------------------------------- */
 
@@ -210,5 +220,6 @@ const EtlTrigger EtlTriggers[] = {
 	{.calls_at = retry_calls_at, .answer = retry_answer},
 	{.calls_at = files_call_at, .answer = files_answer, .renew = files_renew},
 	{.calls_at = after_calls_at},
+	{.calls_at = continuous_calls_at},
 };
 const int EtlTriggerCount = lengthof(EtlTriggers);

@@ -51,6 +51,8 @@ extern int64 EtlCatalogStartRun(int64 pipeline, EtlRunKind kind);
 extern void EtlCatalogUpdateRun(int64 run, const EtlRunCounters *counters);
 extern void
 EtlCatalogEndRun(int64 run, EtlRunState state, const char *sqlstate, const char *message);
+/* A run that goes on has loaded what there was.  The scheduler is woken if another pipeline runs after this one. */
+extern void EtlCatalogSetFlushed(int64 run, int64 pipeline);
 /* Whether, at this very moment, it is not written how a run has ended. */
 extern bool EtlCatalogRunIsOpen(int64 run);
 /* The same of any run of a pipeline. */
@@ -150,9 +152,12 @@ EtlCatalogAddDeadLetter(const EtlPipeline *pipeline, int64 run, const EtlDeadLet
 /* The open, replayable ones behind "after": those whose keys are known, those whose keys are not, or both. */
 extern List *
 EtlCatalogDeadLetters(int64 pipeline, int64 after, int n, bool of_known_keys, bool of_others);
-/* Those of a run that have failed with an SQLSTATE; backwards: those before "after", the last one first. */
-extern List *EtlCatalogDeadLettersOf(int64 pipeline, int64 run, const char *sqlstate, int64 after,
-									 bool backwards, int n);
+/*
+ * Those of a run behind "first" that have failed with an SQLSTATE, from "after" on; backwards: those before "after", the last
+ * one first.
+ */
+extern List *EtlCatalogDeadLettersOf(int64 pipeline, int64 run, const char *sqlstate, int64 first,
+									 int64 after, bool backwards, int n);
 /* Nothing is done to one that is resolved already. */
 extern void EtlCatalogResolve(int64 letter, int64 run, EtlResolution resolution);
 /* The open ones of runs before this one, as superseded. */

@@ -111,15 +111,17 @@ EtlCatalogDeadLetters(int64 pipeline, int64 after, int n, bool of_known_keys, bo
 }
 
 List *
-EtlCatalogDeadLettersOf(int64 pipeline, int64 run, const char *sqlstate, int64 after,
+EtlCatalogDeadLettersOf(int64 pipeline, int64 run, const char *sqlstate, int64 first, int64 after,
 						bool backwards, int n)
 {
-	static EtlSql forward = {LETTERS("id > $2 AND run = $4 AND sqlstate = $5", "id")};
-	static EtlSql backward = {LETTERS("id < $2 AND run = $4 AND sqlstate = $5", "id DESC")};
+	static EtlSql forward = {LETTERS("id > greatest($2, $6) AND run = $4 AND sqlstate = $5", "id")};
+	static EtlSql backward = {
+		LETTERS("id < $2 AND id > $6 AND run = $4 AND sqlstate = $5", "id DESC")};
 
 	return list_letters(backwards ? &backward : &forward,
 						ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(after),
-								   EtlValueBigint(n), EtlValueBigint(run), EtlValueText(sqlstate)));
+								   EtlValueBigint(n), EtlValueBigint(run), EtlValueText(sqlstate),
+								   EtlValueBigint(first)));
 }
 
 void

@@ -119,6 +119,23 @@ EtlCatalogEndRun(int64 run, EtlRunState state, const char *sqlstate, const char 
 											EtlValueText(sqlstate), EtlValueText(message)));
 }
 
+/* To name the state, though it stays, fires the trigger that wakes the scheduler. */
+void
+EtlCatalogSetFlushed(int64 run, int64 pipeline)
+{
+	static EtlSql followed = {
+		"SELECT FROM etl_catalog.schedules s JOIN etl_catalog.pipelines p ON p.name = ANY (s.after) "
+		"WHERE p.id = $1"};
+	static EtlSql quietly = {
+		"UPDATE etl_catalog.runs SET flushed_at = clock_timestamp() WHERE id = $1"};
+	static EtlSql loudly = {
+		"UPDATE etl_catalog.runs SET flushed_at = clock_timestamp(), state = state "
+		"WHERE id = $1"};
+	bool wake = EtlSqlRun(&followed, ETL_VALUES(EtlValueBigint(pipeline))) > 0;
+
+	(void) EtlSqlRun(wake ? &loudly : &quietly, ETL_VALUES(EtlValueBigint(run)));
+}
+
 bool
 EtlCatalogRunIsOpen(int64 run)
 {

@@ -106,6 +106,8 @@ static const EtlSqlColumn scheduled_columns[] = {
 	SCHEDULED(run, ETL_SQL_BIGINT),
 	SCHEDULED(run_state, ETL_SQL_WORD, &EtlRunStateWords),
 	SCHEDULED(run_started, ETL_SQL_TIME),
+	SCHEDULED(run_flushed, ETL_SQL_BOOLEAN),
+	SCHEDULED(version, ETL_SQL_BIGINT),
 	SCHEDULED(run_sqlstate, ETL_SQL_TEXT),
 	SCHEDULED(run_message, ETL_SQL_TEXT),
 };
@@ -118,13 +120,20 @@ EtlScheduleList(void)
 		"SELECT s.*, p.name, p.owner::oid AS owner, "
 		"p.enabled, NOT etl_catalog.is_at_home(p.system_identifier, p.database) AS is_copy, "
 		"r.id AS run, r.state AS run_state, r.sqlstate AS run_sqlstate, r.message AS run_message, "
-		"r.started_at AS run_started, etl_catalog.is_running(p.id) AS is_running, "
+		"r.started_at AS run_started, r.flushed_at IS NOT NULL AS run_flushed, "
+		"etl_catalog.is_running(p.id) AS is_running, "
 		"(SELECT a.name FROM unnest(s.after) AS a(name) WHERE NOT EXISTS "
 		"	(SELECT FROM etl_catalog.pipelines o WHERE o.name = a.name) LIMIT 1) AS after_missing, "
 		"cardinality(s.after) > 0 AND NOT EXISTS (SELECT FROM unnest(s.after) AS a(name) "
 		"	WHERE NOT EXISTS (SELECT FROM etl_catalog.pipelines o "
-		"		JOIN etl_catalog.totals d ON d.pipeline = o.id WHERE o.name = a.name "
-		"		AND d.last_success > coalesce(t.last_load_began, '-infinity'))) AS after_ready, "
+		"		LEFT JOIN etl_catalog.totals d ON d.pipeline = o.id WHERE o.name = a.name "
+		"		AND greatest(d.last_success, (SELECT max(c.flushed_at) FROM etl_catalog.runs c "
+		"			WHERE c.pipeline = o.id AND c.state = 'running')) "
+		"			> coalesce(t.last_load_began, '-infinity'))) AS after_ready, "
+		"hashtextextended(concat_ws(' ', p.xmin, (SELECT e.xmin FROM pg_extension e WHERE e.extname = 'etl'), "
+		"	(SELECT string_agg(concat_ws(' ', g.setdatabase, g.setrole, g.xmin), ' ' ORDER BY g.setdatabase, g.setrole) "
+		"	FROM pg_db_role_setting g WHERE g.setrole IN (0, p.owner::oid) AND g.setdatabase IN (0, "
+		"		(SELECT b.oid FROM pg_database b WHERE b.datname = current_database())))), 0) AS version, "
 		"CASE WHEN a.oid IS NULL THEN 'its owner does not exist any more' "
 		"	WHEN NOT a.rolcanlogin THEN format('its owner, role \"%s\", may not log in', a.rolname) "
 		"	WHEN NOT has_database_privilege(a.oid, current_database(), 'CONNECT') THEN "
@@ -133,7 +142,7 @@ EtlScheduleList(void)
 		"FROM etl_catalog.schedules s JOIN etl_catalog.pipelines p ON p.id = s.pipeline "
 		"LEFT JOIN etl_catalog.totals t ON t.pipeline = p.id "
 		"LEFT JOIN pg_catalog.pg_roles a ON a.oid = p.owner::oid "
-		"LEFT JOIN LATERAL (SELECT l.id, l.state, l.sqlstate, l.message, l.started_at "
+		"LEFT JOIN LATERAL (SELECT l.id, l.state, l.sqlstate, l.message, l.started_at, l.flushed_at "
 		"	FROM etl_catalog.runs l WHERE l.pipeline = p.id AND -l.id < -s.last_run AND l.kind = 'load' "
 		"	ORDER BY -l.id LIMIT 1) r ON true "
 		"FOR NO KEY UPDATE OF s, p SKIP LOCKED"};

@@ -18,12 +18,13 @@
  * after		of char *, names of pipelines
  * retry		after a failure that may pass; of no length: only by the schedule
  */
-#define ETL_SCHEDULE_OPTIONS(OPTION)       \
-	OPTION(char *, schedule, ETL_SQL_TEXT) \
-	OPTION(char *, timezone, ETL_SQL_TEXT) \
-	OPTION(List *, after, ETL_SQL_TEXTS)   \
-	OPTION(bool, watch, ETL_SQL_BOOLEAN)   \
-	OPTION(int, max_failures, ETL_SQL_INT) \
+#define ETL_SCHEDULE_OPTIONS(OPTION)          \
+	OPTION(char *, schedule, ETL_SQL_TEXT)    \
+	OPTION(char *, timezone, ETL_SQL_TEXT)    \
+	OPTION(List *, after, ETL_SQL_TEXTS)      \
+	OPTION(bool, watch, ETL_SQL_BOOLEAN)      \
+	OPTION(bool, continuous, ETL_SQL_BOOLEAN) \
+	OPTION(int, max_failures, ETL_SQL_INT)    \
 	OPTION(EtlInterval, retry, ETL_SQL_INTERVAL)
 
 /*
@@ -41,7 +42,7 @@
 #define MEMBER(ctype, name, type) ctype name;
 #define TIME(name) TimestampTz name;
 
-/* A pipeline without schedule, "after" and "watch" has no row. */
+/* A pipeline without schedule, "after", "watch" and "continuous" has no row. */
 typedef struct EtlScheduleDefinition
 {
 	int64 pipeline;
@@ -63,6 +64,8 @@ typedef struct EtlScheduled
 	bool enabled;
 	bool is_copy;	/* of a pipeline of another database: it is left alone */
 	char *obstacle; /* why its owner cannot connect, or NULL */
+	int64
+		version; /* of all that a run takes over when it begins: definition, extension, settings of roles and databases */
 
 	ETL_SCHEDULE_OPTIONS(MEMBER)
 
@@ -85,6 +88,7 @@ typedef struct EtlScheduled
 	int64 run;			 /* the latest behind last_run; 0: none */
 	EtlRunState run_state;
 	TimestampTz run_started;
+	bool run_flushed; /* it is a continuous one, and has loaded what there was */
 	char *run_sqlstate;
 	char *run_message;
 } EtlScheduled;

@@ -66,8 +66,8 @@ EtlTakeLetters(EtlReading *reading, EtlDeferred *deferred, EtlBatchOf of, int64 
 										of == ETL_OF_LETTERS, no_doubts == (of == ETL_OF_LETTERS));
 	else
 		letters = EtlCatalogDeadLettersOf(run->pipeline->id, run->id,
-										  unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION), *after,
-										  backwards, LETTERS_AT_ONCE);
+										  unpack_sql_state(ERRCODE_FOREIGN_KEY_VIOLATION),
+										  deferred->after, *after, backwards, LETTERS_AT_ONCE);
 	if (letters != NIL)
 		*after = ((EtlDeadLetter *) llast(letters))->id;
 	fill_batch(reading, backwards ? in_reverse(letters) : letters);

@@ -189,8 +189,11 @@ commit_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	if (batch_of(load)->of == ETL_OF_SOURCE)
 		counters.columns_missing = EtlSeenSave(&load->seen, complete);
 	EtlWatermarkSave(watermark, &outcome->watermark);
-	/* A scan that is complete must not be begun again with the watermark of the one before. */
-	if (complete)
+	/*
+	 * A scan that is complete must not be begun again with the watermark of the one before.  One without an end is never
+	 * begun again, so nothing depends on it.
+	 */
+	if (complete || load->reading->endless)
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &counters);
 	save_further(load);
@@ -199,8 +202,7 @@ commit_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	keep_further(load);
 	skips = counters.skipped > run->counters.skipped;
 	run->counters = counters;
-	load->rejects.rejected =
-		counters.malformed + counters.convert_failed + counters.invalid + counters.load_failed;
+	load->rejects.rejected = EtlCountRejected(&counters) - load->rejects.before;
 	if (outcome->watermark.known)
 		EtlWatermarkRaise(watermark, &watermark->highest, outcome->watermark.value, run->context);
 	EtlChooserLearn(&load->loading.chooser, outcome->emitted, outcome->loaded, outcome->inserted,
@@ -354,7 +356,11 @@ EtlBatchLoadCreate(EtlReading *reading)
 	load->run = run;
 	load->reading = reading;
 	EtlChunkOpen(&load->chunk, run->statements, run->context);
-	load->deferred = (EtlDeferred){.run = run, .batch = &reading->batch, .chunk = &load->chunk};
+	load->deferred = (EtlDeferred){
+		.run = run,
+		.batch = &reading->batch,
+		.chunk = &load->chunk,
+		.context = AllocSetContextCreate(run->context, "etl deferred", ALLOCSET_DEFAULT_SIZES)};
 	load->rejects = (EtlRejects){
 		.run = run, .reading = reading, .deferred = &load->deferred, .keys = &load->keys};
 	load->converted = (EtlConverted){.reading = reading, .rejects = &load->rejects, .n = -1};

@@ -8,6 +8,16 @@
 #include "pipeline/run/attempts.h"
 #include "pipeline/run/seen.h"
 
+/* What a continuous run remembers between its batches (continuous.c). */
+typedef struct EtlContinuous
+{
+	int64 hour_ends; /* on the clock (clock.h), as is told_at; 0: the first has not begun */
+	bool told;		 /* others, that something is loaded: */
+	int64 told_at;
+	int64 told_read;
+	int64 set_aside; /* parts, of which an alert was sent */
+} EtlContinuous;
+
 /* All parts of a run. */
 typedef struct EtlBatchLoad
 {
@@ -24,6 +34,7 @@ typedef struct EtlBatchLoad
 	EtlAttempts attempts;
 	EtlSeen seen;
 	EtlWhole *whole; /* NULL: the source is read in batches */
+	EtlContinuous continuous;
 } EtlBatchLoad;
 
 /* Makes all parts of a run whose statements are made. */

@@ -2,7 +2,7 @@
  * deferred.c
  *		Rows that failed their foreign key, and what comes to their keys meanwhile.
  *
- * Such a row is tried again after its batch and at the end of the run.  A later row of the same key supersedes it, unless
+ * Such a row is tried again after its batch and at the end of the scan.  A later row of the same key supersedes it, unless
  * the later one lacks columns.  So
  * for each of these keys the highest position in the source is kept from which a row was loaded since.
  *
@@ -51,7 +51,7 @@ defer(EtlDeferred *deferred, int record)
 	const EtlChunk *chunk = deferred->chunk;
 	const EtlStatements *s = chunk->statements;
 	int n = chunk->n > 0 ? chunk->n : chunk->loaded;
-	MemoryContext old = MemoryContextSwitchTo(deferred->run->context);
+	MemoryContext old = MemoryContextSwitchTo(deferred->context);
 
 	/* with a watermark, its value decides which row is the later one */
 	if (chunk->by == NULL || !s->updates || s->watermark >= 0 ||
@@ -83,6 +83,7 @@ EtlDeferredAs(EtlDeferred *deferred, int record, int64 letter)
 	int64 position = EtlBatchPosition(deferred->batch, record);
 
 	deferred->any = true;
+	deferred->last = Max(deferred->last, letter);
 	for (; deferred != NULL; deferred = deferred->next)
 		for (int i = deferred->n - 1; i >= 0 && deferred->rows[i].position >= position; i--)
 			if (deferred->rows[i].position == position)
@@ -165,6 +166,19 @@ EtlDeferredSupersede(EtlDeferred *deferred, int first, int last)
 		}
 	}
 	return superseded;
+}
+
+void
+EtlDeferredForget(EtlDeferred *deferred)
+{
+	deferred->any = false;
+	deferred->after = deferred->last;
+	MemoryContextReset(deferred->context);
+	for (; deferred != NULL; deferred = deferred->next)
+	{
+		deferred->rows = NULL;
+		deferred->n = deferred->max = deferred->committed = 0;
+	}
 }
 
 void

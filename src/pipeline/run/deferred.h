@@ -28,7 +28,10 @@ typedef struct EtlDeferred
 	const EtlRun *run;
 	const EtlBatch *batch;
 	const EtlChunk *chunk;
-	bool any; /* dead letters of this run only wait for rows that may have come since */
+	MemoryContext context; /* of the rows */
+	bool any;	 /* dead letters of this scan only wait for rows that may have come since: */
+	int64 after; /* those behind this one, which earlier scans of the run have left, */
+	int64 last;	 /* to this one */
 	int n;
 	int max;
 	int committed;		  /* of n, those of transactions before */
@@ -46,6 +49,8 @@ extern void EtlDeferredPositions(EtlDeferred *deferred, EtlBatch *batch);
  * of a record that is not known is one of those between "first" and "last".
  */
 extern int EtlDeferredSupersede(EtlDeferred *deferred, int first, int last);
+/* The scan is over: what still fails stays a dead letter, which a later scan of the run does not try. */
+extern void EtlDeferredForget(EtlDeferred *deferred);
 /* Of one target: an attempt begins, or has succeeded. */
 extern void EtlDeferredBegin(EtlDeferred *deferred);
 extern void EtlDeferredLoaded(EtlDeferred *deferred);

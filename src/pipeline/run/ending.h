@@ -18,6 +18,8 @@ extern void EtlLeaveBatch(void);
 /* Between batches: reloads settings, and raises an error after a request to shut down. */
 extern void EtlCheckShutdown(void);
 extern bool EtlShutdownRequested(void);
+/* Of a continuous run: looks, twice a second at most, for what is to end it, and asks to shut down then. */
+extern void EtlLookForEnding(void);
 
 /* Limits the time of the run from now on, also by etl.max_runtime; 0: only by that. */
 extern void EtlLimitRuntime(int64 ms);

@@ -7,7 +7,8 @@
  *		batches		read (no transaction), then load and commit, each in a transaction of its own
  *		finish		rows that failed their foreign key, once more; the watermark is published
  *
- * If the query is to see the whole source, the source goes into a file first, and is one batch.
+ * If the query is to see the whole source, the source goes into a file first, and is one batch.  A continuous run has no
+ * finish: what is there to be done at the end of the source it does whenever it has come there (continuous.c).
  *
  * All that a batch changes commits together, so a run that dies at any moment goes on, in the next
  * run, exactly behind what is in the target.
@@ -22,6 +23,7 @@
 #include "pipeline/run/alert.h"
 #include "pipeline/run/aside.h"
 #include "pipeline/run/commit.h"
+#include "pipeline/run/continuous.h"
 #include "pipeline/run/done.h"
 #include "pipeline/run/ending.h"
 #include "pipeline/run/engine.h"
@@ -29,6 +31,7 @@
 #include "pipeline/run/lock.h"
 #include "pipeline/run/report.h"
 #include "pipeline/run/transaction.h"
+#include "source/clock.h"
 #include "source/glob.h"
 #include "source/http/exchange.h"
 #include "utils/builtins.h"
@@ -81,7 +84,8 @@ start_run(EtlRun *run, int64 pipeline)
 						errhint("Run it again.")));
 	check_may_run(run->pipeline, run->kind);
 	EtlPinDefinition(run->pipeline);
-	run->read_mode = EtlReadsWhole(run->pipeline) ? ETL_READ_WHOLE : ETL_READ_BATCHES;
+	if (EtlReadsWhole(run->pipeline))
+		run->read_mode = ETL_READ_WHOLE;
 	run->id = EtlCatalogStartRun(pipeline, run->kind);
 	EtlCommit(run);
 }
@@ -115,14 +119,23 @@ open_run(EtlReading *reading)
 	if (run->statements->updates && !run->statements->tells_inserted)
 		run->counters.inserted = run->counters.updated = -1;
 	load = EtlBatchLoadCreate(reading);
+	EtlSeenOpen(&load->seen);
+	EtlCommit(run);
+	return load;
+}
+
+static void
+open_source(EtlReading *reading)
+{
+	EtlRun *run = reading->run;
+
+	EtlBegin();
 	run->in_source = true;
 	EtlReadingOpen(reading);
 	run->in_source = false;
-	EtlSeenOpen(&load->seen);
 	if (reading->watching && reading->watched != NULL)
 		EtlScheduleSetWatched(run->pipeline->id, reading->watched);
 	EtlCommit(run);
-	return load;
 }
 
 /* Whether the source is a pattern, and a file that it found is gone since: there may be others. */
@@ -139,8 +152,11 @@ lost_one_of_many(const EtlReading *reading)
 static bool
 found_no_file(const EtlReading *reading, const ErrorData *error)
 {
-	if (error->sqlerrcode != ERRCODE_UNDEFINED_FILE || reading->watched == NULL ||
-		reading->part != NULL)
+	if (error->sqlerrcode != ERRCODE_UNDEFINED_FILE || reading->watched == NULL)
+		return false;
+	if (reading->run->read_mode == ETL_READ_CONTINUOUS)
+		return true;
+	if (reading->part != NULL)
 		return false;
 	return (reading->watching && !lost_one_of_many(reading)) ||
 		   (reading->run->kind == ETL_RUN_LOAD && reading->run->read_mode == ETL_READ_BATCHES &&
@@ -343,19 +359,36 @@ load_whole_source(EtlBatchLoad *load)
 	EtlWholeEnd(load->whole);
 }
 
+/* Whether a continuous run has found nothing new: it waits in vain, or all parts are as they were. */
+static bool
+has_nothing(const EtlBatchLoad *load)
+{
+	const EtlReading *reading = load->reading;
+
+	return load->run->read_mode == ETL_READ_CONTINUOUS && reading->batch.n == 0 &&
+		   (reading->endless || reading->marks == NIL);
+}
+
+/* To the end of the source, or, if that has none, until no record has come for a moment. */
 static void
 load_source(EtlBatchLoad *load)
 {
-	while (!load->reading->batch.reached_end)
+	const EtlReading *reading = load->reading;
+
+	do
 	{
 		ErrorData *error = read_batch(load);
 
+		if (has_nothing(load))
+			return;
 		EtlLoadBatch(load);
 		EtlDoWhenDone(load->reading, load->reading->batch.reached_end);
 		if (error != NULL)
 			fail_in_source(load->run, error);
+		if (load->run->read_mode == ETL_READ_CONTINUOUS)
+			EtlContinuousCommitted(load);
 		EtlCheckShutdown();
-	}
+	} while (!reading->batch.reached_end);
 }
 
 /* Dead letters of a retry, or rows of this run that were deferred, batch by batch. */
@@ -392,6 +425,58 @@ load_deferred(EtlBatchLoad *load)
 		load_again(load, ETL_OF_DEFERRED, true);
 	if (load->run->counters.load_failed < failed)
 		load_again(load, ETL_OF_DEFERRED, false);
+}
+
+/* What there is of the source. */
+static void
+load_available(EtlBatchLoad *load)
+{
+	if (load->reading->rows == NULL)
+		open_source(load->reading);
+	load_source(load);
+	load_deferred(load);
+	EtlDeferredForget(&load->deferred);
+	EtlCheckDone(load->reading);
+}
+
+/* The same; false if a file of it is not there, or not any more. */
+static bool
+try_available(EtlBatchLoad *load)
+{
+	EtlReading *reading = load->reading;
+	ErrorData *volatile error = NULL;
+
+	PG_TRY();
+	{
+		load_available(load);
+	}
+	PG_CATCH();
+	{
+		error = EtlAbort(load->run, reading->batch.loading);
+	}
+	PG_END_TRY();
+	if (error != NULL && !found_no_file(reading, error))
+		ReThrowError(error);
+	load->run->in_source = false;
+	return error == NULL;
+}
+
+/* Only an error ends it, be it one that says that it was asked to. */
+pg_noreturn static void
+load_continuously(EtlBatchLoad *load)
+{
+	for (;;)
+	{
+		int64 began = EtlClock();
+
+		if (try_available(load))
+			EtlContinuousRest(load);
+		if (!load->reading->endless)
+		{
+			EtlReadingClose(load->reading);
+			EtlContinuousPause(load, began);
+		}
+	}
 }
 
 /* ----------------------------------------------------------------
@@ -440,15 +525,16 @@ write_failure(const EtlRun *run, const ErrorData *error)
 }
 
 static EtlRun *
-create_run(EtlRunKind kind, bool overwrite)
+create_run(const EtlRunOrder *order)
 {
 	MemoryContext context =
 		AllocSetContextCreate(TopMemoryContext, "etl run", ALLOCSET_DEFAULT_SIZES);
 	EtlRun *run = MemoryContextAllocZero(context, sizeof(EtlRun));
 
 	run->context = context;
-	run->kind = kind;
-	run->overwrite = overwrite;
+	run->kind = order->kind;
+	run->read_mode = order->continuous ? ETL_READ_CONTINUOUS : ETL_READ_BATCHES;
+	run->overwrite = order->overwrite;
 	return run;
 }
 
@@ -457,6 +543,9 @@ execute_run(EtlReading *reading)
 {
 	EtlBatchLoad *load = open_run(reading);
 
+	if (reading->run->read_mode == ETL_READ_CONTINUOUS)
+		load_continuously(load);
+	open_source(reading);
 	if (reading->run->kind == ETL_RUN_RETRY)
 	{
 		load_again(load, ETL_OF_LETTERS, false);
@@ -474,15 +563,16 @@ execute_run(EtlReading *reading)
 }
 
 EtlRunOutcome
-EtlRunPipeline(int64 pipeline, EtlRunKind kind, bool overwrite, void (*started)(int64 run_id))
+EtlRunPipeline(const EtlRunOrder *order, void (*started)(int64 run_id))
 {
-	EtlRun *run = create_run(kind, overwrite);
+	EtlRun *run = create_run(order);
 	EtlReading *reading = EtlReadingCreate(run);
 	ErrorData *volatile error = NULL;
 
-	start_run(run, pipeline);
+	start_run(run, order->pipeline);
 	started(run->id);
-	EtlLimitRuntime(run->pipeline->max_runtime.ms);
+	if (run->read_mode != ETL_READ_CONTINUOUS)
+		EtlLimitRuntime(run->pipeline->max_runtime.ms);
 	EtlReportBegin(run);
 	PG_TRY();
 	{
@@ -497,7 +587,7 @@ EtlRunPipeline(int64 pipeline, EtlRunKind kind, bool overwrite, void (*started)(
 	PG_END_TRY();
 	EtlLeaveBatch();
 	EtlUnlimitRuntime();
-	if (error != NULL && found_no_file(reading, error))
+	if (error != NULL && run->read_mode != ETL_READ_CONTINUOUS && found_no_file(reading, error))
 		finish_without_file(reading);
 	else if (error != NULL)
 		write_failure(run, error);

@@ -16,11 +16,18 @@ typedef struct EtlRunOutcome
 		settles_in; /* ms after which a last record that was held back counts; 0: none was held back */
 } EtlRunOutcome;
 
+typedef struct EtlRunOrder
+{
+	int64 pipeline;
+	EtlRunKind kind;
+	bool overwrite;	 /* of a retry: also what later records may have loaded */
+	bool continuous; /* of a load: it stays when all there is has been read */
+} EtlRunOrder;
+
 /*
  * Runs a pipeline in this process.  An error before the run has begun is raised; "started" is called once it has, and
  * then nothing is raised any more: how it ended is in its row.
  */
-extern EtlRunOutcome
-EtlRunPipeline(int64 pipeline, EtlRunKind kind, bool overwrite, void (*started)(int64 run_id));
+extern EtlRunOutcome EtlRunPipeline(const EtlRunOrder *order, void (*started)(int64 run_id));
 
 #endif /* ETL_ENGINE_H */

@@ -149,7 +149,7 @@ EtlKeysOpen(EtlKeys *keys, const EtlReading *reading, const EtlWatermark *waterm
 	keys->run = run;
 	keys->batch = &reading->batch;
 	keys->watermark = watermark;
-	if (EtlUpserts(run->pipeline) && run->read_mode == ETL_READ_BATCHES &&
+	if (EtlUpserts(run->pipeline) && run->read_mode != ETL_READ_WHOLE &&
 		run->statements->key_has_defaults)
 		open_columns(keys);
 	if (keys->n > 0)

@@ -27,12 +27,15 @@
 void
 EtlLedgerOpen(EtlLedger *ledger, const EtlRun *run)
 {
-	ledger->run = run;
-	ledger->context =
-		AllocSetContextCreate(run->context, "etl checkpoints", ALLOCSET_DEFAULT_SIZES);
-	ledger->single_context =
-		AllocSetContextCreate(run->context, "etl checkpoint", ALLOCSET_SMALL_SIZES);
-	ledger->in_order = true;
+	*ledger = (EtlLedger){
+		.run = run,
+		.scan_context = CurrentMemoryContext,
+		.context =
+			AllocSetContextCreate(CurrentMemoryContext, "etl checkpoints", ALLOCSET_DEFAULT_SIZES),
+		.single_context =
+			AllocSetContextCreate(CurrentMemoryContext, "etl checkpoint", ALLOCSET_SMALL_SIZES),
+		.in_order = true,
+	};
 }
 
 /* ----------------------------------------------------------------
@@ -43,7 +46,7 @@ EtlLedgerOpen(EtlLedger *ledger, const EtlRun *run)
 static bool
 has_checkpoints(const EtlLedger *ledger)
 {
-	return ledger->run->kind == ETL_RUN_LOAD && ledger->run->read_mode == ETL_READ_BATCHES;
+	return ledger->run->kind == ETL_RUN_LOAD && ledger->run->read_mode != ETL_READ_WHOLE;
 }
 
 /* Opens a transaction where none is; whether it did. */
@@ -202,7 +205,7 @@ keep_previous(EtlLedger *ledger, const char *part)
 {
 	if (ledger->previous != NULL)
 		pfree(ledger->previous);
-	ledger->previous = MemoryContextStrdup(ledger->run->context, part);
+	ledger->previous = MemoryContextStrdup(ledger->scan_context, part);
 }
 
 /* The same for a part that comes out of order: it may have been passed over. */

@@ -14,12 +14,13 @@ typedef struct EtlLedger
 	const EtlRun *run;
 	const EtlParts *parts; /* that are walked; NULL: as yet none, or the source has no such */
 
-	MemoryContext context; /* of the slice, emptied with the next */
-	List *slice;		   /* of EtlCheckpoint *, in the order of strcmp() */
-	int next;			   /* the first one of them that was not passed */
-	bool last;			   /* there is none behind it */
-	List *gone;			   /* of char *: parts that were found to be gone, and */
-	List *back;			   /* to be there again: to be written down */
+	MemoryContext scan_context; /* in which it was opened */
+	MemoryContext context;		/* of the slice, emptied with the next */
+	List *slice;				/* of EtlCheckpoint *, in the order of strcmp() */
+	int next;					/* the first one of them that was not passed */
+	bool last;					/* there is none behind it */
+	List *gone;					/* of char *: parts that were found to be gone, and */
+	List *back;					/* to be there again: to be written down */
 
 	MemoryContext single_context; /* of a checkpoint that is not in the slice */
 	char *previous;				  /* the part that was found last; NULL: none was */
@@ -27,6 +28,7 @@ typedef struct EtlLedger
 	int64 aside;				  /* parts that are set aside, and were found and not read */
 } EtlLedger;
 
+/* For a scan, in the current memory context. */
 extern void EtlLedgerOpen(EtlLedger *ledger, const EtlRun *run);
 
 /*

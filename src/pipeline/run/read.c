@@ -23,9 +23,11 @@
 #include "pipeline/run/report.h"
 #include "pipeline/watch.h"
 #include "source/clock.h"
+#include "source/loop.h"
 #include "utils/memutils.h"
 
 #define MAX_BATCH_BYTES (16 * 1024 * 1024)
+#define LONGEST_IDLE_MS 1000
 
 /* How far a part of the source had been read when a record of the batch was its next one. */
 typedef struct Mark
@@ -82,7 +84,7 @@ change_part(EtlReading *reading, const char *part, const char *position)
 
 	if (reading->part != NULL)
 		pfree(reading->part);
-	reading->part = MemoryContextStrdup(reading->run->context, part);
+	reading->part = MemoryContextStrdup(reading->context, part);
 	reading->to_skip = goes_on ? checkpoint->skipped : 0;
 	reading->part_rows = goes_on ? checkpoint->rows : 0;
 	if (checkpoint != NULL && checkpoint->state == ETL_PART_SET_ASIDE)
@@ -187,6 +189,7 @@ EtlReadingCreate(EtlRun *run)
 	EtlBatch *batch = &reading->batch;
 
 	reading->run = run;
+	reading->context = AllocSetContextCreate(run->context, "etl scan", ALLOCSET_DEFAULT_SIZES);
 	batch->context = AllocSetContextCreate(run->context, "etl batch", ALLOCSET_DEFAULT_SIZES);
 	batch->loading = AllocSetContextCreate(run->context, "etl load", ALLOCSET_DEFAULT_SIZES);
 	reading->ahead_context =
@@ -205,7 +208,8 @@ EtlReadingOpen(EtlReading *reading)
 	TupleDesc desc;
 	MemoryContext old;
 
-	EtlEvaluateSource(run->statements->open, run->context, &kind, &args, &desc);
+	EtlEvaluateSource(run->statements->open, reading->context, &kind, &args, &desc);
+	reading->endless = run->read_mode == ETL_READ_CONTINUOUS && kind->look_again != NULL;
 	reading->when_done = run->kind == ETL_RUN_LOAD && EtlDoesWhenDone(run->pipeline);
 	if (reading->when_done)
 		EtlCheckWhenDone(kind, args);
@@ -219,13 +223,26 @@ EtlReadingOpen(EtlReading *reading)
 								  .once = run->pipeline->mode == ETL_MODE_APPEND ||
 										  run->pipeline->on_conflict == ETL_CONFLICT_ERROR,
 								  .complete = EtlReadsWhole(run->pipeline),
+								  .continuous = run->read_mode == ETL_READ_CONTINUOUS,
 								  .settle_ms = EtlSettleTime};
-	reading->watching = run->kind == ETL_RUN_LOAD && EtlScheduleWatches(run->pipeline->id);
-	old = MemoryContextSwitchTo(run->context);
+	reading->watching = run->read_mode == ETL_READ_CONTINUOUS ||
+						(run->kind == ETL_RUN_LOAD && EtlScheduleWatches(run->pipeline->id));
+	old = MemoryContextSwitchTo(reading->context);
 	reading->watched = EtlFilesOfSource(kind, args);
 	EtlLedgerOpen(&reading->ledger, run);
 	reading->rows = EtlRowsOpenForPipeline(kind, args, desc, &reading->resume);
 	MemoryContextSwitchTo(old);
+}
+
+void
+EtlReadingClose(EtlReading *reading)
+{
+	MemoryContextReset(reading->context);
+	reading->rows = NULL;
+	reading->watched = reading->part = NULL;
+	reading->marks = NIL;
+	reading->to_skip = reading->part_rows = reading->set_aside = reading->settles_in = 0;
+	reading->batch.reached_end = reading->has_ahead = false;
 }
 
 /* ----------------------------------------------------------------
@@ -316,7 +333,7 @@ count_record(EtlReading *reading, const EtlKept *kept, int64 *until)
 {
 	EtlBatch *batch = &reading->batch;
 	/* a part of a whole source is never loaded, so nothing waits for it */
-	bool drain = reading->run->read_mode == ETL_READ_BATCHES &&
+	bool drain = reading->run->read_mode != ETL_READ_WHOLE &&
 				 reading->run->pipeline->on_shutdown == ETL_SHUTDOWN_DRAIN;
 
 	batch->nbytes += kept->len + kept->extra;
@@ -326,6 +343,8 @@ count_record(EtlReading *reading, const EtlKept *kept, int64 *until)
 		return;
 	*until = EtlClock() + reading->run->pipeline->flush_interval.ms;
 	EtlEnterBatch(drain);
+	if (reading->endless)
+		EtlReportStage(ETL_STAGE_READING, reading->run->pipeline->batch_size);
 }
 
 /* Goes to the next record; false if the batch has waited for it long enough. */
@@ -368,18 +387,34 @@ look_ahead(EtlReading *reading)
 	reading->has_ahead = true;
 }
 
-/*
- * Reads until the batch is full, or its first record has waited for flush_interval, or the server shuts down.  From the
- * first record on, a shutdown waits until the batch is loaded.
- *
- * While there is a column that no record of any run has had, the records before the end of the source must not be loaded
- * until that is judged: else the next run would find none to judge by.  So it has to be known whether more follow.
- */
-void
-EtlReadingFill(EtlReading *reading)
+/* There are no records for now.  Waits until there may be some; false if the batch has waited long enough. */
+static bool
+wait_for_more(EtlReading *reading, int64 until)
+{
+	int64 at = reading->rows->kind->look_again(reading->rows);
+
+	EtlLookForEnding();
+	if (EtlLoopIsOver(until))
+		return false;
+	if (reading->batch.n == 0)
+		EtlReportStage(ETL_STAGE_WAITING, 0);
+	until = Min(until, EtlClock() + LONGEST_IDLE_MS);
+	EtlLoopTurn(at == ETL_FOREVER ? until : Min(at, until));
+	return true;
+}
+
+/* When a batch that has no record yet is given up: only where others are to be heard in between. */
+static int64
+first_until(const EtlReading *reading)
+{
+	return reading->endless ? EtlClock() + LONGEST_IDLE_MS : ETL_FOREVER;
+}
+
+static void
+fill(EtlReading *reading)
 {
 	EtlBatch *batch = &reading->batch;
-	int64 until = ETL_FOREVER;
+	int64 until = first_until(reading);
 	EtlAdvance advance;
 
 	if (reading->has_ahead)
@@ -392,6 +427,12 @@ EtlReadingFill(EtlReading *reading)
 	{
 		EtlKept *kept;
 
+		if (advance == ETL_NO_MORE_ROWS && reading->endless)
+		{
+			if (!wait_for_more(reading, until))
+				break;
+			continue;
+		}
 		if (advance == ETL_NO_MORE_ROWS)
 		{
 			batch->reached_end = true;
@@ -401,9 +442,28 @@ EtlReadingFill(EtlReading *reading)
 		keep_record(reading, advance, batch->context, kept);
 		count_record(reading, kept, &until);
 	}
+	MemoryContextSwitchTo(batch->context); /* a scan without an end would keep what that needs */
 	EtlRowsTell(reading->rows);
-	if (reading->run->read_mode == ETL_READ_BATCHES && may_lack(reading))
+	MemoryContextSwitchTo(reading->context);
+	if (reading->run->read_mode != ETL_READ_WHOLE && !reading->endless && may_lack(reading))
 		look_ahead(reading);
+}
+
+/*
+ * Reads until the batch is full, or its first record has waited for flush_interval, or the server shuts down.  From the
+ * first record on, a shutdown waits until the batch is loaded.  Of a source without an end it may be empty, when none has
+ * come for a moment.
+ *
+ * While there is a column that no record of any run has had, the records before the end of the source must not be loaded
+ * until that is judged: else the next run would find none to judge by.  So it has to be known whether more follow.
+ */
+void
+EtlReadingFill(EtlReading *reading)
+{
+	MemoryContext old = MemoryContextSwitchTo(reading->context);
+
+	fill(reading);
+	MemoryContextSwitchTo(old);
 }
 
 /* ----------------------------------------------------------------

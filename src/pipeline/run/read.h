@@ -36,21 +36,27 @@ typedef struct EtlBatch
 typedef struct EtlReading
 {
 	EtlRun *run;
+	EtlBatch batch;
+
+	/* the scan under way */
+	MemoryContext context; /* of all that belongs to it */
 	EtlRows *rows;
 	EtlResume resume;
-	bool watching;	  /* the run was started by files that arrived; they may be gone */
+	bool
+		endless; /* there may always be more: it is one of a continuous run, and never reaches an end */
+	bool
+		watching; /* the run was started by files that arrived, or waits for some; they may be gone */
 	bool when_done;	  /* something is done with parts that are loaded */
 	char *watched;	  /* the path or pattern that it reads; NULL: no files */
-	EtlLedger ledger; /* where earlier runs stopped */
+	EtlLedger ledger; /* where earlier scans stopped */
 	char *part;		  /* the current one */
 	int64 to_skip;	  /* records of it that are done already */
 	int64 part_rows;  /* of it so far, in the current batch and before */
-	int64 set_aside;  /* parts, by this run */
+	int64 set_aside;  /* parts, by this scan */
 	int64 settles_in; /* ms after which a last record that was held back counts; 0: none was */
 	List *ever;		  /* of char *: columns that some record had, by what is committed (seen.h) */
-	EtlBatch batch;
-	EtlKept ahead;				 /* the record behind the batch, if it was read already */
-	bool has_ahead;				 /* it was */
+	EtlKept ahead;	  /* the record behind the batch, if it was read already */
+	bool has_ahead;	  /* it was */
 	MemoryContext ahead_context; /* of it; that of the next batch */
 	ErrorData
 		*done_error; /* the first with a part for which when_done was to be done; NULL: none */
@@ -58,8 +64,9 @@ typedef struct EtlReading
 } EtlReading;
 
 extern EtlReading *EtlReadingCreate(EtlRun *run);
-/* In a transaction: checks rights, evaluates arguments, and finds where earlier runs stopped. */
+/* In a transaction: checks rights, evaluates arguments, and finds where earlier scans stopped.  Close ends a scan before. */
 extern void EtlReadingOpen(EtlReading *reading);
+extern void EtlReadingClose(EtlReading *reading);
 /* Empties the batch.  Its last mark is where the next one begins. */
 extern void EtlReadingStartBatch(EtlReading *reading);
 extern void EtlReadingFill(EtlReading *reading);

@@ -264,7 +264,7 @@ EtlRejectsMakeLetter(const EtlRejects *rejects, const EtlReject *reject, EtlDead
 	set_raw(rejects, kept, letter);
 	EtlKeysDescribe(rejects->keys, reject->key, letter);
 	/* it is read again with all others, by the next run */
-	letter->replayable &= rejects->run->read_mode == ETL_READ_BATCHES;
+	letter->replayable &= rejects->run->read_mode != ETL_READ_WHOLE;
 }
 
 static void

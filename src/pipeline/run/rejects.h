@@ -33,7 +33,9 @@ typedef struct EtlRejects
 	EtlDeferred *deferred;
 	EtlKeys *keys;
 	List *list;		/* of EtlReject *: of the transaction under way, in batch->loading */
-	int64 rejected; /* dead letters of this run, without those of the transaction under way */
+	int64 rejected; /* dead letters that count, without those of the transaction under way */
+	int64
+		before; /* dead letters of this run that do not count any more: a continuous run counts anew each hour */
 } EtlRejects;
 
 /* Everything in "reject" lasts as long as the batch.  An error with on_error => 'fail'. */

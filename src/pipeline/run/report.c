@@ -129,7 +129,7 @@ show_activity(EtlStage stage)
 	char *activity = psprintf("etl pipeline \"%s\", run %lld: %s", reported->pipeline->name,
 							  (long long) reported->id, EtlStageName(stage));
 
-	pgstat_report_activity(STATE_RUNNING, activity);
+	pgstat_report_activity(stage == ETL_STAGE_WAITING ? STATE_IDLE : STATE_RUNNING, activity);
 	pfree(activity);
 }
 

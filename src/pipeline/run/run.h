@@ -27,6 +27,7 @@
  *		seen		columns of the source that no record has
  *		commit		dead letters, counters, checkpoint, watermark	in the same transaction
  *		forget		what a run removes behind itself
+ *		continuous	what a run without an end does between its batches
  *		engine		the phases of a run
  */
 #ifndef ETL_RUN_H
@@ -38,8 +39,9 @@
 /* How the source is read. */
 typedef enum EtlReadMode
 {
-	ETL_READ_BATCHES, /* the query sees a batch at a time */
-	ETL_READ_WHOLE	  /* it sees all of the source at once */
+	ETL_READ_BATCHES,	/* the query sees a batch at a time */
+	ETL_READ_WHOLE,		/* it sees all of the source at once */
+	ETL_READ_CONTINUOUS /* as batches, and what comes later is waited for */
 } EtlReadMode;
 
 typedef struct EtlRun

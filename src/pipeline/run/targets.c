@@ -93,8 +93,10 @@ open_further(EtlTargets *targets, EtlStatements *statements)
 	run->statements = statements;
 	run->pipeline = (EtlPipeline *) statements->pipeline;
 	EtlChunkOpen(&further->chunk, statements, run->context);
-	further->deferred =
-		(EtlDeferred){.run = run, .batch = first->deferred->batch, .chunk = &further->chunk};
+	further->deferred = (EtlDeferred){.run = run,
+									  .batch = first->deferred->batch,
+									  .chunk = &further->chunk,
+									  .context = first->deferred->context};
 	further->keys.looked = true;
 	further->loading = (EtlLoading){.run = run,
 									.together = &targets->together,

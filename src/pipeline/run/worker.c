@@ -74,7 +74,7 @@ check_crowd(Oid owner)
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	most = EtlMaxRunsOf(owner);
+	most = EtlMaxRunsOf(ETL_POOL_SCHEDULED, owner);
 	if (most < INT_MAX)
 		before = EtlCountRunsBefore(owner);
 	if (before >= most)
@@ -101,7 +101,9 @@ EtlWorkerMain(Datum arg)
 	PG_TRY();
 	{
 		check_crowd(the_start->owner);
-		(void) EtlRunPipeline(the_start->pipeline, the_start->kind, the_start->overwrite,
+		(void) EtlRunPipeline(&(EtlRunOrder){.pipeline = the_start->pipeline,
+											 .kind = the_start->kind,
+											 .overwrite = the_start->overwrite},
 							  run_started);
 	}
 	PG_CATCH();
