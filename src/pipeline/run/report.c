@@ -98,7 +98,7 @@ log_progress(void)
 	double seconds = seconds_so_far();
 	StringInfoData line;
 
-	if (reported == NULL || EtlLogInterval <= 0)
+	if (reported == NULL || EtlLogInterval <= 0 || progress->stage == ETL_STAGE_WAITING)
 		return;
 	begin_line(&line);
 	appendStringInfo(&line, "after %.1f s: %s", seconds, EtlStageName(progress->stage));
