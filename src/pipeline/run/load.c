@@ -484,7 +484,7 @@ note_rejected(const EtlLoading *l, int record)
 static bool
 is_rejected(const EtlLoading *l, int record)
 {
-	if (record < 0 && l->together->rejected != NULL && l->run->read_mode == ETL_READ_BATCHES)
+	if (record < 0 && l->together->rejected != NULL && l->run->read_mode != ETL_READ_WHOLE)
 		raise_unknown(l);
 	return record >= 0 && bms_is_member(record, l->together->rejected);
 }
