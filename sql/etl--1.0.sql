@@ -81,8 +81,8 @@ COMMENT ON FUNCTION etl_internal.arguments_of IS 'arguments of a function, as in
  * etl_csv: the rows of a CSV file on the server, or behind a URL.
  *
  * source        path of the file, relative to the data directory, or a pattern of *, ? and [...] for several, read
- *               in the order of their names; or an http or https URL; or, with a path, the name of a foreign server
- *               of the wrapper etl.  gzip and zstd are decompressed
+ *               in the order of their names; or an http or https URL, or several with lists in braces ({a,b}, {01..12}); or,
+ *               with a path, the name of a foreign server of the wrapper etl.  gzip and zstd are decompressed
  * header        whether the first record names the columns
  * match         'name': a declared column is the one of that name, exactly or when both are folded to snake
  *               case; 'position': declared columns are the file's in their order.  Without a header:

@@ -49,6 +49,17 @@ is(query($node, "SELECT count(*) FROM "
 			. ", match => 'position') AS t(" . join(', ', map { "c$_ text" } 1 .. 14) . ')'),
 	'a real file is the same as on disk');
 
+# Several URLs by lists in braces: in the order in which they are named.
+is(query($node, 'SELECT count(*), string_agg(DISTINCT _etl_source, \' \') FROM etl_csv(' . sql_quote(fixture_url('/rows/{3,2}')) . ') AS t(id int, _etl_source text)'),
+	'5|' . fixture_url('/rows/2') . ' ' . fixture_url('/rows/3'), 'words');
+is(query($node, 'SELECT string_agg(id::text, \' \') FROM ' . rows_of(fixture_url('/rows/{3,1}'))), '1 2 3 1', 'in their order');
+check_rows("/rows/$_->[0]", @$_[1 .. 2]) for ['{5..5}', 5, 'one number'], ['{0007..7}', 7, 'with zeros before it'];
+is(query($node, 'SELECT count(*) FROM ' . rows_of(fixture_url('/rows/{1,2}{0..2}'))), 10 + 11 + 12 + 20 + 21 + 22, 'two lists');
+check_rows('/rows/3?a={1,2}', 3, 'a query keeps its braces');
+query_fails($node, 'SELECT * FROM ' . rows_of(fixture_url('/rows/{3,4,3}')), '22023', qr/a list in braces names a URL twice/, 'the same twice');
+query_fails($node, 'SELECT * FROM ' . rows_of(fixture_url('/rows/{1..10001}')), '22023', qr/stands for too many URLs/, 'too many');
+query_fails($node, 'SELECT * FROM ' . rows_of(fixture_url('/rows/{1..101}{1..101}')), '22023', qr/stands for too many URLs/, 'too many together');
+
 # -- one statement, one request -------------------------------------------------------------------
 
 fixture_reset();

@@ -70,6 +70,32 @@ is($node->safe_psql('postgres', q{
 	SELECT sum(b.n) FROM generate_series(1, 3) AS g, LATERAL (SELECT * FROM etl_csv('lake', path => 'logs/2026-0*/?.csv') AS t(n int) WHERE n <> g) AS b}),
 	3 * 6 - 6, 'read again');
 
+# -- a look, and a table ----------------------------------------------------------------------------
+
+store_do('put', key => "look/$_->[0]", body => $_->[1]) for
+	['a.csv', "id,name\n1,x\n2,y\n"], ['b.csv', "id,name\n3,z\n"], ['a.ndjson', qq({"id":1,"name":"x"}\n{"id":2,"name":"y"}\n)], ['b.json', '[{"id":3,"name":"z"}]'];
+is($node->safe_psql('postgres', "SELECT record FROM etl_peek('lake', path => 'look/a.csv')"), qq({"id": "1", "name": "x"}\n{"id": "2", "name": "y"}), 'etl_peek');
+is($node->safe_psql('postgres', "SELECT line, record ->> 'id' FROM etl_peek('lake', path => 'look/?.csv')"), "2|1\n3|2\n2|3", 'at a pattern');
+is($node->safe_psql('postgres', "SELECT record FROM etl_peek('lake', path => 'look/*json')"), qq({"id":1,"name":"x"}\n{"id":2,"name":"y"}\n{"id":3,"name":"z"}), 'of JSON');
+store_do('reset');
+is($node->safe_psql('postgres', "SELECT record ->> 'id' FROM etl_peek('lake', path => 'look/*.csv', rows => 1)"), '1', 'one record');
+is_deeply([ asked() ], [ '?prefix=look%2F', '/look/a.csv' ], 'asks for one object, once');
+is($node->safe_psql('postgres', "SELECT string_agg(declaration, ' ' ORDER BY position) FROM etl_csv_columns('lake', path => 'look/*.csv')"), 'id bigint, name text', 'etl_csv_columns');
+is($node->safe_psql('postgres', "SELECT string_agg(declaration, ' ' ORDER BY position) FROM etl_json_columns('lake', path => 'look/*json')"), 'id bigint, name text', 'etl_json_columns');
+is($node->safe_psql('postgres', "SELECT etl_import('from_csv', 'lake', path => 'look/*.csv'); TABLE from_csv"), "3\n1|x\n2|y\n3|z", 'etl_import');
+is($node->safe_psql('postgres', "SELECT etl_import('from_json', 'lake', path => 'look/*json'); TABLE from_json"), "3\n1|x\n2|y\n3|z", 'of JSON');
+is($node->safe_psql('postgres', "SELECT etl_import('from_logs', 'logs', path => '2026-01/*.csv'); TABLE from_logs"), "2\n1\n2", 'below the prefix of a server');
+query_fails($node, "SELECT * FROM etl_peek('lake', path => 'look/none*')", '58P01', qr/no object matches "s3:\/\/lake\/look\/none\*"/, 'no match');
+query_fails($node, "SELECT etl_import('none', 'lake', path => 'look/none.csv')", '58P01', qr/HTTP status 404/, 'no such key');
+# Values that the sample did not have: the table is made again, from the same objects.
+store_do('put', key => 'grow/1.csv', body => "v\n" . "1\n" x 50);
+store_do('put', key => 'grow/2.csv', body => "v\nx\n");
+like(query($node, "SELECT etl_import('grown', 'lake', sample_rows => 10, path => 'grow/*.csv'); SELECT count(*), max(v) FROM grown"), qr/51\n51\|x/, 'a type that was guessed wrong');
+
+store_do('fault', kind => 'status', status => 403, code => 'InvalidObjectState', match => 'look/b.csv');
+query_fails($node, "SELECT * FROM etl_csv('lake', path => 'look/*.csv') AS t(id int)", '55000', qr/could not read "[^"]*\/look\/b\.csv": the object is in an archive/, 'an object in an archive');
+store_do('reset');
+
 # -- lists -----------------------------------------------------------------------------------------
 
 is($node->safe_psql('postgres', "SELECT key, size, etag ~ '^\"[0-9a-f]{32}\"\$', now() - modified < '1 h' FROM etl_list('lake', 'logs/2026-01/*.csv')"),

@@ -236,12 +236,31 @@ EtlExchangeKeepSaid(EtlExchange *exchange, const char *data, size_t len)
 	exchange->said_len += len;
 }
 
+/* Whether the answer says that an object of a bucket has to be taken out of an archive first. */
+static bool
+is_archived(const EtlExchange *exchange, const char *text)
+{
+	return exchange->target->bucket && EtlHttpStatus(exchange->http) == 403 && text &&
+		   strstr(text, "<Code>InvalidObjectState</Code>");
+}
+
+static void
+raise_archived(const EtlExchange *exchange)
+{
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("could not %s \"%s\": the object is in an archive", verb(exchange),
+						   EtlExchangeShownUrl(exchange)),
+					errhint("Restore it, and read it when that is done.")));
+}
+
 static void
 raise_status(EtlExchange *exchange)
 {
 	int status = EtlHttpStatus(exchange->http);
 	char *text = excerpt(exchange);
 
+	if (is_archived(exchange, text))
+		raise_archived(exchange);
 	ereport(ERROR,
 			(errcode(status_sqlstate(status)),
 			 errmsg("could not %s \"%s\": HTTP status %d%s%s", verb(exchange),

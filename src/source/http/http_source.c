@@ -22,12 +22,10 @@
  */
 #include "etl.h"
 
-#include "common/hashfn.h"
 #include "utils/memutils.h"
 
 #include "source/content.h"
 #include "source/http/http_source.h"
-#include "source/store.h"
 
 typedef struct HttpSource
 {
@@ -486,78 +484,3 @@ http_beginning(EtlSource *source, EtlBeginning *beginning)
 	beginning->text = EtlExchangeBeginning(http->exchange);
 	beginning->type = http->type != NULL ? EtlExchangeShow(http->exchange, http->type) : NULL;
 }
-
-/* ----------------------------------------------------------------
- *	URLs as a store
- * ---------------------------------------------------------------- */
-
-typedef struct UrlListing
-{
-	EtlListing base;
-	EtlTarget *target;
-	EtlUrl url;
-	EtlHttpStats stats;
-	bool given;
-} UrlListing;
-
-static bool
-url_names(const char *source, const char *path)
-{
-	return path != NULL || EtlIsUrl(source);
-}
-
-static EtlListing *
-url_list(const char *source, const char *path)
-{
-	UrlListing *listing = palloc0(sizeof(UrlListing));
-	char *text;
-
-	listing->target = EtlTargetOf(source);
-	EtlTargetUrl(listing->target, path, &listing->url);
-	text = EtlUrlText(&listing->url);
-	listing->base.part.name = EtlUrlDisplay(&listing->url);
-	listing->base.part.identity =
-		hash_bytes_extended((const unsigned char *) text, (int) strlen(text), 0);
-	listing->base.count = 1;
-	listing->base.size = -1;
-	listing->base.stats = &listing->stats;
-	return &listing->base;
-}
-
-static bool
-url_next(EtlListing *listing)
-{
-	bool given = ((UrlListing *) listing)->given;
-
-	((UrlListing *) listing)->given = true;
-	return !given;
-}
-
-static void
-url_rewind(EtlListing *listing)
-{
-	((UrlListing *) listing)->given = false;
-}
-
-static EtlSource *
-url_open(EtlListing *listing, const EtlSourcePast *past)
-{
-	UrlListing *urls = (UrlListing *) listing;
-	EtlHttpPart part = {
-		.target = urls->target,
-		.url = urls->url,
-		.name = listing->part.name,
-		.stats = &urls->stats,
-	};
-
-	return EtlHttpSourceOpen(&part, past);
-}
-
-const EtlStore EtlUrlStore = {
-	.remote = true,
-	.names = url_names,
-	.list = url_list,
-	.next = url_next,
-	.rewind = url_rewind,
-	.open = url_open,
-};
