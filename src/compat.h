@@ -140,6 +140,18 @@
 #define ETL_CAN_WATCH false
 #endif
 
+/*
+ * Memory up to so many bytes that is given back stays with the process: the C library of GNU would return it to the system,
+ * which clears each page that it hands out again.
+ */
+#ifdef __GLIBC__
+#include <malloc.h>
+#define EtlKeepFreedMemory(bytes) \
+	((void) (mallopt(M_MMAP_THRESHOLD, bytes), mallopt(M_TRIM_THRESHOLD, bytes)))
+#else
+#define EtlKeepFreedMemory(bytes) ((void) 0)
+#endif
+
 #ifndef FRONTEND
 #include "storage/latch.h"
 #include "utils/wait_event.h"

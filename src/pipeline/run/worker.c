@@ -24,6 +24,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+/* What a batch takes, and rows of it, is given back behind it and taken again by the next one: rather more than that. */
+#define KEPT_BYTES (32 * 1024 * 1024)
+
 static EtlStart *the_start;
 
 /* Tells the backend that waits for it how the start went. */
@@ -54,6 +57,7 @@ run_started(int64 run)
 void
 EtlConnectWorker(Oid database, Oid owner)
 {
+	EtlKeepFreedMemory(KEPT_BYTES);
 	EtlEndingInit();
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(database, owner, 0);
