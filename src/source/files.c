@@ -15,6 +15,8 @@
 #include "source/glob.h"
 #include "source/store.h"
 
+#define SAMPLED_FILES 100 /* for an estimate */
+
 typedef struct Files
 {
 	EtlListing base;
@@ -24,24 +26,6 @@ typedef struct Files
 	EtlFileIdentity *identities; /* [count] as the first reading found them */
 	bool rewound;
 } Files;
-
-/* What they have together; -1: one cannot be seen, which is an error when it is opened. */
-static int64
-size_of_all(List *names)
-{
-	int64 size = 0;
-	struct stat st;
-	ListCell *lc;
-
-	foreach (lc, names)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (stat(lfirst(lc), &st) != 0)
-			return -1;
-		size += st.st_size;
-	}
-	return size;
-}
 
 /* What no other store takes is a path. */
 static bool
@@ -56,10 +40,9 @@ files_list(const char *source, const char *path)
 	Files *files = palloc0(sizeof(Files));
 
 	files->prefix = EtlGlobPrefix(source);
-	files->names = EtlGlob(source);
+	files->names = EtlGlob(source, &files->base.size);
 	files->base.by_pattern = files->prefix < strlen(source);
 	files->base.count = list_length(files->names);
-	files->base.size = size_of_all(files->names);
 	files->identities = palloc_extended(sizeof(EtlFileIdentity) * files->base.count,
 										MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	return &files->base;
@@ -115,20 +98,46 @@ files_open(EtlListing *listing, const EtlSourcePast *past)
 	return file;
 }
 
+/* About how many bytes files have together, by so many of them. */
+static double
+guess_size(List *names)
+{
+	int n = list_length(names);
+	int step = (n + SAMPLED_FILES - 1) / SAMPLED_FILES;
+	double size = 0;
+	int looked = 0;
+
+	for (int i = 0; i < n; i += step, looked++)
+	{
+		struct stat st;
+
+		if (stat(list_nth(names, i), &st) == 0 && S_ISREG(st.st_mode))
+			size += st.st_size;
+	}
+	return size / looked * n;
+}
+
+/* The first file stands for all. */
 static bool
 files_sample(const char *source, char *buf, size_t *len, double *size)
 {
 	List *names;
 	int64 first;
-	int64 others;
+	ListCell *lc;
 
 	if (!EtlFileMayRead())
 		return false;
 	names = EtlGlobQuietly(source);
-	if (names == NIL || !EtlFileSample(linitial(names), EtlGlobPrefix(source), buf, len, &first))
+	foreach (lc, names)
+	{
+		if (EtlFileSample(lfirst(lc), EtlGlobPrefix(source), buf, len, &first))
+			break;
+		if (foreach_current_index(lc) == SAMPLED_FILES)
+			return false;
+	}
+	if (lc == NULL)
 		return false;
-	others = size_of_all(list_delete_first(names));
-	*size = (double) first + Max(others, 0);
+	*size = guess_size(names);
 	return true;
 }
 

@@ -99,12 +99,7 @@ copy_matches(const glob_t *found)
 	List *names = NIL;
 
 	for (size_t i = 0; i < found->gl_pathc; i++)
-	{
-		const char *name = found->gl_pathv[i];
-
-		if (name[strlen(name) - 1] != '/') /* GLOB_MARK: a directory */
-			names = lappend(names, pstrdup(name));
-	}
+		names = lappend(names, pstrdup(found->gl_pathv[i]));
 	return names;
 }
 
@@ -159,6 +154,33 @@ find_matches(const char *path, int flags, int *status)
 	return names;
 }
 
+/*
+ * The names that are not those of directories, and how many bytes these files have together; -1: one cannot be seen, which
+ * is an error when it is opened.
+ */
+static List *
+leave_out_directories(List *names, int64 *size)
+{
+	List *files = NIL;
+	ListCell *lc;
+
+	*size = 0;
+	foreach (lc, names)
+	{
+		struct stat st;
+
+		CHECK_FOR_INTERRUPTS();
+		if (stat(lfirst(lc), &st) != 0)
+			*size = -1;
+		else if (S_ISDIR(st.st_mode))
+			continue;
+		else if (*size >= 0)
+			*size += st.st_size;
+		files = lappend(files, lfirst(lc));
+	}
+	return files;
+}
+
 static char *
 escape_name(const char *name)
 {
@@ -187,7 +209,7 @@ check_is_text(const char *path, const char *name)
 }
 
 List *
-EtlGlob(const char *path)
+EtlGlob(const char *path, int64 *size)
 {
 	ListCell *lc;
 	List *names;
@@ -195,8 +217,13 @@ EtlGlob(const char *path)
 
 	EtlFileCheckMayRead(path);
 	if (!is_pattern(path))
+	{
+		struct stat st;
+
+		*size = stat(path, &st) == 0 ? st.st_size : -1;
 		return list_make1(pstrdup(path));
-	names = find_matches(path, GLOB_ERR | GLOB_MARK, &status);
+	}
+	names = find_matches(path, GLOB_ERR, &status);
 	if (status != 0 && status != GLOB_NOMATCH)
 	{
 		if (status == GLOB_NOSPACE)
@@ -204,6 +231,7 @@ EtlGlob(const char *path)
 		ereport(ERROR, (errcode_for_file_access(),
 						errmsg("could not look for files that match \"%s\": %m", path)));
 	}
+	names = leave_out_directories(names, size);
 	if (names == NIL)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FILE), errmsg("no file matches \"%s\"", path),
 						errhint("Files are read on the database server, and a relative path counts "
@@ -218,17 +246,18 @@ EtlGlobQuietly(const char *path)
 {
 	int status;
 
-	return is_pattern(path) ? find_matches(path, GLOB_ERR | GLOB_MARK, &status)
-							: list_make1(pstrdup(path));
+	return is_pattern(path) ? find_matches(path, GLOB_ERR, &status) : list_make1(pstrdup(path));
 }
 
 bool
 EtlGlobIsEmpty(const char *path)
 {
+	int64 size;
 	int status;
 
 	/* that a directory is missing is an error, if its name is no pattern */
-	return is_pattern(path) && find_matches(path, GLOB_ERR | GLOB_MARK, &status) == NIL &&
+	return is_pattern(path) &&
+		   leave_out_directories(find_matches(path, GLOB_ERR, &status), &size) == NIL &&
 		   (status == 0 || status == GLOB_NOMATCH);
 }
 

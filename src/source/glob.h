@@ -13,14 +13,15 @@
  * it (POSIX glob), in the order of their names' bytes.  Directories are not files.  A pattern without a match is an error
  * (58P01), as is a directory that cannot be read, or a name that is no text in the database's encoding (22021).
  *
- * The current user needs the privileges of pg_read_server_files (42501).
+ * The current user needs the privileges of pg_read_server_files (42501).  *size is what they have together, in bytes; -1: it
+ * is not known.
  */
-extern List *EtlGlob(const char *path); /* of palloc'd char * */
+extern List *EtlGlob(const char *path, int64 *size); /* of palloc'd char * */
 
 /* How many bytes of what a pattern finds are the pattern's own: up to the slash before its first *, ? or [. */
 extern size_t EtlGlobPrefix(const char *pattern);
 
-/* For the planner: the same without any error; NIL if there is one, or no match. */
+/* For the planner: the same without any error, and with directories; NIL if there is one, or no match. */
 extern List *EtlGlobQuietly(const char *path);
 
 /*

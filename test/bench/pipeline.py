@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-from session import TICKS, Session, median
+from session import Session, Workers, median
 
 COLUMNS = "id bigint, a int, b text, c text, d numeric(12,2), e int, f timestamptz, g text"
 NAMES = "id, a, b, c, d, e, f, g"
@@ -31,14 +31,7 @@ CASES = [
 class Server:
     def __init__(self):
         self.session = Session()
-        data = self.session.run("SHOW data_directory")
-        with open(os.path.join(data, "postmaster.pid"), encoding="ascii") as file:
-            self.postmaster = int(file.readline())
-
-    def children_cpu(self):
-        with open(f"/proc/{self.postmaster}/stat", encoding="ascii") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return (int(fields[13]) + int(fields[14])) / TICKS
+        self.workers = Workers(self.session)
 
     def wal(self):
         return int(self.session.run("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')"))
@@ -61,7 +54,7 @@ class Server:
 
         def work():
             self.session.run(f"CALL etl_run('{name}')")
-        return self.measured(work, self.children_cpu)
+        return self.measured(work, self.workers.cpu)
 
     def staging(self, path):
         def work():

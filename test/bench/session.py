@@ -54,6 +54,27 @@ class Session:
         self.psql.wait()
 
 
+class Workers:
+    """The server's processes that have ended, as the postmaster has counted them."""
+
+    def __init__(self, session):
+        data = session.run("SHOW data_directory")
+        with open(os.path.join(data, "postmaster.pid"), encoding="ascii") as file:
+            self.postmaster = int(file.readline())
+
+    def cpu(self):
+        """CPU seconds that they have used."""
+        with open(f"/proc/{self.postmaster}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / TICKS
+
+    def measure(self, work):
+        """(wall seconds, CPU seconds) of work that a process does and then ends."""
+        cpu, wall = self.cpu(), time.monotonic()
+        work()
+        return time.monotonic() - wall, self.cpu() - cpu
+
+
 def measure_command(argv):
     """(wall seconds, CPU seconds) of a program."""
     before, wall = os.times(), time.monotonic()
