@@ -27,7 +27,7 @@ SELECT etl_create_pipeline('redact', source => $$etl_csv('etl_tmp/redact.csv') A
 -- All that is kept of a run and its dead letters.
 CREATE VIEW told AS SELECT d.stage, d.column_name, d.value, d.raw, coalesce(d.sqlstate, r.sqlstate) AS sqlstate,
 	coalesce(d.message, r.message) AS message, d.detail
-FROM etl_runs r LEFT JOIN etl_dead_letters d USING (run) WHERE r.run = (SELECT max(run) FROM etl_runs);
+FROM etl_runs r LEFT JOIN etl_dead_letters d USING (run) WHERE r.run = (SELECT max(run) FROM etl_runs) ORDER BY d.id;
 \set VERBOSITY terse
 CALL etl_run('redact');
 SELECT * FROM told;
