@@ -35,7 +35,12 @@ srcdir := $(or $(VPATH),.)
 files = $(sort $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1)))))
 names = $(basename $(notdir $(call files,$(1))))
 
-OBJS = $(patsubst %.c,%.o,$(call files,src/*.c src/*/*.c src/*/*/*.c))
+# The program of the gateway, beside the library, where libmicrohttpd is: it is no part of the library.
+PROGRAM_SOURCES = $(call files,src/gateway/program/*.c)
+PROGRAM_OBJS = $(patsubst %.c,%.fe.o,$(PROGRAM_SOURCES) src/gateway/frames.c)
+GATEWAY := $(shell echo '\#include <microhttpd.h>' | $(or $(CC),cc) -E -x c - >/dev/null 2>&1 && echo etl_gateway)
+
+OBJS = $(patsubst %.c,%.o,$(filter-out $(PROGRAM_SOURCES),$(call files,src/*.c src/*/*.c src/*/*/*.c)))
 DATA = $(call files,sql/etl--*.sql)
 
 # "setup" gives the other tests their files and functions, "cleanup" takes them away again.
@@ -57,8 +62,8 @@ PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -MMD -MP
 SHLIB_LINK = -lcurl -lcrypto -lyajl -lexpat -lpcre2-8 -lz -lzstd
 
-DEPS = $(OBJS:.o=.d)
-EXTRA_CLEAN = $(DEPS)
+DEPS = $(OBJS:.o=.d) $(PROGRAM_OBJS:.o=.d)
+EXTRA_CLEAN = $(DEPS) $(PROGRAM_OBJS) etl_gateway
 
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
@@ -75,6 +80,23 @@ include $(PGXS)
 # A changed header rebuilds what includes it, bitcode with its object.
 -include $(DEPS)
 $(OBJS:.o=.bc): %.bc: %.o
+
+all: $(GATEWAY)
+
+etl_gateway: $(PROGRAM_OBJS)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lmicrohttpd
+
+$(PROGRAM_OBJS): %.fe.o: %.c
+	$(CC) $(CFLAGS) $(CPPFLAGS) -DFRONTEND -c -o $@ $<
+
+install: $(if $(GATEWAY),install-gateway)
+uninstall: uninstall-gateway
+
+.PHONY: install-gateway uninstall-gateway
+install-gateway: $(GATEWAY) installdirs
+	$(INSTALL_PROGRAM) etl_gateway '$(DESTDIR)$(pkglibdir)/etl_gateway'
+uninstall-gateway:
+	rm -f '$(DESTDIR)$(pkglibdir)/etl_gateway'
 
 # In a VPATH build the layers' folders are not there yet.
 ifneq ($(srcdir),.)

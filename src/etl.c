@@ -8,6 +8,7 @@
 
 #include "api/json_body.h"
 #include "fmgr.h"
+#include "gateway/gateway.h"
 #include "monitor/counters.h"
 #include "pipeline/pipeline.h"
 #include "scan/csv_records.h"
@@ -40,5 +41,6 @@ _PG_init(void)
 	EtlBulkInit();
 	EtlPipelineInit();
 	EtlSchedulerInit();
+	EtlGatewayInit();
 	MarkGUCPrefixReserved("etl");
 }

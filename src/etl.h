@@ -3,7 +3,7 @@
  *		What every layer of the extension may rely on.
  *
  * The layers of src/ stand on each other in this order: monitor, source, format, api, scan, pipeline,
- * scheduler.  A layer includes headers of the layers before it and of this folder, never of a later one
+ * scheduler, gateway.  A layer includes headers of the layers before it and of this folder, never of a later one
  * ("make check-style" holds that).
  *
  * The files of format/ are also compiled without a server, into the parser's own test program and the

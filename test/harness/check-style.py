@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-LAYERS = ["monitor", "source", "format", "api", "scan", "pipeline", "scheduler"]
-FOREIGN_LIBRARIES = {"curl": "source/http", "openssl": "source/http", "expat": "source/http", "yajl": "format", "pcre2": "format"}  # library: the folder with the one file
+LAYERS = ["monitor", "source", "format", "api", "scan", "pipeline", "scheduler", "gateway"]
+FOREIGN_LIBRARIES = {"curl": "source/http", "openssl": "source/http", "expat": "source/http", "yajl": "format", "pcre2": "format", "microhttpd": "gateway/program"}  # library: the folder with the one file
 LONGEST_FILE = 900
 LARGEST_CIRCLE = 3  # files that need each other
 CLANG_FORMAT_MAJOR = 14

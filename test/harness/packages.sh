@@ -83,6 +83,7 @@ need_packages() {
 	need_header pcre2.h libpcre2-dev
 	need_header zlib.h zlib1g-dev
 	need_header zstd.h libzstd-dev
+	need_header microhttpd.h libmicrohttpd-dev
 	need_authorities ca-certificates
 	case $1 in
 		check)

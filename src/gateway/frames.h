@@ -1,0 +1,49 @@
+/*
+ * frames.h
+ *		What the supervisor and the program etl_gateway say to each other: frames over a pair of sockets.
+ *
+ * A frame is a head and so many bytes behind it.  Both ends are processes of one machine, built together, so numbers are as the
+ * machine has them.  Neither end ever waits for the other: what the socket does not take stays in the buffer, and what does not fit
+ * into that is refused.
+ */
+#ifndef ETL_FRAMES_H
+#define ETL_FRAMES_H
+
+#include "etl.h"
+
+#define ETL_FRAME_DATA 4096 /* bytes behind the head of a frame, at most */
+#define ETL_FRAME_ROOM (64 * 1024)
+
+typedef enum EtlFrameKind
+{
+	ETL_FRAME_READY, /* program: does the server answer? */
+	ETL_FRAME_ANSWER /* supervisor: to the frame of that number: status, and a text */
+} EtlFrameKind;
+
+typedef struct EtlFrame
+{
+	uint32 kind;
+	uint32 number; /* the program's, of a request */
+	uint32 status; /* of HTTP, in an answer */
+	uint32 len;	   /* of the data */
+} EtlFrame;
+
+typedef struct EtlFrames
+{
+	int fd; /* it does not block */
+	uint32 nin;
+	uint32 nout;
+	char in[ETL_FRAME_ROOM];
+	char out[ETL_FRAME_ROOM];
+} EtlFrames;
+
+/* Begins with a descriptor, which is the caller's to close. */
+extern void EtlFramesOpen(EtlFrames *frames, int fd);
+/* Takes a frame to be sent; false: there is no room for it. */
+extern bool EtlFramesPut(EtlFrames *frames, const EtlFrame *frame, const void *data);
+/* Sends what the socket takes, and reads what there is; false: the other end is gone, or has sent nonsense. */
+extern bool EtlFramesMove(EtlFrames *frames);
+/* Takes the next whole frame, with its data (ETL_FRAME_DATA bytes of room); false: there is none. */
+extern bool EtlFramesTake(EtlFrames *frames, EtlFrame *frame, void *data);
+
+#endif /* ETL_FRAMES_H */
