@@ -747,6 +747,19 @@ CREATE INDEX ON etl_catalog.checkpoints (pipeline, part) WHERE pending;
 COMMENT ON TABLE etl_catalog.checkpoints
     IS 'how far pipelines have come in each part of their sources; dumped: yes; purged: after etl.retention once the file or object is gone, by etl_reset and etl_drop_pipeline; seen by: owner but for positions, pg_monitor but for parts and messages';
 
+CREATE TABLE etl_catalog.backfills (
+    pipeline bigint PRIMARY KEY REFERENCES etl_catalog.pipelines ON DELETE CASCADE,
+    checkpoints bigint NOT NULL DEFAULT nextval('etl_catalog.pipelines_id_seq'), -- the number under which those of the range in hand are kept
+    type text NOT NULL,                 -- of these
+    since text NOT NULL,
+    until text NOT NULL,                -- which is not in it
+    step text NOT NULL,
+    next text NOT NULL,                 -- where the next range begins: what is before is done
+    started_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE etl_catalog.backfills
+    IS 'ranges of sources that are read again; dumped: yes; purged: when they are done, by etl_drop_pipeline; seen by: owner, pg_monitor';
+
 CREATE TABLE etl_catalog.watermarks (
     pipeline bigint PRIMARY KEY,
     type text NOT NULL,                 -- of the values
@@ -768,7 +781,7 @@ COMMENT ON TABLE etl_catalog.seen_columns
 CREATE TABLE etl_catalog.runs (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     pipeline bigint NOT NULL,
-    kind text NOT NULL,                 -- load, or retry of dead letters
+    kind text NOT NULL,                 -- load, retry of dead letters, or backfill
     state text NOT NULL,                -- running, succeeded, failed, cancelled, stopped, crashed
     pid int NOT NULL,
     started_at timestamptz NOT NULL,
@@ -937,6 +950,7 @@ SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines_id_seq', '');
 /* Schedules refer to runs by number, and runs are not dumped: their numbers go on. */
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.runs_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.checkpoints', '');
+SELECT pg_catalog.pg_extension_config_dump('etl_catalog.backfills', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.watermarks', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.seen_columns', '');
 
@@ -1021,6 +1035,12 @@ FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline,
 WHERE pg_catalog.pg_has_role(p.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW @extschema@.etl_run_targets IS 'what runs have done to each of their targets';
 
+CREATE VIEW @extschema@.etl_backfills WITH (security_barrier) AS
+SELECT p.name AS pipeline, b.type, b.since, b.until, b.step, b.next, b.started_at
+FROM etl_catalog.backfills b JOIN etl_catalog.pipelines p ON p.id = b.pipeline
+WHERE pg_catalog.pg_has_role(p.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW @extschema@.etl_backfills IS 'backfills that have not come to their ends';
+
 CREATE VIEW @extschema@.etl_dead_letters WITH (security_barrier) AS
 SELECT d.id, p.name AS pipeline, d.run, d.stage, d.source, d.line, d.page, d.index, d.byte_offset,
     d.column_name, d.value, d.raw, d.rule, d.sqlstate, d.message, d.detail, d.attempts, d.first_at, d.last_at, d.replayable,
@@ -1100,7 +1120,7 @@ WHERE r.state = 'running' AND etl_catalog.is_running(p.id)
 COMMENT ON VIEW @extschema@.etl_progress IS 'runs under way, and how far they are';
 
 GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@.etl_runs, @extschema@.etl_parts,
-    @extschema@.etl_targets, @extschema@.etl_run_targets,
+    @extschema@.etl_targets, @extschema@.etl_run_targets, @extschema@.etl_backfills,
     @extschema@.etl_dead_letters, @extschema@.etl_status TO PUBLIC;
 
 /*
@@ -1342,6 +1362,28 @@ $f$, replace(etl_internal.arguments_of('@extschema@.etl_run'), 'INOUT run ', 'ov
 COMMENT ON PROCEDURE @extschema@.etl_retry_dead_letters IS 'loads the dead letters of a pipeline once more';
 
 /*
+ * etl_backfill: reads the source of a pipeline again, a range at a time: from since, which is in the first one, to until, which is in
+ * none, in steps ('1 month', '1000').  Each range is a run (kind backfill), beside those of the schedule: it waits while another run
+ * is under way.  The call of the source asks for the range by etl_since and etl_until.  Called again with the same arguments, it goes on
+ * where it was interrupted.  The watermark stays as it is.  Returns how many ranges this call has read.
+ *
+ * Errors: 22023 if since is not before until, the step does not lead forward, or the source does not ask for the range; 42804 if it
+ * asks for another type; 0A000 for a type that is neither date, timestamp nor number, and for pipelines that read their source as a
+ * whole; 55000 if a range could not be read to its end; and those of etl_run.
+ *
+ * etl_since, etl_until: in the source of a pipeline, the ends of the range that a backfill reads; in any other run the argument.
+ */
+CREATE PROCEDURE @extschema@.etl_backfill(name text, since anyelement, until anyelement, step text, INOUT ranges bigint DEFAULT NULL)
+    AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION @extschema@.etl_since(otherwise anyelement) RETURNS anyelement
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED;
+CREATE FUNCTION @extschema@.etl_until(otherwise anyelement) RETURNS anyelement
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON PROCEDURE @extschema@.etl_backfill IS 'reads ranges of the source of a pipeline again';
+COMMENT ON FUNCTION @extschema@.etl_since IS 'where the range begins that a backfill reads; else the argument';
+COMMENT ON FUNCTION @extschema@.etl_until IS 'where the range ends that a backfill reads; else the argument';
+
+/*
  * Removes runs that began, and dead letters that were resolved, longer ago than an interval, and returns how many;
  * etl.retention does so by itself.  Open dead letters are records that are nowhere else: they stay unless open is true.
  */
@@ -1534,7 +1576,7 @@ BEGIN
             (NULL, 'owner', 'role whose rights a run has'),
             (NULL, 'enabled', 'whether runs may start'),
             (NULL, 'run', 'number of the run'),
-            (NULL, 'kind', 'load, or retry of dead letters'),
+            (NULL, 'kind', 'load, retry of dead letters, or backfill'),
             (NULL, 'pid', 'process of the run'),
             (NULL, 'started_at', 'when the run started'),
             (NULL, 'finished_at', 'when the run ended'),
@@ -1619,6 +1661,12 @@ BEGIN
             ('etl_targets', 'rules', 'boolean expressions over the columns of the query, by name'),
             ('etl_targets', 'delete_within', 'columns whose rows belong to one record, and go when it has them no more'),
             ('etl_run_targets', 'target', 'table that the run loaded'),
+            ('etl_backfills', 'type', 'type of since, until and next'),
+            ('etl_backfills', 'since', 'where it began'),
+            ('etl_backfills', 'until', 'where it ends'),
+            ('etl_backfills', 'step', 'length of a range'),
+            ('etl_backfills', 'next', 'where the next range begins: what is before is done'),
+            ('etl_backfills', 'started_at', 'when it was begun'),
             ('etl_parts', 'part', 'file, URL, or the pages of an API'),
             ('etl_parts', 'state', 'reading: to be read on; done: read to its end; set_aside: could not be read on'),
             ('etl_parts', 'rows', 'records of it that are loaded or dead letters'),
@@ -1706,7 +1754,7 @@ BEGIN
     FOR routine IN SELECT p.oid FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
         JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
         WHERE e.extname = 'etl' AND p.pronamespace = '@extschema@'::regnamespace
-            AND p.proname NOT IN ('etl_metrics', 'etl_next_runs', 'etl_unnest')
+            AND p.proname NOT IN ('etl_metrics', 'etl_next_runs', 'etl_unnest', 'etl_since', 'etl_until')
     LOOP
         EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', routine);
     END LOOP;

@@ -11,7 +11,7 @@
 	const EtlWords variable = {what, lengthof(((const char *const[]){__VA_ARGS__})), \
 							   (const char *const[]){__VA_ARGS__}}
 
-WORDS(EtlRunKindWords, "kind", "load", "retry");
+WORDS(EtlRunKindWords, "kind", "load", "retry", "backfill");
 WORDS(EtlRunStateWords, "state", "running", "succeeded", "failed", "cancelled", "stopped",
 	  "crashed");
 WORDS(EtlScheduleStateWords, "state", "idle", "waiting", "running", "paused");

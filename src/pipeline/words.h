@@ -17,8 +17,9 @@ typedef struct EtlWords
 /* What a run is. */
 typedef enum EtlRunKind
 {
-	ETL_RUN_LOAD, /* of the source */
-	ETL_RUN_RETRY /* of dead letters */
+	ETL_RUN_LOAD,	 /* of the source */
+	ETL_RUN_RETRY,	 /* of dead letters */
+	ETL_RUN_BACKFILL /* of a range of the source */
 } EtlRunKind;
 
 typedef enum EtlRunState

@@ -113,6 +113,24 @@ EtlCatalogSetPending(int64 pipeline, const char *type, const char *value, Timest
 extern void EtlCatalogPublishWatermark(int64 pipeline);
 extern void EtlCatalogReset(int64 pipeline);
 
+/* Backfills: a range of the source of a pipeline that is read again, in steps. */
+typedef struct EtlBackfill
+{
+	int64 pipeline;
+	char *type;	 /* of the values, which are kept as texts (stored.h) */
+	char *since; /* and */
+	char *until; /* the end, which is not in it */
+	char *step;
+	char *next; /* where the next range begins */
+	int64
+		checkpoints; /* in the place of a pipeline's number: whose checkpoints are those of that range */
+} EtlBackfill;
+
+extern EtlBackfill *EtlCatalogBackfill(int64 pipeline); /* NULL: there is none */
+extern void EtlCatalogBeginBackfill(const EtlBackfill *backfill);
+/* To where its next range begins; NULL: it has ended.  The checkpoints are those of no range then. */
+extern void EtlCatalogMoveBackfill(int64 pipeline, const char *next);
+
 /* dead letters */
 typedef struct EtlDeadLetter
 {

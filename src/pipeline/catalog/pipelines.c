@@ -145,11 +145,13 @@ EtlCatalogSetEnabled(int64 id, bool enabled)
 void
 EtlCatalogDelete(int64 id)
 {
-	static EtlSql statement = {"WITH p AS (DELETE FROM etl_catalog.pipelines WHERE id = $1), "
-							   "c AS (DELETE FROM etl_catalog.checkpoints WHERE pipeline = $1), "
-							   "w AS (DELETE FROM etl_catalog.watermarks WHERE pipeline = $1), "
-							   "r AS (DELETE FROM etl_catalog.runs WHERE pipeline = $1) "
-							   "DELETE FROM etl_catalog.dead_letters WHERE pipeline = $1"};
+	static EtlSql statement = {
+		"WITH p AS (DELETE FROM etl_catalog.pipelines WHERE id = $1), "
+		"c AS (DELETE FROM etl_catalog.checkpoints WHERE pipeline = $1 OR pipeline = "
+		"(SELECT b.checkpoints FROM etl_catalog.backfills AS b WHERE b.pipeline = $1)), "
+		"w AS (DELETE FROM etl_catalog.watermarks WHERE pipeline = $1), "
+		"r AS (DELETE FROM etl_catalog.runs WHERE pipeline = $1) "
+		"DELETE FROM etl_catalog.dead_letters WHERE pipeline = $1"};
 
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(id)));
 }

@@ -89,7 +89,7 @@ save_checkpoints(const EtlBatchLoad *load, int to)
 	{
 		const EtlCheckpoint *checkpoint = lfirst(lc);
 
-		EtlCatalogSetCheckpoint(load->run->pipeline->id, checkpoint);
+		EtlCatalogSetCheckpoint(load->run->checkpoints, checkpoint);
 		set_aside += checkpoint->state == ETL_PART_SET_ASIDE ? 1 : 0;
 	}
 	return set_aside;
@@ -188,12 +188,13 @@ commit_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	settle_batch(load, from, to, outcome, &counters);
 	if (batch_of(load)->of == ETL_OF_SOURCE)
 		counters.columns_missing = EtlSeenSave(&load->seen, complete);
-	EtlWatermarkSave(watermark, &outcome->watermark);
+	if (run->kind != ETL_RUN_BACKFILL)
+		EtlWatermarkSave(watermark, &outcome->watermark);
 	/*
 	 * A scan that is complete must not be begun again with the watermark of the one before.  One without an end is never
 	 * begun again, so nothing depends on it.
 	 */
-	if (complete || load->reading->endless)
+	if ((complete || load->reading->endless) && run->kind != ETL_RUN_BACKFILL)
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	EtlCatalogUpdateRun(run->id, &counters);
 	save_further(load);

@@ -29,6 +29,7 @@
 #include "pipeline/run/engine.h"
 #include "pipeline/run/forget.h"
 #include "pipeline/run/lock.h"
+#include "pipeline/run/range.h"
 #include "pipeline/run/report.h"
 #include "pipeline/run/transaction.h"
 #include "source/clock.h"
@@ -56,6 +57,10 @@ check_may_run(const EtlPipeline *pipeline, EtlRunKind kind)
 							   pipeline->name),
 						errdetail("Each of its runs loads the whole source at once."),
 						errhint("Run the pipeline: each run reads all records again.")));
+	if (EtlReadsWhole(pipeline) && kind == ETL_RUN_BACKFILL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("pipeline \"%s\" cannot be backfilled", pipeline->name),
+						errdetail("Each of its runs loads the whole source at once.")));
 	if (!pipeline->enabled)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("pipeline \"%s\" is paused", pipeline->name),
@@ -86,6 +91,7 @@ start_run(EtlRun *run, int64 pipeline)
 	EtlPinDefinition(run->pipeline);
 	if (EtlReadsWhole(run->pipeline))
 		run->read_mode = ETL_READ_WHOLE;
+	run->checkpoints = pipeline;
 	run->id = EtlCatalogStartRun(pipeline, run->kind);
 	EtlCommit(run);
 }
@@ -130,9 +136,13 @@ open_source(EtlReading *reading)
 	EtlRun *run = reading->run;
 
 	EtlBegin();
+	if (run->kind == ETL_RUN_BACKFILL)
+		EtlRangeOpen(run);
 	run->in_source = true;
 	EtlReadingOpen(reading);
 	run->in_source = false;
+	if (run->kind == ETL_RUN_BACKFILL)
+		EtlRangeCheckAsked(run);
 	if (reading->watching && reading->watched != NULL)
 		EtlScheduleSetWatched(run->pipeline->id, reading->watched);
 	EtlCommit(run);
@@ -159,7 +169,7 @@ found_no_file(const EtlReading *reading, const ErrorData *error)
 	if (reading->part != NULL)
 		return false;
 	return (reading->watching && !lost_one_of_many(reading)) ||
-		   (reading->run->kind == ETL_RUN_LOAD && reading->run->read_mode == ETL_READ_BATCHES &&
+		   (reading->run->kind != ETL_RUN_RETRY && reading->run->read_mode == ETL_READ_BATCHES &&
 			EtlGlobIsEmpty(reading->watched));
 }
 
@@ -171,6 +181,8 @@ finish_without_file(const EtlReading *reading)
 	EtlBegin();
 	if (reading->watching)
 		EtlScheduleSetWatched(run->pipeline->id, reading->watched);
+	if (run->kind == ETL_RUN_BACKFILL)
+		EtlRangeFinish(run);
 	EtlCatalogEndRun(run->id, ETL_RUN_SUCCEEDED, NULL, NULL);
 	EtlCommit(run);
 	EtlReportEnd(ETL_RUN_SUCCEEDED, 0, NULL);
@@ -491,6 +503,8 @@ finish_run(EtlReading *reading)
 	EtlBegin();
 	if (run->kind == ETL_RUN_LOAD && EtlReadingIsComplete(reading))
 		EtlCatalogPublishWatermark(run->pipeline->id);
+	if (run->kind == ETL_RUN_BACKFILL && EtlReadingIsComplete(reading))
+		EtlRangeFinish(run);
 	EtlCatalogUpdateRun(run->id, &run->counters);
 	EtlCatalogEndRun(run->id, ETL_RUN_SUCCEEDED, NULL, NULL);
 	EtlForget(reading);

@@ -46,7 +46,7 @@ EtlLedgerOpen(EtlLedger *ledger, const EtlRun *run)
 static bool
 has_checkpoints(const EtlLedger *ledger)
 {
-	return ledger->run->kind == ETL_RUN_LOAD && ledger->run->read_mode != ETL_READ_WHOLE;
+	return ledger->run->kind != ETL_RUN_RETRY && ledger->run->read_mode != ETL_READ_WHOLE;
 }
 
 /* Opens a transaction where none is; whether it did. */
@@ -71,9 +71,9 @@ static void
 write_down(EtlLedger *ledger)
 {
 	if (ledger->gone != NIL)
-		EtlCatalogSetMissing(ledger->run->pipeline->id, ledger->gone, true);
+		EtlCatalogSetMissing(ledger->run->checkpoints, ledger->gone, true);
 	if (ledger->back != NIL)
-		EtlCatalogSetMissing(ledger->run->pipeline->id, ledger->back, false);
+		EtlCatalogSetMissing(ledger->run->checkpoints, ledger->back, false);
 	ledger->gone = ledger->back = NIL;
 }
 
@@ -92,7 +92,7 @@ next_slice(EtlLedger *ledger)
 	write_down(ledger);
 	MemoryContextReset(ledger->context);
 	MemoryContextSwitchTo(ledger->context);
-	ledger->slice = EtlCatalogCheckpoints(ledger->run->pipeline->id, after, SLICE);
+	ledger->slice = EtlCatalogCheckpoints(ledger->run->checkpoints, after, SLICE);
 	ledger->next = 0;
 	ledger->last = list_length(ledger->slice) < SLICE;
 	end(ledger, began);
@@ -194,7 +194,7 @@ EtlLedgerLook(EtlLedger *ledger, const char *part)
 	began = begin();
 	MemoryContextReset(ledger->single_context);
 	MemoryContextSwitchTo(ledger->single_context);
-	checkpoint = EtlCatalogCheckpoint(ledger->run->pipeline->id, part);
+	checkpoint = EtlCatalogCheckpoint(ledger->run->checkpoints, part);
 	end(ledger, began);
 	MemoryContextSwitchTo(old);
 	return checkpoint;
@@ -216,7 +216,7 @@ find_out_of_order(EtlLedger *ledger, const char *part)
 
 	ledger->in_order = false;
 	write_down(ledger);
-	EtlCatalogSetMissing(ledger->run->pipeline->id, list_make1((char *) part), false);
+	EtlCatalogSetMissing(ledger->run->checkpoints, list_make1((char *) part), false);
 	end(ledger, began);
 	return EtlLedgerLook(ledger, part);
 }

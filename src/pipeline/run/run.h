@@ -26,6 +26,7 @@
  *		again		dead letters as the records of a batch
  *		seen		columns of the source that no record has
  *		commit		dead letters, counters, checkpoint, watermark	in the same transaction
+ *		range		of the source, that a backfill reads
  *		forget		what a run removes behind itself
  *		continuous	what a run without an end does between its batches
  *		engine		the phases of a run
@@ -52,6 +53,8 @@ typedef struct EtlRun
 	EtlReadMode read_mode; /* how its source is read; how rows are applied is pipeline->mode */
 	EtlPipeline *pipeline;
 	EtlStatements *statements;
+	int64
+		checkpoints; /* whose checkpoints are those of the run: the pipeline's number, if it is no backfill */
 	int64 taken_in;			 /* records, those of the current batch included */
 	EtlRunCounters counters; /* committed */
 	bool overwrite;			 /* of a retry: also what later records may have loaded */

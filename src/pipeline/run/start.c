@@ -20,6 +20,7 @@
 #include "monitor/background.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/run/lock.h"
+#include "pipeline/run/start.h"
 #include "pipeline/run/worker.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
@@ -84,8 +85,8 @@ look_up(const char *name)
  * The same, here and now.  It is looked up in a subtransaction that is rolled back, so no lock on the catalog is kept: the
  * worker for which we wait reads the same tables, and somebody may want them for himself between us.
  */
-static EtlPipeline *
-find_to_run(const char *name)
+EtlPipeline *
+EtlFindToRun(const char *name)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -268,9 +269,9 @@ raise_not_started(const EtlStart *start, const EtlPipeline *pipeline)
 					start->hint[0] != '\0' ? errhint("%s", start->hint) : 0));
 }
 
-/* Starts a run and gives its number; until_end waits for its end, too. */
-static int64
-run_worker(const EtlPipeline *pipeline, EtlRunKind kind, bool overwrite, bool until_end)
+/* Starts a run, whose number or why there is none is in the result; until_end waits for its end, too. */
+static EtlStart
+start_worker(const EtlPipeline *pipeline, EtlRunKind kind, bool overwrite, bool until_end)
 {
 	Waiting waiting = {0};
 	EtlStart *start = create_start(pipeline, kind, overwrite, &waiting.segment);
@@ -286,7 +287,25 @@ run_worker(const EtlPipeline *pipeline, EtlRunKind kind, bool overwrite, bool un
 	answer = *start;
 	SpinLockRelease(&start->mutex);
 	dsm_detach(waiting.segment);
+	return answer;
+}
+
+static int64
+run_worker(const EtlPipeline *pipeline, EtlRunKind kind, bool overwrite, bool until_end)
+{
+	EtlStart answer = start_worker(pipeline, kind, overwrite, until_end);
+
 	if (answer.run == 0)
+		raise_not_started(&answer, pipeline);
+	return answer.run;
+}
+
+int64
+EtlTryRun(const EtlPipeline *pipeline, EtlRunKind kind)
+{
+	EtlStart answer = start_worker(pipeline, kind, false, true);
+
+	if (answer.run == 0 && !(answer.answered && answer.sqlstate == ERRCODE_OBJECT_IN_USE))
 		raise_not_started(&answer, pipeline);
 	return answer.run;
 }
@@ -303,8 +322,8 @@ etl_start(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 						errmsg("etl_start cannot run inside a transaction block"),
 						errdetail("The run would not see what the transaction has done so far.")));
-	PG_RETURN_INT64(
-		run_worker(find_to_run(text_to_cstring(PG_GETARG_TEXT_PP(0))), ETL_RUN_LOAD, false, false));
+	PG_RETURN_INT64(run_worker(EtlFindToRun(text_to_cstring(PG_GETARG_TEXT_PP(0))), ETL_RUN_LOAD,
+							   false, false));
 }
 
 static void
@@ -386,17 +405,10 @@ report_columns(const EtlRunResult *result, const EtlPipeline *pipeline)
 			 errhint("What was there before is rare, or was renamed at the source.")));
 }
 
-/* The common part of the procedures: commits, runs, waits, and gives what the run counted.  The first arguments are no results. */
-static Datum
-run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind, bool overwrite, int narguments)
+void
+EtlCheckNonAtomic(FunctionCallInfo fcinfo)
 {
-	CallContext *context = (CallContext *) fcinfo->context;
-	const EtlRunResult *result;
-	EtlPipeline *pipeline;
-	TupleDesc desc;
-	int64 run;
-	HeapTuple tuple;
-	MemoryContext old = CurrentMemoryContext;
+	const CallContext *context = (CallContext *) fcinfo->context;
 
 	if (context == NULL || !IsA(context, CallContext) || context->atomic)
 		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
@@ -404,6 +416,29 @@ run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind, bool overwrite, int nargu
 						errdetail("The run would not see what the transaction has done so far."),
 						errhint("Commit first; a client library that opens transactions by itself "
 								"needs autocommit for this call.")));
+}
+
+void
+EtlCheckRunSucceeded(int64 run, const EtlPipeline *pipeline)
+{
+	const EtlRunResult *result = EtlCatalogRunResult(run);
+
+	if (result->state != ETL_RUN_SUCCEEDED)
+		raise_failed(result, pipeline);
+}
+
+/* The common part of the procedures: commits, runs, waits, and gives what the run counted.  The first arguments are no results. */
+static Datum
+run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind, bool overwrite, int narguments)
+{
+	const EtlRunResult *result;
+	EtlPipeline *pipeline;
+	TupleDesc desc;
+	int64 run;
+	HeapTuple tuple;
+	MemoryContext old = CurrentMemoryContext;
+
+	EtlCheckNonAtomic(fcinfo);
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("the name of a pipeline must not be null or empty")));
@@ -421,7 +456,7 @@ run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind, bool overwrite, int nargu
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	desc = BlessTupleDesc(desc);
-	pipeline = find_to_run(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	pipeline = EtlFindToRun(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	SPI_commit();
