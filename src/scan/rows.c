@@ -609,16 +609,16 @@ EtlRowsLook(EtlRows *rows, const EtlKept *kept)
 }
 
 bool
-EtlRowsMayLack(const EtlRows *rows, const List *seen)
+EtlRowsMayLack(const EtlRows *rows, const EtlNames *seen)
 {
 	for (int i = 0; i < rows->nunseen && rows->missing == ETL_MISSING_ERROR; i++)
-		if (!EtlListHas(seen, rows->columns[rows->unseen[i]].name))
+		if (EtlNamesFind(seen, rows->columns[rows->unseen[i]].name) < 0)
 			return true;
 	return false;
 }
 
 bool
-EtlRowsMissing(EtlRows *rows, const List *seen, EtlFault *fault)
+EtlRowsMissing(EtlRows *rows, const EtlNames *seen, EtlFault *fault)
 {
 	int *unseen = rows->unseen;
 	int nunseen = rows->nunseen;
@@ -628,7 +628,7 @@ EtlRowsMissing(EtlRows *rows, const List *seen, EtlFault *fault)
 	rows->unseen = palloc(sizeof(int) * nunseen);
 	rows->nunseen = 0;
 	for (int i = 0; i < nunseen; i++)
-		if (!EtlListHas(seen, rows->columns[unseen[i]].name))
+		if (EtlNamesFind(seen, rows->columns[unseen[i]].name) < 0)
 			rows->unseen[rows->nunseen++] = unseen[i];
 	rows->kind->missing(rows, fault);
 	rows->unseen = unseen;

@@ -29,6 +29,7 @@
 #include "nodes/bitmapset.h"
 #include "scan/args.h"
 #include "scan/convert/convert.h"
+#include "scan/names.h"
 #include "scan/resume.h"
 #include "source/http/exchange.h"
 
@@ -296,11 +297,11 @@ extern bool EtlRowsLeave(EtlRows *rows);
 /* The columns that none of the records used so far had: a list of char *, borrowed; NIL if no record was used. */
 extern List *EtlRowsUnseen(const EtlRows *rows);
 /* Whether it is an error that there are such, but for those of the names in "seen"; *fault says so. */
-extern bool EtlRowsMissing(EtlRows *rows, const List *seen, EtlFault *fault);
+extern bool EtlRowsMissing(EtlRows *rows, const EtlNames *seen, EtlFault *fault);
 /* Looks in a record for columns that no record has had, before its values are asked for. */
 extern void EtlRowsLook(EtlRows *rows, const EtlKept *kept);
 /* Whether there may be such columns at the end of the source. */
-extern bool EtlRowsMayLack(const EtlRows *rows, const List *seen);
+extern bool EtlRowsMayLack(const EtlRows *rows, const EtlNames *seen);
 /* The text of a kept record in the server's encoding; NULL if it cannot be that. */
 extern const char *EtlRowsText(EtlRows *rows, const EtlKept *kept);
 extern char *EtlRowsRedacted(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);

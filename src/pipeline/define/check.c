@@ -226,13 +226,13 @@ EtlCheckSource(const EtlPipeline *pipeline, const char *text, char **files)
 static void
 check_names(TupleDesc desc)
 {
+	EtlNames *names = EtlNamesCreate();
+
 	for (int i = 0; i < desc->natts; i++)
-		for (int j = 0; j < i; j++)
-			if (strcmp(NameStr(TupleDescAttr(desc, i)->attname),
-					   NameStr(TupleDescAttr(desc, j)->attname)) == 0)
-				ereport(ERROR, (errcode(ERRCODE_DUPLICATE_COLUMN),
-								errmsg("the query gives two columns of the name \"%s\"",
-									   NameStr(TupleDescAttr(desc, i)->attname))));
+		if (!EtlNamesAdd(names, NameStr(TupleDescAttr(desc, i)->attname)))
+			ereport(ERROR, (errcode(ERRCODE_DUPLICATE_COLUMN),
+							errmsg("the query gives two columns of the name \"%s\"",
+								   NameStr(TupleDescAttr(desc, i)->attname))));
 }
 
 TupleDesc

@@ -7,6 +7,7 @@
 
 #include "pipeline/run/ledger.h"
 #include "pipeline/run/run.h"
+#include "scan/names.h"
 #include "scan/rows.h"
 
 /* What the records of a batch are. */
@@ -54,7 +55,7 @@ typedef struct EtlReading
 	int64 part_rows;  /* of it so far, in the current batch and before */
 	int64 set_aside;  /* parts, by this scan */
 	int64 settles_in; /* ms after which a last record that was held back counts; 0: none was */
-	List *ever;		  /* of char *: columns that some record had, by what is committed (seen.h) */
+	EtlNames *ever;	  /* columns that some record had, by what is committed (seen.h) */
 	EtlKept ahead;	  /* the record behind the batch, if it was read already */
 	bool has_ahead;	  /* it was */
 	MemoryContext ahead_context; /* of it; that of the next batch */

@@ -11,15 +11,18 @@
 
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/run/seen.h"
-#include "scan/names.h"
 #include "utils/memutils.h"
 
 void
 EtlSeenOpen(EtlSeen *seen)
 {
 	MemoryContext old = MemoryContextSwitchTo(seen->run->context);
+	ListCell *lc;
 
-	seen->reading->ever = EtlCatalogSeenColumns(seen->run->pipeline->id);
+	seen->ever = EtlCatalogSeenColumns(seen->run->pipeline->id);
+	seen->reading->ever = EtlNamesCreate();
+	foreach (lc, seen->ever)
+		(void) EtlNamesAdd(seen->reading->ever, lfirst(lc));
 	MemoryContextSwitchTo(old);
 }
 
@@ -40,23 +43,25 @@ EtlSeenJudge(const EtlSeen *seen)
 static void
 add_seen(EtlSeen *seen)
 {
-	EtlReading *reading = seen->reading;
-	const EtlRows *rows = reading->rows;
-	List *unseen = EtlRowsUnseen(rows);
+	const EtlRows *rows = seen->reading->rows;
 	MemoryContext old = MemoryContextSwitchTo(seen->run->context);
-	int before = list_length(reading->ever);
+	int before = list_length(seen->ever);
+	Bitmapset *unseen = NULL;
 
+	for (int i = 0; i < rows->nunseen; i++)
+		unseen = bms_add_member(unseen, rows->unseen[i]);
 	for (int i = 0; i < rows->desc->natts && rows->nsearched > 0; i++)
 	{
-		const char *name = rows->columns[i].name;
+		char *name = unconstify(char *, rows->columns[i].name);
 
-		if (rows->columns[i].kind == ETL_FIELD && !EtlListHas(unseen, name) &&
-			!EtlListHas(reading->ever, name))
-			reading->ever = lappend(reading->ever, pstrdup(name));
+		if (rows->columns[i].kind == ETL_FIELD && !bms_is_member(i, unseen) &&
+			EtlNamesAdd(seen->reading->ever, name))
+			seen->ever = lappend(seen->ever, name);
 	}
+	bms_free(unseen);
 	MemoryContextSwitchTo(old);
-	if (list_length(reading->ever) > before)
-		EtlCatalogSetSeenColumns(seen->run->pipeline->id, reading->ever);
+	if (list_length(seen->ever) > before)
+		EtlCatalogSetSeenColumns(seen->run->pipeline->id, seen->ever);
 }
 
 int64

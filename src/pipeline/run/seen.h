@@ -11,6 +11,7 @@ typedef struct EtlSeen
 {
 	EtlRun *run;
 	EtlReading *reading;
+	List *ever; /* of char *: the names in reading->ever */
 } EtlSeen;
 
 /* In a transaction, once the source is opened. */
