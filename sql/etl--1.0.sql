@@ -114,7 +114,7 @@ COMMENT ON FUNCTION etl_internal.arguments_of IS 'arguments of a function, as in
  * have, or has twice; 22P04 for broken structure; 22021, 22P05 for bytes that are no text; 54000 beyond
  * etl.max_field_size; 22023 for an option; and what the type of a column makes of its text.  Over http: 42501 for
  * a host or server that the user may not reach, 401 and 403; 58P01 for 404 and 410; 53400 for 429, and where the
- * server asks for a longer wait than is allowed; 58030 for other statuses; 08006 without an answer, or with half of
+ * server asks for a longer wait than is allowed; 22023 for 400 and 422, 58030 for other statuses; 08006 without an answer, or with half of
  * one that cannot be resumed.
  */
 CREATE FUNCTION @extschema@.etl_csv(

@@ -82,7 +82,9 @@ CALL etl_run('nd');
 SELECT csv_file('nd_a.ndjson', E'{"id":1,"v":"a"}\n{"id":2,"v":}\n{"id":3,"v":"c"}\nx\n{"id":5}\n{"id":6}\n{"id":7}y\n{"id":8}');
 CALL etl_run('nd');
 SELECT string_agg(id::text, ' ' ORDER BY id) FROM line;
+-- what was set aside of it is superseded then, whether the rest makes it a record or not
 SELECT line, index, byte_offset, raw, attempts FROM etl_dead_letters WHERE pipeline = 'nd' AND NOT resolved ORDER BY line;
+SELECT line, raw, state FROM etl_dead_letters WHERE pipeline = 'nd' AND state = 'superseded' ORDER BY line, id;
 -- while somebody writes it, it is held back
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET etl.settle_time = ''1h''', current_database()); END $$;
 SELECT csv_file('nd_b.ndjson', E'{"id":10,"v":"a"}\n{"id":11}\n!\n{"id":12');
@@ -121,6 +123,7 @@ CALL etl_run('inside');
 CALL etl_run('inside');
 SELECT count(*), max(id) FROM line WHERE id > 1000;
 SELECT count(*), count(DISTINCT (line, index)) FROM etl_dead_letters WHERE pipeline = 'inside' AND NOT resolved;
+SELECT line, raw, state FROM etl_dead_letters WHERE pipeline = 'inside' AND state = 'superseded';
 SELECT etl_drop_pipeline('inside');
 
 -- a line that is too long cannot be tried again

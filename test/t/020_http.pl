@@ -209,7 +209,8 @@ my @errors = (
 	[ '/status/410', '58P01', qr/HTTP status 410/ ],
 	[ '/status/401', '42501', qr/HTTP status 401/ ],
 	[ '/status/403/go%20away', '42501', qr/HTTP status 403.*go away/s ],
-	[ '/status/400', '58030', qr/HTTP status 400/ ],
+	[ '/status/400', '22023', qr/HTTP status 400/ ],
+	[ '/status/422', '22023', qr/HTTP status 422/ ],
 	[ '/status/501', '58030', qr/HTTP status 501/ ],
 	[ '/status/304', '58030', qr/HTTP status 304/ ],
 	[ '/redirect/300?to=/rows/1', '58030', qr/HTTP status 300/ ],
@@ -253,12 +254,12 @@ is(query($node, 'SELECT * FROM etl_csv(' . sql_quote(fixture_url('')) . ", path 
 # A server that sends something back that it was told in confidence.
 $err = query_fails($node, 'SELECT * FROM '
 	  . rows_of(fixture_url('/echo?status=400&token=secret%2Ftoken', 'http', 'user:secret%20word@127.0.0.1')),
-	'58030', qr/HTTP status 400/, 'an error that quotes the request');
+	'22023', qr/HTTP status 400/, 'an error that quotes the request');
 like($err, qr/The response begins: .*authorization/, 'is shown');
 unlike($err, qr/secret|dXNlcj/, 'without its secrets');
 like($err, qr/The response begins: .{1,200}$/m, 'and not too much of it');
 $err = query_fails($node, 'SELECT * FROM ' . rows_of(fixture_url('/status/400?body=%00%01')),
-	'58030', qr/HTTP status 400/, 'an error that is no text');
+	'22023', qr/HTTP status 400/, 'an error that is no text');
 unlike($err, qr/begins/, 'is not shown');
 
 # -- memory and descriptors -----------------------------------------------------------------------

@@ -140,7 +140,7 @@ is(headers_at('http')->{'x-key'}, 'secret', 'a key in a header');
 with_server("$base, auth 'query', auth_name 'k'", "key 'se&cret'");
 query($node, as_role('reader', read_server('shop', '/rows/3?a=b')));
 like((fixture_requests())[0]{path}, qr/\?a=b&k=se%26cret$/, 'a key in the query');
-my $err_of = sub { return query_fails($node, as_role('reader', read_server('shop', '/echo?status=400')), '58030', $_[0], $_[1]); };
+my $err_of = sub { return query_fails($node, as_role('reader', read_server('shop', '/echo?status=400')), '22023', $_[0], $_[1]); };
 like($err_of->(qr/k=\*\*\*/, 'a key that an error shows as it was sent'), qr/status 400/, 'is masked');
 with_server("$base, auth 'bearer', headers '{\"X-Id\": \"longsecret\"}'", "token 'longsecret-and-more', client_id 'long'");
 unlike($err_of->(qr/authorization,"\*\*\*"/, 'a secret that begins with another'), qr/and-more/, 'is masked whole');

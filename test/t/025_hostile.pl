@@ -129,7 +129,7 @@ is( query($node, "BEGIN; DECLARE c CURSOR FOR SELECT id FROM etl_csv('shop', pat
 # -- what the server says -------------------------------------------------------------------------
 
 server("auth 'bearer'", "token 'not-to-be-shown'");
-for my $status ([ 200, 'HV000' ], [ 400, '58030' ], [ 403, '42501' ])
+for my $status ([ 200, 'HV000' ], [ 400, '22023' ], [ 403, '42501' ])
 {
 	$err = query_fails($node, "SELECT * FROM etl_api('shop', '/quota/$status->[0]', pagination => 'graphql', next => 'data.next', body => '{}', items => 'data.x') AS t(id int)",
 		$status->[1], qr/DETAIL:  .*Quota of .*\*\*\*.* is used up/, "an error in the body, status $status->[0]");

@@ -152,8 +152,11 @@ is(run_of('none'), 'succeeded|0|1', 'nor now');
 is(part_of('none'), 'set_aside|0|f|2|58P01', 'so each run tries');
 put("$web/web/none.csv", rows_of(1 .. 3));
 is(run_of('none'), 'succeeded|3|0', 'and finds it');
-create('forbidden', "etl_csv('$base/status/403')");
-is(run_of('forbidden'), 'succeeded|0|1', 'what may not be read is of the part');
+for my $status (400, 403, 404, 410, 422)
+{
+	create("refused_$status", "etl_csv('$base/status/$status')");
+	is(run_of("refused_$status"), 'succeeded|0|1', "what is answered with $status is of the part");
+}
 for my $fault ('status/500', 'status/429', 'rows/5000?drop=500&validator=none')
 {
 	my $name = 'f' . ($fault =~ s/\W/_/gr);
@@ -178,10 +181,10 @@ is(scalar(split / /, asked()), 2, 'is asked for, and no more');
 is(sql("SELECT etl_watermark('api'), count(*), count(DISTINCT id) FROM api"), '25|25|25', 'each item once');
 
 # The alert has numbers only; a run that is cancelled sets nothing aside.
-my $id = sql("SELECT id FROM etl_pipelines WHERE name = 'forbidden'");
-my ($code, $out, $err) = $node->psql('postgres', "LISTEN etl_alert;\nCALL etl_run('forbidden');\nSELECT 1;");
+my $id = sql("SELECT id FROM etl_pipelines WHERE name = 'refused_403'");
+my ($code, $out, $err) = $node->psql('postgres', "LISTEN etl_alert;\nCALL etl_run('refused_403');\nSELECT 1;");
 like($out, qr/"etl_alert" with payload "\{"event":"set_aside","pipeline":$id,"run":\d+\}"/, 'an alert');
-like($err, qr/NOTICE:  1 part of the source of pipeline "forbidden" cannot be read and is set aside/, 'a notice');
+like($err, qr/NOTICE:  1 part of the source of pipeline "refused_403" cannot be read and is set aside/, 'a notice');
 create('slow', "etl_csv('$base/rows/10?silent=5')", '', 'name');
 my $run = sql("SELECT etl_start('slow')");
 wait_for(sub { grep { $_->{path} =~ /silent=5/ } fixture_requests() }, 'the request');

@@ -215,7 +215,7 @@ my $secret_url = "http://me:secret-word\@public.test:$port/rows/3?key=secret-key
 my $no_secret = qr/^(?!.*secret-).*\*\*\*/s;
 attacks($node, 'reader', [
 	[ 'an echo of the token and a header', read_path('shop', '/echo?status=403'), fails($denied, $no_secret) ],
-	[ 'an echo of the query', read_path('shop', '/echo?status=400&key=secret-key'), fails('58030', $no_secret) ],
+	[ 'an echo of the query', read_path('shop', '/echo?status=400&key=secret-key'), fails('22023', $no_secret) ],
 	[ 'EXPLAIN of a URL', 'EXPLAIN ' . read_url($secret_url), gives($no_secret) ],
 	[ 'EXPLAIN ANALYZE', 'EXPLAIN ANALYZE ' . read_url($secret_url), gives($no_secret) ],
 	[ 'EXPLAIN of an expression', 'EXPLAIN SELECT * FROM etl_csv(' . sql_quote($secret_url) . ' || lower(current_user)) AS t(id int)', gives($no_secret) ],
@@ -229,7 +229,7 @@ $node->safe_psql('postgres', qq{
 	SELECT etl_create_pipeline('secret', source => \$\$etl_csv('$secret_url') AS t(id int, name text)\$\$, target => 'reader.t', key => '{id}');
 	CALL etl_run('secret');
 	SELECT etl_create_pipeline('failing', source => \$\$etl_csv('$secret_url&status=400') AS t(id int, name text)\$\$, target => 'reader.t', key => '{id}')});
-attacks($node, 'reader', [ [ 'a run that fails', "CALL etl_run('failing')", fails('58030', $no_secret) ] ]);
+attacks($node, 'reader', [ [ 'a run that fails', "CALL etl_run('failing')", fails('22023', $no_secret) ] ]);
 is(query($node, q{SELECT count(*) FROM etl_dead_letters}), '1', 'there is a dead letter');
 is(query($node, qq{SELECT count(*) FROM $_ AS x WHERE x::text ~ 'secret-'}), '0', "no secret in $_")
   for qw(etl_dead_letters etl_runs etl_status etl_metric_samples etl_catalog.checkpoints etl_catalog.dead_letters);

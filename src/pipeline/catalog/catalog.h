@@ -167,6 +167,12 @@ extern const int EtlDeadLetterColumnCount;
  */
 extern int64
 EtlCatalogAddDeadLetter(const EtlPipeline *pipeline, int64 run, const EtlDeadLetter *letter);
+/*
+ * A part is read on, and begins with this record, of which source, line, offset and raw (NULL: it is no text) are set.  If
+ * its line was cut off when an earlier run read it, what was set aside of it then is superseded.
+ */
+extern void EtlCatalogResolveCutOff(int64 pipeline, int64 run, const EtlDeadLetter *record);
+
 /* The open, replayable ones behind "after": those whose keys are known, those whose keys are not, or both. */
 extern List *
 EtlCatalogDeadLetters(int64 pipeline, int64 after, int n, bool of_known_keys, bool of_others);

@@ -148,6 +148,23 @@ EtlCatalogResolveBefore(int64 pipeline, int64 run)
 																	 ETL_RESOLVED_SUPERSEDED))));
 }
 
+void
+EtlCatalogResolveCutOff(int64 pipeline, int64 run, const EtlDeadLetter *record)
+{
+	static EtlSql statement = {
+		"UPDATE etl_catalog.dead_letters SET resolved_at = now(), resolved_by = $2, "
+		"resolution = $3 WHERE pipeline = $1 AND run < $2 AND resolved_at IS NULL "
+		"AND stage = 'parse' AND source = $4 AND line = $5 AND byte_offset <= $6 "
+		"AND (NOT replayable OR starts_with($7, raw))"};
+
+	(void) EtlSqlRun(
+		&statement,
+		ETL_VALUES(EtlValueBigint(pipeline), EtlValueBigint(run),
+				   EtlValueText(EtlWordName(&EtlResolutionWords, ETL_RESOLVED_SUPERSEDED)),
+				   EtlValueText(record->source), EtlValueBigint(record->line),
+				   EtlValueBigint(record->byte_offset), EtlValueText(record->raw)));
+}
+
 /* ----------------------------------------------------------------
  *	Keys
  * ---------------------------------------------------------------- */

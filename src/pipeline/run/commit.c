@@ -95,6 +95,26 @@ save_checkpoints(const EtlBatchLoad *load, int to)
 	return set_aside;
 }
 
+/* Where a part is read on, a line that was cut off may be there as a whole now. */
+static void
+settle_cut_off(const EtlBatchLoad *load, int from, int to)
+{
+	const EtlBatch *batch = batch_of(load);
+	ListCell *lc;
+
+	foreach (lc, batch->resumed)
+	{
+		const EtlKept *kept = &batch->records[lfirst_int(lc)];
+		EtlDeadLetter record = {.source = kept->source,
+								.line = kept->line,
+								.byte_offset = (int64) kept->offset,
+								.raw = EtlRowsText(load->reading->rows, kept)};
+
+		if (lfirst_int(lc) >= from && lfirst_int(lc) < to && kept->line > 0)
+			EtlCatalogResolveCutOff(load->run->pipeline->id, load->run->id, &record);
+	}
+}
+
 /* Writes and counts what has become of the records between two numbers, or of a whole source. */
 static void
 settle_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome,
@@ -127,6 +147,7 @@ settle_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	counters->converted += to - from - faults.malformed - faults.convert_failed;
 	count_batch(counters, outcome);
 	settle_keys(load, counters);
+	settle_cut_off(load, from, to);
 	counters->parts_set_aside += save_checkpoints(load, to);
 }
 

@@ -87,6 +87,7 @@ change_part(EtlReading *reading, const char *part, const char *position)
 	reading->part = MemoryContextStrdup(reading->context, part);
 	reading->to_skip = goes_on ? checkpoint->skipped : 0;
 	reading->part_rows = goes_on ? checkpoint->rows : 0;
+	reading->resumes = goes_on && checkpoint->rows > 0;
 	if (checkpoint != NULL && checkpoint->state == ETL_PART_SET_ASIDE)
 		reading->ledger.aside--;
 }
@@ -272,6 +273,7 @@ EtlReadingStartBatch(EtlReading *reading)
 	batch->n = 0;
 	batch->nbytes = 0;
 	batch->letters = NULL;
+	batch->resumed = NIL;
 	batch->position = reading->run->counters.read;
 	batch->positions = NULL;
 	reading->marks = NIL;
@@ -338,6 +340,14 @@ count_record(EtlReading *reading, const EtlKept *kept, int64 *until)
 
 	batch->nbytes += kept->len + kept->extra;
 	reading->part_rows++;
+	if (reading->resumes)
+	{
+		MemoryContext old = MemoryContextSwitchTo(batch->context);
+
+		batch->resumed = lappend_int(batch->resumed, batch->n - 1);
+		reading->resumes = false;
+		MemoryContextSwitchTo(old);
+	}
 	EtlReportDone(batch->n);
 	if (batch->n > 1)
 		return;

@@ -32,6 +32,7 @@ typedef struct EtlBatch
 	int64 position;	  /* of the first record, in the order of the run, or */
 	int64 *positions; /* of each, among those of rows that were deferred */
 	bool reached_end; /* of the source */
+	List *resumed;	  /* of int: records with which a part was gone on with */
 } EtlBatch;
 
 typedef struct EtlReading
@@ -52,6 +53,7 @@ typedef struct EtlReading
 	EtlLedger ledger; /* where earlier scans stopped */
 	char *part;		  /* the current one */
 	int64 to_skip;	  /* records of it that are done already */
+	bool resumes;	  /* its next record is the first behind where an earlier run stopped */
 	int64 part_rows;  /* of it so far, in the current batch and before */
 	int64 set_aside;  /* parts, by this scan */
 	int64 settles_in; /* ms after which a last record that was held back counts; 0: none was */

@@ -63,12 +63,22 @@ fault_sqlstate(EtlHttpFault fault)
 	return ERRCODE_CONNECTION_FAILURE;
 }
 
+/* Whether an answer is about what was read, rather than about who reads it; a token or a signature is neither. */
+static bool
+is_about_request(const EtlExchange *exchange)
+{
+	return exchange->call->verb == NULL && exchange->target->auth != ETL_AUTH_AWS;
+}
+
 /* The same SQLSTATE as for a file, where there is such a thing. */
 static int
-status_sqlstate(int status)
+status_sqlstate(const EtlExchange *exchange, int status)
 {
 	switch (status)
 	{
+		case 400:
+		case 422:
+			return is_about_request(exchange) ? ERRCODE_INVALID_PARAMETER_VALUE : ERRCODE_IO_ERROR;
 		case 401:
 		case 403:
 		case 407:
@@ -262,7 +272,7 @@ raise_status(EtlExchange *exchange)
 	if (is_archived(exchange, text))
 		raise_archived(exchange);
 	ereport(ERROR,
-			(errcode(status_sqlstate(status)),
+			(errcode(status_sqlstate(exchange, status)),
 			 errmsg("could not %s \"%s\": HTTP status %d%s%s", verb(exchange),
 					EtlExchangeShownUrl(exchange), status, attempts(exchange), position(exchange)),
 			 text ? errdetail("The response begins: %s", text) : 0,

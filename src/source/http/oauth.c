@@ -247,7 +247,8 @@ ask_for_token(const EtlTarget *target, const char *refresh, EtlHttpStats *stats)
 	const char *assertion = target->grant == ETL_GRANT_JWT_BEARER ? make_assertion(target) : NULL;
 	EtlTarget *service = token_target(target, refresh, assertion);
 	EtlExchange *exchange = EtlExchangeCreate(service, stats);
-	EtlCall call = {.method = "POST", .url = service->base, .repeatable = true};
+	EtlCall call = {
+		.method = "POST", .url = service->base, .verb = "get a token from", .repeatable = true};
 	Jsonb *json;
 	char *access;
 
