@@ -786,7 +786,7 @@ csv_reset(EtlReader *reader, const EtlRecordPlace *at)
 		EtlCsvReaderReset(csv);
 		return;
 	}
-	reset_at(csv, at->offset, at->line, at->after_cr);
+	reset_at(csv, at->offset, at->line - at->in_line, at->after_cr);
 	csv->nrecords = at->records;
 	csv->hash = at->hash;
 }

@@ -46,7 +46,8 @@ typedef struct EtlRecordPlace
 	uint64 line;	/* and its physical line, from 1, where lines are counted */
 	uint64 records; /* before it, where the reader counts them */
 	uint64 hash;	/* of those, where the reader makes one */
-	bool after_cr;	/* the byte before it is a CR */
+	bool after_cr;	/* the byte before it is a CR, */
+	bool in_line;	/* or no line end at all: the stream has grown since it ended there */
 	bool
 		open; /* the stream is records one after another: more may follow its end, and reset can go there */
 } EtlRecordPlace;

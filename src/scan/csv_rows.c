@@ -440,12 +440,31 @@ judge_record(EtlCsvRows *csv)
 	return ETL_ROW;
 }
 
+/* The rest of a line whose beginning was taken for a record, because the file ended there then; false: it is empty. */
+static bool
+has_rest(EtlCsvRows *csv)
+{
+	csv->records.stream.mid_line = false;
+	if (csv->records.record.len == 0)
+		return false;
+	EtlRowsSetFault(&csv->base, ERRCODE_BAD_COPY_FILE_FORMAT,
+					pstrdup("the line was read as a record before it had come to its end"),
+					pstrdup("This is the rest of it."), NULL);
+	return true;
+}
+
 static EtlAdvance
 csv_advance(EtlRows *rows)
 {
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
 	EtlPartsStep step = EtlPartRowsNext(rows);
 
+	if (unlikely(csv->records.stream.mid_line && step == ETL_PARTS_RECORD))
+	{
+		if (has_rest(csv))
+			return ETL_ROW_FAULTY;
+		step = EtlPartRowsNext(rows);
+	}
 	if (likely(step == ETL_PARTS_RECORD))
 	{
 		/* its columns have been looked for in the header */

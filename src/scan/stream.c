@@ -84,6 +84,7 @@ EtlStreamOpenPart(EtlStream *stream, const EtlSourcePast *past, int mark)
 
 	stream->source = NULL;
 	stream->nstart = 0;
+	stream->mid_line = false;
 	source = EtlSourceSetOpenPart(stream->set, past);
 	MemoryContextSwitchTo(EtlSourceSetContext(stream->set));
 	if (stream->decodes)
@@ -236,6 +237,7 @@ EtlStreamGoTo(EtlStream *stream, const EtlRecordPlace *place, bool here)
 	}
 	(void) EtlSourceRead(stream->source, &before, 1);
 	to.after_cr = before == '\r';
+	stream->mid_line = to.in_line = before != '\r' && before != '\n';
 	EtlReaderReset(stream->reader, &to);
 }
 

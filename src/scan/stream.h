@@ -40,9 +40,10 @@ typedef struct EtlStream
 	struct EtlSourceSet *set; /* NULL: there is only what Use gives */
 	EtlSource *source;		  /* in hand, decoded; NULL: none */
 	int number;				  /* of its part, from 1 */
-	int64 until;			  /* Next waits no longer than this (clock.h); or ETL_FOREVER */
-	uint64 nrecords;		  /* of all sources, for progress; its owner counts */
-	uint64 nbytes;			  /* read of the sources, as they are stored */
+	bool mid_line; /* the next record is what follows one whose line had no end when it was read */
+	int64 until;   /* Next waits no longer than this (clock.h); or ETL_FOREVER */
+	uint64 nrecords; /* of all sources, for progress; its owner counts */
+	uint64 nbytes;	 /* read of the sources, as they are stored */
 	size_t nstart;
 	char start
 		[ETL_STREAM_START]; /* what the current source begins with, as it was read; for messages */

@@ -40,6 +40,18 @@ CALL etl_run('log');
 SELECT n, t FROM log WHERE n >= 300 ORDER BY n;
 SELECT line, raw, message FROM etl_dead_letters WHERE pipeline = 'log';
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET etl.settle_time = 0', current_database()); END $$;
+-- after that the line may come to its end, as it is, and may not go on
+SELECT csv_file('log_part.csv', E'n,t\n300,whole\n301,part\n302,"open\nand closed"\n303,a\n304,b');
+CALL etl_run('log');
+SELECT csv_file('log_part.csv', E'n,t\n300,whole\n301,part\n302,"open\nand closed"\n303,a\n304,b\n305,c\n306');
+CALL etl_run('log');
+SELECT csv_file('log_part.csv', E'n,t\n300,whole\n301,part\n302,"open\nand closed"\n303,a\n304,b\n305,c\n306,d\n307,e\r\n308,f');
+CALL etl_run('log');
+SELECT csv_file('log_part.csv', E'n,t\n300,whole\n301,part\n302,"open\nand closed"\n303,a\n304,b\n305,c\n306,d\n307,e\r\n308,f\r\n309,g\r\n');
+CALL etl_run('log');
+SELECT n, t FROM log WHERE n > 302 OR n IS NULL ORDER BY n;
+SELECT line, raw, message, detail FROM etl_dead_letters WHERE pipeline = 'log' ORDER BY id;
+SELECT csv_file('log_part.csv', E'n,t\n300,whole\n301,part\n302,"open\nand closed"\n');
 -- from the start again
 TRUNCATE log;
 SELECT etl_reset('log');

@@ -243,7 +243,7 @@ EtlReadingClose(EtlReading *reading)
 	reading->watched = reading->part = NULL;
 	reading->marks = NIL;
 	reading->to_skip = reading->part_rows = reading->set_aside = reading->settles_in = 0;
-	reading->batch.reached_end = reading->has_ahead = false;
+	reading->batch.reached_end = reading->has_ahead = reading->resumes = false;
 }
 
 /* ----------------------------------------------------------------

@@ -52,11 +52,13 @@ add_seen(EtlSeen *seen)
 		unseen = bms_add_member(unseen, rows->unseen[i]);
 	for (int i = 0; i < rows->desc->natts && rows->nsearched > 0; i++)
 	{
-		char *name = unconstify(char *, rows->columns[i].name);
+		const char *name = rows->columns[i].name;
 
-		if (rows->columns[i].kind == ETL_FIELD && !bms_is_member(i, unseen) &&
-			EtlNamesAdd(seen->reading->ever, name))
-			seen->ever = lappend(seen->ever, name);
+		if (rows->columns[i].kind != ETL_FIELD || bms_is_member(i, unseen) ||
+			EtlNamesFind(seen->reading->ever, name) >= 0)
+			continue;
+		seen->ever = lappend(seen->ever, pstrdup(name)); /* a scan ends before the run does */
+		(void) EtlNamesAdd(seen->reading->ever, llast(seen->ever));
 	}
 	bms_free(unseen);
 	MemoryContextSwitchTo(old);
