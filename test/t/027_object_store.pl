@@ -202,6 +202,17 @@ run();
 is(loaded(), '7 8', 'a version that is not there any more: the new one is loaded from its start');
 like(slurp_file($node->logfile), qr/NOTICE:  "s3:\/\/lake\/in\/big\.csv" has changed since it was read in part/, 'which is told');
 
+# The same by the key of one object, in several batches: the last one ends it.
+store_do('put', key => 'single.csv', body => join("\n", 'n', 1 .. 25) . "\n");
+$node->safe_psql('postgres', q{
+	TRUNCATE loaded;
+	SELECT etl_create_pipeline('single', $$etl_csv('lake', path => 'single.csv') AS t(n int, _etl_source text)$$,
+		target => 'loaded', query => 'SELECT n, _etl_source AS source FROM batch', batch_size => 10)});
+query($node, "CALL etl_run('single')");
+is($node->safe_psql('postgres', "SELECT part, state, rows FROM etl_parts WHERE pipeline = 'single'"), 's3://lake/single.csv|done|25', 'one object, by its key');
+query($node, "CALL etl_run('single')");
+is(loaded(), join(' ', 1 .. 25), 'is loaded once');
+
 # -- checkpoints of objects that are gone ------------------------------------------------------------
 
 sub ledger { return $node->safe_psql('postgres', "SELECT $_[0] FROM etl_catalog.checkpoints c JOIN etl_catalog.pipelines p ON p.id = c.pipeline WHERE p.name = 'ledger'"); }

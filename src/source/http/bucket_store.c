@@ -49,6 +49,8 @@ bucket_list(const char *source, const char *path)
 	if (endpoint != NULL)
 		listing->base.part.identity =
 			hash_bytes_extended((const unsigned char *) endpoint, (int) strlen(endpoint), 0);
+	/* the name of the only part lasts as long as the list */
+	listing->base.part.name = EtlBucketName(listing->target, EtlKeyPatternPrefix(listing->pattern));
 	if (listing->base.by_pattern)
 		listing->ahead = EtlBucketAheadCreate(
 			&listing->base, listing->target,
@@ -67,8 +69,8 @@ bucket_next(EtlListing *base)
 		return false;
 	listing->key = listing->ahead != NULL ? EtlBucketAheadKey(listing->ahead)
 										  : EtlKeyPatternPrefix(listing->pattern);
-	base->part.name = listing->ahead != NULL ? EtlBucketAheadName(listing->ahead)
-											 : EtlBucketName(listing->target, listing->key);
+	if (listing->ahead != NULL)
+		base->part.name = EtlBucketAheadName(listing->ahead);
 	return true;
 }
 
