@@ -41,10 +41,11 @@ open_list(const char *source, const char *path)
 
 	list->target = EtlTargetOf(source);
 	if (list->target->bucket == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" is not a bucket", EtlUrlRedact(source)),
-				 errhint("Give s3://BUCKET/PREFIX, or a server whose URL is one of s3://.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("\"%s\" is not a bucket", EtlUrlRedact(source)),
+			 errhint("Give s3://BUCKET/PREFIX, or a server whose URL is one of s3:// or az://.")));
 	if (path == NULL && list->target->server != NULL)
 		path = "";
 	list->objects = EtlBucketListOpen(list->target, pattern_of(list->target, path), &list->stats);

@@ -104,7 +104,7 @@ need_packages() {
 	need_postgresql
 	install_missing
 	usable_pg_config "$PG_CONFIG" || die "$PG_CONFIG gives no server with PGXS"
-	[ "$1" != check ] || fetch_moto
+	[ "$1" != check ] || { fetch_moto && fetch_npm; }
 }
 
 # check-style compares with this major; a release of Debian without it skips that part.
@@ -184,6 +184,44 @@ use_moto() {
 	[ -n "$moto" ] && [ ! -d "$scratch/moto" ] || return 0
 	tar -C "$moto" -cf - . | (as_worker mkdir "$scratch/moto" && as_worker tar -C "$scratch/moto" --no-same-owner -xf -)
 	export ETL_MOTO=$scratch/moto
+}
+
+# Two more such servers come from npm, where there is node: s3rver is another S3 that verifies signatures, azurite is Azure's own
+# imitation of its Blob Storage.
+npm_servers=(s3rver@3.7.1 azurite@3.37.0)
+npm_folders=()
+
+fetch_npm() {
+	local server cache
+	if ! command -v npm >/dev/null || ! as_worker node --version >/dev/null 2>&1; then
+		say "There is no node with npm: some tests of object stores are skipped"
+		return 0
+	fi
+	for server in "${npm_servers[@]}"; do
+		cache=${XDG_CACHE_HOME:-$HOME/.cache}/etl-check/$server
+		if [ ! -d "$cache" ]; then
+			say "Fetching $server"
+			rm -rf "$cache.unfinished"
+			if npm install --silent --omit=dev --no-audit --no-fund --ignore-scripts --prefix "$cache.unfinished" "$server" </dev/null; then
+				mv "$cache.unfinished" "$cache"
+			else
+				say "$server cannot be fetched: its tests are skipped"
+				continue
+			fi
+		fi
+		npm_folders+=("$cache")
+	done
+}
+
+# For the worker, who may be unable to read the caller's home.
+use_npm() {
+	local folder name
+	for folder in "${npm_folders[@]}"; do
+		name=$(basename "${folder%@*}")
+		[ -d "$scratch/$name" ] ||
+			tar -C "$folder" -cf - . | (as_worker mkdir "$scratch/$name" && as_worker tar -C "$scratch/$name" --no-same-owner -xf -)
+		export "ETL_${name^^}=$scratch/$name"
+	done
 }
 
 install_missing() {

@@ -105,6 +105,7 @@ run_module() { # FOLDER NAME DESTDIR, further arguments of make for the build
 run_tap() { # FOLDER [arguments of make]
 	[ -e "$1/test/t" ] || return 0
 	use_moto
+	use_npm
 	say "TAP tests"
 	installcheck "$1" tap REGRESS= ISOLATION= PROVE_FLAGS="-j$(nproc) --timer --directives" "${@:2}" || show_tap_logs "$1"
 	count_tap "$1.tap.log"

@@ -13,7 +13,7 @@ use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(has_store start_store store_do store_requests store_server store_url store_key store_keys);
+our @EXPORT = qw(has_store start_store has_program start_program store_is_moto store_do store_requests store_server store_url store_key store_keys);
 
 my $tests = abs_path(dirname(__FILE__) . '/..');
 my ($run, $stdin, $stdout, $stderr) = (undef, '', '', '');
@@ -29,10 +29,41 @@ sub has_store
 	return IPC::Run::run(\@import, '>', \my $out, '2>', \my $err);
 }
 
+# Which one stands behind: moto, or s3rver (https://github.com/jamhall/s3rver), which verifies signatures, too, but ignores If-Match
+# and does not escape keys in lists.
+my $judge = $ENV{ETL_STORE} // 'moto';
+
+sub store_is_moto { return $judge eq 'moto'; }
+
+# Servers of npm, which the harness keeps in folders of their own.
+my @programs;
+
+sub has_program { return defined $ENV{"ETL_$_[0]"} && -d $ENV{"ETL_$_[0]"}; }
+
+# Starts one, and waits until it says at which port it listens.
+sub start_program
+{
+	my ($name, $script, @options) = @_;
+	my $program = { stdin => '', out => '' };
+	my $port = qr/listen\w* (?:at|on) \S*:(\d+)/i;
+
+	$program->{run} = IPC::Run::start([ 'node', $ENV{"ETL_$name"} . "/node_modules/$script", @options ],
+		'<', \$program->{stdin}, '>&', \$program->{out});
+	push @programs, $program;
+	$program->{run}->pump until $program->{out} =~ $port || !$program->{run}->pumpable;
+	return $program->{out} =~ $port ? $1 : BAIL_OUT("$name did not start: $program->{out}");
+}
+
+# What stands before a server: before moto or s3rver, or before the port of something else.
 sub start_store
 {
+	my @before = @_ ? ('--before', $_[0]) : ();
+
 	local $ENV{PYTHONPATH} = python_path();
-	$run = IPC::Run::start([ 'python3', "$tests/fixtures/s3_server.py" ], '<', \$stdin, '>', \$stdout, '2>', \$stderr);
+	@before = ('--before', start_program('S3RVER', 's3rver/bin/s3rver.js', '-d', PostgreSQL::Test::Utils::tempdir . '/s3rver',
+			'-a', '127.0.0.1', '-p', '0', '--no-vhost-buckets'), '--keys', 'S3RVER', 'S3RVER')
+		if !@before && $judge eq 's3rver';
+	$run = IPC::Run::start([ 'python3', "$tests/fixtures/s3_server.py", @before ], '<', \$stdin, '>', \$stdout, '2>', \$stderr);
 	$run->pump until $stdout =~ /\n/ || !$run->pumpable;
 	$stdout =~ /\n/ or BAIL_OUT("the object store did not start: $stderr");
 	$info = decode_json($stdout);
@@ -71,6 +102,7 @@ END
 {
 	my $status = $?;
 	if ($run) { $run->kill_kill; }
+	$_->{run}->kill_kill for @programs;
 	$? = $status;
 }
 

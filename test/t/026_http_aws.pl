@@ -32,6 +32,11 @@ my ($request) = grep { $_->{target} =~ /a\.csv/ } store_requests();
 like($request->{headers}{authorization}, qr/^AWS4-HMAC-SHA256 Credential=[A-Z0-9]+\/\d{8}\/us-east-1\/s3\/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, /,
 	'what is signed');
 
+# As Google has it, which has no regions in signatures.
+store_server($node, 'google', 's3://lake', options => "auth 'aws', region 'auto'");
+is(rows('google', 'a.csv'), 3, 'the region "auto"');
+like((store_requests())[-1]{headers}{authorization}, qr/\/auto\/s3\/aws4_request/, 'is signed');
+
 store_server($node, 'payer', 's3://lake', options => "auth 'aws', request_payer 'true'");
 is(rows('payer', 'a.csv'), 3, 'the one who asks pays');
 is((store_requests())[-1]{headers}{'x-amz-request-payer'}, 'requester', 'and says so');
@@ -51,6 +56,7 @@ my $wrong = 'wrong-secret-that-nobody-may-see';
 store_server($node, 'wrong', 's3://lake', keys => "access_key_id 'AKIAWRONGWRONGWRONG1', secret_access_key '$wrong', session_token 'token-of-$wrong'");
 my $message = query_fails($node, "SELECT * FROM etl_csv('wrong', path => 'a.csv') AS t(n int)", '42501', qr/HTTP status 403/, 'wrong keys');
 unlike($message, qr/wrong-secret|AKIAWRONG/, 'are not shown');
+like($message, qr/HINT:  Check the options of server "wrong"/, 'and are what the hint is about');
 like((store_requests())[-1]{headers}{'x-amz-security-token'}, qr/^token-of/, 'the token goes along');
 
 query_fails($node, "SELECT * FROM etl_csv('lake', path => 'none.csv') AS t(n int)", '58P01', qr/HTTP status 404/, 'no such object');
@@ -146,7 +152,7 @@ for my $bad (
 $node->safe_psql('postgres', "CREATE SERVER web FOREIGN DATA WRAPPER etl OPTIONS (url 'https://host.example', endpoint 'https://other.example')");
 query_fails($node, "SELECT * FROM etl_csv('web', path => 'a.csv') AS t(n int)", 'HV024', qr/option "endpoint" of server "web" is for buckets/, 'an endpoint of no bucket');
 
-for my $case ([ 's3a', qr/s3:\/\/BUCKET\/KEY/ ], [ 'gs', qr/is read as S3/ ], [ 'az', qr/https URL/ ])
+for my $case ([ 's3a', qr/s3:\/\/BUCKET\/KEY/ ], [ 'gs', qr/is read as S3/ ], [ 'az', qr{endpoint must say whose} ], [ 'abfss', qr{az://CONTAINER} ])
 {
 	query_fails($node, "SELECT * FROM etl_csv('$case->[0]://lake/a.csv') AS t(n int)", '22023', $case->[1], "what to write for $case->[0]://");
 }

@@ -51,6 +51,35 @@ page_of(const char *text)
 	return whole;
 }
 
+#define BLOBS \
+	"<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ContainerName=\"lake\"><Prefix>x</Prefix><Blobs>"
+#define BLOB(name, more)                                                                     \
+	"<Blob>" name "<Properties><Last-Modified>Tue, 01 Dec 2026 00:00:00 GMT</Last-Modified>" \
+	"<Etag>0x8D1</Etag><Content-Length>12</Content-Length>" more "</Properties></Blob>"
+
+static void
+test_azure(void)
+{
+	CHECK_STR(page_of(BLOBS "</Blobs><NextMarker /></EnumerationResults>"), "end");
+	CHECK_STR(page_of(BLOBS BLOB("<Name>a+%20b.csv</Name>", "")
+						  BLOB("<Name Encoded=\"true\">a%EF%BF%BE+</Name>",
+							   "") "</Blobs><NextMarker>2!76!x</NextMarker></EnumerationResults>"),
+			  "a+%20b.csv \"0x8D1\" 12 Tue, 01 Dec 2026 00:00:00 GMT; "
+			  "a\xef\xbf\xbe+ \"0x8D1\" 12 Tue, 01 Dec 2026 00:00:00 GMT; 2!76!x");
+	CHECK_STR(
+		page_of(
+			BLOBS BLOB("<Name>dir</Name>", "<ResourceType>directory</ResourceType>")
+				BLOB("<Name>dir/a</Name>", "<ResourceType>file</ResourceType>") BLOB(
+					"<Name>e</Name>",
+					"<ResourceType>directory</ResourceType>") "</Blobs><NextMarker/></EnumerationResults>"),
+		"dir/a \"0x8D1\" 12 Tue, 01 Dec 2026 00:00:00 GMT; end");
+	CHECK_STR(page_of(BLOBS BLOB("", "") "</Blobs></EnumerationResults>"),
+			  "An object in it has no key.");
+	CHECK_STR(page_of(BLOBS BLOB("<Name Encoded=\"true\">%zz</Name>",
+								 "") "</Blobs></EnumerationResults>"),
+			  "A key in it is empty, or not escaped as it should be.");
+}
+
 static void
 test_pages(void)
 {
@@ -123,6 +152,7 @@ int
 main(void)
 {
 	test_pages();
+	test_azure();
 	test_faults();
 	return check_report("bucket_page");
 }

@@ -17,16 +17,19 @@ static const char *
 parsed(const char *text)
 {
 	char *bucket, *key;
-	const char *fault = EtlBucketParse(text, &bucket, &key);
+	EtlBucketKind kind;
+	const char *fault = EtlBucketParse(text, &kind, &bucket, &key);
 
-	return fault ? fault : psprintf("%s %s", bucket, key);
+	if (fault)
+		return fault;
+	return psprintf("%s%s %s", kind == ETL_BUCKET_S3 ? "" : EtlBucketScheme(kind), bucket, key);
 }
 
 static const char *
 url_of(const char *bucket, const char *key, const char *endpoint, const char *region,
 	   const char *addressing)
 {
-	EtlBucketPlace place = {endpoint, region, addressing};
+	EtlBucketPlace place = {ETL_BUCKET_S3, endpoint, region, addressing};
 	EtlUrl url;
 	const char *fault = EtlBucketUrl(bucket, key, &place, &url);
 
@@ -50,6 +53,35 @@ test_parse(void)
 	CHECK_STR(parsed("s3://user@host/x"), NAME_FAULT);
 	CHECK_STR(parsed("s3://host:80/x"), NAME_FAULT);
 	CHECK_STR(parsed("s3://b\xc3\xa4r/x"), NAME_FAULT);
+}
+
+static const char *
+blob_url(const char *key, const char *endpoint)
+{
+	EtlBucketPlace place = {ETL_BUCKET_AZURE, endpoint};
+	EtlUrl url;
+	const char *fault = EtlBucketUrl("lake", key, &place, &url);
+
+	return fault ? fault : EtlUrlText(&url);
+}
+
+static void
+test_azure(void)
+{
+	CHECK(EtlIsBucketUrl("az://a") && EtlIsBucketUrl("AZ://a"), "az://");
+	CHECK(!EtlIsBucketUrl("az:a") && !EtlIsBucketUrl("azs://a"), "others");
+	CHECK_STR(parsed("az://lake/a/b?c"), "az://lake a/b?c");
+	CHECK_STR(parsed("AZ://$web"), "az://$web ");
+	CHECK_STR(parsed("s3://$web"), NAME_FAULT);
+	CHECK_STR(parsed("az://$"),
+			  "What follows az:// must be the name of a container: at least three "
+			  "letters, digits or hyphens.");
+	CHECK_STR(blob_url("a b%.csv", "https://acme.blob.core.windows.net"),
+			  "https://acme.blob.core.windows.net/lake/a%20b%25.csv");
+	CHECK_STR(blob_url("", "http://127.0.0.1:10000/devstoreaccount1/"),
+			  "http://127.0.0.1:10000/devstoreaccount1/lake/");
+	CHECK_STR(blob_url("", NULL), "The endpoint must say whose container that is: "
+								  "https://ACCOUNT.blob.core.windows.net.");
 }
 
 static void
@@ -125,6 +157,7 @@ int
 main(void)
 {
 	test_parse();
+	test_azure();
 	test_address();
 	test_refused();
 	test_region();

@@ -5,23 +5,39 @@
  *		s3://bucket/key  ->  https://bucket.s3.REGION.amazonaws.com/key		AWS
  *							 https://s3.REGION.amazonaws.com/bucket/key		the name of the bucket is no label of a host
  *							 ENDPOINT/bucket/key							others
+ *		az://container/key	 ENDPOINT/container/key
  */
 #include "etl.h"
 
 #include "source/http/bucket.h"
 #include "source/http/sigv4.h"
 
-#define SCHEME "s3://"
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define DIGITS "0123456789"
 #define MAX_BUCKET 255
 #define MAX_LABEL 63
 #define MAX_KEY 1024
 
+#define SCHEME_LENGTH 5
+
+static const char *const schemes[] = {
+	[ETL_BUCKET_S3] = "s3://",
+	[ETL_BUCKET_AZURE] = "az://",
+};
+
 bool
 EtlIsBucketUrl(const char *text)
 {
-	return pg_strncasecmp(text, SCHEME, strlen(SCHEME)) == 0;
+	for (int i = 0; i < lengthof(schemes); i++)
+		if (pg_strncasecmp(text, schemes[i], SCHEME_LENGTH) == 0)
+			return true;
+	return false;
+}
+
+const char *
+EtlBucketScheme(EtlBucketKind kind)
+{
+	return schemes[kind];
 }
 
 bool
@@ -54,16 +70,23 @@ is_label(const char *bucket)
 }
 
 const char *
-EtlBucketParse(const char *text, char **bucket, char **key)
+EtlBucketParse(const char *text, EtlBucketKind *kind, char **bucket, char **key)
 {
-	const char *name = text + strlen(SCHEME);
+	const char *name = text + SCHEME_LENGTH;
 	size_t len = strcspn(name, "/");
+	bool is_s3 = pg_strncasecmp(text, schemes[ETL_BUCKET_S3], SCHEME_LENGTH) == 0;
+	bool is_special;
 
+	*kind = is_s3 ? ETL_BUCKET_S3 : ETL_BUCKET_AZURE;
 	*bucket = pnstrdup(name, len);
 	*key = pstrdup(name[len] == '/' ? name + len + 1 : "");
-	return is_bucket(*bucket) ? NULL
-							  : "What follows s3:// must be the name of a bucket: at least three "
-								"letters, digits, dots, hyphens or underscores.";
+	is_special = !is_s3 && **bucket == '$'; /* $web, $root, $logs */
+	if (is_bucket(*bucket + is_special))
+		return NULL;
+	return is_s3 ? "What follows s3:// must be the name of a bucket: at least three "
+				   "letters, digits, dots, hyphens or underscores."
+				 : "What follows az:// must be the name of a container: at least three letters, "
+				   "digits or hyphens.";
 }
 
 /* Some servers, and those between, would take it for another key. */
@@ -104,6 +127,8 @@ EtlBucketUrl(const char *bucket, const char *key, const EtlBucketPlace *place, E
 											 : place->endpoint == NULL && is_label(bucket);
 	size_t len;
 
+	if (place->kind == ETL_BUCKET_AZURE && place->endpoint == NULL)
+		return "The endpoint must say whose container that is: https://ACCOUNT.blob.core.windows.net.";
 	if (fault != NULL)
 		return fault;
 	if (url->query != NULL || url->user != NULL)

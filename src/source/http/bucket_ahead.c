@@ -100,6 +100,7 @@ send_if_wanted(EtlBucketAhead *ahead, Coming *coming)
 	EtlHttpPart part = {.target = ahead->target,
 						.name = coming->part.name,
 						.is_object = true,
+						.needs = EtlBucketNeeds(ahead->target, false),
 						.stats = ahead->stats};
 	EtlSourceState state = {.identity = coming->part.identity, .validator = coming->version};
 	EtlSourcePast past = {0};

@@ -344,6 +344,13 @@ EtlBucketDone(const EtlTarget *target, const EtlKeyPattern *pattern, const char 
 void
 EtlBucketCheckDone(const EtlTarget *target)
 {
+	if (target->kind != ETL_BUCKET_S3)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("objects of \"%s\" can only be read", EtlBucketName(target, "")),
+			 errdetail(
+				 "They are deleted, tagged or moved where the URL of their server is one of s3://.")));
 	if (target->writable)
 		return;
 	if (target->server == NULL)

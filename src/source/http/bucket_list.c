@@ -1,6 +1,6 @@
 /*
  * bucket_list.c
- *		The objects of a bucket whose keys match a pattern (ListObjectsV2).
+ *		The objects of a bucket whose keys match a pattern (ListObjectsV2 of S3, List Blobs of Azure).
  */
 #include "etl.h"
 
@@ -68,13 +68,32 @@ EtlBucketPattern(const EtlTarget *target, const char *path)
 char *
 EtlBucketName(const EtlTarget *target, const char *key)
 {
-	return psprintf("s3://%s/%s", target->bucket, EtlFromUtf8(key));
+	return psprintf("%s%s/%s", EtlBucketScheme(target->kind), target->bucket, EtlFromUtf8(key));
+}
+
+const char *
+EtlBucketNeeds(const EtlTarget *target, bool list)
+{
+	const char *payer = target->request_payer
+							? ""
+							: " If its owner has those pay who ask, set \"request_payer\", too.";
+
+	if (target->kind == ETL_BUCKET_AZURE)
+		return list
+				   ? "The signature needs the permission to list (\"l\" in its \"sp\"), for the container."
+				   : "The signature needs the permission to read (\"r\" in its \"sp\").";
+	if (list)
+		return psprintf("The keys need the action \"s3:ListBucket\" on bucket \"%s\".%s",
+						target->bucket, payer);
+	return psprintf("The keys need the action \"s3:GetObject\" on this object of bucket \"%s\". "
+					"Without \"s3:ListBucket\", an object that does not exist is refused, too.%s",
+					target->bucket, payer);
 }
 
 const char *
 EtlBucketKeyFault(const EtlTarget *target, const char *key, EtlUrl *url)
 {
-	EtlBucketPlace place = {target->endpoint, target->region, target->addressing};
+	EtlBucketPlace place = {target->kind, target->endpoint, target->region, target->addressing};
 	const char *fault = EtlBucketUrl(target->bucket, key, &place, url);
 
 	/* Who is between may undo an escape once more than there is one. */
@@ -120,6 +139,20 @@ begin_page(EtlBucketList *list)
 	list->page = EtlBucketPageCreate();
 }
 
+/* The query that asks for a page: ListObjectsV2, or List Blobs. */
+static void
+append_params(const EtlBucketList *list, StringInfo query)
+{
+	bool is_azure = list->target->kind == ETL_BUCKET_AZURE;
+
+	EtlUrlAppendParam(query, is_azure ? "restype" : "list-type", is_azure ? "container" : "2");
+	EtlUrlAppendParam(query, is_azure ? "comp" : "encoding-type", is_azure ? "list" : "url");
+	if (*EtlKeyPatternPrefix(list->pattern) != '\0')
+		EtlUrlAppendParam(query, "prefix", EtlKeyPatternPrefix(list->pattern));
+	if (list->token != NULL)
+		EtlUrlAppendParam(query, is_azure ? "marker" : "continuation-token", list->token);
+}
+
 /* What asks for the page that is to come. */
 static void
 prepare_call(EtlBucketList *list)
@@ -135,13 +168,9 @@ prepare_call(EtlBucketList *list)
 	len = strlen(list->call.url.path);
 	if (len > 1)
 		list->call.url.path[len - 1] = '\0'; /* the slash behind the bucket */
+	list->call.needs = EtlBucketNeeds(list->target, true);
 	initStringInfo(&query);
-	EtlUrlAppendParam(&query, "list-type", "2");
-	EtlUrlAppendParam(&query, "encoding-type", "url");
-	if (*EtlKeyPatternPrefix(list->pattern) != '\0')
-		EtlUrlAppendParam(&query, "prefix", EtlKeyPatternPrefix(list->pattern));
-	if (list->token != NULL)
-		EtlUrlAppendParam(&query, "continuation-token", list->token);
+	append_params(list, &query);
 	EtlUrlSetQuery(&list->call.url, &query);
 	MemoryContextSwitchTo(old);
 }
@@ -210,7 +239,8 @@ raise_bad_page(const EtlBucketList *list)
 					errmsg("could not read the list of bucket \"%s\"", list->target->bucket),
 					errdetail("%s", list->page->fault),
 					errhint("Check the options of the server: is that an object store that speaks "
-							"the protocol of S3?")));
+							"the protocol of %s?",
+							list->target->kind == ETL_BUCKET_AZURE ? "Azure" : "S3")));
 }
 
 static void

@@ -42,6 +42,9 @@ extern void EtlBucketListRewind(EtlBucketList *list);
 /* s3://bucket/key, to be shown; palloc'd. */
 extern char *EtlBucketName(const EtlTarget *target, const char *key);
 
+/* What who asks has to be allowed, to list or to read an object; a sentence. */
+extern const char *EtlBucketNeeds(const EtlTarget *target, bool list);
+
 /* The URL of a key; an error (22023) if there can be none, or what is wrong. */
 extern const char *EtlBucketKeyFault(const EtlTarget *target, const char *key, EtlUrl *url);
 extern void EtlBucketKeyUrl(const EtlTarget *target, const char *key, EtlUrl *url);

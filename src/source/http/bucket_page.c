@@ -7,7 +7,15 @@
  *			<Contents> <Key>, <LastModified>, <ETag>, <Size> </Contents> ...
  *		</ListBucketResult>
  *
- * Keys may hold what XML cannot, so they come escaped as in a URL where the server says so, which it may do behind them.
+ *		<EnumerationResults>
+ *			<Blobs>
+ *				<Blob> <Name>, <Properties> <Last-Modified>, <Etag>, <Content-Length> </Properties> </Blob> ...
+ *			</Blobs>
+ *			<NextMarker>
+ *		</EnumerationResults>
+ *
+ * Keys may hold what XML cannot, so they come escaped as in a URL where the server says so: S3 for all of them, and perhaps
+ * behind them; Azure for each.  Azure leaves out the quotes of an ETag, which its answers to GET have.
  *
  * Functions that expat calls raise no error: they note what is wrong and have it stop.
  */
@@ -26,11 +34,16 @@ typedef enum Element
 {
 	OTHER,
 	RESULT,
+	BLOBS,
 	CONTENTS,
-	KEY,
+	PROPERTIES,
+	KEY, /* from here on with a text */
 	MODIFIED,
 	ETAG,
+	BARE_ETAG,
 	SIZE,
+	TYPE,
+	MARKER,
 	TOKEN,
 	TRUNCATED,
 	ENCODING
@@ -65,6 +78,16 @@ static const struct
 	{"NextContinuationToken", RESULT, TOKEN},
 	{"IsTruncated", RESULT, TRUNCATED},
 	{"EncodingType", RESULT, ENCODING},
+	{"EnumerationResults", OTHER, RESULT},
+	{"Blobs", RESULT, BLOBS},
+	{"Blob", BLOBS, CONTENTS},
+	{"Name", CONTENTS, KEY},
+	{"Properties", CONTENTS, PROPERTIES},
+	{"Last-Modified", PROPERTIES, MODIFIED},
+	{"Etag", PROPERTIES, BARE_ETAG},
+	{"Content-Length", PROPERTIES, SIZE},
+	{"ResourceType", PROPERTIES, TYPE},
+	{"NextMarker", RESULT, MARKER},
 };
 
 static void
@@ -89,13 +112,19 @@ take_memory(EtlBucketPage *page, size_t size)
 	return memory;
 }
 
+/* The text of the element in hand, between quotes ("": without). */
 static char *
-take_text(EtlBucketPage *page)
+take_text(EtlBucketPage *page, const char *quote)
 {
-	char *copy = take_memory(page, page->parser->len + 1);
+	const EtlBucketParser *parser = page->parser;
+	size_t n = strlen(quote);
+	char *copy = take_memory(page, parser->len + 2 * n + 1);
 
-	if (copy != NULL)
-		memcpy(copy, page->parser->text, page->parser->len);
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, quote, n);
+	memcpy(copy + n, parser->text, parser->len);
+	memcpy(copy + n + parser->len, quote, n);
 	return copy;
 }
 
@@ -143,6 +172,8 @@ on_start(void *arg, const XML_Char *name, const XML_Char **attributes)
 	parser->len = 0;
 	if (element == CONTENTS)
 		begin_object(page);
+	if (element == KEY && attributes[0] != NULL && strcmp(attributes[0], "Encoded") == 0)
+		(*parser->last)->escaped = strcmp(attributes[1], "true") == 0;
 }
 
 static void XMLCALL
@@ -177,19 +208,29 @@ take_element(EtlBucketPage *page, Element element)
 			parser->last = &object->next;
 			break;
 		case KEY:
-			object->key = take_text(page);
+			object->key = take_text(page, "");
 			break;
 		case MODIFIED:
-			object->modified = take_text(page);
+			object->modified = take_text(page, "");
 			break;
 		case ETAG:
-			object->etag = take_text(page);
+			object->etag = take_text(page, "");
 			break;
 		case SIZE:
 			object->size = strtoll(parser->text, NULL, 10);
 			break;
+		case BARE_ETAG:
+			object->etag = take_text(page, *parser->text == '"' ? "" : "\"");
+			break;
+		case TYPE:
+			object->is_directory = strcmp(parser->text, "directory") == 0;
+			break;
+		case MARKER:
+			parser->truncated = parser->len > 0;
+			page->token = take_text(page, "");
+			break;
 		case TOKEN:
-			page->token = take_text(page);
+			page->token = take_text(page, "");
 			break;
 		case TRUNCATED:
 			parser->truncated = strcmp(parser->text, "true") == 0;
@@ -198,6 +239,8 @@ take_element(EtlBucketPage *page, Element element)
 			parser->escaped = strcmp(parser->text, "url") == 0;
 			break;
 		case RESULT:
+		case BLOBS:
+		case PROPERTIES:
 		case OTHER:
 			break;
 	}
@@ -294,13 +337,20 @@ EtlBucketPageEnd(EtlBucketPage *page)
 		page->fault = "It says that there is more, but not how to ask for that.";
 	if (!parser->truncated)
 		page->token = NULL;
-	for (EtlBucketObject *object = page->objects; object != NULL && page->fault == NULL;
-		 object = object->next)
+	for (EtlBucketObject **at = &page->objects; *at != NULL && page->fault == NULL;)
 	{
+		EtlBucketObject *object = *at;
+
 		if (parser->escaped)
 			object->key = unescape(object->key);
+		else if (object->escaped)
+			object->key = EtlUrlUnescape(object->key);
 		if (object->key == NULL || *object->key == '\0')
 			page->fault = "A key in it is empty, or not escaped as it should be.";
+		if (object->is_directory)
+			*at = object->next;
+		else
+			at = &object->next;
 	}
 	return page->fault == NULL;
 }

@@ -1,6 +1,6 @@
 /*
  * bucket_page.h
- *		A page of the list of a bucket: the answer to ListObjectsV2, an XML document.
+ *		A page of the list of a bucket: the answer to ListObjectsV2 (S3) or List Blobs (Azure), an XML document.
  *
  *		page = EtlBucketPageCreate()
  *		EtlBucketPageFeed(page, data, len)		as it comes; false: it is no such answer
@@ -18,9 +18,11 @@ typedef struct EtlBucketObject
 {
 	struct EtlBucketObject *next;
 	char *key;
-	char *etag;		/* NULL: there is none */
-	char *modified; /* ISO 8601; NULL: it is not known */
-	int64 size;		/* -1: it is not known */
+	char *etag;		   /* NULL: there is none */
+	char *modified;	   /* ISO 8601, or as HTTP has dates; NULL: it is not known */
+	int64 size;		   /* -1: it is not known */
+	bool escaped;	   /* its key still is, as in a URL */
+	bool is_directory; /* of Azure: it is no blob */
 } EtlBucketObject;
 
 typedef struct EtlBucketPage

@@ -102,6 +102,7 @@ bucket_open(EtlListing *base, const EtlSourcePast *past)
 		.target = listing->target,
 		.name = base->part.name,
 		.is_object = true,
+		.needs = EtlBucketNeeds(listing->target, false),
 		.stats = &listing->stats,
 	};
 

@@ -53,6 +53,14 @@ remove_query(const EtlTarget *target, EtlUrl *url)
 }
 
 static const char *
+apply_sas(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request, EtlHttpStats *stats)
+{
+	url->query =
+		url->query ? psprintf("%s&%s", url->query, target->sas_token) : pstrdup(target->sas_token);
+	return NULL;
+}
+
+static const char *
 apply_oauth2(const EtlTarget *target, EtlUrl *url, EtlHttpRequest *request, EtlHttpStats *stats)
 {
 	char *token = pstrdup(EtlOauthToken(target, stats));
@@ -78,6 +86,7 @@ static const struct
 	[ETL_AUTH_QUERY] = {apply_query, .remove = remove_query},
 	[ETL_AUTH_OAUTH2] = {apply_oauth2, 1, .renew = EtlOauthForget},
 	[ETL_AUTH_AWS] = {EtlAwsApply, 3, .refused = EtlAwsRefused}, /* region, time, keys */
+	[ETL_AUTH_SAS] = {apply_sas},
 	[ETL_AUTH_PUBLIC] = {EtlAwsApply, 1, .refused = EtlAwsRefused},
 };
 

@@ -29,6 +29,7 @@ typedef struct EtlExchange EtlExchange;
 typedef struct EtlCall
 {
 	const char *method; /* NULL: GET */
+	const char *needs;	/* for messages of status 403: what has to be allowed for it (a sentence) */
 	const char *verb;	/* for messages: what could not be done to the URL; NULL: read */
 	EtlUrl url;
 	List *headers; /* "Name: value", beside those of the target */

@@ -250,8 +250,11 @@ EtlExchangeKeepSaid(EtlExchange *exchange, const char *data, size_t len)
 static bool
 is_archived(const EtlExchange *exchange, const char *text)
 {
-	return exchange->target->bucket && EtlHttpStatus(exchange->http) == 403 && text &&
-		   strstr(text, "<Code>InvalidObjectState</Code>");
+	int status = EtlHttpStatus(exchange->http);
+
+	return exchange->target->bucket && text &&
+		   ((status == 403 && strstr(text, "<Code>InvalidObjectState</Code>")) ||
+			(status == 409 && strstr(text, "<Code>BlobArchived</Code>")));
 }
 
 static void
@@ -263,11 +266,34 @@ raise_archived(const EtlExchange *exchange)
 					errhint("Restore it, and read it when that is done.")));
 }
 
+/* Whether who asks is known, but may not do this: as S3 and Azure say it. */
+static bool
+is_denied(const char *text)
+{
+	return strstr(text, "AccessDenied") != NULL ||
+		   strstr(text, "AuthorizationPermissionMismatch") != NULL;
+}
+
+/* What to do about a status; NULL: nothing that we know. */
+static const char *
+status_hint(const EtlExchange *exchange, int status, const char *text)
+{
+	const char *needs = exchange->call->needs;
+
+	if (status == 403 && needs && text && is_denied(text))
+		return needs;
+	if ((status == 401 || status == 403) && exchange->target->server)
+		return psprintf("Check the options of server \"%s\" and of its user mapping.",
+						exchange->target->server);
+	return NULL;
+}
+
 static void
 raise_status(EtlExchange *exchange)
 {
 	int status = EtlHttpStatus(exchange->http);
 	char *text = excerpt(exchange);
+	const char *hint = status_hint(exchange, status, text);
 
 	if (is_archived(exchange, text))
 		raise_archived(exchange);
@@ -276,10 +302,7 @@ raise_status(EtlExchange *exchange)
 			 errmsg("could not %s \"%s\": HTTP status %d%s%s", verb(exchange),
 					EtlExchangeShownUrl(exchange), status, attempts(exchange), position(exchange)),
 			 text ? errdetail("The response begins: %s", text) : 0,
-			 (status == 401 || status == 403) && exchange->target->server
-				 ? errhint("Check the options of server \"%s\" and of its user mapping.",
-						   exchange->target->server)
-				 : 0));
+			 hint ? errhint("%s", hint) : 0));
 }
 
 void

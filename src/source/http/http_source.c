@@ -423,6 +423,7 @@ EtlHttpSourceSend(const EtlHttpPart *part, const EtlSourcePast *past)
 	http->base.name = pstrdup(part->name);
 	http->is_object = part->is_object;
 	http->call.url = part->url;
+	http->call.needs = part->needs;
 	http->exchange = EtlExchangeCreate(part->target, part->stats);
 	take_past(http, past);
 	if (http->past.whole)

@@ -14,6 +14,7 @@ typedef struct EtlHttpPart
 	EtlUrl url;
 	const char *name; /* for messages */
 	bool is_object;	  /* of a bucket: the rest is asked for with If-Match, which its protocol has */
+	const char *needs; /* as of an EtlCall */
 	EtlHttpStats *stats;
 } EtlHttpPart;
 

@@ -117,9 +117,9 @@ read_url(const Option *option, const char *value, EtlTarget *target)
 {
 	const char *text = EtlToUtf8(value);
 	bool is_bucket = EtlIsBucketUrl(text);
-	const char *fault =
-		is_bucket ? EtlBucketParse(text, (char **) &target->bucket, (char **) &target->prefix)
-				  : EtlUrlParse(text, &target->base);
+	const char *fault = is_bucket ? EtlBucketParse(text, &target->kind, (char **) &target->bucket,
+												   (char **) &target->prefix)
+								  : EtlUrlParse(text, &target->base);
 
 	if (!fault && target->base.user)
 		fault = "User and password belong into a user mapping.";
@@ -130,7 +130,7 @@ read_url(const Option *option, const char *value, EtlTarget *target)
 static void
 read_endpoint(const Option *option, const char *value, EtlTarget *target)
 {
-	EtlBucketPlace place = {.endpoint = pstrdup(EtlToUtf8(value))};
+	EtlBucketPlace place = {ETL_BUCKET_S3, .endpoint = pstrdup(EtlToUtf8(value))};
 	EtlUrl url;
 	const char *fault = EtlBucketUrl("bucket", "", &place, &url);
 
@@ -181,7 +181,7 @@ read_auth(const Option *option, const char *value, EtlTarget *target)
 	static const char *const names[] = {
 		[ETL_AUTH_NONE] = "none",	  [ETL_AUTH_BEARER] = "bearer", [ETL_AUTH_BASIC] = "basic",
 		[ETL_AUTH_HEADER] = "header", [ETL_AUTH_QUERY] = "query",	[ETL_AUTH_OAUTH2] = "oauth2",
-		[ETL_AUTH_AWS] = "aws",
+		[ETL_AUTH_AWS] = "aws",		  [ETL_AUTH_SAS] = "sas",
 	};
 
 	for (int i = 0; i < lengthof(names); i++)
@@ -192,7 +192,7 @@ read_auth(const Option *option, const char *value, EtlTarget *target)
 			return;
 		}
 	}
-	refuse(option, "It must be none, bearer, basic, header, query, oauth2 or aws.");
+	refuse(option, "It must be none, bearer, basic, header, query, oauth2, aws or sas.");
 }
 
 static void
@@ -228,6 +228,25 @@ read_key(const Option *option, const char *value, EtlTarget *target)
 	if (strstr(value, "-----BEGIN ") == NULL)
 		refuse(option, "It must be a private key in PEM.");
 	target->private_key = pstrdup(value);
+}
+
+/* As the portal of Azure shows it, which may be with a '?'.  Its parameters but the signature are no secrets. */
+static void
+read_sas(const Option *option, const char *value, EtlTarget *target)
+{
+	const char *sig;
+	char *sent;
+
+	value += *value == '?';
+	sig = strncmp(value, "sig=", 4) == 0 ? value : strstr(value, "&sig=");
+	if (sig == NULL || strpbrk(value, " #\"<>") != NULL)
+		refuse(option, "It must be a shared access signature: sv=...&sig=...");
+	read_text(option, value, target);
+	sig = strchr(sig, '=') + 1;
+	sent = pnstrdup(sig, strcspn(sig, "&"));
+	target->secrets = lappend(target->secrets, sent);
+	if (EtlUrlUnescape(sent) != NULL)
+		target->secrets = lappend(target->secrets, EtlUrlUnescape(sent));
 }
 
 /* The file is read with each request (aws.c). */
@@ -415,6 +434,7 @@ static const Option options[] = {
 	{"access_key_id",	MAPPING, ANYBODY,	 read_text,		 FIELD(access_key_id), SECRET | IN_FILE},
 	{"secret_access_key", MAPPING, ANYBODY,	 read_text,		 FIELD(secret_access_key), SECRET | IN_FILE},
 	{"session_token",	MAPPING, ANYBODY,	 read_text,		 FIELD(session_token), SECRET | IN_FILE},
+	{"sas_token",		MAPPING, ANYBODY,	 read_sas,		 FIELD(sas_token), SECRET | IN_FILE},
 	{"credentials_file", MAPPING, FILE_READER, read_credentials_file, FIELD(credentials_file)},
 	{"profile",			MAPPING, ANYBODY,	 read_text,		 FIELD(profile)},
 	{"allowed_origins", MAPPING, ANYBODY,	 read_origins,	 FIELD(secret_origins)},
@@ -463,6 +483,7 @@ option_by_meaning(const char *written, Oid catalog)
 		{"access_token", MAPPING, "token"},
 		{"access_key", MAPPING, "access_key_id"},
 		{"secret_key", MAPPING, "secret_access_key"},
+		{"sas", MAPPING, "sas_token"},
 		{"requester_pays", SERVER, "request_payer"},
 	};
 

@@ -13,6 +13,9 @@
 #include "source/http/hosts.h"
 #include "source/http/server_check.h"
 
+/* What answers of Blob Storage look like: from 2021-02-12, names that XML cannot hold are escaped. */
+#define AZURE_VERSION "2021-12-02"
+
 static void
 require(const EtlTarget *target, const char *value, const char *option, bool of_mapping)
 {
@@ -25,18 +28,43 @@ require(const EtlTarget *target, const char *value, const char *option, bool of_
 							   : errhint("Set it with ALTER SERVER.")));
 }
 
-/* What s3://bucket/prefix stands for, now that all options are known. */
+/* What s3://bucket/prefix or az://container/prefix stands for, now that all options are known. */
 static void
 place_bucket(EtlTarget *target)
 {
-	EtlBucketPlace place = {target->endpoint, target->region, target->addressing};
+	EtlBucketPlace place = {target->kind, target->endpoint, target->region, target->addressing};
 	const char *fault = EtlBucketUrl(target->bucket, target->prefix, &place, &target->base);
 
 	if (fault)
 		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 						errmsg("invalid value for option \"%s\"", "url"), errdetail("%s", fault)));
-	if (target->auth == ETL_AUTH_NONE)
+	if (target->kind == ETL_BUCKET_AZURE)
+		target->headers = lappend(target->headers, "X-Ms-Version: " AZURE_VERSION);
+	else if (target->auth == ETL_AUTH_NONE)
 		target->auth = ETL_AUTH_PUBLIC;
+}
+
+/* Each kind of bucket has its own way of authentication, and options that are its own. */
+static void
+check_bucket_kind(const EtlTarget *target)
+{
+	bool is_azure = target->bucket && target->kind == ETL_BUCKET_AZURE;
+	const char *option = target->region			 ? "region"
+						 : target->service		 ? "service"
+						 : target->addressing	 ? "addressing"
+						 : target->request_payer ? "request_payer"
+												 : NULL;
+
+	if (is_azure ? target->auth == ETL_AUTH_AWS : target->auth == ETL_AUTH_SAS)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"auth\" of server \"%s\" is not for its URL", target->server),
+				 is_azure ? errhint("Set it to sas, for a container of Azure.")
+						  : errhint("It is sas for containers of Azure only, az://CONTAINER.")));
+	if (is_azure && option)
+		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+						errmsg("option \"%s\" of server \"%s\" is for S3", option, target->server),
+						errdetail("Its URL is one of az://.")));
 }
 
 static void
@@ -48,7 +76,7 @@ check_bucket_options(const EtlTarget *target)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("option \"%s\" of server \"%s\" is for buckets", option, target->server),
-				 errdetail("Its URL is not one of s3://."),
+				 errdetail("Its URL is none of s3:// or az://."),
 				 errhint("Set option \"url\" to s3://BUCKET or s3://BUCKET/PREFIX.")));
 }
 
@@ -111,6 +139,7 @@ check_machine(const EtlTarget *target)
 static void
 check_complete(EtlTarget *target)
 {
+	check_bucket_kind(target);
 	if (target->bucket)
 		place_bucket(target);
 	else
@@ -142,6 +171,9 @@ check_complete(EtlTarget *target)
 			check_keys(target);
 			if (!target->service)
 				target->service = "s3";
+			break;
+		case ETL_AUTH_SAS:
+			require(target, target->sas_token, "sas_token", true);
 			break;
 		case ETL_AUTH_OAUTH2:
 			require(target, target->token_url, "token_url", false);

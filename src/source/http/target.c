@@ -97,18 +97,23 @@ make_target(void)
 static const char *
 read_place(const char *url, EtlTarget *target)
 {
-	EtlBucketPlace aws = {NULL};
+	EtlBucketPlace place = {ETL_BUCKET_S3};
 	char *bucket, *key;
 	const char *fault;
 
 	if (!EtlIsBucketUrl(url))
 		return EtlUrlParse(url, &target->base);
-	fault = EtlBucketParse(url, &bucket, &key);
+	fault = EtlBucketParse(url, &target->kind, &bucket, &key);
+	place.kind = target->kind;
 	target->auth = ETL_AUTH_PUBLIC;
 	target->bucket = bucket;
 	target->prefix = key;
-	return fault ? fault : EtlBucketUrl(bucket, key, &aws, &target->base);
+	return fault ? fault : EtlBucketUrl(bucket, key, &place, &target->base);
 }
+
+#define AZURE_HINT                                                                            \
+	"Containers of Azure are read through a server: CREATE SERVER with url 'az://CONTAINER' " \
+	"and its \"endpoint\"."
 
 /* How to read what a URL of another scheme names; NULL: nobody knows. */
 static const char *
@@ -124,9 +129,9 @@ scheme_hint(const char *url)
 		{"s3n:", "Buckets are read as s3://BUCKET/KEY."},
 		{"gs:", "Google Cloud Storage is read as S3: CREATE SERVER with url 's3://bucket' and its "
 				"\"endpoint\"."},
-		{"az:", "A blob can be read by its https URL, such as one with a signature."},
-		{"abfs", "A blob can be read by its https URL, such as one with a signature."},
-		{"wasb", "A blob can be read by its https URL, such as one with a signature."},
+		{"az:", AZURE_HINT},
+		{"abfs", AZURE_HINT},
+		{"wasb", AZURE_HINT},
 	};
 
 	for (int i = 0; i < lengthof(hints); i++)

@@ -14,6 +14,7 @@
 #include "nodes/pg_list.h"
 
 #include "source/http/breaker.h"
+#include "source/http/bucket.h"
 #include "source/http/retry.h"
 #include "source/http/url.h"
 
@@ -28,6 +29,7 @@ typedef enum EtlAuth
 	ETL_AUTH_QUERY,	 /* key, as parameter auth_name */
 	ETL_AUTH_OAUTH2, /* a token that token_url gives, as grant says */
 	ETL_AUTH_AWS,	 /* a signature with secret_access_key */
+	ETL_AUTH_SAS,	 /* sas_token, in the query: a signature of Azure */
 	ETL_AUTH_PUBLIC, /* nothing, but there is a bucket, which is in some region */
 } EtlAuth;
 
@@ -53,8 +55,9 @@ typedef struct EtlTarget
 	Oid server_id;		/* InvalidOid then */
 	Oid role;			/* in whose name */
 	EtlUrl base;
-	const char
-		*bucket; /* of s3://bucket/prefix, which base stands for; NULL: it is a URL of http */
+	EtlBucketKind kind;
+	const char *
+		bucket; /* of s3://bucket/prefix or az://container/prefix, which base stands for; NULL: it is a URL of http */
 	const char *prefix; /* "": all keys */
 
 	bool anywhere;				 /* the user is a superuser */
@@ -90,6 +93,7 @@ typedef struct EtlTarget
 	EtlMachine machine;
 	const char *role_arn;	   /* for a web identity */
 	const char *identity_file; /* with its token */
+	const char *sas_token;	   /* a query, without its '?' */
 	const char *service;	   /* of AWS */
 	const char *region;		   /* NULL: the default, or as the answers say */
 	const char *endpoint;	   /* of the bucket; NULL: AWS */
