@@ -35,6 +35,8 @@ typedef struct EtlRule
 	char *expression;
 } EtlRule;
 
+#define ETL_DELETES_KEEP "keep" /* "deletes" when nothing is */
+
 typedef struct EtlInterval
 {
 	char *text; /* NULL: none */
@@ -60,7 +62,12 @@ typedef struct EtlPipeline
 	EtlMode mode;
 	EtlOnConflict on_conflict;
 	EtlReplaceBy replace_by;
+	char *
+		deletes; /* of an upsert, what becomes of rows that the source has no more: keep, delete, mark:column */
+	EtlSnapshot snapshot;
 	EtlOnLacking missing;
+	char *
+		delete_when; /* of an upsert: a condition on rows of the query, which delete then; NULL: none do */
 	char *delete_scope; /* of a replace: a condition on rows of the target; NULL: all of them */
 	char *delete_limit; /* the most that a replace deletes of the target, as in "10%" */
 	char *watermark;	/* or NULL, as lag and max */
@@ -101,6 +108,20 @@ EtlUpserts(const EtlPipeline *pipeline)
 	return pipeline->mode != ETL_MODE_APPEND && pipeline->key != NIL;
 }
 
+/* Whether rows of the target that the source has no more are deleted, or marked. */
+static inline bool
+EtlRemoves(const EtlPipeline *pipeline)
+{
+	return pipeline->mode == ETL_MODE_REPLACE || strcmp(pipeline->deletes, ETL_DELETES_KEEP) != 0;
+}
+
+/* The column in which such rows are marked; NULL: they are not. */
+static inline const char *
+EtlMarkColumn(const EtlPipeline *pipeline)
+{
+	return strncmp(pipeline->deletes, "mark:", 5) == 0 ? pipeline->deletes + 5 : NULL;
+}
+
 /* Whether each run reads all of the source, and loads it at once. */
 static inline bool
 EtlReadsWhole(const EtlPipeline *pipeline)
@@ -135,7 +156,9 @@ extern List *EtlRulesOf(const char *json);
 
 #define ETL_RUN_COUNTERS(COUNTER)                      \
 	ETL_ROW_COUNTERS(COUNTER)                          \
+	COUNTER(tombstones, ", tombstones %lld")           \
 	COUNTER(deleted, ", deleted %lld")                 \
+	COUNTER(marked, ", marked %lld")                   \
 	COUNTER(null_watermark, ", null watermark %lld")   \
 	COUNTER(parts_set_aside, ", parts set aside %lld") \
 	COUNTER(columns_missing, ", columns missing %lld")

@@ -18,6 +18,7 @@ WORDS(EtlScheduleStateWords, "state", "idle", "waiting", "running", "paused");
 WORDS(EtlModeWords, "mode", "upsert", "append", "replace");
 WORDS(EtlOnConflictWords, "on_conflict", "update", "ignore", "error");
 WORDS(EtlReplaceByWords, "replace_by", "delete", "truncate");
+WORDS(EtlSnapshotWords, "snapshot", "all", "newest");
 WORDS(EtlOnLackingWords, "missing", "keep", "null");
 WORDS(EtlWatermarkAsWords, "watermark_as", "value", "text");
 WORDS(EtlOnFaultWords, "on_error", "dead_letter", "fail");

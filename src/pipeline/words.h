@@ -64,6 +64,13 @@ typedef enum EtlReplaceBy
 	ETL_REPLACE_TRUNCATE
 } EtlReplaceBy;
 
+/* Which parts of the source are the snapshot. */
+typedef enum EtlSnapshot
+{
+	ETL_SNAPSHOT_ALL,
+	ETL_SNAPSHOT_NEWEST /* the last one by name */
+} EtlSnapshot;
+
 /* What becomes of a column that a record lacks. */
 typedef enum EtlOnLacking
 {
@@ -120,6 +127,7 @@ extern const EtlWords EtlScheduleStateWords;
 extern const EtlWords EtlModeWords;
 extern const EtlWords EtlOnConflictWords;
 extern const EtlWords EtlReplaceByWords;
+extern const EtlWords EtlSnapshotWords;
 extern const EtlWords EtlOnLackingWords;
 extern const EtlWords EtlWatermarkAsWords;
 extern const EtlWords EtlOnFaultWords;

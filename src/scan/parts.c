@@ -484,16 +484,45 @@ open_part(EtlParts *parts, const EtlPart *part)
 	return begin(parts);
 }
 
+/* Goes to the last part by name; NULL: there is none, or it is done. */
+static const EtlPart *
+newest_part(EtlParts *parts)
+{
+	const EtlPart *part;
+	char *newest = NULL;
+
+	if (parts->newest_done)
+		return NULL;
+	parts->newest_done = true;
+	while ((part = EtlStreamNextPart(parts->stream)) != NULL)
+		if (newest == NULL || strcmp(part->name, newest) > 0)
+			newest = pstrdup(part->name);
+	EtlStreamRewind(parts->stream);
+	do
+		part = EtlStreamNextPart(parts->stream);
+	while (part != NULL && strcmp(part->name, newest) != 0);
+	return part;
+}
+
+static const EtlPart *
+next_part(EtlParts *parts)
+{
+	if (parts->resume != NULL && parts->resume->newest)
+		return newest_part(parts);
+	return EtlStreamNextPart(parts->stream);
+}
+
 bool
 EtlPartsOpenNext(EtlParts *parts)
 {
 	const EtlPart *part;
 
-	EtlStreamLookAhead(parts->stream, will_open, parts);
+	if (parts->resume == NULL || !parts->resume->newest)
+		EtlStreamLookAhead(parts->stream, will_open, parts);
 	for (;;)
 	{
 		parts->in_hand = false;
-		part = EtlStreamNextPart(parts->stream);
+		part = next_part(parts);
 		if (part == NULL)
 		{
 			/* A pipeline that goes on where it stopped may well find nothing. */

@@ -70,7 +70,8 @@ typedef struct EtlParts
 
 	/* the current part */
 	bool in_hand;
-	bool placed; /* its next record is the one that is to be handed out next */
+	bool newest_done; /* the only one that there is to be read was gone to */
+	bool placed;	  /* its next record is the one that is to be handed out next */
 	EtlSourcePlan plan;
 	EtlPosition found; /* where an earlier run stopped; zero: none has read it */
 	EtlRecordPlace

@@ -43,6 +43,7 @@ typedef struct EtlResume
 	void *arg;
 	bool no_source;	 /* records are only revived */
 	bool complete;	 /* all of the source is read, and what is not there counts as well */
+	bool newest;	 /* ... of its last part by name, and none of the others */
 	bool once;		 /* a record that comes a second time is loaded a second time */
 	bool continuous; /* the run goes on when there are no more records for now */
 	int settle_ms; /* for how long a file must be still before its unterminated last record counts */

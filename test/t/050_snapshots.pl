@@ -1,5 +1,6 @@
 # Snapshots that replace each other while runs are killed at random moments: the worker, and the whole server.  Whenever the
-# target is looked at, it is one of the snapshots from end to end; and behind a run that was let to its end, the last one.
+# target of a replace is looked at, it is one of the snapshots from end to end; and behind a run that was let to its end, that of
+# the replace and that of an upsert in batches which deletes what is gone are the last one.
 use strict;
 use warnings;
 
@@ -41,21 +42,26 @@ next_snapshot();
 $node->safe_psql('postgres', qq{
 	CREATE EXTENSION etl;
 	CREATE TABLE target (a text, b int, version int, PRIMARY KEY (a, b));
+	CREATE TABLE batches (LIKE target INCLUDING ALL);
+	SELECT etl_create_pipeline('batches', source => \$\$etl_csv('$dir/snapshot.csv') AS t(a text, b int, version int)\$\$,
+		target => 'batches', key => 'a, b', deletes => 'delete', delete_limit => '100%', batch_size => 700);
 	SELECT etl_create_pipeline('snapshot', source => \$\$etl_csv('$dir/snapshot.csv') AS t(a text, b int, version int)\$\$,
 		target => 'target', key => 'a, b', mode => 'replace', delete_limit => '100%', batch_size => 700);
 });
 
-# How many rows of the target and the snapshot are not in the other.
+# How many rows of a target and the snapshot are not in the other.
 sub differences
 {
+	my ($target) = @_;
+
 	return $node->safe_psql('postgres', qq{
-		CREATE TEMP TABLE snapshot (LIKE target);
+		CREATE TEMP TABLE snapshot (LIKE $target);
 		COPY snapshot FROM '$dir/snapshot.csv' (FORMAT csv, HEADER);
-		SELECT count(*) FROM ((TABLE snapshot EXCEPT TABLE target) UNION ALL (TABLE target EXCEPT TABLE snapshot)) AS d});
+		SELECT count(*) FROM ((TABLE snapshot EXCEPT TABLE $target) UNION ALL (TABLE $target EXCEPT TABLE snapshot)) AS d});
 }
 
 $node->safe_psql('postgres', "CALL etl_run('snapshot')");
-is(differences(), 0, 'the first snapshot');
+is(differences('target'), 0, 'the first snapshot');
 
 sub wait_for_server
 {
@@ -73,7 +79,7 @@ my $killed = 0;
 for my $kill (1 .. $kills)
 {
 	next_snapshot();
-	my $client = start_run($node, 'snapshot');
+	my $client = start_run($node, $kill % 2 ? 'snapshot' : 'batches');
 	my @pids = worker_pids($node);
 	for (1 .. int(rand(4)))
 	{
@@ -94,8 +100,8 @@ for my $kill (1 .. $kills)
 	wait_for_server();
 	$mixed++ if ask($node, 'SELECT count(DISTINCT version) FROM target') != 1;
 	next if $kill % 4 > 0;
-	$node->safe_psql('postgres', "CALL etl_run('snapshot')");
-	$wrong++ if differences() != 0;
+	$node->safe_psql('postgres', "CALL etl_run('$_')") for 'snapshot', 'batches';
+	$wrong++ if differences('target') != 0 || differences('batches') != 0;
 }
 cmp_ok($killed, '>=', $kills / 2, "runs were killed ($killed times)");
 is($mixed, 0, 'nobody sees rows of two snapshots');
@@ -103,6 +109,6 @@ is($wrong, 0, 'a run that ends leaves the last snapshot');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM etl_runs WHERE state <> 'running'
 	AND (emitted <> invalid + superseded + load_failed + loaded + skipped OR loaded <> inserted + updated)}),
 	0, 'the counters of all runs add up');
-is($node->safe_psql('postgres', 'SELECT sum(inserted) - sum(deleted) - (SELECT count(*) FROM target) FROM etl_runs'),
+is($node->safe_psql('postgres', 'SELECT sum(inserted) - sum(deleted) - (SELECT count(*) FROM target) - (SELECT count(*) FROM batches) FROM etl_runs'),
 	0, 'and tell what is there, those of killed runs too');
 done_testing();

@@ -131,6 +131,22 @@ extern void EtlCatalogBeginBackfill(const EtlBackfill *backfill);
 /* To where its next range begins; NULL: it has ended.  The checkpoints are those of no range then. */
 extern void EtlCatalogMoveBackfill(int64 pipeline, const char *next);
 
+/* Keys whose rows were deleted, with the watermark of what has deleted them. */
+typedef struct EtlTombstone
+{
+	int64 id;
+	int64 key_hash;
+	List *key;			   /* of char *, as those of dead letters, and */
+	const char *key_type;  /* of which columns and types they are */
+	const char *key_order; /* the watermark */
+} EtlTombstone;
+
+extern bool EtlCatalogHasTombstones(int64 pipeline);
+/* Those with one of the hashes, which are numbers as texts; of EtlTombstone *. */
+extern List *EtlCatalogTombstones(int64 pipeline, List *hashes);
+/* In the place of another one, if that is not 0. */
+extern void EtlCatalogAddTombstone(int64 pipeline, const EtlTombstone *tombstone, int64 replaced);
+
 /* dead letters */
 typedef struct EtlDeadLetter
 {

@@ -372,7 +372,8 @@ void
 EtlCatalogReset(int64 pipeline)
 {
 	static EtlSql statement = {
-		"WITH c AS (DELETE FROM etl_catalog.checkpoints WHERE pipeline = $1) "
+		"WITH c AS (DELETE FROM etl_catalog.checkpoints WHERE pipeline = $1), "
+		"t AS (DELETE FROM etl_catalog.tombstones WHERE pipeline = $1) "
 		"DELETE FROM etl_catalog.watermarks WHERE pipeline = $1"};
 
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline)));

@@ -38,7 +38,8 @@ as_pipeline(const EtlPipeline *pipeline, const EtlPipeline *said)
 	target->rules = said->rules;
 	target->rules_list = EtlRulesOf(said->rules);
 	target->delete_within = said->delete_within;
-	target->delete_scope = NULL;
+	target->delete_when = target->delete_scope = NULL;
+	target->deletes = ETL_DELETES_KEEP;
 	target->targets = NIL;
 	return target;
 }

@@ -146,10 +146,11 @@ check_source_options(const EtlPipeline *pipeline, const EtlScanKind *kind, const
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("the source of a pipeline cannot have on_error or reject_limit"),
 						errhint("Give them to etl_create_pipeline.")));
-	if (pipeline->mode == ETL_MODE_REPLACE && EtlArgFind(args, "max_pages") != NULL)
+	if (EtlRemoves(pipeline) && EtlArgFind(args, "max_pages") != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("the source of a pipeline with mode => 'replace' cannot have max_pages"),
+				 errmsg("the source of a pipeline with %s cannot have max_pages",
+						pipeline->mode == ETL_MODE_REPLACE ? "mode => 'replace'" : "deletes"),
 				 errdetail("What comes behind these pages would be deleted from the target.")));
 	*files = all_constant(simple->args) ? EtlFilesOfSource(kind, args) : NULL;
 }
@@ -255,37 +256,53 @@ EtlCheckQuery(const EtlPipeline *pipeline, const char *statement, Oid target, in
 }
 
 /* A condition that a user writes, and the statement in which it is analyzed. */
-static void
+static Query *
 check_condition(const char *what, const char *expression, const char *statement, const char *hint)
 {
 	EtlUserText alone = {what, expression, psprintf("SELECT\n%s\n", expression)};
 	EtlUserText text = {what, expression, statement};
 	SelectStmt *select = parse_select(&alone, psprintf("%s, put behind SELECT,", what));
+	Query *query;
 	TupleDesc desc;
 
 	/* Without parentheses it cannot end those that are around it in "statement", where it is an expression then. */
 	if (list_length(select->targetList) != 1 || select->fromClause != NIL ||
 		select->whereClause != NULL || select->op != SETOP_NONE)
 		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("%s must be one expression", what)));
-	desc = ExecCleanTypeFromTL(plan_statement(&text)->targetList);
+	query = plan_statement(&text);
+	desc = ExecCleanTypeFromTL(query->targetList);
 	if (desc->natts != 1 || TupleDescAttr(desc, 0)->atttypid != BOOLOID)
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 						errmsg("%s must be of type %s, not %s", what, "boolean",
 							   format_type_be(TupleDescAttr(desc, 0)->atttypid)),
 						errhint("%s", hint)));
+	return query;
 }
 
 void
 EtlCheckRule(const EtlRule *rule, const char *statement)
 {
-	check_condition(psprintf("rule \"%s\"", rule->name), rule->expression, statement,
-					"Write what is true of a good row, such as email IS NOT NULL.");
+	(void) check_condition(psprintf("rule \"%s\"", rule->name), rule->expression, statement,
+						   "Write what is true of a good row, such as email IS NOT NULL.");
+}
+
+Bitmapset *
+EtlCheckDeleteWhen(const EtlPipeline *pipeline, const char *statement)
+{
+	Query *query = check_condition("delete_when", pipeline->delete_when, statement,
+								   "Write what is true of a row that deletes, such as op = 'd'.");
+	Bitmapset *columns = NULL;
+	ListCell *lc;
+
+	foreach (lc, pull_vars_of_level((Node *) query->targetList, 0))
+		columns = bms_add_member(columns, ((const Var *) lfirst(lc))->varattno);
+	return columns;
 }
 
 void
 EtlCheckScope(const EtlPipeline *pipeline, const char *statement)
 {
-	check_condition(
+	(void) check_condition(
 		"delete_scope", pipeline->delete_scope, statement,
 		"Write what is true of the rows of the target that the source is to have, such as "
 		"region = 'EU'.");
@@ -512,13 +529,15 @@ check_index(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 			s->key_has_defaults |= index_has_defaults(target, lfirst_oid(lc));
 		}
 	s->key_is_plain = s->key_has_defaults && gives_plain_keys(s, target);
-	if (found && pipeline->mode == ETL_MODE_REPLACE && !s->key_has_defaults)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("the unique index of \"%s\" on the key compares it in a way of its own",
-						RelationGetRelationName(target)),
-				 errhint("For mode => 'replace', create one with the default operator classes "
-						 "and the collations of the columns.")));
+	if (found && EtlRemoves(pipeline) && !s->key_has_defaults)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("the unique index of \"%s\" on the key compares it in a way of its own",
+					RelationGetRelationName(target)),
+			 errhint(
+				 "For mode => 'replace' and deletes, create one with the default operator classes "
+				 "and the collations of the columns.")));
 	if (found)
 		return;
 	initStringInfo(&columns);

@@ -25,6 +25,12 @@ extern void EtlCheckQueryTree(const EtlPipeline *pipeline, Query *query, Oid tar
 
 extern void EtlCheckRule(const EtlRule *rule, const char *text);
 
+/*
+ * Checks the condition of rows that delete; "text" is a SELECT of it from the query.  Returns the columns of that, from 1, that
+ * it looks at.
+ */
+extern Bitmapset *EtlCheckDeleteWhen(const EtlPipeline *pipeline, const char *text);
+
 /* Checks the rows to which the deletes of a replace are confined; "text" is a SELECT of the condition. */
 extern void EtlCheckScope(const EtlPipeline *pipeline, const char *text);
 

@@ -196,9 +196,13 @@ static void
 check_replace(const EtlPipeline *p)
 {
 	(void) EtlShareOf("delete_limit", p->delete_limit);
-	if (p->delete_scope != NULL && p->mode != ETL_MODE_REPLACE)
+	if (p->delete_scope != NULL && !EtlRemoves(p))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("delete_scope needs mode => 'replace'")));
+						errmsg("delete_scope needs mode => 'replace' or deletes => 'delete'")));
+	if (p->snapshot == ETL_SNAPSHOT_NEWEST && !EtlRemoves(p))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("snapshot => 'newest' needs mode => 'replace' or deletes => "
+							   "'delete'")));
 	if (p->mode == ETL_MODE_REPLACE &&
 		(p->watermark != NULL || p->on_conflict != ETL_CONFLICT_UPDATE))
 		ereport(
@@ -218,6 +222,65 @@ check_replace(const EtlPipeline *p)
 				 errdetail("All rows of the target are replaced at once.")));
 }
 
+/* An upsert in batches that also has the last word on what is gone: after each run that has read all there is. */
+static void
+check_deletes(const EtlPipeline *p)
+{
+	const char *mark = EtlMarkColumn(p);
+	const char *other = NULL;
+
+	if ((mark == NULL && strcmp(p->deletes, ETL_DELETES_KEEP) != 0 &&
+		 strcmp(p->deletes, "delete") != 0) ||
+		(mark != NULL && mark[0] == '\0'))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for argument \"%s\": \"%s\"", "deletes", p->deletes),
+				 errhint("It may be 'keep', 'delete', or 'mark:' and the name of a column.")));
+	if (strcmp(p->deletes, ETL_DELETES_KEEP) == 0)
+		return;
+	if (p->mode != ETL_MODE_UPSERT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("deletes needs mode => 'upsert'"),
+				 p->mode == ETL_MODE_REPLACE
+					 ? errdetail("A replace deletes what the source has no more.")
+					 : 0));
+	if (p->on_conflict != ETL_CONFLICT_UPDATE)
+		other = "on_conflict";
+	else if (p->delete_when != NULL)
+		other = "delete_when";
+	else if (p->on_bad_part == ETL_BAD_PART_SET_ASIDE)
+		other = "on_bad_part => 'set_aside'";
+	else if (EtlDoesWhenDone(p))
+		other = "when_done";
+	if (other != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a pipeline with deletes => '%s' cannot have %s", p->deletes, other),
+						errdetail("Each of its runs reads all of the source, and what is not "
+								  "there is gone.")));
+}
+
+/* A row that deletes is one of many, of which the last one of a key counts. */
+static void
+check_delete_when(const EtlPipeline *p)
+{
+	const char *other = NULL;
+
+	if (p->delete_when == NULL)
+		return;
+	if (p->mode != ETL_MODE_UPSERT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("delete_when needs mode => 'upsert'"),
+				 errhint("Leave rows that are deleted out in the query, as in WHERE op <> 'd'.")));
+	if (p->whole)
+		other = "whole => true";
+	else if (p->on_conflict != ETL_CONFLICT_UPDATE)
+		other = "on_conflict";
+	if (other != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a pipeline with delete_when cannot have %s", other)));
+}
+
 /* What holds for one option, or for several together. */
 static void
 check_options(const EtlPipeline *p)
@@ -230,6 +293,8 @@ check_options(const EtlPipeline *p)
 						errhint("Give the key, as in key => %s, or use mode => 'append'.",
 								proposed_key(p))));
 	check_replace(p);
+	check_delete_when(p);
+	check_deletes(p);
 	if (p->batch_size < 1 || p->batch_size > MAX_BATCH_SIZE)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("batch_size must be between 1 and %d", MAX_BATCH_SIZE)));
@@ -281,6 +346,8 @@ take_arguments(const EtlArgs *args, EtlPipeline *p)
 	(void) EtlTakeOptions(args, EtlPipelineOptions, EtlPipelineOptionCount, p);
 	if (p->query == NULL)
 		p->query = ETL_DEFAULT_QUERY;
+	if (p->deletes == NULL)
+		p->deletes = ETL_DELETES_KEEP;
 	if (p->delete_limit == NULL)
 		p->delete_limit = DEFAULT_DELETE_LIMIT;
 	if (EtlArgFind(args, "target") != NULL && p->target != NULL)
@@ -444,7 +511,7 @@ take_owner(const EtlArgs *args, EtlPipeline *pipeline)
 /* ----------------------------------------------------------------
  *	Whose code a definition is
  *
- * Source, query, rules and delete_scope are code, and so is the target: its defaults, constraints and triggers run.  A new
+ * Source, query, rules, delete_when and delete_scope are code, and so is the target: its defaults, constraints and triggers run.  A new
  * owner may have more rights than whoever wrote them, so they are not even planned with those before the new
  * owner has accepted them: by resuming the pipeline, which is as good as to define it with the same texts.
  * ---------------------------------------------------------------- */
@@ -461,7 +528,8 @@ gives_any(const EtlArgs *args, const char *const *names, int n)
 static bool
 gives_any_code(const EtlArgs *args)
 {
-	static const char *const names[] = {"source", "query", "rules", "target", "delete_scope"};
+	static const char *const names[] = {"source", "query",		  "rules",
+										"target", "delete_scope", "delete_when"};
 
 	return gives_any(args, names, lengthof(names));
 }
@@ -471,8 +539,8 @@ static bool
 gives_any_meaning(const EtlArgs *args)
 {
 	static const char *const names[] = {
-		"key",			"mode",			 "on_conflict",	  "replace_by", "missing", "watermark",
-		"watermark_as", "watermark_lag", "watermark_max", "redact",		"whole"};
+		"key",		 "mode",		 "on_conflict",	  "replace_by",	   "deletes", "missing",
+		"watermark", "watermark_as", "watermark_lag", "watermark_max", "redact",  "whole"};
 
 	return gives_any_code(args) || gives_any(args, names, lengthof(names));
 }
@@ -485,6 +553,7 @@ gives_all_code(const EtlArgs *args, const EtlPipeline *pipeline)
 		   (EtlArgFind(args, "query") != NULL || strcmp(pipeline->query, ETL_DEFAULT_QUERY) == 0) &&
 		   (EtlArgFind(args, "rules") != NULL || pipeline->rules_list == NIL) &&
 		   (EtlArgFind(args, "delete_scope") != NULL || pipeline->delete_scope == NULL) &&
+		   (EtlArgFind(args, "delete_when") != NULL || pipeline->delete_when == NULL) &&
 		   pipeline->targets == NIL;
 }
 
@@ -556,6 +625,7 @@ etl_create_pipeline(PG_FUNCTION_ARGS)
 	pipeline->reject_limit = -1;
 	pipeline->enabled = true;
 	pipeline->rules = "{}";
+	pipeline->deletes = ETL_DELETES_KEEP;
 	pipeline->system_identifier = (int64) GetSystemIdentifier();
 	pipeline->database = MyDatabaseId;
 	pipeline->mode = key != NULL && list_of(key) != NIL ? ETL_MODE_UPSERT : ETL_MODE_APPEND;

@@ -1,16 +1,19 @@
 /*
  * removals.c
- *		The statements of a definition that delete rows of the target.
+ *		The statements of a definition that delete rows of the target, or mark them as gone.
  */
 #include "etl.h"
 
 #include "access/table.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pipeline/define/check.h"
 #include "pipeline/define/lacks.h"
 #include "pipeline/define/phrases.h"
 #include "pipeline/define/removals.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rls.h"
 
 static TupleDesc
@@ -23,11 +26,11 @@ key_desc(const EtlStatements *s)
 	return desc;
 }
 
-/* "NOT EXISTS (SELECT FROM keys WHERE ...)", by an operator between the columns of the key. */
+/* "EXISTS (SELECT FROM keys WHERE ...)", by an operator between the columns of the key. */
 static void
-add_no_such_key(StringInfo text, const EtlStatements *s, Relation target, const char *operator)
+add_such_key(StringInfo text, const EtlStatements *s, Relation target, const char *operator)
 {
-	appendStringInfo(text, "NOT EXISTS (SELECT FROM etl_internal.etl_emitted() AS e(%s) WHERE ",
+	appendStringInfo(text, "EXISTS (SELECT FROM etl_internal.etl_emitted() AS e(%s) WHERE ",
 					 EtlDefinitionList(s->key_desc, true));
 	for (int k = 0; k < s->nkeys; k++)
 	{
@@ -46,27 +49,100 @@ add_no_such_key(StringInfo text, const EtlStatements *s, Relation target, const 
  * equal, too, keys with a NULL are looked for in a second way, which no hash can go.
  */
 static char *
-remove_others(const EtlStatements *s, Relation target, const char *from)
+remove_others(const EtlStatements *s, Relation target, const char *rows)
 {
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "DELETE %s AND ", from);
+	appendStringInfo(&text, "%s AND ", rows);
 	if (s->notes_places)
 		appendStringInfoString(&text, "NOT etl_internal.etl_kept(t.ctid) AND ");
-	add_no_such_key(&text, s, target, "=");
+	appendStringInfoString(&text, "NOT ");
+	add_such_key(&text, s, target, "=");
 	if (s->key_takes_null)
 	{
 		appendStringInfoString(&text, " AND (ROW(");
 		for (int k = 0; k < s->nkeys; k++)
 			appendStringInfo(&text, "%st.%s", k > 0 ? ", " : "",
 							 EtlColumnName(s->emitted, s->keys[k]));
-		appendStringInfoString(&text, ") IS NOT NULL OR ");
-		add_no_such_key(&text, s, target, "IS NOT DISTINCT FROM");
+		appendStringInfoString(&text, ") IS NOT NULL OR NOT ");
+		add_such_key(&text, s, target, "IS NOT DISTINCT FROM");
 		appendStringInfoChar(&text, ')');
 	}
 	return text.data;
 }
+
+/* ----------------------------------------------------------------
+ *	Marks
+ * ---------------------------------------------------------------- */
+
+/* A column that says of a row that the source has it no more. */
+typedef struct Mark
+{
+	const char *name;
+	const char *marked; /* a condition on the target, t */
+	const char *value;
+	const char *none; /* the value of others */
+} Mark;
+
+pg_noreturn static void
+raise_no_mark(const EtlPipeline *pipeline, Relation target, int sqlstate, const char *reason)
+{
+	ereport(ERROR, (errcode(sqlstate),
+					errmsg("rows of \"%s\" cannot be marked in column \"%s\", which %s",
+						   RelationGetRelationName(target), EtlMarkColumn(pipeline), reason),
+					errhint("Add a column that the query does not give, as in ALTER TABLE %s ADD "
+							"deleted_at timestamptz;",
+							pipeline->target)));
+}
+
+static Mark
+mark_of(const EtlStatements *s, const EtlPipeline *pipeline, Relation target)
+{
+	AttrNumber attnum = get_attnum(RelationGetRelid(target), EtlMarkColumn(pipeline));
+	const char *name = quote_identifier(EtlMarkColumn(pipeline));
+	Form_pg_attribute attr;
+
+	if (attnum <= 0)
+		raise_no_mark(pipeline, target, ERRCODE_UNDEFINED_COLUMN, "does not exist");
+	attr = TupleDescAttr(RelationGetDescr(target), attnum - 1);
+	if (bms_is_member(attnum, s->given))
+		raise_no_mark(pipeline, target, ERRCODE_INVALID_PARAMETER_VALUE, "the query gives");
+	if (attr->attgenerated != '\0')
+		raise_no_mark(pipeline, target, ERRCODE_GENERATED_ALWAYS, "is generated");
+	if (attr->atttypid == BOOLOID)
+		return (Mark){name, psprintf("t.%s IS TRUE", name), "true", "false"};
+	if (attr->atttypid != TIMESTAMPTZOID && attr->atttypid != TIMESTAMPOID &&
+		attr->atttypid != DATEOID)
+		raise_no_mark(pipeline, target, ERRCODE_DATATYPE_MISMATCH,
+					  "is neither a boolean nor a time");
+	if (attr->attnotnull)
+		raise_no_mark(pipeline, target, ERRCODE_INVALID_PARAMETER_VALUE, "is not null");
+	return (Mark){name, psprintf("t.%s IS NOT NULL", name), "pg_catalog.now()", "NULL"};
+}
+
+/* Those that come again. */
+static char *
+unmark(const EtlStatements *s, const EtlPipeline *pipeline, Relation target, const Mark *mark)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "UPDATE %s%s AS t SET %s = %s WHERE %s AND (", EtlOnly(target),
+					 pipeline->target, mark->name, mark->none, mark->marked);
+	add_such_key(&text, s, target, "=");
+	if (s->key_takes_null)
+	{
+		appendStringInfoString(&text, " OR ");
+		add_such_key(&text, s, target, "IS NOT DISTINCT FROM");
+	}
+	appendStringInfoChar(&text, ')');
+	return text.data;
+}
+
+/* ----------------------------------------------------------------
+ *	Rows that the source has no more
+ * ---------------------------------------------------------------- */
 
 /* TRUNCATE asks for no policy, and would take rows that the owner does not see. */
 static char *
@@ -97,21 +173,46 @@ make_clear(EtlStatements *s, const EtlPipeline *pipeline, Relation target, const
 	EtlCheckLoad(s->clear);
 }
 
-void
-EtlMakeRemoval(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
+/* The statement that removes, up to where it is said which rows; they are those of "where". */
+static char *
+make_remove(EtlStatements *s, const EtlPipeline *pipeline, Relation target, const char *where)
+{
+	Mark mark;
+
+	if (EtlMarkColumn(pipeline) == NULL)
+		return psprintf("DELETE FROM %s%s AS t WHERE %s", EtlOnly(target), pipeline->target, where);
+	mark = mark_of(s, pipeline, target);
+	s->unmark = unmark(s, pipeline, target, &mark);
+	EtlCheckLoad(s->unmark);
+	return psprintf("UPDATE %s%s AS t SET %s = %s WHERE %s", EtlOnly(target), pipeline->target,
+					mark.name, mark.value, where);
+}
+
+/* A condition on the rows of the target, as t, that may be removed. */
+static char *
+removable(const EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 {
 	const char *scope = "true";
-	char *from;
 
-	s->delete_limit = EtlShareOf("delete_limit", pipeline->delete_limit);
-	s->key_desc = key_desc(s);
 	if (pipeline->delete_scope != NULL)
 	{
 		EtlCheckScope(pipeline, psprintf("SELECT (\n%s\n) FROM %s%s AS t", pipeline->delete_scope,
 										 EtlOnly(target), pipeline->target));
 		scope = psprintf("(\n%s\n)", pipeline->delete_scope);
 	}
-	from = psprintf("FROM %s%s AS t WHERE %s", EtlOnly(target), pipeline->target, scope);
+	if (EtlMarkColumn(pipeline) == NULL)
+		return pstrdup(scope);
+	return psprintf("%s AND (%s) IS NOT TRUE", scope, mark_of(s, pipeline, target).marked);
+}
+
+void
+EtlMakeRemoval(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
+{
+	char *where = removable(s, pipeline, target);
+	char *from = psprintf("FROM %s%s AS t WHERE %s", EtlOnly(target), pipeline->target, where);
+
+	s->delete_limit = EtlShareOf("delete_limit", pipeline->delete_limit);
+	s->key_desc = key_desc(s);
 	s->count = psprintf("SELECT pg_catalog.count(*) %s", from);
 	EtlCheckLoad(s->count);
 	s->notes_places = s->nkeys > 0 && target->rd_rel->relkind == RELKIND_RELATION;
@@ -121,8 +222,43 @@ EtlMakeRemoval(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 		make_clear(s, pipeline, target, from);
 		return;
 	}
-	s->remove = remove_others(s, target, from);
+	s->remove = remove_others(s, target, make_remove(s, pipeline, target, where));
 	EtlCheckLoad(s->remove);
+}
+
+/* ----------------------------------------------------------------
+ *	Rows that delete
+ * ---------------------------------------------------------------- */
+
+/* As with an update, an older row does nothing to a newer one. */
+void
+EtlMakeBurial(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text,
+					 "DELETE FROM %s%s AS t USING etl_internal.etl_emitted() AS e(%s) WHERE ",
+					 EtlOnly(target), pipeline->target, EtlDefinitionList(s->emitted, true));
+	for (int k = 0; k < s->nkeys; k++)
+	{
+		const char *name = EtlColumnName(s->emitted, s->keys[k]);
+		const char *value = EtlAsInTarget(s, target, s->keys[k]);
+
+		appendStringInfo(&text, "%s(t.%s = %s", k > 0 ? " AND " : "", name, value);
+		if (s->key_takes_null)
+			appendStringInfo(&text, " OR (t.%s IS NULL AND %s IS NULL)", name, value);
+		appendStringInfoChar(&text, ')');
+	}
+	if (s->watermark >= 0)
+	{
+		const char *name = EtlColumnName(s->emitted, s->watermark);
+
+		appendStringInfo(&text, " AND (t.%s IS NULL OR %s >= t.%s)", name,
+						 EtlAsInTarget(s, target, s->watermark), name);
+	}
+	s->bury = text.data;
+	EtlCheckLoad(s->bury);
 }
 
 /* ----------------------------------------------------------------
@@ -257,7 +393,8 @@ EtlMakeWithin(EtlStatements *s, const EtlPipeline *pipeline, Relation target,
 		appendStringInfo(&text, "t.%s = %s AND ", EtlColumnName(s->emitted, column),
 						 batch_column(s, s->passed[column], EtlTargetAttribute(s, target, column)));
 	}
-	add_no_such_key(&text, s, target, "=");
+	appendStringInfoString(&text, "NOT ");
+	add_such_key(&text, s, target, "=");
 	s->delete_within = text.data;
 	EtlCheckLoad(s->delete_within);
 	if (first->watermark < 0)

@@ -7,6 +7,7 @@
  *		target	INSERT INTO target SELECT ... FROM etl_emitted() ON CONFLICT (key) DO UPDATE ...
  *				or MERGE INTO target USING etl_emitted() ..., which locks no row before it updates it,
  *				where it does the same: a simple table whose triggers do not see the difference
+ *		bury	DELETE FROM target USING etl_emitted() ..., for rows that say so (delete_when)
  *		removal	DELETE FROM target WHERE NOT EXISTS (... etl_emitted() ...), or of all rows, if the mode is to replace
  *
  * A further target has a query and a load of its own, over the same batch (further.c).
@@ -64,6 +65,40 @@ query_over_batch(const EtlPipeline *pipeline, const EtlStatements *s)
 		EtlDefinitionList(s->batch, false), pipeline->query);
 }
 
+/* Leaves out columns that the target does not have, and that only say whether a row deletes. */
+static void
+hide_columns(EtlStatements *s, const Bitmapset *looked_at)
+{
+	TupleDesc all = s->emitted;
+	int n = 0;
+
+	s->emitted = CreateTemplateTupleDesc(all->natts);
+	for (int i = 0; i < all->natts; i++)
+	{
+		if (bms_is_member(i + 1, looked_at) &&
+			get_attnum(s->target, NameStr(TupleDescAttr(all, i)->attname)) == InvalidAttrNumber)
+			continue;
+		s->passed[n++] = s->passed[i];
+		TupleDescCopyEntry(s->emitted, n, all, i + 1);
+	}
+	s->emitted->natts = n;
+}
+
+/* The columns of the query that are loaded. */
+static void
+add_query_columns(StringInfo text, const EtlStatements *s)
+{
+	for (int i = 0; i < s->emitted->natts; i++)
+		appendStringInfo(text, "%sq.%s", i > 0 ? ", " : "", EtlColumnName(s->emitted, i));
+}
+
+static void
+add_condition_column(StringInfo text, EtlStatements *s, const char *expression)
+{
+	appendStringInfo(text, ", (\n%s\n)", expression);
+	s->nconditions++;
+}
+
 static void
 make_transform(EtlStatements *s, const EtlPipeline *pipeline)
 {
@@ -73,15 +108,21 @@ make_transform(EtlStatements *s, const EtlPipeline *pipeline)
 
 	s->emitted =
 		EtlCheckQuery(pipeline, psprintf("SELECT q.* FROM %s", from), s->target, &s->passed);
+	if (pipeline->delete_when != NULL)
+		hide_columns(s, EtlCheckDeleteWhen(pipeline, psprintf("SELECT (\n%s\n) FROM %s",
+															  pipeline->delete_when, from)));
 	initStringInfo(&text);
-	appendStringInfoString(&text, "SELECT q.*");
+	appendStringInfoString(&text, "SELECT ");
+	add_query_columns(&text, s);
 	foreach (lc, pipeline->rules_list)
 	{
 		const EtlRule *rule = lfirst(lc);
 
 		EtlCheckRule(rule, psprintf("SELECT (\n%s\n) FROM %s", rule->expression, from));
-		appendStringInfo(&text, ", (\n%s\n)", rule->expression);
+		add_condition_column(&text, s, rule->expression);
 	}
+	if (pipeline->delete_when != NULL)
+		add_condition_column(&text, s, pipeline->delete_when);
 	appendStringInfo(&text, " FROM %s", from);
 	s->full.transform = text.data;
 }
@@ -584,7 +625,7 @@ make_all(EtlStatements *s, EtlPipeline *pipeline, Relation target, const EtlStat
 	EtlCheckTarget(pipeline, s, target);
 	if (first != NULL)
 		EtlBeCautious(pipeline, s, first);
-	if (pipeline->mode == ETL_MODE_REPLACE)
+	if (EtlRemoves(pipeline))
 		EtlMakeRemoval(s, pipeline, target);
 	make_loads(s, pipeline, target, false);
 	EtlCheckLoad(s->full.load);
@@ -595,6 +636,8 @@ make_all(EtlStatements *s, EtlPipeline *pipeline, Relation target, const EtlStat
 	}
 	if (pipeline->delete_within != NIL)
 		EtlMakeWithin(s, pipeline, target, first);
+	if (pipeline->delete_when != NULL)
+		EtlMakeBurial(s, pipeline, target);
 	if (pipeline->missing == ETL_LACKING_KEEP)
 		make_partial(s, pipeline, target);
 }

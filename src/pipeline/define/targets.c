@@ -58,6 +58,8 @@ take_target(const EtlArgs *args, const EtlPipeline *pipeline)
 	target->query = ETL_DEFAULT_QUERY;
 	target->target = NULL;
 	target->rules = "{}";
+	target->delete_when = NULL;
+	target->deletes = ETL_DELETES_KEEP;
 	target->on_conflict = ETL_CONFLICT_UPDATE;
 	(void) EtlTakeOptions(args, EtlTargetOptions, EtlTargetOptionCount, target);
 	if (EtlArgFind(args, "mode") == NULL)

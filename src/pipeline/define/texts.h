@@ -12,7 +12,7 @@
 typedef struct EtlTexts
 {
 	char *
-		transform; /* the query over the batch, with a boolean column for each rule; if partial, with ETL_LACKS_COLUMN */
+		transform; /* the query over the batch, with a boolean column for each condition; if partial, with ETL_LACKS_COLUMN */
 	char *load;	   /* INSERT ... SELECT ... ON CONFLICT over what the query gave */
 	char *insert;  /* the same for batches of new keys, without ON CONFLICT; or NULL */
 	char *refresh; /* the same for batches most of whose rows are in the target already; or NULL */
@@ -26,8 +26,9 @@ typedef struct EtlStatements
 	TupleDesc batch;			 /* the source's columns, and */
 	TupleDesc
 		rows; /* how rows of the batch are kept: with ETL_LACKS_COLUMN behind them, if that matters */
-	TupleDesc emitted; /* the query's */
-	int *passed;	   /* [natts of emitted] the batch's column that it is, unchanged; -1: none */
+	TupleDesc emitted; /* the query's, but for those that only delete_when needs */
+	int nconditions; /* boolean columns behind these: the rules, and delete_when if there is one */
+	int *passed;	 /* [natts of emitted] the batch's column that it is, unchanged; -1: none */
 	Oid target;
 	AttrNumber *attnums; /* [natts of emitted] the column of the target that each goes to, and */
 	Bitmapset *given;	 /* all of these */
@@ -45,7 +46,9 @@ typedef struct EtlStatements
 	Bitmapset *
 		constrained; /* columns of the target that have constraints, as pull_varattnos() counts, and */
 	bool lacks_constrained; /* whether any of "from" is one */
-	char *remove;			/* DELETE of rows whose keys etl_emitted() has not; NULL: none is */
+	char *
+		remove; /* DELETE, or UPDATE that marks, of rows whose keys etl_emitted() has not; NULL: none is */
+	char *unmark;	   /* UPDATE of those that are marked, and whose keys it has; or NULL */
 	char *clear;	   /* of a replace without a key: the DELETE or TRUNCATE of all rows; or NULL */
 	char *count;	   /* of the rows that these may delete */
 	bool notes_places; /* "refresh" calls etl_differs(), and "remove" etl_kept() */
@@ -55,6 +58,8 @@ typedef struct EtlStatements
 		delete_within; /* of a further target: DELETE of rows of records of the batch that they have no more; or NULL */
 	char *
 		stale; /* the ordinals of records of the batch than which the first target has newer rows; or NULL */
+	char *
+		bury; /* DELETE of the rows with the keys of those in etl_emitted(); NULL: no delete_when */
 	char *winners; /* the ordinals of the last row of each key; NULL: no upsert */
 
 	int nkeys;

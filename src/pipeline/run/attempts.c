@@ -91,6 +91,7 @@ reject_record(EtlTargets *targets, int record, ErrorData *error, const EtlLoadOu
 
 	explain_insert(first, error);
 	EtlRejectsAddError(first->rejects, record, error, EtlLoadingKey(first, record));
+	((EtlReject *) llast(first->rejects->list))->all_given = first->complete;
 	if (error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION && attempt->emitted > 0)
 		EtlDefer(first->deferred, record);
 	EtlOutcomeFail(targets, outcome, attempt);

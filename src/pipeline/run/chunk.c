@@ -66,8 +66,10 @@ rearrange(EtlChunk *chunk)
 	MinimalTuple *tuples = MemoryContextAlloc(chunk->context, sizeof(MinimalTuple) * chunk->n);
 	int *records = MemoryContextAlloc(chunk->context, sizeof(int) * chunk->n);
 	bytea **lacks = MemoryContextAlloc(chunk->context, sizeof(bytea *) * chunk->n);
+	bool *tombstones = MemoryContextAlloc(chunk->context, chunk->n);
 
 	memcpy(lacks, chunk->lacks, sizeof(bytea *) * chunk->n);
+	memcpy(tombstones, chunk->tombstones, chunk->n);
 	memcpy(tuples, chunk->tuples, sizeof(MinimalTuple) * chunk->n);
 	memcpy(records, chunk->records, sizeof(int) * chunk->n);
 	for (int i = 0; i < chunk->n; i++)
@@ -75,6 +77,7 @@ rearrange(EtlChunk *chunk)
 		chunk->tuples[i] = tuples[chunk->order[i]];
 		chunk->records[i] = records[chunk->order[i]];
 		chunk->lacks[i] = lacks[chunk->order[i]];
+		chunk->tombstones[i] = tombstones[chunk->order[i]];
 	}
 }
 
@@ -141,21 +144,38 @@ EtlChunkDistinct(const EtlChunk *chunk, int begin)
 	return end;
 }
 
+static void
+enlarge(EtlChunk *chunk)
+{
+	chunk->max = Max(1024, chunk->max * 2);
+	chunk->tuples = repalloc_huge(chunk->tuples, sizeof(MinimalTuple) * chunk->max);
+	chunk->records = repalloc_huge(chunk->records, sizeof(int) * chunk->max);
+	chunk->superseded = repalloc_huge(chunk->superseded, sizeof(bool) * chunk->max);
+	chunk->tombstones = repalloc_huge(chunk->tombstones, sizeof(bool) * chunk->max);
+	chunk->left_out = repalloc_huge(chunk->left_out, sizeof(bool) * chunk->max);
+	chunk->lacks = repalloc_huge(chunk->lacks, sizeof(bytea *) * chunk->max);
+}
+
 void
-EtlChunkAdd(EtlChunk *chunk, int record, MinimalTuple tuple, bytea *lacks)
+EtlChunkAdd(EtlChunk *chunk, int record, MinimalTuple tuple, bytea *lacks, bool tombstone)
 {
 	if (chunk->n == chunk->max)
-	{
-		chunk->max = Max(1024, chunk->max * 2);
-		chunk->tuples = repalloc_huge(chunk->tuples, sizeof(MinimalTuple) * chunk->max);
-		chunk->records = repalloc_huge(chunk->records, sizeof(int) * chunk->max);
-		chunk->superseded = repalloc_huge(chunk->superseded, sizeof(bool) * chunk->max);
-		chunk->lacks = repalloc_huge(chunk->lacks, sizeof(bytea *) * chunk->max);
-	}
+		enlarge(chunk);
 	chunk->partial |= lacks != NULL;
+	chunk->buries |= tombstone;
 	chunk->lacks[chunk->n] = lacks;
+	chunk->tombstones[chunk->n] = tombstone;
 	chunk->records[chunk->n] = record;
 	chunk->tuples[chunk->n++] = tuple;
+}
+
+void
+EtlChunkMove(EtlChunk *chunk, int from, int to)
+{
+	chunk->records[to] = chunk->records[from];
+	chunk->tuples[to] = chunk->tuples[from];
+	chunk->lacks[to] = chunk->lacks[from];
+	chunk->tombstones[to] = chunk->tombstones[from];
 }
 
 void
@@ -163,6 +183,7 @@ EtlChunkReset(EtlChunk *chunk)
 {
 	MemoryContextReset(chunk->context);
 	chunk->n = chunk->loaded = 0;
+	chunk->buries = false;
 	chunk->partial = false;
 }
 
@@ -174,6 +195,8 @@ EtlChunkOpen(EtlChunk *chunk, const EtlStatements *statements, MemoryContext con
 	chunk->tuples = MemoryContextAlloc(context, sizeof(MinimalTuple));
 	chunk->records = MemoryContextAlloc(context, sizeof(int));
 	chunk->superseded = MemoryContextAlloc(context, sizeof(bool));
+	chunk->tombstones = MemoryContextAlloc(context, sizeof(bool));
+	chunk->left_out = MemoryContextAlloc(context, sizeof(bool));
 	chunk->lacks = MemoryContextAlloc(context, sizeof(bytea *));
 	if (!statements->key_is_plain)
 		return;

@@ -19,6 +19,9 @@ typedef struct EtlChunk
 	MinimalTuple *tuples; /* [max] */
 	int *records;		  /* the record of each; -1: it is not known */
 	bool *superseded;	  /* rows that are not to be loaded */
+	bool *tombstones;	  /* rows that delete those with their keys, */
+	bool buries;		  /* there may be some */
+	bool *left_out;		  /* for the statement in hand: rows that are not for it */
 	bytea **lacks;		  /* the columns that the record of each lacks; NULL: none that matters */
 	bool partial;		  /* some lacks are not NULL */
 	int loaded; /* rows of the last one, which are still there while the attempt is not over */
@@ -32,7 +35,10 @@ typedef struct EtlChunk
 extern void EtlChunkOpen(EtlChunk *chunk, const EtlStatements *statements, MemoryContext context);
 extern void EtlChunkReset(EtlChunk *chunk);
 /* Takes a tuple and, if not NULL, lacks, which are in the chunk's context. */
-extern void EtlChunkAdd(EtlChunk *chunk, int record, MinimalTuple tuple, bytea *lacks);
+extern void
+EtlChunkAdd(EtlChunk *chunk, int record, MinimalTuple tuple, bytea *lacks, bool tombstone);
+/* Moves a row to an earlier place. */
+extern void EtlChunkMove(EtlChunk *chunk, int from, int to);
 /* Puts the chunk into the order of its keys; whether one comes twice. */
 extern bool EtlChunkSort(EtlChunk *chunk);
 /*

@@ -34,8 +34,10 @@ count_target(EtlRunCounters *c, const EtlLoadOutcome *o)
 {
 	c->superseded += o->superseded;
 	c->loaded += o->loaded;
+	c->tombstones += o->tombstones;
 	c->deleted += o->deleted;
-	c->skipped += o->emitted - o->invalid - o->superseded - o->failed - o->loaded;
+	c->marked += o->marked;
+	c->skipped += o->emitted - o->invalid - o->superseded - o->failed - o->loaded - o->tombstones;
 	if (c->inserted < 0)
 		return; /* it is not known */
 	c->inserted += o->inserted;
@@ -115,6 +117,30 @@ settle_cut_off(const EtlBatchLoad *load, int from, int to)
 	}
 }
 
+/* A record that is only faulty is not gone: its key counts as one that was seen. */
+static void
+keep_keys(EtlBatchLoad *load, int from, int to)
+{
+	EtlRemoval *removal = &load->loading.removal;
+	MemoryContext old = MemoryContextSwitchTo(batch_of(load)->loading);
+	Datum key[INDEX_MAX_KEYS];
+	bool null[INDEX_MAX_KEYS];
+	ListCell *lc;
+
+	foreach (lc, removal->under_way ? load->rejects.list : NIL)
+	{
+		const EtlReject *reject = lfirst(lc);
+
+		if (reject->record < from || reject->record >= to || reject->stage == ETL_FAILED_RULE)
+			continue;
+		if (EtlRejectKey(&load->rejects, reject, key, null))
+			EtlRemovalKeep(removal, key, null);
+		else if (!reject->all_given)
+			EtlRemovalDoubt(removal);
+	}
+	MemoryContextSwitchTo(old);
+}
+
 /* Writes and counts what has become of the records between two numbers, or of a whole source. */
 static void
 settle_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome,
@@ -141,6 +167,7 @@ settle_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 		settle_keys(load, counters);
 		return;
 	}
+	keep_keys(load, from, to);
 	counters->read += to - from;
 	counters->malformed += faults.malformed;
 	counters->convert_failed += faults.convert_failed;

@@ -5,7 +5,8 @@
  *		start		the lock; "started" is committed before any work
  *		open		a transaction: definition, statements, source, checkpoints
  *		batches		read (no transaction), then load and commit, each in a transaction of its own
- *		finish		rows that failed their foreign key, once more; the watermark is published
+ *		finish		rows that failed their foreign key, once more; what the source has no more is removed, if that is
+ *					wanted; the watermark is published
  *
  * If the query is to see the whole source, the source goes into a file first, and is one batch.  A continuous run has no
  * finish: what is there to be done at the end of the source it does whenever it has come there (continuous.c).
@@ -126,6 +127,13 @@ open_run(EtlReading *reading)
 		run->counters.inserted = run->counters.updated = -1;
 	load = EtlBatchLoadCreate(reading);
 	EtlSeenOpen(&load->seen);
+	if (run->kind == ETL_RUN_LOAD && run->read_mode == ETL_READ_BATCHES &&
+		EtlRemoves(run->pipeline))
+	{
+		run->in_rows = true;
+		EtlRemovalBeginScan(&load->loading.removal, &load->loading.emitted.places);
+		run->in_rows = false;
+	}
 	EtlCommit(run);
 	return load;
 }
@@ -170,7 +178,7 @@ found_no_file(const EtlReading *reading, const ErrorData *error)
 		return false;
 	return (reading->watching && !lost_one_of_many(reading)) ||
 		   (reading->run->kind != ETL_RUN_RETRY && reading->run->read_mode == ETL_READ_BATCHES &&
-			EtlGlobIsEmpty(reading->watched));
+			!EtlScansAll(reading->run) && EtlGlobIsEmpty(reading->watched));
 }
 
 static void
@@ -339,7 +347,7 @@ read_batch(EtlBatchLoad *load)
 static void
 check_complete(const EtlReading *reading)
 {
-	if (reading->run->pipeline->mode == ETL_MODE_REPLACE && reading->settles_in > 0)
+	if (EtlRemoves(reading->run->pipeline) && reading->settles_in > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a file of the source may still be written to"),
@@ -491,6 +499,36 @@ load_continuously(EtlBatchLoad *load)
 	}
 }
 
+/*
+ * All of the source was read and loaded, in batches: deletes, or marks, what it has no more.  Rows that are there again are as
+ * any others, whatever else is wrong.
+ */
+static void
+remove_gone(EtlBatchLoad *load)
+{
+	EtlRun *run = load->run;
+	EtlRemoval *removal = &load->loading.removal;
+	bool marks = run->statements->unmark != NULL;
+	EtlRunCounters counters = run->counters;
+
+	if (!removal->under_way)
+		return;
+	EtlStartBatch(load);
+	run->in_rows = true; /* the condition, a trigger or a constraint may be what fails */
+	EtlBegin();
+	EtlRemovalUnmark(removal);
+	EtlCommit(run);
+	check_complete(load->reading);
+	EtlBegin();
+	*(marks ? &counters.marked : &counters.deleted) += EtlRemovalRun(removal, 0);
+	EtlCatalogResolveBefore(run->pipeline->id, run->id);
+	EtlCatalogUpdateRun(run->id, &counters);
+	EtlCommit(run);
+	run->in_rows = false;
+	run->counters = counters;
+	EtlRemovalEndScan(removal);
+}
+
 /* ----------------------------------------------------------------
  *	Finish
  * ---------------------------------------------------------------- */
@@ -571,6 +609,7 @@ execute_run(EtlReading *reading)
 	{
 		load_source(load);
 		load_deferred(load);
+		remove_gone(load);
 		EtlCheckDone(reading);
 	}
 	finish_run(reading);

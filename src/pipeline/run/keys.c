@@ -321,6 +321,54 @@ EtlKeyOfRecord(EtlKeys *keys, EtlRows *rows, const EtlKept *kept)
 	return EtlKeyOfPassed(keys, values, isnull);
 }
 
+static void
+use_row(EtlKeys *keys, const EtlChunk *chunk, int row)
+{
+	TupleDesc desc = keys->run->statements->emitted;
+	MinimalTuple minimal = chunk->tuples[row];
+	HeapTupleData tuple;
+
+	tuple.t_len = minimal->t_len + MINIMAL_TUPLE_OFFSET;
+	tuple.t_data = (HeapTupleHeader) ((char *) minimal - MINIMAL_TUPLE_OFFSET);
+	ExecClearTuple(keys->slot);
+	heap_deform_tuple(&tuple, desc, keys->slot->tts_values, keys->slot->tts_isnull);
+	ExecStoreVirtualTuple(keys->slot);
+}
+
+EtlKey *
+EtlKeyOfRow(EtlKeys *keys, const EtlChunk *chunk, int row)
+{
+	if (keys->n == 0)
+		return NULL;
+	use_row(keys, chunk, row);
+	return key_of_slot(keys);
+}
+
+bool
+EtlKeyIsStored(EtlKeys *keys, const EtlKey *key, List *stored, const char *type)
+{
+	if (list_length(stored) != keys->n || strcmp(type, keys->type) != 0)
+		return false;
+	for (int k = 0; k < keys->n; k++)
+	{
+		EtlKeyColumn *column = &keys->columns[k];
+		Datum value = EtlFromStored(column->type, list_nth(stored, k));
+
+		if (!DatumGetBool(
+				FunctionCall2Coll(&column->equal, column->collation, value, key->values[k])))
+			return false;
+	}
+	return true;
+}
+
+bool
+EtlKeyIsOlder(const EtlKeys *keys, const EtlKey *key, const char *order)
+{
+	return !key->has_order ||
+		   EtlWatermarkIsHigher(keys->watermark,
+								EtlFromStored(keys->watermark->attr->atttypid, order), key->order);
+}
+
 /* ----------------------------------------------------------------
  *	Dead letters
  * ---------------------------------------------------------------- */
@@ -417,20 +465,6 @@ EtlKeysSucceeded(EtlKeys *keys)
 }
 
 static void
-use_row(EtlKeys *keys, const EtlChunk *chunk, int row)
-{
-	TupleDesc desc = keys->run->statements->emitted;
-	MinimalTuple minimal = chunk->tuples[row];
-	HeapTupleData tuple;
-
-	tuple.t_len = minimal->t_len + MINIMAL_TUPLE_OFFSET;
-	tuple.t_data = (HeapTupleHeader) ((char *) minimal - MINIMAL_TUPLE_OFFSET);
-	ExecClearTuple(keys->slot);
-	heap_deform_tuple(&tuple, desc, keys->slot->tts_values, keys->slot->tts_isnull);
-	ExecStoreVirtualTuple(keys->slot);
-}
-
-static void
 add_loaded(EtlKeys *keys, const Datum *values, int64 hash, int first, int last, bool partial)
 {
 	MemoryContext old = MemoryContextSwitchTo(keys->batch->loading);
@@ -474,33 +508,12 @@ EtlKeysLoaded(EtlKeys *keys, const EtlChunk *chunk, int first, int last)
  *	Settling
  * ---------------------------------------------------------------- */
 
-static bool
-same_key(EtlKeys *keys, const EtlDeadLetter *letter, const EtlKey *key)
-{
-	if (list_length(letter->key) != keys->n || strcmp(letter->key_type, keys->type) != 0)
-		return false;
-	for (int k = 0; k < keys->n; k++)
-	{
-		EtlKeyColumn *column = &keys->columns[k];
-		Datum value = EtlFromStored(column->type, list_nth(letter->key, k));
-
-		if (!DatumGetBool(
-				FunctionCall2Coll(&column->equal, column->collation, value, key->values[k])))
-			return false;
-	}
-	return true;
-}
-
 /* With a watermark the target keeps the row with the highest one. */
 static bool
-is_not_lower(const EtlKeys *keys, const EtlKey *key, const EtlDeadLetter *letter)
+is_lower(const EtlKeys *keys, const EtlKey *key, const EtlDeadLetter *letter)
 {
-	if (keys->watermark->attr == NULL || letter->key_order == NULL)
-		return true;
-	return key->has_order &&
-		   !EtlWatermarkIsHigher(keys->watermark,
-								 EtlFromStored(keys->watermark->attr->atttypid, letter->key_order),
-								 key->order);
+	return keys->watermark->attr != NULL && letter->key_order != NULL &&
+		   EtlKeyIsOlder(keys, key, letter->key_order);
 }
 
 typedef enum Place
@@ -551,8 +564,8 @@ settle_letter(EtlKeys *keys, const EtlLoadedKey *loaded, const EtlDeadLetter *le
 {
 	Place place = place_of(keys, letter->id, loaded);
 
-	if (place == BEHIND || !same_key(keys, letter, &loaded->key) ||
-		!is_not_lower(keys, &loaded->key, letter))
+	if (place == BEHIND || !EtlKeyIsStored(keys, &loaded->key, letter->key, letter->key_type) ||
+		is_lower(keys, &loaded->key, letter))
 		return false;
 	if (place == BEFORE && !loaded->partial)
 		EtlCatalogResolve(letter->id, keys->run->id, ETL_RESOLVED_SUPERSEDED);

@@ -88,8 +88,14 @@ extern void EtlKeysLook(EtlKeys *keys);
  */
 extern EtlKey *EtlKeyOfEmitted(EtlKeys *keys, const Datum *values, const bool *isnull);
 extern EtlKey *EtlKeyOfPassed(EtlKeys *keys, const Datum *values, const bool *isnull);
+/* The same of a row of a chunk. */
+extern EtlKey *EtlKeyOfRow(EtlKeys *keys, const EtlChunk *chunk, int row);
 /* The same of a record that could not be converted as a whole. */
 extern EtlKey *EtlKeyOfRecord(EtlKeys *keys, EtlRows *rows, const EtlKept *kept);
+
+/* Whether a key is one that was stored; and whether its row is older than one with a watermark that was stored. */
+extern bool EtlKeyIsStored(EtlKeys *keys, const EtlKey *key, List *stored, const char *type);
+extern bool EtlKeyIsOlder(const EtlKeys *keys, const EtlKey *key, const char *order);
 
 /* A letter of such a key is going to be written. */
 extern void EtlKeysExpect(EtlKeys *keys, const EtlKey *key);

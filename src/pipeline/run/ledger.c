@@ -42,11 +42,11 @@ EtlLedgerOpen(EtlLedger *ledger, const EtlRun *run)
  *	Slices
  * ---------------------------------------------------------------- */
 
-/* A query of the source has all of it in each run. */
+/* A query of all of the source, and what is to be known to be gone, need all of it in each run. */
 static bool
 has_checkpoints(const EtlLedger *ledger)
 {
-	return ledger->run->kind != ETL_RUN_RETRY && ledger->run->read_mode != ETL_READ_WHOLE;
+	return ledger->run->kind != ETL_RUN_RETRY && !EtlScansAll(ledger->run);
 }
 
 /* Opens a transaction where none is; whether it did. */

@@ -23,6 +23,7 @@
 #include "nodes/makefuncs.h"
 #include "pipeline/run/load.h"
 #include "pipeline/run/report.h"
+#include "pipeline/run/take.h"
 #include "scan/input.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -30,157 +31,8 @@
 #define MAX_CHUNK_BYTES (16 * 1024 * 1024)
 
 /* ----------------------------------------------------------------
- *	A chunk into the target
+ *	Chunks into the targets
  * ---------------------------------------------------------------- */
-
-typedef struct Receiver
-{
-	DestReceiver dest;
-	EtlLoading *loading;
-	EtlLoadOutcome *outcome;
-	int64 nrows; /* that the query has before it */
-} Receiver;
-
-static void
-receiver_startup(DestReceiver *self, int operation, TupleDesc desc)
-{
-}
-
-static void
-receiver_done(DestReceiver *self)
-{
-}
-
-static void
-set_up_receiver(Receiver *receiver, bool (*receive)(TupleTableSlot *, DestReceiver *),
-				EtlLoading *loading, EtlLoadOutcome *outcome)
-{
-	memset(receiver, 0, sizeof(*receiver));
-	receiver->dest.receiveSlot = receive;
-	receiver->dest.rStartup = receiver_startup;
-	receiver->dest.rShutdown = receiver->dest.rDestroy = receiver_done;
-	receiver->dest.mydest = DestNone;
-	receiver->loading = loading;
-	receiver->outcome = outcome;
-}
-
-/* RETURNING of the load: whether the row was inserted. */
-static bool
-receive_inserted(TupleTableSlot *slot, DestReceiver *self)
-{
-	bool isnull;
-
-	if (DatumGetBool(slot_getattr(slot, 1, &isnull)) && !isnull)
-		((Receiver *) self)->outcome->inserted++;
-	return true;
-}
-
-/* RETURNING of the load: whether delete_scope is true of the row. */
-static bool
-receive_scope(TupleTableSlot *slot, DestReceiver *self)
-{
-	const char *message = "the query gave a row that is not in delete_scope";
-	EtlRun *run = ((Receiver *) self)->loading->run;
-	bool isnull;
-
-	if (DatumGetBool(slot_getattr(slot, 1, &isnull)) && !isnull)
-		return true;
-	run->fatal = true;
-	run->fatal_reason = message;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg_internal("%s", message),
-			 errdetail("Without a key each run would insert it once more."),
-			 errhint("Leave such rows out in the query, or give a key.")));
-	return false;
-}
-
-/* An ordinal of a row that is the last of its key. */
-static bool
-receive_winner(TupleTableSlot *slot, DestReceiver *self)
-{
-	bool isnull;
-	int64 ordinal = DatumGetInt64(slot_getattr(slot, 1, &isnull));
-
-	((Receiver *) self)->loading->chunk->superseded[ordinal - 1] = false;
-	return true;
-}
-
-/* The first and the last record that the query reads; -1: there is none. */
-static int
-first_record(const EtlLoading *l)
-{
-	return l->batch.begin < l->batch.end ? l->converted->record_of[l->batch.begin] : -1;
-}
-
-static int
-last_record(const EtlLoading *l)
-{
-	return l->batch.begin < l->batch.end ? l->converted->record_of[l->batch.end - 1] : -1;
-}
-
-/* Marks the rows of the chunk which a later one of the same key supersedes. */
-static void
-find_superseded(EtlLoading *l, EtlLoadOutcome *outcome)
-{
-	EtlChunk *chunk = l->chunk;
-	Receiver receiver;
-	uint64 nwinners;
-
-	memset(chunk->superseded, true, chunk->n);
-	set_up_receiver(&receiver, receive_winner, l, outcome);
-	nwinners =
-		EtlPlanExecute(EtlPlanFor(&l->winners, &l->emitted, chunk->n, l->run->pipeline->batch_size),
-					   &receiver.dest);
-	outcome->superseded += chunk->n - nwinners;
-}
-
-/* The same for rows that were deferred, and those that came to their keys meanwhile. */
-static void
-supersede_deferred(EtlLoading *l, EtlLoadOutcome *outcome)
-{
-	l->to_target = false; /* an error in here is not one of the target */
-	outcome->superseded += EtlDeferredSupersede(l->deferred, first_record(l), last_record(l));
-	l->to_target = true;
-}
-
-/* Rows of the chunk between two places. */
-static void
-take_to_target(EtlLoading *l, int begin, int end, EtlLoadOutcome *outcome)
-{
-	const EtlStatements *s = l->run->statements;
-	SPIPlanPtr plan = EtlChoose(&l->chooser, &l->emitted, end - begin, l->chunk->partial);
-	EtlTaking taken = l->chooser.taken;
-	bool returns = s->tells_scope ||
-				   (s->tells_inserted && (taken == ETL_TAKE_LOAD || taken == ETL_TAKE_REFRESH));
-	Receiver receiver;
-	uint64 n;
-
-	set_up_receiver(&receiver, s->tells_scope ? receive_scope : receive_inserted, l, outcome);
-	l->emitted.begin = begin;
-	l->emitted.end = end;
-	l->emitted.left_out = l->chunk->superseded;
-	l->emitted.counted = 0;
-	n = EtlPlanExecute(plan, returns ? &receiver.dest : None_Receiver);
-	outcome->loaded += n;
-	if (taken == ETL_TAKE_INSERT || !s->updates)
-		outcome->inserted += n;
-	else if (taken == ETL_TAKE_MERGE)
-		outcome->inserted += l->emitted.counted;
-}
-
-/* A row that lacks columns does not supersede an earlier one of its key: they are taken one after another. */
-static void
-take_in_turns(EtlLoading *l, EtlLoadOutcome *outcome)
-{
-	int end;
-
-	for (int begin = 0; begin < l->chunk->n; begin = end)
-	{
-		CHECK_FOR_INTERRUPTS();
-		end = EtlChunkDistinct(l->chunk, begin);
-		take_to_target(l, begin, end, outcome);
-	}
-}
 
 /* A row makes its record a dead letter, rows of which may be loaded by now: isolation tries that record alone. */
 pg_noreturn static void
@@ -213,54 +65,11 @@ leave_out(EtlLoading *l, const Bitmapset *records)
 			raise_unknown(l);
 		if (bms_is_member(record, records))
 			continue;
-		chunk->records[n] = record;
-		chunk->tuples[n] = chunk->tuples[i];
-		chunk->lacks[n++] = chunk->lacks[i];
+		EtlChunkMove(chunk, i, n++);
 	}
 	i = chunk->n - n;
 	chunk->n = n;
 	return i;
-}
-
-static void
-load_chunk(EtlLoading *l)
-{
-	EtlLoadOutcome *outcome = l->outcome;
-	EtlChunk *chunk = l->chunk;
-	MemoryContext old = CurrentMemoryContext;
-	int64 loaded = outcome->loaded;
-	bool twice;
-
-	EtlReportStage(ETL_STAGE_LOADING, chunk->n);
-	twice = EtlChunkSort(chunk) && l->run->statements->updates;
-	l->to_target = true;
-	l->emitted.tuples = chunk->tuples;
-	l->emitted.lacks = chunk->partial ? chunk->lacks : NULL;
-	l->emitted.end = chunk->n;
-	l->emitted.pulled = -1;
-	l->emitted.left_out = NULL;
-	memset(chunk->superseded, false, chunk->n);
-	EtlKeysLook(l->keys);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	twice |= l->dedup;
-	if (twice && !chunk->partial)
-		find_superseded(l, outcome);
-	supersede_deferred(l, outcome);
-	EtlRemovalMakeRoom(&l->removal);
-	if (twice && chunk->partial)
-		take_in_turns(l, outcome);
-	else
-		take_to_target(l, 0, chunk->n, outcome);
-	SPI_finish();
-	MemoryContextSwitchTo(old);
-	EtlKeysLoaded(l->keys, chunk, first_record(l), last_record(l));
-	if (l->run->read_mode == ETL_READ_WHOLE)
-		EtlChooserLearnUnchanged(&l->chooser, chunk->n, outcome->loaded - loaded);
-	l->emitted.begin = l->emitted.end = 0;
-	chunk->loaded = chunk->n;
-	chunk->n = 0;
-	l->to_target = false;
 }
 
 /* The statements to come are those of a target. */
@@ -294,7 +103,7 @@ EtlLoadingTake(EtlLoading *l)
 	if (l->within.remove.text != NULL)
 		take_within(l);
 	if (l->chunk->n > 0)
-		load_chunk(l);
+		EtlTakeChunk(l);
 }
 
 /* ----------------------------------------------------------------
@@ -343,7 +152,7 @@ may_be_any_row(const EtlLoading *l, TupleTableSlot *slot)
 
 	for (int k = 0; k < s->nkeys && !s->key_takes_null; k++)
 		null |= slot->tts_isnull[s->keys[k]];
-	return (null || s->nkeys == 0) && l->run->pipeline->mode == ETL_MODE_REPLACE;
+	return (null || s->nkeys == 0) && EtlRemoves(l->run->pipeline);
 }
 
 /* Whether targets before this one have rows of any record. */
@@ -372,8 +181,10 @@ reject_row(EtlLoading *l, TupleTableSlot *slot, int record, const char *rule, co
 	reject->sqlstate = ERRCODE_CHECK_VIOLATION;
 	reject->message = reject->safe_message = pstrdup(message);
 	reject->key = key_of_row(l, slot, record);
-	if (may_be_any_row(l, slot))
+	if (may_be_any_row(l, slot) && whole)
 		EtlRejectsFail(l->rejects, reject, ETL_HINT_AT_KEY);
+	else if (may_be_any_row(l, slot))
+		EtlRemovalDoubt(&l->removal);
 	EtlRejectsAdd(l->rejects, reject);
 	MemoryContextSwitchTo(old);
 	outcome->invalid++;
@@ -381,9 +192,9 @@ reject_row(EtlLoading *l, TupleTableSlot *slot, int record, const char *rule, co
 		EtlRejectsCheckLimit(l->rejects, l->rejects->rejected + outcome->invalid, reject);
 }
 
-/* Holds a row that the query gave against rules, key and watermark; false if it is rejected. */
+/* Holds a row that the query gave against rules, unless it deletes, key and watermark; false if it is rejected. */
 static bool
-check_row(EtlLoading *l, TupleTableSlot *slot, int record, EtlLoadOutcome *outcome)
+check_row(EtlLoading *l, TupleTableSlot *slot, int record, bool tombstone, EtlLoadOutcome *outcome)
 {
 	const EtlRun *run = l->run;
 	const EtlStatements *s = run->statements;
@@ -395,7 +206,7 @@ check_row(EtlLoading *l, TupleTableSlot *slot, int record, EtlLoadOutcome *outco
 		const EtlRule *rule = lfirst(lc);
 		int i = n + foreach_current_index(lc);
 
-		if (slot->tts_isnull[i] || DatumGetBool(slot->tts_values[i]))
+		if (tombstone || slot->tts_isnull[i] || DatumGetBool(slot->tts_values[i]))
 			continue;
 		reject_row(l, slot, record, rule->name,
 				   psprintf("the row does not fulfil rule \"%s\"", rule->name), outcome);
@@ -447,10 +258,10 @@ current_record(const EtlLoading *l)
 static void
 check_result(DestReceiver *self, int operation, TupleDesc desc)
 {
-	const EtlLoading *l = ((Receiver *) self)->loading;
+	const EtlLoading *l = ((EtlReceiver *) self)->loading;
 	const EtlRun *run = l->run;
 	TupleDesc emitted = run->statements->emitted;
-	int n = emitted->natts + list_length(run->pipeline->rules_list);
+	int n = emitted->natts + run->statements->nconditions;
 	bool same = desc->natts == n + (l->partial ? 1 : 0);
 
 	for (int i = 0; same && i < n; i++)
@@ -524,7 +335,7 @@ static bytea *
 lacks_of(const EtlLoading *l, const TupleTableSlot *slot)
 {
 	const EtlStatements *s = l->run->statements;
-	int place = s->emitted->natts + list_length(l->run->pipeline->rules_list);
+	int place = s->emitted->natts + s->nconditions;
 	bytea *lacks;
 
 	if (!l->partial || slot->tts_isnull[place])
@@ -534,6 +345,16 @@ lacks_of(const EtlLoading *l, const TupleTableSlot *slot)
 		if (s->from[i] >= 0 && EtlLacks(lacks, s->from[i]))
 			return DatumGetByteaPCopy(slot->tts_values[place]);
 	return NULL;
+}
+
+/* Whether delete_when is true of a row: the condition behind the rules. */
+static bool
+is_tombstone(const EtlLoading *l, const TupleTableSlot *slot)
+{
+	const EtlStatements *s = l->run->statements;
+	int place = s->emitted->natts + s->nconditions - 1;
+
+	return s->bury != NULL && !slot->tts_isnull[place] && DatumGetBool(slot->tts_values[place]);
 }
 
 static bool
@@ -547,32 +368,34 @@ has_no_watermark(const EtlLoading *l, const TupleTableSlot *slot)
 static bool
 receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
-	Receiver *receiver = (Receiver *) self;
+	EtlReceiver *receiver = (EtlReceiver *) self;
 	EtlLoading *l = receiver->loading;
 	int record = current_record(l);
+	bool tombstone;
 	MemoryContext old;
 
 	slot_getallattrs(slot);
-	receiver->outcome->emitted++;
-	receiver->outcome->null_watermark += has_no_watermark(l, slot);
+	tombstone = is_tombstone(l, slot);
+	l->outcome->emitted++;
+	l->outcome->null_watermark += has_no_watermark(l, slot);
+	EtlRemovalAdd(&l->removal, slot->tts_values, slot->tts_isnull);
 	if (is_rejected(l, record))
 	{
-		receiver->outcome->invalid++;
+		l->outcome->invalid++;
 		if (record == l->rejected_record)
 			forget_key(l);
 		return true;
 	}
-	EtlRemovalAdd(&l->removal, slot->tts_values, slot->tts_isnull);
-	if (!check_row(l, slot, record, receiver->outcome))
+	if (!check_row(l, slot, record, tombstone, l->outcome))
 	{
-		leave_out_record(l, record, receiver->outcome);
+		leave_out_record(l, record, l->outcome);
 		return true;
 	}
 	old = MemoryContextSwitchTo(l->chunk->context);
 	EtlChunkAdd(
 		l->chunk, record,
 		EtlFormMinimalTuple(l->run->statements->emitted, slot->tts_values, slot->tts_isnull),
-		lacks_of(l, slot));
+		lacks_of(l, slot), tombstone);
 	MemoryContextSwitchTo(old);
 	if (is_full(l))
 	{
@@ -614,7 +437,7 @@ EtlLoadingStart(EtlLoading *l, EtlLoadOutcome *outcome)
 static void
 query_batch(EtlLoading *l, int64 nrows, int64 usual, bool partial)
 {
-	Receiver receiver;
+	EtlReceiver receiver;
 	SPIPlanPtr plan;
 
 	set_to_work(l);
@@ -624,7 +447,7 @@ query_batch(EtlLoading *l, int64 nrows, int64 usual, bool partial)
 	l->partial = partial && l->partial_transform.text != NULL;
 	plan = EtlPlanFor(l->partial ? &l->partial_transform : &l->transform, &l->batch, nrows, usual);
 	l->query_streams = EtlPlanStreams(plan);
-	set_up_receiver(&receiver, receive_row, l, l->outcome);
+	EtlReceiverSet(&receiver, receive_row, l);
 	receiver.nrows = nrows;
 	receiver.dest.rStartup = check_result;
 	l->batch.reads = l->within.reads;
@@ -681,7 +504,9 @@ remove_gone(EtlLoading *l, EtlLoadOutcome *outcome)
 	int pulled = l->batch.pulled;
 
 	l->batch.pulled = -1;
-	outcome->deleted = EtlRemovalRun(&l->removal, outcome->loaded);
+	EtlRemovalUnmark(&l->removal);
+	*(l->run->statements->unmark != NULL ? &outcome->marked : &outcome->deleted) =
+		EtlRemovalRun(&l->removal, outcome->loaded);
 	l->batch.pulled = pulled;
 }
 
@@ -797,6 +622,8 @@ EtlLoadingOpen(EtlLoading *l)
 	l->transform.text = run->statements->full.transform;
 	l->partial_transform.text = run->statements->partial.transform;
 	l->winners.text = run->statements->winners;
+	l->bury.text = run->statements->bury;
+	l->tombstones.keys = l->keys;
 	EtlChooserOpen(&l->chooser, run);
 	EtlRemovalOpen(&l->removal, run);
 	if (run->pipeline->further)

@@ -8,6 +8,7 @@
 #include "pipeline/run/choose.h"
 #include "pipeline/run/convert.h"
 #include "pipeline/run/removal.h"
+#include "pipeline/run/tombstones.h"
 #include "pipeline/run/watermark.h"
 #include "pipeline/run/whole.h"
 #include "pipeline/run/within.h"
@@ -22,7 +23,9 @@ typedef struct EtlLoadOutcome
 	int64 failed; /* rows of records that could not be loaded */
 	int64 loaded;
 	int64 inserted;
+	int64 tombstones; /* rows that delete */
 	int64 deleted;
+	int64 marked;
 	EtlHighest watermark; /* in batch->loading */
 } EtlLoadOutcome;
 
@@ -51,6 +54,8 @@ typedef struct EtlLoading
 	EtlPlans transform;
 	EtlPlans partial_transform; /* the same, with what the record of each row lacks */
 	EtlPlans winners;
+	EtlPlans bury;
+	EtlTombstones tombstones;
 	EtlChooser chooser;
 	EtlRemoval removal;
 	EtlWithin within;	 /* of a further target */

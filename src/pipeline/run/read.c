@@ -214,18 +214,20 @@ EtlReadingOpen(EtlReading *reading)
 	reading->when_done = run->kind == ETL_RUN_LOAD && EtlDoesWhenDone(run->pipeline);
 	if (reading->when_done)
 		EtlCheckWhenDone(kind, args);
-	reading->resume = (EtlResume){.find = find_position,
-								  .refused = refused_version,
-								  .mark = take_mark,
-								  .held = take_held,
-								  .forget = forget_skipped,
-								  .arg = reading,
-								  .no_source = run->kind == ETL_RUN_RETRY,
-								  .once = run->pipeline->mode == ETL_MODE_APPEND ||
-										  run->pipeline->on_conflict == ETL_CONFLICT_ERROR,
-								  .complete = EtlReadsWhole(run->pipeline),
-								  .continuous = run->read_mode == ETL_READ_CONTINUOUS,
-								  .settle_ms = EtlSettleTime};
+	reading->resume =
+		(EtlResume){.find = find_position,
+					.refused = refused_version,
+					.mark = take_mark,
+					.held = take_held,
+					.forget = forget_skipped,
+					.arg = reading,
+					.no_source = run->kind == ETL_RUN_RETRY,
+					.once = run->pipeline->mode == ETL_MODE_APPEND ||
+							run->pipeline->on_conflict == ETL_CONFLICT_ERROR,
+					.complete = EtlScansAll(run),
+					.newest = EtlScansAll(run) && run->pipeline->snapshot == ETL_SNAPSHOT_NEWEST,
+					.continuous = run->read_mode == ETL_READ_CONTINUOUS,
+					.settle_ms = EtlSettleTime};
 	reading->watching = run->read_mode == ETL_READ_CONTINUOUS ||
 						(run->kind == ETL_RUN_LOAD && EtlScheduleWatches(run->pipeline->id));
 	old = MemoryContextSwitchTo(reading->context);

@@ -59,6 +59,42 @@ EtlRejectsFail(const EtlRejects *rejects, const EtlReject *reject, const char *h
 			 errcontext("%s", kept == NULL ? "a row that the query gave" : EtlKeptWhere(kept))));
 }
 
+/* The columns of the batch that the query passes on as the key; NULL: it makes some of them of others, or there is none. */
+static Bitmapset *
+passed_keys(const EtlStatements *s)
+{
+	Bitmapset *columns = NULL;
+
+	for (int k = 0; k < s->nkeys; k++)
+	{
+		if (s->passed[s->keys[k]] < 0)
+			return NULL;
+		columns = bms_add_member(columns, s->passed[s->keys[k]]);
+	}
+	return columns;
+}
+
+bool
+EtlRejectKey(const EtlRejects *rejects, const EtlReject *reject, Datum *key, bool *null)
+{
+	const EtlStatements *s = rejects->run->statements;
+	Bitmapset *columns = passed_keys(s);
+	Datum *values = palloc0(sizeof(Datum) * s->batch->natts);
+	bool *isnull = palloc0(sizeof(bool) * s->batch->natts);
+	bool known =
+		reject->stage != ETL_FAILED_PARSE && columns != NULL &&
+		EtlRowsUseSome(rejects->reading->rows, &rejects->reading->batch.records[reject->record],
+					   columns, values, isnull);
+
+	for (int k = 0; known && k < s->nkeys; k++)
+	{
+		key[k] = values[s->passed[s->keys[k]]];
+		null[k] = isnull[s->passed[s->keys[k]]];
+		known = !null[k] || s->key_takes_null;
+	}
+	return known;
+}
+
 /*
  * That is the format of its message, without what was put into it; but what RAISE and kin say is all put into a format
  * without a word, "%s".

@@ -24,6 +24,7 @@ typedef struct EtlReject
 	const char *safe_message; /* one that holds no value; NULL: none is known */
 	const char *detail;
 	const EtlKey *key; /* of its row; NULL: not known */
+	bool all_given;	   /* the query has given all rows of the record */
 } EtlReject;
 
 typedef struct EtlRejects
@@ -45,6 +46,12 @@ EtlRejectsAddError(EtlRejects *rejects, int record, const ErrorData *error, cons
 /* The error that ends the run because of a record; "hint" may be NULL. */
 pg_noreturn extern void
 EtlRejectsFail(const EtlRejects *rejects, const EtlReject *reject, const char *hint);
+/*
+ * The key of a record, as the query would have passed it on, for at most INDEX_MAX_KEYS columns; false: it is not known.  In the
+ * batch's context.
+ */
+extern bool
+EtlRejectKey(const EtlRejects *rejects, const EtlReject *reject, Datum *key, bool *null);
 /* What an error says without any value in it. */
 extern const char *EtlSafeMessage(const ErrorData *error);
 extern void

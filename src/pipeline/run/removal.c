@@ -13,6 +13,9 @@
  * A row at a place that was noted may have been changed by another transaction meanwhile; then it is at a new place, and is
  * looked for by its key.
  *
+ * An upsert with "deletes" does the same in a transaction of its own, when all batches are committed.  Its keys outlast these
+ * transactions, and no more: a run that dies has forgotten them, and the next one reads all of the source again.
+ *
  * Without a key all rows are deleted before the first one is loaded.
  *
  * A source that is empty by mistake must not empty the target, so there are limits to what is deleted.
@@ -37,17 +40,31 @@ end_run(EtlRun *run, const char *message)
 	run->fatal_reason = MemoryContextStrdup(run->context, message);
 }
 
-/* Rows that the target had before the attempt, of those that may be deleted.  Between SPI_connect and SPI_finish. */
+/* Rows that the target had before, of those that may be deleted.  Between SPI_connect and SPI_finish. */
 static int64
 count_before(EtlRemoval *removal)
 {
-	SPIPlanPtr plan = EtlPlanFor(&removal->count, &removal->keys, 1, 1);
+	SPIPlanPtr plan;
 	bool isnull;
 
+	if (removal->before == NULL)
+		return removal->nbefore;
+	plan = EtlPlanFor(&removal->count, &removal->keys, 1, 1);
 	if (SPI_execute_snapshot(plan, NULL, NULL, removal->before, InvalidSnapshot, true, false, 0) !=
 		SPI_OK_SELECT)
 		elog(ERROR, "could not count the rows of the target");
 	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+/* In the context of the keys. */
+static void
+create_keys(EtlRemoval *removal, bool outlasts)
+{
+	removal->keys.places = EtlPlacesCreate();
+	removal->keys.store = tuplestore_begin_heap(true, outlasts, work_mem);
+	tuplestore_set_eflags(removal->keys.store, EXEC_FLAG_REWIND);
+	removal->keys.nreaders = 1; /* that a tuplestore begins with */
+	removal->keys.taken = palloc0(sizeof(bool));
 }
 
 static void
@@ -73,6 +90,7 @@ EtlRemovalBegin(EtlRemoval *removal, Tuplestorestate *rejected, EtlPlaces **plac
 	if (removal->count.text == NULL)
 		return;
 	removal->before = RegisterSnapshot(GetTransactionSnapshot());
+	removal->under_way = true;
 	removal->ngiven = removal->ncleared = 0;
 	removal->cleared = false;
 	/* the files of an attempt that failed went with its transaction */
@@ -80,13 +98,46 @@ EtlRemovalBegin(EtlRemoval *removal, Tuplestorestate *rejected, EtlPlaces **plac
 	if (removal->remove.text == NULL)
 		return;
 	old = MemoryContextSwitchTo(removal->context);
-	*places = removal->keys.places = EtlPlacesCreate();
-	removal->keys.store = tuplestore_begin_heap(true, false, work_mem);
-	tuplestore_set_eflags(removal->keys.store, EXEC_FLAG_REWIND);
-	removal->keys.nreaders = 1; /* that a tuplestore begins with */
-	removal->keys.taken = palloc0(sizeof(bool));
+	create_keys(removal, false);
+	*places = removal->keys.places;
 	add_rejected(removal, rejected);
 	MemoryContextSwitchTo(old);
+}
+
+void
+EtlRemovalBeginScan(EtlRemoval *removal, EtlPlaces **places)
+{
+	MemoryContext old = MemoryContextSwitchTo(removal->context);
+	ResourceOwner transaction = CurrentResourceOwner;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	removal->before = GetTransactionSnapshot();
+	removal->nbefore = count_before(removal);
+	removal->before = NULL;
+	SPI_finish();
+	removal->under_way = true;
+	removal->owner = ResourceOwnerCreate(NULL, "etl keys of a scan");
+	CurrentResourceOwner = removal->owner;
+	create_keys(removal, true);
+	CurrentResourceOwner = transaction;
+	*places = removal->keys.places;
+	MemoryContextSwitchTo(old);
+}
+
+void
+EtlRemovalKeep(EtlRemoval *removal, Datum *key, bool *null)
+{
+	MemoryContext old = MemoryContextSwitchTo(removal->context);
+
+	tuplestore_putvalues(removal->keys.store, removal->keys.desc, key, null);
+	MemoryContextSwitchTo(old);
+}
+
+void
+EtlRemovalDoubt(EtlRemoval *removal)
+{
+	removal->ndoubts++;
 }
 
 void
@@ -95,8 +146,9 @@ EtlRemovalAdd(EtlRemoval *removal, const Datum *values, const bool *isnull)
 	const EtlStatements *s = removal->run->statements;
 	Datum key[INDEX_MAX_KEYS];
 	bool null[INDEX_MAX_KEYS];
-	MemoryContext old;
 
+	if (!removal->under_way)
+		return;
 	removal->ngiven++;
 	if (removal->remove.text == NULL)
 		return;
@@ -105,9 +157,7 @@ EtlRemovalAdd(EtlRemoval *removal, const Datum *values, const bool *isnull)
 		key[k] = values[s->keys[k]];
 		null[k] = isnull[s->keys[k]];
 	}
-	old = MemoryContextSwitchTo(removal->context);
-	tuplestore_putvalues(removal->keys.store, removal->keys.desc, key, null);
-	MemoryContextSwitchTo(old);
+	EtlRemovalKeep(removal, key, null);
 }
 
 /* The query is under way, and sees the target as it was. */
@@ -137,10 +187,24 @@ check_not_empty(EtlRemoval *removal)
 	end_run(removal->run, message);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg_internal("%s", message),
-			 errdetail(
-				 "A replace does not empty its target, since the source may be empty by mistake."),
+			 errdetail("The target is not emptied, since the source may be empty by mistake."),
 			 errhint("If it is meant to be empty, delete the rows of %s.",
 					 removal->run->pipeline->target)));
+}
+
+static void
+check_doubts(const EtlRemoval *removal)
+{
+	const char *message = "it is not known which rows the source has no more";
+
+	if (removal->ndoubts == 0)
+		return;
+	end_run(removal->run, message);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg_internal("%s", message),
+			 errdetail("Of %lld dead letters the key is not known, so they may be any rows.",
+					   (long long) removal->ndoubts),
+			 errhint("Correct these records in the source, or leave them out in the query.")));
 }
 
 /* "lost" are the rows that the target has had, and not any more. */
@@ -159,7 +223,8 @@ check_limit(EtlRemoval *removal, int64 lost)
 	ereport(
 		ERROR,
 		(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		 errmsg("the run would delete %lld of the %lld rows of %s", (long long) lost,
+		 errmsg("the run would %s %lld of the %lld rows of %s",
+				removal->unmark.text != NULL ? "mark" : "delete", (long long) lost,
 				(long long) before, removal->run->pipeline->target),
 		 errdetail("That is more than delete_limit allows: %s.",
 				   removal->run->pipeline->delete_limit),
@@ -167,44 +232,56 @@ check_limit(EtlRemoval *removal, int64 lost)
 				 "this run; '100%%' is none.")));
 }
 
-/* Between SPI_connect and SPI_finish. */
+/* A statement over the keys.  Between SPI_connect and SPI_finish. */
 static int64
-remove_others(EtlRemoval *removal)
+execute_over_keys(EtlRemoval *removal, EtlPlans *plans)
 {
 	EtlSlice *emitted = EtlEmittedSlice;
-	volatile int64 deleted = 0;
+	volatile int64 n = 0;
 
 	EtlEmittedSlice = &removal->keys;
 	PG_TRY();
 	{
-		deleted = (int64) EtlPlanExecute(
-			EtlPlanFor(&removal->remove, &removal->keys, removal->ngiven, removal->ngiven),
-			None_Receiver);
+		n = (int64) EtlPlanExecute(
+			EtlPlanFor(plans, &removal->keys, removal->ngiven, removal->ngiven), None_Receiver);
 	}
 	PG_FINALLY();
 	{
 		EtlEmittedSlice = emitted;
 	}
 	PG_END_TRY();
-	return deleted;
+	return n;
+}
+
+void
+EtlRemovalUnmark(EtlRemoval *removal)
+{
+	if (removal->unmark.text == NULL)
+		return;
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	(void) execute_over_keys(removal, &removal->unmark);
+	SPI_finish();
 }
 
 int64
 EtlRemovalRun(EtlRemoval *removal, int64 loaded)
 {
-	int64 deleted = removal->ncleared;
+	int64 removed = removal->ncleared;
 
-	if (removal->count.text == NULL)
+	if (!removal->under_way)
 		return 0;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	check_not_empty(removal);
+	check_doubts(removal);
 	if (removal->remove.text != NULL)
-		deleted = remove_others(removal);
-	check_limit(removal, removal->cleared ? deleted - loaded : deleted);
+		removed = execute_over_keys(removal, &removal->remove);
+	check_limit(removal, removal->cleared ? removed - loaded : removed);
 	SPI_finish();
-	UnregisterSnapshot(removal->before);
-	return deleted;
+	if (removal->before != NULL)
+		UnregisterSnapshot(removal->before);
+	return removed;
 }
 
 void
@@ -212,6 +289,7 @@ EtlRemovalOpen(EtlRemoval *removal, EtlRun *run)
 {
 	removal->run = run;
 	removal->remove.text = run->statements->remove;
+	removal->unmark.text = run->statements->unmark;
 	removal->count.text = run->statements->count;
 	removal->keys.desc = run->statements->key_desc;
 	removal->context = AllocSetContextCreate(run->context, "etl removal", ALLOCSET_DEFAULT_SIZES);

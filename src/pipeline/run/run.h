@@ -19,8 +19,10 @@
  *		whole		... of all of the source, in a file, if the query is to see it at once
  *		removal		rows of the target that the source has no more
  *		within		rows of a further target that their record has no more
+ *		tombstones	keys whose rows were deleted
  *		choose		the statement that takes a chunk to the target
- *		load		rows -> the query -> a target
+ *		load		rows -> the query -> chunks of a target
+ *		take		... into it
  *		targets		... all targets
  *		isolate		... in attempts, when a row is at fault
  *		again		dead letters as the records of a batch
@@ -63,5 +65,13 @@ typedef struct EtlRun
 	bool fatal;		/* the error under way ends the run, whatever it is, and */
 	const char *fatal_reason; /* says why without a value */
 } EtlRun;
+
+/* Whether a run reads all of the source, finished parts too, and what it does not find is gone. */
+static inline bool
+EtlScansAll(const EtlRun *run)
+{
+	return run->read_mode == ETL_READ_WHOLE ||
+		   (run->kind == ETL_RUN_LOAD && EtlRemoves(run->pipeline));
+}
 
 #endif /* ETL_RUN_H */

@@ -326,23 +326,16 @@ etl_has(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(slice->lacks == NULL || !EtlLacks(slice->lacks[slice->pulled], column));
 }
 
-static EtlPlaces *
-current_places(const char *function)
-{
-	if (EtlEmittedSlice == NULL || EtlEmittedSlice->places == NULL)
-		raise_no_batch(function);
-	return EtlEmittedSlice->places;
-}
-
 /* etl_differs(place tid, differs boolean) returns boolean: the latter; the place of a row that does not is noted. */
 Datum
 etl_differs(PG_FUNCTION_ARGS)
 {
-	EtlPlaces *places = current_places("etl_differs");
 	bool differs = PG_GETARG_BOOL(1);
 
-	if (!differs)
-		EtlPlacesAdd(places, (ItemPointer) PG_GETARG_POINTER(0));
+	if (EtlEmittedSlice == NULL)
+		raise_no_batch("etl_differs");
+	if (!differs && EtlEmittedSlice->places != NULL)
+		EtlPlacesAdd(EtlEmittedSlice->places, (ItemPointer) PG_GETARG_POINTER(0));
 	PG_RETURN_BOOL(differs);
 }
 
@@ -350,9 +343,10 @@ etl_differs(PG_FUNCTION_ARGS)
 Datum
 etl_kept(PG_FUNCTION_ARGS)
 {
-	const EtlPlaces *places = current_places("etl_kept");
-
-	PG_RETURN_BOOL(EtlPlacesHas(places, (ItemPointer) PG_GETARG_POINTER(0)));
+	if (EtlEmittedSlice == NULL)
+		raise_no_batch("etl_kept");
+	PG_RETURN_BOOL(EtlEmittedSlice->places != NULL &&
+				   EtlPlacesHas(EtlEmittedSlice->places, (ItemPointer) PG_GETARG_POINTER(0)));
 }
 
 bytea *

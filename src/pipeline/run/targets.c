@@ -231,6 +231,7 @@ add_counts(EtlLoadOutcome *to, const EtlLoadOutcome *attempt)
 	to->failed += attempt->failed;
 	to->loaded += attempt->loaded;
 	to->inserted += attempt->inserted;
+	to->tombstones += attempt->tombstones;
 	to->deleted += attempt->deleted;
 }
 

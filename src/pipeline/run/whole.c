@@ -114,45 +114,17 @@ EtlWholeEnd(EtlWhole *whole)
 	ResourceOwnerDelete(whole->owner);
 }
 
-/* The columns of the batch that the query passes on as the key; NULL: it makes some of them of others. */
-static Bitmapset *
-passed_keys(const EtlStatements *s)
-{
-	Bitmapset *columns = NULL;
-
-	for (int k = 0; k < s->nkeys; k++)
-	{
-		if (s->passed[s->keys[k]] < 0)
-			return NULL;
-		columns = bms_add_member(columns, s->passed[s->keys[k]]);
-	}
-	return columns;
-}
-
 /* A replace deletes no row of a record that is only faulty.  Where its key is not known, that cannot be said of any row. */
 static void
 keep_key(EtlWhole *whole, const EtlReject *reject)
 {
-	EtlReading *reading = whole->converted->reading;
-	const EtlStatements *s = reading->run->statements;
-	const EtlKept *kept = &reading->batch.records[reject->record];
-	Bitmapset *columns = passed_keys(s);
-	Datum *values = palloc0(sizeof(Datum) * s->batch->natts);
-	bool *isnull = palloc0(sizeof(bool) * s->batch->natts);
+	const EtlRejects *rejects = whole->converted->rejects;
 	Datum key[INDEX_MAX_KEYS];
 	bool null[INDEX_MAX_KEYS];
-	bool known = reject->stage == ETL_FAILED_CONVERT && columns != NULL &&
-				 EtlRowsUseSome(reading->rows, kept, columns, values, isnull);
 
-	for (int k = 0; known && k < s->nkeys; k++)
-	{
-		key[k] = values[s->passed[s->keys[k]]];
-		null[k] = isnull[s->passed[s->keys[k]]];
-		known = !null[k] || s->key_takes_null;
-	}
-	if (!known)
-		EtlRejectsFail(whole->converted->rejects, reject, ETL_HINT_AT_KEY);
-	tuplestore_putvalues(whole->rejected, s->key_desc, key, null);
+	if (!EtlRejectKey(rejects, reject, key, null))
+		EtlRejectsFail(rejects, reject, ETL_HINT_AT_KEY);
+	tuplestore_putvalues(whole->rejected, rejects->run->statements->key_desc, key, null);
 }
 
 static void
@@ -170,7 +142,7 @@ add_rejects(EtlWhole *whole)
 		counters->malformed += reject->stage == ETL_FAILED_PARSE;
 		counters->convert_failed += reject->stage == ETL_FAILED_CONVERT;
 		EtlRejectsCheckLimit(rejects, ++rejects->rejected, reject);
-		if (rejects->run->pipeline->mode == ETL_MODE_REPLACE)
+		if (EtlRemoves(rejects->run->pipeline))
 			keep_key(whole, reject);
 		EtlRejectsMakeLetter(rejects, reject, &letter);
 		put_letter(whole, &letter);
