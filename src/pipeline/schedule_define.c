@@ -70,6 +70,8 @@ check_continuous(const EtlPipeline *pipeline, const EtlScheduleDefinition *d)
 		other = "max_runtime";
 	else if (EtlReadsWhole(pipeline))
 		other = pipeline->whole ? "whole => true" : "mode => 'replace'";
+	else if (EtlRemoves(pipeline))
+		other = "deletes";
 	if (other != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

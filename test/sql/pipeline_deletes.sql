@@ -18,7 +18,7 @@ DO $$
 DECLARE option text;
 BEGIN
 	FOREACH option IN ARRAY ARRAY['deletes => ''yes''', 'deletes => ''mark:''', 'deletes => ''mark:nowhere''', 'deletes => ''mark:name''', 'mode => ''append''', 'mode => ''replace''',
-		'on_conflict => ''ignore''', 'delete_when => ''false''', 'on_bad_part => ''set_aside''', 'delete_limit => ''10''', 'delete_scope => ''shop''',
+		'on_conflict => ''ignore''', 'delete_when => ''false''', 'continuous => true', 'on_bad_part => ''set_aside''', 'delete_limit => ''10''', 'delete_scope => ''shop''',
 		'query => ''SELECT *, false AS gone FROM batch'', deletes => ''mark:gone''', 'snapshot => ''newest'', deletes => ''keep''', 'snapshot => ''oldest''',
 		'delete_scope => ''true'', deletes => ''keep'''] LOOP
 		BEGIN

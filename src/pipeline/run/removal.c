@@ -285,6 +285,14 @@ EtlRemovalRun(EtlRemoval *removal, int64 loaded)
 }
 
 void
+EtlRemovalEndScan(EtlRemoval *removal)
+{
+	tuplestore_end(removal->keys.store);
+	ResourceOwnerDelete(removal->owner);
+	removal->under_way = false;
+}
+
+void
 EtlRemovalOpen(EtlRemoval *removal, EtlRun *run)
 {
 	removal->run = run;

@@ -56,5 +56,7 @@ extern void EtlRemovalUnmark(EtlRemoval *removal);
  * delete_limit (55000).
  */
 extern int64 EtlRemovalRun(EtlRemoval *removal, int64 loaded);
+/* Frees the keys of a scan.  Only if all went well: a file that could not be written would fail again. */
+extern void EtlRemovalEndScan(EtlRemoval *removal);
 
 #endif /* ETL_REMOVAL_H */
