@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""etl_csv against file_fdw, COPY and zsv: the table of the README's section on speed.
+"""etl_csv against file_fdw and zsv: the table of the README's section on speed.
 
 Needs a server (PGHOST and kin) on this machine, reached as a superuser, in which etl and file_fdw are installed, and a
 folder that the server may write to.  usage: csv.py FOLDER [MILLIONS OF ROWS, 6] [RUNS, 5]
@@ -49,8 +49,7 @@ def prepare(path):
         CREATE SERVER bench FOREIGN DATA WRAPPER file_fdw;
         CREATE FOREIGN TABLE bench_fdw ({DECLARED}) SERVER bench
             OPTIONS (filename '{path}', format 'csv', header 'true');
-        CREATE VIEW bench_etl AS SELECT * FROM etl_csv('{path}') AS t({DECLARED});
-        CREATE UNLOGGED TABLE bench_load ({DECLARED})""")
+        CREATE VIEW bench_etl AS SELECT * FROM etl_csv('{path}') AS t({DECLARED})""")
     if session.run("SELECT count(*) FROM ((TABLE bench_fdw LIMIT 100000) EXCEPT ALL (TABLE bench_etl LIMIT 100000)) t") != "0":
         raise SystemExit("etl_csv and file_fdw do not agree")
     session.close()
@@ -63,20 +62,6 @@ def compare_reading(runs):
         row(what + ", file_fdw",
             *pairs(lambda: session.measure(f"SELECT {aggregate} FROM bench_etl"),
                    lambda: session.measure(f"SELECT {aggregate} FROM bench_fdw"), runs))
-    session.close()
-
-
-def compare_loading(path, runs):
-    session = Session(SESSION)
-
-    def load(sql):
-        session.run("TRUNCATE bench_load; CHECKPOINT")
-        return session.measure(sql)
-
-    row("INSERT … SELECT into an unlogged table, COPY",
-        *pairs(lambda: load("INSERT INTO bench_load SELECT * FROM bench_etl"),
-               lambda: load(f"COPY bench_load FROM '{path}' (FORMAT csv, HEADER)"), runs))
-    session.run("TRUNCATE bench_load")
     session.close()
 
 
@@ -148,7 +133,6 @@ def main():
     print("| what, against what | etl wall s | CPU s | peer wall s | CPU s | wall × | CPU × |")
     print("|---|---|---|---|---|---|---|")
     compare_reading(runs)
-    compare_loading(path, runs)
     compare_counting(path, runs)
     first_rows(runs)
     memory(path, small)
