@@ -440,17 +440,23 @@ judge_record(EtlCsvRows *csv)
 	return ETL_ROW;
 }
 
-/* The rest of a line whose beginning was taken for a record, because the file ended there then; false: it is empty. */
+/* Whether the current record is the rest of a line whose beginning was taken for a record, because the file ended there. */
 static bool
-has_rest(EtlCsvRows *csv)
+is_rest(EtlCsvRows *csv)
 {
+	bool in_line = csv->records.stream.mid_line;
+
 	csv->records.stream.mid_line = false;
-	if (csv->records.record.len == 0)
-		return false;
+	return in_line && csv->records.record.offset == csv->parts.found.place.offset;
+}
+
+static EtlAdvance
+reject_rest(EtlCsvRows *csv)
+{
 	EtlRowsSetFault(&csv->base, ERRCODE_BAD_COPY_FILE_FORMAT,
 					pstrdup("the line was read as a record before it had come to its end"),
 					pstrdup("This is the rest of it."), NULL);
-	return true;
+	return ETL_ROW_FAULTY;
 }
 
 static EtlAdvance
@@ -459,10 +465,10 @@ csv_advance(EtlRows *rows)
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
 	EtlPartsStep step = EtlPartRowsNext(rows);
 
-	if (unlikely(csv->records.stream.mid_line && step == ETL_PARTS_RECORD))
+	if (unlikely(csv->records.stream.mid_line) && step == ETL_PARTS_RECORD && is_rest(csv))
 	{
-		if (has_rest(csv))
-			return ETL_ROW_FAULTY;
+		if (csv->records.record.len > 0)
+			return reject_rest(csv);
 		step = EtlPartRowsNext(rows);
 	}
 	if (likely(step == ETL_PARTS_RECORD))
