@@ -75,7 +75,7 @@ sub here
 	my $http = fixture_url('');
 
 	$text =~ s{($paths)(?=['?])}{$api{$1}}g;
-	$text =~ s{https://[a-z0-9.]+\.(?:example|com)\b}{$http}g;
+	$text =~ s{https://[a-z0-9.]+\.(?:example|com|net)\b}{$http}g;
 	$text =~ s{'/(data|etc)/}{'$root/$1/}g;
 	$text =~ s{(OPTIONS \(url '\Q$http\E[^']*')}{$1, allow_private 'true'}g;
 	if ($has_store)
