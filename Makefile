@@ -40,8 +40,9 @@ PROGRAM_SOURCES = $(call files,src/gateway/program/*.c)
 PROGRAM_OBJS = $(patsubst %.c,%.fe.o,$(PROGRAM_SOURCES) src/gateway/frames.c)
 GATEWAY := $(shell echo '\#include <microhttpd.h>' | $(or $(CC),cc) -E -x c - >/dev/null 2>&1 && echo etl_gateway)
 
-OBJS = $(patsubst %.c,%.o,$(filter-out $(PROGRAM_SOURCES),$(call files,src/*.c src/*/*.c src/*/*/*.c)))
+OBJS = $(patsubst %.c,%.o,$(filter-out $(PROGRAM_SOURCES) src/kafka/%,$(call files,src/*.c src/*/*.c src/*/*/*.c)))
 DATA = $(call files,sql/etl--*.sql)
+HEADERS = src/etl_source.h
 
 # "setup" gives the other tests their files and functions, "cleanup" takes them away again.
 REGRESS = setup $(filter-out setup cleanup,$(call names,test/sql/*.sql)) cleanup
@@ -97,6 +98,23 @@ install-gateway: $(GATEWAY) installdirs
 	$(INSTALL_PROGRAM) etl_gateway '$(DESTDIR)$(pkglibdir)/etl_gateway'
 uninstall-gateway:
 	rm -f '$(DESTDIR)$(pkglibdir)/etl_gateway'
+
+# etl_kafka is an extension of its own, made where librdkafka is installed.
+ifeq ($(shell pkg-config --exists rdkafka 2>/dev/null && echo yes),yes)
+KAFKA = $(MAKE) -C src/kafka $(if $(filter-out .,$(srcdir)),-f $(abspath $(srcdir))/src/kafka/Makefile)
+.PHONY: kafka install-kafka uninstall-kafka clean-kafka
+all: kafka
+install: install-kafka
+uninstall: uninstall-kafka
+clean: clean-kafka
+kafka:
+	@mkdir -p src/kafka
+	+$(KAFKA) all
+install-kafka: kafka
+	+$(KAFKA) install
+uninstall-kafka clean-kafka:
+	+$(KAFKA) $(@:-kafka=)
+endif
 
 # In a VPATH build the layers' folders are not there yet.
 ifneq ($(srcdir),.)

@@ -61,7 +61,7 @@ GRANT EXECUTE ON FUNCTION etl_internal.etl_scan_support, etl_internal.etl_batch,
 
 /*
  * The arguments of a function as they stand in its declaration, but for some.  Of functions with the same options one
- * declares them, and the others are made with this.  It is dropped at the end of the script.
+ * declares them, and the others are made with this.
  */
 CREATE FUNCTION etl_internal.arguments_of(function regproc, leave_out text[] DEFAULT '{}') RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -620,33 +620,40 @@ COMMENT ON FUNCTION @extschema@.etl_api_explain IS 'what one answer of a paged A
  *
  * And the twins of both forms by which sources of pipelines are looked up (pipeline/source_call.c).  Nobody may call
  * these.
+ *
+ * add_source makes all of that of the first form, also for extensions that bring a source of their own (etl_source.h).
  */
-DO $do$
+CREATE FUNCTION etl_internal.add_source(function regproc) RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $do$
 DECLARE
     f record;
 BEGIN
-    FOR f IN SELECT p.proname AS name, etl_internal.arguments_of(p.oid) AS arguments,
+    SELECT n.nspname AS schema, p.proname AS name, etl_internal.arguments_of(p.oid) AS arguments, p.probin AS library, p.prosrc AS symbol,
             pg_get_function_identity_arguments(p.oid) AS signature, obj_description(p.oid, 'pg_proc') AS comment
-        FROM pg_proc p WHERE p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('etl_csv', 'etl_json', 'etl_lines', 'etl_fixed', 'etl_api')
-    LOOP
-        EXECUTE format($f$
-CREATE FUNCTION @extschema@.%1$I(row_type anyelement, %2$s)
+        INTO STRICT f FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = function;
+    EXECUTE format($f$
+CREATE FUNCTION %7$I.%1$I(row_type anyelement, %2$s)
 RETURNS SETOF anyelement
-AS 'MODULE_PATHNAME', '%1$s'
+AS %5$L, %6$L
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
-COMMENT ON FUNCTION @extschema@.%1$I(row_type anyelement, %3$s) IS %4$L
-$f$, f.name, f.arguments, f.signature, f.comment || ', with the columns of a composite type');
-        EXECUTE format($f$
-CREATE FUNCTION etl_internal.%1$s_source(%2$s) RETURNS SETOF record
-AS 'MODULE_PATHNAME', '%1$s' LANGUAGE C STABLE PARALLEL RESTRICTED;
-CREATE FUNCTION etl_internal.%1$s_source(row_type anyelement, %2$s) RETURNS SETOF anyelement
-AS 'MODULE_PATHNAME', '%1$s' LANGUAGE C STABLE PARALLEL RESTRICTED;
-COMMENT ON FUNCTION etl_internal.%1$s_source(%3$s) IS 'stands for %1$s in sources of pipelines';
-COMMENT ON FUNCTION etl_internal.%1$s_source(row_type anyelement, %3$s) IS 'stands for %1$s in sources of pipelines';
-REVOKE EXECUTE ON FUNCTION etl_internal.%1$s_source(%3$s), etl_internal.%1$s_source(row_type anyelement, %3$s) FROM PUBLIC
-$f$, f.name, f.arguments, f.signature);
-    END LOOP;
+COMMENT ON FUNCTION %7$I.%1$I(row_type anyelement, %3$s) IS %4$L
+$f$, f.name, f.arguments, f.signature, f.comment || ', with the columns of a composite type', f.library, f.symbol, f.schema);
+    EXECUTE format($f$
+CREATE FUNCTION etl_internal.%1$I(%2$s) RETURNS SETOF record
+AS %5$L, %6$L LANGUAGE C STABLE PARALLEL RESTRICTED;
+CREATE FUNCTION etl_internal.%1$I(row_type anyelement, %2$s) RETURNS SETOF anyelement
+AS %5$L, %6$L LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION etl_internal.%1$I(%3$s) IS %4$L;
+COMMENT ON FUNCTION etl_internal.%1$I(row_type anyelement, %3$s) IS %4$L;
+REVOKE EXECUTE ON FUNCTION etl_internal.%1$I(%3$s), etl_internal.%1$I(row_type anyelement, %3$s) FROM PUBLIC
+$f$, f.name || '_source', f.arguments, f.signature, 'stands for ' || f.name || ' in sources of pipelines', f.library, f.symbol);
 END $do$;
+COMMENT ON FUNCTION etl_internal.add_source IS 'makes the second form of a function that streams rows, and its twins; for scripts of extensions';
+REVOKE EXECUTE ON FUNCTION etl_internal.add_source, etl_internal.arguments_of FROM PUBLIC;
+
+SELECT etl_internal.add_source(f.name::regproc)
+FROM unnest('{etl_csv,etl_json,etl_lines,etl_fixed,etl_api}'::text[]) AS n(name), LATERAL (SELECT '@extschema@.' || n.name) AS f(name);
 
 /* ----------------------------------------------------------------
  *	Pipelines
@@ -1600,8 +1607,6 @@ AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 5;
 
 COMMENT ON FUNCTION @extschema@.etl_next_runs IS 'the next times of a schedule';
 
-DROP FUNCTION etl_internal.arguments_of;
-
 /* ----------------------------------------------------------------
  *	Comments
  * ---------------------------------------------------------------- */
@@ -1713,7 +1718,7 @@ BEGIN
             ('etl_backfills', 'step', 'length of a range'),
             ('etl_backfills', 'next', 'where the next range begins: what is before is done'),
             ('etl_backfills', 'started_at', 'when it was begun'),
-            ('etl_parts', 'part', 'file, URL, or the pages of an API'),
+            ('etl_parts', 'part', 'file, URL, the pages of an API, or topic[partition]'),
             ('etl_parts', 'state', 'reading: to be read on; done: read to its end; set_aside: could not be read on'),
             ('etl_parts', 'rows', 'records of it that are loaded or dead letters'),
             ('etl_parts', 'version', 'size and time, or validator, of what was read; NULL: not known'),

@@ -5,16 +5,19 @@
  * Whoever may create functions in the schema of the extension can make a call of etl_csv ambiguous by another etl_csv.
  * That must not stop pipelines that are there.  So the call is then looked up in etl_internal, where nobody can create: it
  * has a twin of each of these functions, etl_csv_source and so on, with the same arguments, which nobody may call.  The twin that is found is
- * replaced by the function that it stands for, whose rights count.
+ * replaced by the function that it stands for, whose rights count.  The same holds for functions of extensions that bring a source of
+ * their own: only a superuser can give a function the support function by which they are known.
  */
 #include "etl.h"
 
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "parser/parse_func.h"
 #include "pipeline/source_call.h"
 #include "pipeline/user_text.h"
 #include "source/closest.h"
@@ -26,11 +29,22 @@
 #define PREFIX "SELECT * FROM\n"
 #define TWIN "_source" /* what its name has behind the name of the function */
 
-/* The function of the extension that users call by this name, with these arguments; without arguments: any. */
+/* Whether a function is of the extension, or streams rows as its functions do. */
+static bool
+is_ours(Oid function)
+{
+	static const Oid internal[] = {INTERNALOID};
+	List *support = list_make2(makeString("etl_internal"), makeString("etl_scan_support"));
+
+	return getExtensionOfObject(ProcedureRelationId, function) == get_extension_oid("etl", false) ||
+		   get_func_support(function) ==
+			   LookupFuncName(support, lengthof(internal), internal, false);
+}
+
+/* The function of ours that users call by this name, with these arguments; without arguments: any. */
 static Oid
 find_original(const char *name, const oidvector *arguments)
 {
-	Oid extension = get_extension_oid("etl", false);
 	Oid twins = get_namespace_oid("etl_internal", false);
 	CatCList *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
 	Oid found = InvalidOid;
@@ -43,7 +57,7 @@ find_original(const char *name, const oidvector *arguments)
 			(arguments == NULL || (proc->proargtypes.dim1 == arguments->dim1 &&
 								   memcmp(proc->proargtypes.values, arguments->values,
 										  arguments->dim1 * sizeof(Oid)) == 0)) &&
-			getExtensionOfObject(ProcedureRelationId, proc->oid) == extension)
+			is_ours(proc->oid))
 			found = proc->oid;
 	}
 	ReleaseCatCacheList(list);
@@ -66,15 +80,13 @@ call_in(const RawStmt *raw)
 			   : NULL;
 }
 
-/* Whether a name can mean a function that is not the extension's. */
+/* Whether a name can mean a function that is not ours. */
 static bool
 is_shared(List *name)
 {
-	Oid extension = get_extension_oid("etl", false);
 	FuncCandidateList candidate = FuncnameGetCandidates(name, -1, NIL, false, false, false, true);
 
-	while (candidate != NULL &&
-		   getExtensionOfObject(ProcedureRelationId, candidate->oid) == extension)
+	while (candidate != NULL && is_ours(candidate->oid))
 		candidate = candidate->next;
 	return candidate != NULL;
 }

@@ -166,17 +166,6 @@ complete_dialect(EtlDialect *dialect)
 						errdetail("%s.", EtlShowUtf8(problem))));
 }
 
-/* An option's text, whatever the type of its argument. */
-static char *
-option_text(const EtlArg *arg)
-{
-	Oid output;
-	bool varlena;
-
-	getTypeOutputInfo(arg->type, &output, &varlena);
-	return OidOutputFunctionCall(output, arg->value);
-}
-
 /* The arguments of a call that are options, and what "options" has beside them. */
 static void
 read_given(Given *given, const EtlArgs *args)
@@ -186,12 +175,8 @@ read_given(Given *given, const EtlArgs *args)
 
 	for (int i = 0; i < ETL_DIALECT_OPTIONS; i++)
 	{
-		const EtlArg *arg = EtlArgFind(args, EtlDialectOption(i));
-
-		if (arg == NULL)
-			continue;
-		given->value[i] = option_text(arg);
-		given->is_argument[i] = true;
+		given->value[i] = EtlArgAsText(args, EtlDialectOption(i));
+		given->is_argument[i] = given->value[i] != NULL;
 	}
 	/* its default says nothing, so that an option or a server can */
 	if (given->value[pagination] != NULL && strcmp(given->value[pagination], "auto") == 0)

@@ -111,6 +111,19 @@ EtlArgText(const EtlArgs *args, const char *name)
 	return arg != NULL ? TextDatumGetCString(arg->value) : NULL;
 }
 
+char *
+EtlArgAsText(const EtlArgs *args, const char *name)
+{
+	const EtlArg *arg = EtlArgFind(args, name);
+	Oid output;
+	bool varlena;
+
+	if (arg == NULL)
+		return NULL;
+	getTypeOutputInfo(arg->type, &output, &varlena);
+	return OidOutputFunctionCall(output, arg->value);
+}
+
 bool
 EtlArgBool(const EtlArgs *args, const char *name, bool otherwise)
 {

@@ -39,6 +39,8 @@ extern bool EtlArgIsDeclared(const EtlArgs *args, const char *name);
 /* An absent argument reads like one that is NULL. */
 extern const EtlArg *EtlArgFind(const EtlArgs *args, const char *name);
 extern char *EtlArgText(const EtlArgs *args, const char *name); /* palloc'd; NULL if it is null */
+/* The same of any type, as its output function has it. */
+extern char *EtlArgAsText(const EtlArgs *args, const char *name);
 extern bool EtlArgBool(const EtlArgs *args, const char *name, bool otherwise);
 extern int64
 EtlArgInt(const EtlArgs *args, const char *name, int64 otherwise); /* of int or bigint */

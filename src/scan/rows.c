@@ -41,10 +41,21 @@ static const struct
 	Oid type;
 	EtlColumnKind kind;
 } provenance[] = {
-	{"_etl_source", TEXTOID, ETL_FROM_SOURCE}, {"_etl_line", INT8OID, ETL_FROM_LINE},
-	{"_etl_page", INT4OID, ETL_FROM_PAGE},	   {"_etl_index", INT4OID, ETL_FROM_INDEX},
-	{"_etl_raw", TEXTOID, ETL_FROM_RAW},	   {"_etl_item", JSONBOID, ETL_FROM_ITEM},
+	{"_etl_source", TEXTOID, ETL_FROM_SOURCE},
+	{"_etl_line", INT8OID, ETL_FROM_LINE},
+	{"_etl_page", INT4OID, ETL_FROM_PAGE},
+	{"_etl_index", INT4OID, ETL_FROM_INDEX},
+	{"_etl_raw", TEXTOID, ETL_FROM_RAW},
+	{"_etl_item", JSONBOID, ETL_FROM_ITEM},
 	{"_etl_error", TEXTOID, ETL_FROM_ERROR},
+	{"_etl_key", TEXTOID, ETL_FROM_KEY},
+	{"_etl_key", BYTEAOID, ETL_FROM_KEY},
+	{"_etl_key", JSONBOID, ETL_FROM_KEY},
+	{"_etl_headers", JSONBOID, ETL_FROM_HEADERS},
+	{"_etl_timestamp", TIMESTAMPTZOID, ETL_FROM_TIMESTAMP},
+	{"_etl_partition", INT4OID, ETL_FROM_PARTITION},
+	{"_etl_offset", INT8OID, ETL_FROM_OFFSET},
+	{"_etl_tombstone", BOOLOID, ETL_FROM_TOMBSTONE},
 };
 
 /* The provenance columns of a kind, for people. */
@@ -55,15 +66,34 @@ list_provenance(const EtlScanKind *kind)
 
 	initStringInfo(&list);
 	for (int i = 0; i < lengthof(provenance); i++)
-		if (kind->provenance & ETL_COLUMN_SET(provenance[i].kind))
+		if ((kind->provenance & ETL_COLUMN_SET(provenance[i].kind)) &&
+			(i == 0 || provenance[i].kind != provenance[i - 1].kind))
 			appendStringInfo(&list, "%s%s", list.len == 0 ? "" : ", ", provenance[i].name);
 	return list.data;
+}
+
+/* Raises that a provenance column has none of the types that it may have. */
+pg_noreturn static void
+raise_wrong_type(const EtlColumn *column)
+{
+	StringInfoData types;
+
+	initStringInfo(&types);
+	for (int i = 0; i < lengthof(provenance); i++)
+		if (strcmp(provenance[i].name, column->name) == 0)
+			appendStringInfo(&types, "%s%s", types.len == 0 ? "" : " or ",
+							 format_type_be(provenance[i].type));
+	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+					errmsg("column \"%s\" must be of type %s, not %s", column->name, types.data,
+						   format_type_be(column->type))));
 }
 
 /* What a column of this name holds. */
 static EtlColumnKind
 column_kind(const EtlRows *rows, const EtlColumn *column)
 {
+	bool found = false;
+
 	/* What a kind without any gives has whatever names it had where it comes from. */
 	if (rows->kind->provenance == 0 || strncmp(column->name, "_etl_", 5) != 0)
 		return ETL_FIELD;
@@ -72,13 +102,12 @@ column_kind(const EtlRows *rows, const EtlColumn *column)
 		if (strcmp(provenance[i].name, column->name) != 0 ||
 			!(rows->kind->provenance & ETL_COLUMN_SET(provenance[i].kind)))
 			continue;
-		if (provenance[i].type != column->type)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("column \"%s\" must be of type %s, not %s", column->name,
-							format_type_be(provenance[i].type), format_type_be(column->type))));
-		return provenance[i].kind;
+		if (provenance[i].type == column->type)
+			return provenance[i].kind;
+		found = true;
 	}
+	if (found)
+		raise_wrong_type(column);
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 					errmsg("column \"%s\" does not exist", column->name),
 					errdetail("Names that begin with \"_etl_\" are reserved; %s has these: %s.",
@@ -103,7 +132,7 @@ set_up_column(EtlRows *rows, int i)
 	column->typmod = attr->atttypmod;
 	column->field = -1;
 	column->kind = attr->attisdropped ? ETL_DROPPED : column_kind(rows, column);
-	if (column->kind != ETL_FIELD && column->kind != ETL_FROM_ITEM)
+	if (column->kind != ETL_FIELD && column->kind != ETL_FROM_ITEM && column->kind != ETL_FROM_KEY)
 		return;
 	column->takes_bytes =
 		column->type == TEXTOID || (column->type == VARCHAROID && column->typmod < 0);
@@ -591,6 +620,13 @@ EtlRowsLeave(EtlRows *rows)
 	return rows->kind->leave(rows);
 }
 
+void
+EtlRowsCommitted(EtlRows *rows)
+{
+	if (rows->kind->committed != NULL)
+		rows->kind->committed(rows);
+}
+
 List *
 EtlRowsUnseen(const EtlRows *rows)
 {
@@ -644,6 +680,18 @@ EtlRowsText(EtlRows *rows, const EtlKept *kept)
 	return rows->kind->text != NULL ? rows->kind->text(rows, kept) : kept->data;
 }
 
+const char *
+EtlRowsHeader(EtlRows *rows, const EtlKept *kept)
+{
+	return rows->kind->header != NULL ? rows->kind->header(rows, kept) : kept->header;
+}
+
+char *
+EtlRowsPosition(EtlRows *rows, const EtlKept *kept)
+{
+	return rows->kind->position != NULL ? rows->kind->position(rows, kept) : NULL;
+}
+
 char *
 EtlRowsRedacted(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns)
 {
@@ -689,6 +737,9 @@ EtlKeptWhere(const EtlKept *kept)
 {
 	if (kept->line > 0)
 		return psprintf("file \"%s\", line %lld", kept->source, (long long) kept->line);
+	if (kept->page == 0)
+		return psprintf("\"%s\", offset %llu, item %lld", kept->source,
+						(unsigned long long) kept->offset, (long long) kept->index);
 	return psprintf("\"%s\", page %lld, item %lld", kept->source, (long long) kept->page,
 					(long long) kept->index);
 }

@@ -53,7 +53,14 @@ typedef enum EtlColumnKind
 	ETL_FROM_RAW,	 /* _etl_raw */
 	ETL_FROM_ITEM,	 /* _etl_item */
 	ETL_FROM_ERROR,	 /* _etl_error */
-	ETL_DROPPED		 /* a dropped column of a table's row type */
+	/* of messages: */
+	ETL_FROM_KEY,		/* _etl_key */
+	ETL_FROM_HEADERS,	/* _etl_headers */
+	ETL_FROM_TIMESTAMP, /* _etl_timestamp */
+	ETL_FROM_PARTITION, /* _etl_partition */
+	ETL_FROM_OFFSET,	/* _etl_offset */
+	ETL_FROM_TOMBSTONE, /* _etl_tombstone */
+	ETL_DROPPED			/* a dropped column of a table's row type */
 } EtlColumnKind;
 
 #define ETL_COLUMN_SET(kind) (1 << (kind))
@@ -196,6 +203,12 @@ typedef struct EtlScanKind
 	char *(*redact)(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);
 	/* The text of a kept record; NULL: it is kept in the server's encoding. */
 	char *(*text)(EtlRows *rows, const EtlKept *kept);
+	/* What stands with a kept record in its dead letter; NULL: its header. */
+	char *(*header)(EtlRows *rows, const EtlKept *kept);
+	/* The position, palloc'd, at which a kept record is the next one; NULL: records are counted from the last mark on. */
+	char *(*position)(EtlRows *rows, const EtlKept *kept);
+	/* What was told last has been committed; or NULL. */
+	void (*committed)(EtlRows *rows);
 	/* Marks how far the current part is handed out. */
 	void (*tell)(EtlRows *rows);
 	/* After an error: marks the current part as set aside, and leaves it; false: none was in hand. */
@@ -294,6 +307,7 @@ extern void EtlRowsKeep(EtlRows *rows, EtlKept *kept);
 extern void EtlRowsRevive(EtlRows *rows, EtlKept *kept);
 extern void EtlRowsTell(EtlRows *rows);
 extern bool EtlRowsLeave(EtlRows *rows);
+extern void EtlRowsCommitted(EtlRows *rows);
 /* The columns that none of the records used so far had: a list of char *, borrowed; NIL if no record was used. */
 extern List *EtlRowsUnseen(const EtlRows *rows);
 /* Whether it is an error that there are such, but for those of the names in "seen"; *fault says so. */
@@ -302,6 +316,8 @@ extern bool EtlRowsMissing(EtlRows *rows, const EtlNames *seen, EtlFault *fault)
 extern void EtlRowsLook(EtlRows *rows, const EtlKept *kept);
 /* Whether there may be such columns at the end of the source. */
 extern bool EtlRowsMayLack(const EtlRows *rows, const EtlNames *seen);
+extern const char *EtlRowsHeader(EtlRows *rows, const EtlKept *kept);
+extern char *EtlRowsPosition(EtlRows *rows, const EtlKept *kept); /* NULL: the kind has no such */
 /* The text of a kept record in the server's encoding; NULL if it cannot be that. */
 extern const char *EtlRowsText(EtlRows *rows, const EtlKept *kept);
 extern char *EtlRowsRedacted(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);

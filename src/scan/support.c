@@ -23,7 +23,7 @@
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
-#define MAX_KINDS 8
+#define MAX_KINDS 32 /* of a session: ours, and those of other extensions */
 
 static const EtlScanKind *kinds[MAX_KINDS] = {&EtlCsvKind, &EtlJsonKind, &EtlLinesKind,
 											  &EtlFixedKind, &EtlApiKind};
@@ -31,12 +31,13 @@ static int nkinds = 5;
 
 static Oid support_oid = InvalidOid;
 
-/* A later layer adds a kind of its own. */
+/* A later layer, or another extension, adds a kind of its own. */
 void
 EtlScanAddKind(const EtlScanKind *kind)
 {
 	if (nkinds == MAX_KINDS)
-		elog(ERROR, "too many kinds of scans");
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many kinds of scans")));
 	kinds[nkinds++] = kind;
 }
 

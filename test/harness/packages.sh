@@ -84,6 +84,8 @@ need_packages() {
 	need_header zlib.h zlib1g-dev
 	need_header zstd.h libzstd-dev
 	need_header microhttpd.h libmicrohttpd-dev
+	need_header librdkafka/rdkafka.h librdkafka-dev
+	need_command pkg-config pkg-config
 	need_authorities ca-certificates
 	case $1 in
 		check)
@@ -94,6 +96,8 @@ need_packages() {
 			need_clang_format
 			need_promtool
 			need_pip
+			need_command java default-jre-headless
+			need_command mvn maven
 			;;
 		fuzz)
 			need_command clang clang
@@ -104,7 +108,7 @@ need_packages() {
 	need_postgresql
 	install_missing
 	usable_pg_config "$PG_CONFIG" || die "$PG_CONFIG gives no server with PGXS"
-	[ "$1" != check ] || { fetch_moto && fetch_npm; }
+	[ "$1" != check ] || { fetch_moto && fetch_npm && fetch_kafka; }
 }
 
 # check-style compares with this major; a release of Debian without it skips that part.
@@ -222,6 +226,49 @@ use_npm() {
 			tar -C "$folder" -cf - . | (as_worker mkdir "$scratch/$name" && as_worker tar -C "$scratch/$name" --no-same-owner -xf -)
 		export "ETL_${name^^}=$scratch/$name"
 	done
+}
+
+# The tests of Kafka start Apache Kafka, whose jars Maven brings, and talk to it through Python's confluent_kafka.  Where one of
+# them cannot be fetched, these tests are skipped.
+kafka= # the folder that has both
+
+fetch_kafka() {
+	local wanted=4.1.1 client=2.16.1 python cache
+	choose_worker
+	python=$(as_worker python3 -c 'import sys; print(sys.executable)')
+	cache=${XDG_CACHE_HOME:-$HOME/.cache}/etl-check/kafka-$wanted-$client-$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	if [ ! -d "$cache" ]; then
+		say "Fetching Kafka"
+		rm -rf "$cache.unfinished"
+		mkdir -p "$cache.unfinished"
+		if fetch_jars "$cache.unfinished" "$wanted" &&
+			"$python" -m pip -q install --no-warn-conflicts --target "$cache.unfinished/python" "confluent-kafka==$client"; then
+			mv "$cache.unfinished" "$cache"
+		else
+			say "Kafka cannot be fetched: its tests are skipped"
+			return 0
+		fi
+	fi
+	kafka=$cache
+}
+
+# Apache Kafka and all that it needs to run.
+fetch_jars() { # FOLDER VERSION
+	cat >"$1/pom.xml" <<-XML
+		<project xmlns="http://maven.apache.org/POM/4.0.0">
+		<modelVersion>4.0.0</modelVersion><groupId>etl</groupId><artifactId>check</artifactId><version>1</version>
+		<dependencies><dependency>
+		<groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$2</version>
+		</dependency></dependencies></project>
+	XML
+	mvn -q -B -f "$1/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$1/jars"
+}
+
+# For the worker, as with moto.
+use_kafka() {
+	[ -n "$kafka" ] && [ ! -d "$scratch/kafka" ] || return 0
+	tar -C "$kafka" -cf - . | (as_worker mkdir "$scratch/kafka" && as_worker tar -C "$scratch/kafka" --no-same-owner -xf -)
+	export ETL_KAFKA=$scratch/kafka
 }
 
 install_missing() {

@@ -106,6 +106,7 @@ run_tap() { # FOLDER [arguments of make]
 	[ -e "$1/test/t" ] || return 0
 	use_moto
 	use_npm
+	use_kafka
 	say "TAP tests"
 	installcheck "$1" tap REGRESS= ISOLATION= PROVE_FLAGS="-j$(nproc) --timer --directives" "${@:2}" || show_tap_logs "$1"
 	count_tap "$1.tap.log"

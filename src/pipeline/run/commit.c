@@ -247,6 +247,8 @@ commit_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	EtlCatalogUpdateRun(run->id, &counters);
 	save_further(load);
 	EtlCommit(run);
+	if (batch_of(load)->of == ETL_OF_SOURCE && to == batch_of(load)->n)
+		EtlRowsCommitted(load->reading->rows);
 
 	keep_further(load);
 	skips = counters.skipped > run->counters.skipped;

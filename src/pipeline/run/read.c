@@ -71,20 +71,60 @@ refused_version(void *arg, const char *part)
 																		 : NULL;
 }
 
+/* Of a source that goes back and forth between its parts: what is known of one that was in hand before; NULL: it was not. */
+static EtlAlternate *
+find_alternate(const EtlReading *reading, const char *part)
+{
+	ListCell *lc;
+
+	foreach (lc, reading->alternates)
+		if (strcmp(((EtlAlternate *) lfirst(lc))->part, part) == 0)
+			return lfirst(lc);
+	return NULL;
+}
+
+/* Leaves the part in hand, and goes on with another one; false: that comes for the first time. */
+static bool
+go_back(EtlReading *reading, const char *part)
+{
+	EtlAlternate *left = reading->part != NULL ? find_alternate(reading, reading->part) : NULL;
+	EtlAlternate *next = find_alternate(reading, part);
+	MemoryContext old = MemoryContextSwitchTo(reading->context);
+
+	if (left != NULL)
+		left->rows = reading->part_rows;
+	if (next == NULL)
+	{
+		EtlAlternate *first = palloc0(sizeof(EtlAlternate));
+
+		first->part = pstrdup(part);
+		reading->alternates = lappend(reading->alternates, first);
+	}
+	MemoryContextSwitchTo(old);
+	if (next == NULL)
+		return false;
+	reading->to_skip = 0;
+	reading->part_rows = next->rows;
+	return true;
+}
+
 /*
  * Another part is in hand.  Records behind a position are only known to be done if reading starts at that position (NULL: it
  * does).
  */
 static void
-change_part(EtlReading *reading, const char *part, const char *position)
+change_part(EtlReading *reading, const EtlPartMark *from)
 {
-	EtlCheckpoint *checkpoint = EtlLedgerLook(&reading->ledger, part);
-	bool goes_on =
-		checkpoint != NULL && (position == NULL || strcmp(checkpoint->position, position) == 0);
+	bool known = from->alternates && go_back(reading, from->part);
+	EtlCheckpoint *checkpoint = known ? NULL : EtlLedgerLook(&reading->ledger, from->part);
+	bool goes_on = checkpoint != NULL &&
+				   (from->position == NULL || strcmp(checkpoint->position, from->position) == 0);
 
 	if (reading->part != NULL)
 		pfree(reading->part);
-	reading->part = MemoryContextStrdup(reading->context, part);
+	reading->part = MemoryContextStrdup(reading->context, from->part);
+	if (known)
+		return;
 	reading->to_skip = goes_on ? checkpoint->skipped : 0;
 	reading->part_rows = goes_on ? checkpoint->rows : 0;
 	reading->resumes = goes_on && checkpoint->rows > 0;
@@ -103,7 +143,7 @@ take_mark(void *arg, const EtlPartMark *from)
 	Mark *mark;
 
 	if (reading->part == NULL || strcmp(reading->part, from->part) != 0)
-		change_part(reading, from->part, position);
+		change_part(reading, from);
 	if (position == NULL)
 	{
 		checkpoint = EtlLedgerLook(&reading->ledger, from->part);
@@ -120,6 +160,20 @@ take_mark(void *arg, const EtlPartMark *from)
 	mark->state = from->state;
 	reading->marks = lappend(reading->marks, mark);
 	MemoryContextSwitchTo(old);
+}
+
+/* The last mark is not that of the next record: the checkpoint is. */
+static void
+go_beyond_mark(const EtlReading *reading, const Mark *mark, int to, EtlCheckpoint *checkpoint)
+{
+	char *position =
+		to < reading->batch.n ? EtlRowsPosition(reading->rows, &reading->batch.records[to]) : NULL;
+
+	checkpoint->rows += to - mark->record;
+	if (position != NULL)
+		checkpoint->position = position;
+	else
+		checkpoint->skipped += to - mark->record;
 }
 
 List *
@@ -150,11 +204,8 @@ EtlReadingCheckpoints(const EtlReading *reading, int to)
 									  .pending = mark->state == ETL_PART_DONE && reading->when_done,
 									  .sqlstate = mark->sqlstate,
 									  .message = mark->message};
-		if (next == NULL || next->record > to)
-		{
-			checkpoint->skipped += to - mark->record;
-			checkpoint->rows += to - mark->record;
-		}
+		if (to > mark->record && (next == NULL || next->record > to))
+			go_beyond_mark(reading, mark, to, checkpoint);
 		checkpoints = lappend(checkpoints, checkpoint);
 	}
 	return checkpoints;
@@ -243,7 +294,7 @@ EtlReadingClose(EtlReading *reading)
 	MemoryContextReset(reading->context);
 	reading->rows = NULL;
 	reading->watched = reading->part = NULL;
-	reading->marks = NIL;
+	reading->marks = reading->alternates = NIL;
 	reading->to_skip = reading->part_rows = reading->set_aside = reading->settles_in = 0;
 	reading->batch.reached_end = reading->has_ahead = reading->resumes = false;
 }

@@ -35,6 +35,13 @@ typedef struct EtlBatch
 	List *resumed;	  /* of int: records with which a part was gone on with */
 } EtlBatch;
 
+/* A part of a source that goes back and forth between its parts. */
+typedef struct EtlAlternate
+{
+	char *part;
+	int64 rows; /* of it, when it was in hand last */
+} EtlAlternate;
+
 typedef struct EtlReading
 {
 	EtlRun *run;

@@ -230,7 +230,7 @@ set_raw(const EtlRejects *rejects, const EtlKept *kept, EtlDeadLetter *letter)
 	EtlRows *rows = rejects->reading->rows;
 	const char *raw;
 
-	letter->header = kept->header;
+	letter->header = EtlRowsHeader(rows, kept);
 	if (must_redact(rejects))
 	{
 		letter->replayable = false;
