@@ -621,39 +621,40 @@ COMMENT ON FUNCTION @extschema@.etl_api_explain IS 'what one answer of a paged A
  * And the twins of both forms by which sources of pipelines are looked up (pipeline/source_call.c).  Nobody may call
  * these.
  *
- * add_source makes all of that of the first form, also for extensions that bring a source of their own (etl_source.h).
+ * twins_of has the statements that make all of that of the first form, also for extensions that bring a source of their own (etl_source.h).
  */
-CREATE FUNCTION etl_internal.add_source(function regproc) RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-AS $do$
-DECLARE
-    f record;
-BEGIN
-    SELECT n.nspname AS schema, p.proname AS name, etl_internal.arguments_of(p.oid) AS arguments, p.probin AS library, p.prosrc AS symbol,
-            pg_get_function_identity_arguments(p.oid) AS signature, obj_description(p.oid, 'pg_proc') AS comment
-        INTO STRICT f FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = function;
-    EXECUTE format($f$
+CREATE FUNCTION etl_internal.twins_of(function regproc) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT format($f$
 CREATE FUNCTION %7$I.%1$I(row_type anyelement, %2$s)
 RETURNS SETOF anyelement
 AS %5$L, %6$L
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
-COMMENT ON FUNCTION %7$I.%1$I(row_type anyelement, %3$s) IS %4$L
-$f$, f.name, f.arguments, f.signature, f.comment || ', with the columns of a composite type', f.library, f.symbol, f.schema);
-    EXECUTE format($f$
-CREATE FUNCTION etl_internal.%1$I(%2$s) RETURNS SETOF record
+COMMENT ON FUNCTION %7$I.%1$I(row_type anyelement, %3$s) IS %4$L;
+CREATE FUNCTION etl_internal.%8$I(%2$s) RETURNS SETOF record
 AS %5$L, %6$L LANGUAGE C STABLE PARALLEL RESTRICTED;
-CREATE FUNCTION etl_internal.%1$I(row_type anyelement, %2$s) RETURNS SETOF anyelement
+CREATE FUNCTION etl_internal.%8$I(row_type anyelement, %2$s) RETURNS SETOF anyelement
 AS %5$L, %6$L LANGUAGE C STABLE PARALLEL RESTRICTED;
-COMMENT ON FUNCTION etl_internal.%1$I(%3$s) IS %4$L;
-COMMENT ON FUNCTION etl_internal.%1$I(row_type anyelement, %3$s) IS %4$L;
-REVOKE EXECUTE ON FUNCTION etl_internal.%1$I(%3$s), etl_internal.%1$I(row_type anyelement, %3$s) FROM PUBLIC
-$f$, f.name || '_source', f.arguments, f.signature, 'stands for ' || f.name || ' in sources of pipelines', f.library, f.symbol);
-END $do$;
-COMMENT ON FUNCTION etl_internal.add_source IS 'makes the second form of a function that streams rows, and its twins; for scripts of extensions';
-REVOKE EXECUTE ON FUNCTION etl_internal.add_source, etl_internal.arguments_of FROM PUBLIC;
+COMMENT ON FUNCTION etl_internal.%8$I(%3$s) IS %9$L;
+COMMENT ON FUNCTION etl_internal.%8$I(row_type anyelement, %3$s) IS %9$L;
+REVOKE EXECUTE ON FUNCTION etl_internal.%8$I(%3$s), etl_internal.%8$I(row_type anyelement, %3$s) FROM PUBLIC
+$f$, p.proname, etl_internal.arguments_of(p.oid), pg_get_function_identity_arguments(p.oid),
+            obj_description(p.oid, 'pg_proc') || ', with the columns of a composite type', p.probin, p.prosrc, n.nspname,
+            p.proname || '_source', 'stands for ' || p.proname || ' in sources of pipelines')
+        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = $1;
+END;
+COMMENT ON FUNCTION etl_internal.twins_of IS 'statements that make the second form of a function that streams rows, and its twins; for scripts of extensions';
+REVOKE EXECUTE ON FUNCTION etl_internal.twins_of, etl_internal.arguments_of FROM PUBLIC;
 
-SELECT etl_internal.add_source(f.name::regproc)
-FROM unnest('{etl_csv,etl_json,etl_lines,etl_fixed,etl_api}'::text[]) AS n(name), LATERAL (SELECT '@extschema@.' || n.name) AS f(name);
+DO $do$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY '{etl_csv,etl_json,etl_lines,etl_fixed,etl_api}'::text[] LOOP
+        EXECUTE etl_internal.twins_of(('@extschema@.' || name)::regproc);
+    END LOOP;
+END $do$;
 
 /* ----------------------------------------------------------------
  *	Pipelines

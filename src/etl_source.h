@@ -11,7 +11,9 @@
  *		CREATE FUNCTION my_source(..., format text DEFAULT 'json', ...) RETURNS SETOF record
  *		AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000
  *		SUPPORT etl_internal.etl_scan_support;
- *		SELECT etl_internal.add_source('my_source');	(the form with row_type, and what pipelines look it up by)
+ *		DO $$ BEGIN EXECUTE etl_internal.twins_of('my_source'); END $$;
+ *
+ * (the latter makes the form with row_type, and what pipelines look it up by)
  *
  * and in C
  *

@@ -65,7 +65,7 @@ AS 'MODULE_PATHNAME', 'etl_kafka'
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 COMMENT ON FUNCTION @extschema@.etl_kafka IS 'messages of a topic of Kafka';
 
-SELECT etl_internal.add_source('@extschema@.etl_kafka');
+DO $do$ BEGIN EXECUTE etl_internal.twins_of('@extschema@.etl_kafka'); END $do$;
 
 /*
  * etl_topics: the topics of a cluster.

@@ -15,6 +15,12 @@ case ${BENCH:-csv} in
 		need_command nginx nginx-light
 		need_command curl curl
 		;;
+	kafka*)
+		need_command kcat kcat
+		need_command java default-jre-headless
+		need_command mvn maven
+		need_pip
+		;;
 esac
 need_command python3 python3
 need_packages build
@@ -26,7 +32,9 @@ if [[ ${BENCH:-} == api* && ! -e $("$PG_CONFIG" --sharedir)/extension/http.contr
 fi
 # The peer of count(*); not every release of Debian has it.
 command -v zsv >/dev/null || as_root apt-get install -y -q zsv >/dev/null 2>&1 || true
+[[ ${BENCH:-} != kafka* ]] || fetch_kafka
 make_scratch
+use_kafka
 
 say "Build for $("$PG_CONFIG" --version), $PG_CONFIG"
 copy_project "$scratch/etl"
@@ -42,4 +50,4 @@ say "$(grep -m 1 'model name' /proc/cpuinfo | cut -d: -f2), $(nproc) processors,
 as_worker mkdir "$scratch/files"
 use_moto
 read -ra bench <<<"${BENCH:-csv}"
-as_worker env PATH="$server_bin:$PATH" python3 "$scratch/etl/test/bench/${bench[0]}.py" "$scratch/files" "${bench[@]:1}"
+as_worker env PATH="$server_bin:$PATH" ETL_KAFKA="${ETL_KAFKA:-}" python3 "$scratch/etl/test/bench/${bench[0]}.py" "$scratch/files" "${bench[@]:1}"
