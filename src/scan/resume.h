@@ -23,8 +23,7 @@ typedef struct EtlPartMark
 	const char *position; /* the records before it are handed out; NULL: it is where it was */
 	const char *version;  /* tells this content of the part from others; NULL: nothing does */
 	EtlPartState state;
-	int64
-		records; /* of the part, that this scan has handed out before it went to other parts; 0: none */
+	bool alternates; /* the scan goes back and forth between its parts */
 } EtlPartMark;
 
 typedef struct EtlResume

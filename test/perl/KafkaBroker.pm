@@ -76,6 +76,7 @@ transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 log.cleaner.backoff.ms=100
+log.retention.ms=-1
 PROPERTIES
 }
 

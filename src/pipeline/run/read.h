@@ -61,6 +61,7 @@ typedef struct EtlReading
 	char *part;		  /* the current one */
 	int64 to_skip;	  /* records of it that are done already */
 	bool resumes;	  /* its next record is the first behind where an earlier run stopped */
+	List *alternates; /* of EtlAlternate *: parts that may come again; NIL: none do */
 	int64 part_rows;  /* of it so far, in the current batch and before */
 	int64 set_aside;  /* parts, by this scan */
 	int64 settles_in; /* ms after which a last record that was held back counts; 0: none was */
