@@ -29,7 +29,8 @@
 #define MESSAGES_AT_ONCE 500
 #define MAX_PUBLISH_MS 5000
 #define PUBLISH_SLICE_MS 100
-#define LOOK_MS 500 /* for errors, while nothing comes */
+#define NEW_PARTITIONS_MS 10000 /* after which a scan that follows looks for some */
+#define LOOK_MS 500				/* for errors, while nothing comes */
 
 /* Where to start or stop. */
 typedef enum PlaceKind
@@ -82,10 +83,11 @@ typedef struct KafkaScan
 
 	rd_kafka_message_t *messages[MESSAGES_AT_ONCE];
 	int nmessages;
-	int at;			  /* the one that is in hand, or comes next */
-	bool in_hand;	  /* the one before it was given to etl */
-	int ending;		  /* a partition that is done, of which etl does not know; -1: none */
-	instr_time heard; /* when something came last */
+	int at;			   /* the one that is in hand, or comes next */
+	bool in_hand;	   /* the one before it was given to etl */
+	int ending;		   /* a partition that is done, of which etl does not know; -1: none */
+	instr_time looked; /* for partitions */
+	instr_time heard;  /* when something came last */
 	EtlSourceHeader *headers;
 	int max_headers;
 } KafkaScan;
@@ -368,6 +370,44 @@ check_partitions(const KafkaScan *kafka)
 						errhint("Name the partition, or start and stop at a time.")));
 }
 
+/* Makes room for so many partitions. */
+static void
+grow(KafkaScan *kafka, int n)
+{
+	Partition *more = MemoryContextAllocZero(kafka->base.context, sizeof(Partition) * n);
+
+	if (kafka->npartitions > 0)
+	{
+		memcpy(more, kafka->partitions, sizeof(Partition) * kafka->npartitions);
+		pfree(kafka->partitions);
+	}
+	kafka->partitions = more;
+	kafka->npartitions = n;
+	INSTR_TIME_SET_CURRENT(kafka->looked);
+}
+
+/* Whether the topic has got partitions since the scan has looked; they are read from their start. */
+static void
+find_new_partitions(KafkaScan *kafka)
+{
+	int known = kafka->npartitions;
+	instr_time now;
+	int n;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, kafka->looked);
+	if (!kafka->base.follows || kafka->only >= 0 ||
+		INSTR_TIME_GET_MILLISEC(now) < NEW_PARTITIONS_MS)
+		return;
+	n = KafkaClientTopics(kafka->client, kafka->topic)->topics[0].partition_cnt;
+	grow(kafka, Max(n, known));
+	for (int i = known; i < kafka->npartitions; i++)
+	{
+		begin_partition(kafka, i, -1, true);
+		start_reading(kafka, i);
+	}
+}
+
 static void
 scan_start(KafkaScan *kafka)
 {
@@ -379,9 +419,7 @@ scan_start(KafkaScan *kafka)
 	connect_client(kafka);
 	metadata = KafkaClientTopics(kafka->client, kafka->topic);
 	cluster = rd_kafka_clusterid(KafkaClientHandle(kafka->client), 0);
-	kafka->partitions = MemoryContextAllocZero(
-		kafka->base.context, sizeof(Partition) * metadata->topics[0].partition_cnt);
-	kafka->npartitions = metadata->topics[0].partition_cnt;
+	grow(kafka, metadata->topics[0].partition_cnt);
 	check_partitions(kafka);
 	found = palloc(sizeof(int64) * kafka->npartitions);
 	for (int i = 0; i < kafka->npartitions; i++)
@@ -612,6 +650,7 @@ scan_next(EtlSourceScan *scan, EtlMessage *message, EtlSourceWait *wait)
 		if (kafka->at == kafka->nmessages && !fill_messages(kafka) && !look_again(kafka))
 		{
 			check_silence(kafka);
+			find_new_partitions(kafka);
 			*wait = (EtlSourceWait){kafka->pipe[0], LOOK_MS};
 			return ETL_SOURCE_WAIT;
 		}

@@ -25,6 +25,35 @@
 #include "source/utf8.h"
 
 /* ----------------------------------------------------------------
+ *	Waiting
+ * ---------------------------------------------------------------- */
+
+static void
+be_ready(pgsocket fd, int events, void *arg)
+{
+	((EtlMessageRows *) arg)->ready = true;
+}
+
+static void
+watch(EtlMessageRows *m, pgsocket fd)
+{
+	m->ready = false;
+	m->watched = fd;
+	if (fd != PGINVALID_SOCKET && !EtlLoopWatch(fd, ETL_READABLE, be_ready, m))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
+static void
+unwatch(void *arg)
+{
+	EtlMessageRows *m = arg;
+
+	if (m->watched != PGINVALID_SOCKET)
+		(void) EtlLoopWatch(m->watched, 0, NULL, NULL);
+	m->watched = PGINVALID_SOCKET;
+}
+
+/* ----------------------------------------------------------------
  *	Opening
  * ---------------------------------------------------------------- */
 
@@ -125,13 +154,17 @@ message_open(EtlRows *rows)
 
 	m->source = ((const EtlMessageKind *) rows->kind)->source;
 	m->current = -1;
+	m->watched = PGINVALID_SOCKET;
+	m->callback.func = unwatch;
+	m->callback.arg = m;
+	MemoryContextRegisterResetCallback(rows->context, &m->callback);
 	m->tombstones = read_tombstones(rows);
 	open_format(m);
 	m->scan = palloc0(m->source->size);
 	m->scan->kind = m->source;
 	m->scan->context = rows->context;
 	m->scan->pipeline = rows->resume != NULL;
-	m->scan->follows = rows->resume != NULL && rows->resume->follows;
+	m->scan->follows = rows->resume != NULL && rows->resume->continuous;
 	m->scan->etl = m;
 	if (rows->resume == NULL || !rows->resume->no_source)
 		m->source->open(m->scan);
@@ -420,41 +453,28 @@ message_committed(EtlRows *rows)
  *	Advancing
  * ---------------------------------------------------------------- */
 
-static void
-be_ready(pgsocket fd, int events, void *arg)
-{
-	((EtlMessageRows *) arg)->ready = true;
-}
-
 /* Waits until it is worth asking again; false if rows->until came first. */
 static bool
-wait_for_source(EtlMessageRows *m, const EtlSourceWait *wait)
+wait_for_source(EtlMessageRows *m)
 {
 	int64 end = m->json.base.until;
-	int64 again = wait->ms >= 0 ? EtlClock() + wait->ms : ETL_FOREVER;
-	bool over = false;
 
-	m->ready = false;
-	if (wait->fd != PGINVALID_SOCKET && !EtlLoopWatch(wait->fd, ETL_READABLE, be_ready, m))
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	PG_TRY();
+	while (!m->ready && (m->again == ETL_FOREVER || EtlClock() < m->again))
 	{
-		while (!m->ready && !over && (again == ETL_FOREVER || EtlClock() < again))
-		{
-			over = EtlLoopIsOver(end);
-			if (!over)
-				EtlLoopTurn(end == ETL_FOREVER	   ? again
-							: again == ETL_FOREVER ? end
-												   : Min(end, again));
-		}
+		if (EtlLoopIsOver(end))
+			return false;
+		EtlLoopTurn(end == ETL_FOREVER		  ? m->again
+					: m->again == ETL_FOREVER ? end
+											  : Min(end, m->again));
 	}
-	PG_FINALLY();
-	{
-		if (wait->fd != PGINVALID_SOCKET)
-			(void) EtlLoopWatch(wait->fd, 0, NULL, NULL);
-	}
-	PG_END_TRY();
-	return !over;
+	return true;
+}
+
+/* A run that goes on waits by itself, and asks when the descriptor has acted. */
+static int64
+message_look_again(EtlRows *rows)
+{
+	return ((EtlMessageRows *) rows)->again;
 }
 
 #define REPORT_BYTES (64 * 1024)
@@ -508,6 +528,7 @@ message_advance(EtlRows *rows)
 	EtlMessageRows *m = (EtlMessageRows *) rows;
 	EtlSourceWait wait;
 
+	unwatch(m);
 	for (;;)
 	{
 		if (m->in_message && !m->pending)
@@ -530,11 +551,17 @@ message_advance(EtlRows *rows)
 				break;
 			case ETL_SOURCE_WAIT:
 				report(m, true);
-				if (!wait_for_source(m, &wait))
+				m->again = wait.ms >= 0 ? EtlClock() + wait.ms : ETL_FOREVER;
+				watch(m, wait.fd);
+				if (m->scan->follows)
+					return ETL_NO_MORE_ROWS; /* for now */
+				if (!wait_for_source(m))
 					return ETL_ROW_LATE;
+				unwatch(m);
 				break;
 			case ETL_SOURCE_END:
 				report(m, true);
+				m->again = ETL_FOREVER;
 				return ETL_NO_MORE_ROWS;
 		}
 		CHECK_FOR_INTERRUPTS();
@@ -612,6 +639,7 @@ EtlMessageKindInit(EtlMessageKind *kind, const EtlSourceKind *source)
 		.committed = message_committed,
 		.tell = message_tell,
 		.leave = message_leave,
+		.look_again = message_look_again,
 	};
 }
 

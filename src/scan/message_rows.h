@@ -79,9 +79,12 @@ typedef struct EtlMessageRows
 
 	int nparts;
 	EtlMessagePart *parts;
-	int current;	 /* the part whose mark is the last one; -1: none */
-	uint64 reported; /* bytes */
-	bool ready;		 /* what was waited for has come */
+	int current;	  /* the part whose mark is the last one; -1: none */
+	uint64 reported;  /* bytes */
+	bool ready;		  /* what was waited for has come: */
+	pgsocket watched; /* this descriptor can be read; PGINVALID_SOCKET: none is watched */
+	int64 again;	  /* on the clock: when to look in any case; or ETL_FOREVER */
+	MemoryContextCallback callback;
 } EtlMessageRows;
 
 /* The kind of a scan: what rows->kind is. */
