@@ -132,7 +132,7 @@ open_format(EtlMessageRows *m)
 		m->csv_header = make_csv_header(rows);
 }
 
-static EtlTombstones
+static EtlTombstoneRule
 read_tombstones(const EtlRows *rows)
 {
 	static const char *const words[] = {"ignore", "row"};

@@ -22,12 +22,12 @@ typedef enum EtlMessageFormat
 	ETL_MESSAGE_BYTES
 } EtlMessageFormat;
 
-typedef enum EtlTombstones
+typedef enum EtlTombstoneRule
 {
 	ETL_TOMBSTONE_FAULT, /* nobody has said what they are */
 	ETL_TOMBSTONE_IGNORE,
 	ETL_TOMBSTONE_ROW /* a row of NULLs but for what came with it */
-} EtlTombstones;
+} EtlTombstoneRule;
 
 typedef struct EtlMessagePart
 {
@@ -59,7 +59,7 @@ typedef struct EtlMessageRows
 	const EtlSourceKind *source;
 	EtlSourceScan *scan;
 	EtlMessageFormat format;
-	EtlTombstones tombstones;
+	EtlTombstoneRule tombstones;
 	char *identity; /* of the source; NULL: it has not said it */
 
 	/* the message in hand */
