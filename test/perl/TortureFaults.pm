@@ -104,6 +104,7 @@ sub fill_disk
 	set_disk($bytes);
 	usleep($time);
 	set_disk();
+	start_if_gone();
 	return "no file of targets or temporary ones grew beyond $bytes bytes, for $time us";
 }
 

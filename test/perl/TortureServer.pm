@@ -15,7 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(new_server start_server stop_server server database use_database ask must launch clients_end set_disk
+our @EXPORT = qw(new_server start_server stop_server start_if_gone server database use_database ask must launch clients_end set_disk
   setting shift_clock log_faults story tell);
 
 my ($node, $database, $limit, @clients, @story, $began);
@@ -86,6 +86,17 @@ sub stop_server
 	my $pid = $node->{_pid} or return;
 	$node->kill9;
 	wait_for(sub { !kill 0, $pid }, 'the postmaster to be gone') or die "the postmaster does not end\n";
+	return;
+}
+
+# A server that recovers from a crash while its disk is full gives up, and whoever runs it starts it again.
+sub start_if_gone
+{
+	my $pid = $node->{_pid};
+	wait_for(sub { !kill(0, $pid) || defined ask('SELECT 1', 'postgres') }, 'the server to answer or to be gone');
+	return if kill 0, $pid;
+	$node->_update_pid(0);
+	start_server();
 	return;
 }
 
