@@ -15,6 +15,7 @@ plan skip_all => 'moto is not installed' if !has_store();
 start_store();
 my $node = PostgreSQL::Test::Cluster->new('done');
 $node->init;
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'etl'\netl.databases = 'postgres'\n");
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION etl; CREATE TABLE loaded (n int, source text)');
 store_server($node, 'lake', 's3://lake', options => "auth 'aws', writable 'true'");
@@ -71,6 +72,16 @@ store_do('put', key => "below/in/$_", body => "n\n1\n") for 'a.csv', "x/day=1/b 
 run_pipeline('move');
 is(loaded(), '1 1', 'objects are loaded');
 is(keys_of('below/'), "below/archive/in/a.csv below/archive/in/x/day=1/b c%+\x{e9}?.csv", 'and moved below the URL of the server');
+
+# A continuous run does it as it goes, and what was left to be done although no other object comes.
+pipeline('steady', 'steady/*.csv', 'tag:etl=done');
+store_do('put', key => 'steady/a.csv', body => "n\n1\n");
+sql(q{SELECT etl_alter_pipeline('steady', continuous => true, flush_interval => '100 ms')});
+ok($node->poll_query_until('postgres', q{SELECT count(*) FROM etl_parts WHERE pipeline = 'steady' AND state = 'done' AND NOT pending}, 1), 'a continuous run');
+is_deeply(store_do('tags', key => 'steady/a.csv'), { etl => 'done' }, 'tags what it has loaded');
+sql(q{UPDATE etl_catalog.checkpoints SET pending = true WHERE part LIKE '%/steady/%'});
+ok($node->poll_query_until('postgres', q{SELECT count(*) FROM etl_parts WHERE pipeline = 'steady' AND pending}, 0), 'and what was left to be tagged');
+sql(q{SELECT etl_pause('steady')});
 
 # -- only the version that was loaded --------------------------------------------------------------
 

@@ -400,7 +400,10 @@ load_source(EtlBatchLoad *load)
 		ErrorData *error = read_batch(load);
 
 		if (has_nothing(load))
+		{
+			EtlDoWhenDone(load->reading, true); /* what an earlier run has left to be done */
 			return;
+		}
 		EtlLoadBatch(load);
 		EtlDoWhenDone(load->reading, load->reading->batch.reached_end);
 		if (error != NULL)
