@@ -122,6 +122,51 @@ def largest_rss(sql):
     return largest
 
 
+def worker_rss(session):
+    """The most of a pipeline's worker's own memory while there is one, in kilobytes."""
+    largest, seen = 0, False
+    while True:
+        pid = session.run("SELECT max(pid) FROM pg_stat_activity WHERE backend_type = 'etl pipeline'")
+        if seen and not pid:
+            return largest
+        seen = seen or bool(pid)
+        try:
+            with open(f"/proc/{pid}/status", encoding="ascii") as status:
+                largest = max([largest] + [int(line.split()[1]) for line in status if line.startswith("RssAnon")])
+        except FileNotFoundError:
+            pass
+
+
+def run_unchanged(session, bucket, nkeys):
+    """A run of a pipeline that has loaded all objects of a list: (seconds, kilobytes of its worker)."""
+    session.run(f"""SELECT etl_create_pipeline('{bucket}', $$etl_csv('{bucket}', path => 'logs/**') AS t({COLUMNS})$$, target => 'loaded');
+        INSERT INTO etl_catalog.checkpoints (pipeline, part, position, skipped, rows, state, version, attempts, pending)
+        SELECT p.id, 's3://{bucket}/logs/2026-01-01/part-' || to_char(i, 'FM00000000') || '.json.gz',
+            regexp_replace(c.position, 'validator=[^ ]*', 'validator=%22' || lpad(to_hex(i % 1000), 32, '0') || '%22'), 0, rows, c.state, NULL, 0, false
+        FROM etl_catalog.checkpoints c, etl_catalog.pipelines p, generate_series(0, {nkeys - 1}) AS i WHERE c.part = 's3://lake/o/000000.csv' AND p.name = '{bucket}';
+        ANALYZE etl_catalog.checkpoints""")
+    runner = Session(SESSION)
+    before = time.monotonic()
+    run = threading.Thread(target=runner.run, args=(f"CALL etl_run('{bucket}')",))
+    run.start()
+    rss = worker_rss(session)
+    run.join()
+    seconds = time.monotonic() - before
+    runner.close()
+    if session.run(f"SELECT state, read FROM etl_runs WHERE pipeline = '{bucket}'") != "succeeded|0":
+        raise SystemExit("the run has read objects again")
+    return seconds, rss
+
+
+def run_pipelines(session, nkeys):
+    session.run(f"""CREATE TABLE loaded ({COLUMNS});
+        SELECT etl_create_pipeline('one', $$etl_csv('nginx', path => 'o/000000.csv') AS t({COLUMNS})$$, target => 'loaded')""")
+    session.run("CALL etl_run('one')")
+    many, few = run_unchanged(session, "many", nkeys), run_unchanged(session, "few", 1000)
+    print(f"A run of a pipeline that finds {nkeys} objects unchanged: {many[0]:.2f} s, RssAnon {many[1] / 1024:.1f} MB; "
+          f"1000 objects: {few[0]:.2f} s, {few[1] / 1024:.1f} MB.")
+
+
 def read_objects(session, name, endpoint, nobjects, runs):
     curl = ["curl", "-sf", "-H", "Authorization: AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/s3/aws4_request, x",
             f"{endpoint}/lake/o/[000000-{nobjects - 1:06}].csv"]
@@ -162,6 +207,7 @@ def main():
         if moto:
             read_objects(session, "moto", endpoint, nobjects, max(runs // 2, 1))
         list_keys(session, nkeys, runs)
+        run_pipelines(session, nkeys)
         one = f"SELECT count(*) FROM etl_csv('nginx', path => 'o/*.csv') AS t({COLUMNS})"
         print(f"RssAnon of reading: {largest_rss(one) / 1024:.1f} MB for all objects, "
               f"{largest_rss(one.replace('o/*', 'o/00000?')) / 1024:.1f} MB for ten.")
