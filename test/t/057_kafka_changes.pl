@@ -74,6 +74,12 @@ kafka('produce', topic => 'cities', messages => messages({ key => '1', value => 
 is(run('cities'), '', 'and later ones');
 is(value('SELECT id, city FROM cities ORDER BY id'), "1|Jena\n3|Ulm", 'as does a later one, and a key can return');
 
+for my $removes ("mode => 'replace'", "deletes => 'delete'")
+{
+	like(($node->psql('postgres', qq{SELECT etl_create_pipeline('c', \$\$ etl_kafka('k', 'cities') AS t(id int) \$\$, target => 'cities', key => 'id', $removes)}))[2],
+		qr/the source of a pipeline with .* cannot be etl_kafka.*delete_when/s, "what has no end is no snapshot: $removes");
+}
+
 kafka('create', topic => 'shop.public.customers');
 my $envelope = sub { return { value => qq({"payload": {"op": "$_[0]", "before": $_[1], "after": $_[2], "ts_ms": $_[3]}}) } };
 kafka('produce', topic => 'shop.public.customers', messages => messages(

@@ -140,6 +140,7 @@ check_source_options(const EtlPipeline *pipeline, const EtlScanKind *kind, const
 	FuncExpr *simple = castNode(FuncExpr, eval_const_expressions(NULL, (Node *) copyObject(call)));
 	EtlArgs *args = EtlArgsOfExpr(simple);
 	char *on_error = EtlArgText(args, "on_error");
+	const char *removes = pipeline->mode == ETL_MODE_REPLACE ? "mode => 'replace'" : "deletes";
 
 	if ((on_error != NULL && strcmp(on_error, "fail") != 0) ||
 		EtlArgFind(args, "reject_limit") != NULL)
@@ -149,9 +150,14 @@ check_source_options(const EtlPipeline *pipeline, const EtlScanKind *kind, const
 	if (EtlRemoves(pipeline) && EtlArgFind(args, "max_pages") != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("the source of a pipeline with %s cannot have max_pages",
-						pipeline->mode == ETL_MODE_REPLACE ? "mode => 'replace'" : "deletes"),
+				 errmsg("the source of a pipeline with %s cannot have max_pages", removes),
 				 errdetail("What comes behind these pages would be deleted from the target.")));
+	if (EtlRemoves(pipeline) && kind->look_again != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the source of a pipeline with %s cannot be %s", removes, kind->function),
+				 errdetail("It gives what has changed, and what is not there is not gone."),
+				 errhint("With delete_when rows say that those of their keys are gone.")));
 	*files = all_constant(simple->args) ? EtlFilesOfSource(kind, args) : NULL;
 }
 
