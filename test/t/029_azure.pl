@@ -143,7 +143,7 @@ my @said = (
 	query_fails($node, "SELECT * FROM etl_list('reads', '*')", '42501', qr/permission to list/, 'does not list'),
 	query_fails($node, "SELECT * FROM etl_csv('lists', path => 'other/a.csv') AS t(n int)", '42501', qr/permission to read/, 'one to list does not read'));
 store_do('fault', kind => 'echo', status => 400, match => 'other');
-push @said, query_fails($node, "SELECT * FROM etl_csv('lake', path => 'other/a.csv') AS t(n int)", '58030', qr/HTTP status 400/, 'a server that repeats what it was sent');
+push @said, query_fails($node, "SELECT * FROM etl_csv('lake', path => 'other/a.csv') AS t(n int)", '22023', qr/HTTP status 400/, 'a server that repeats what it was sent');
 store_do('reset');
 query_fails($node, "CREATE USER MAPPING FOR CURRENT_USER SERVER lake OPTIONS (sas_token 'sv=2021-12-02')", 'HV024', qr/shared access signature/, 'no signature');
 server('wrong', 'az://lake', $sas =~ s/sig=../sig=xx/r);
