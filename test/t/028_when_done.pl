@@ -220,6 +220,8 @@ query_fails($node, q{SELECT etl_create_pipeline('bad', $$etl_csv('s3://lake/x.cs
 	'42501', qr/permission denied to change objects of bucket "lake"/, 'a bucket without a server');
 query_fails($node, q{SELECT etl_create_pipeline('bad', $$etl_csv('PG_VERSION') AS t(n int, source text)$$, target => 'loaded', when_done => 'delete')},
 	'0A000', qr/when_done is for objects of buckets/, 'a file');
+query_fails($node, q{BEGIN; SELECT etl_create_pipeline('bad', $$etl_csv('PG_VERSION') AS t(n int, source text)$$, target => 'loaded');
+	SELECT etl_alter_pipeline('bad', when_done => 'delete')}, '0A000', qr/when_done is for objects of buckets/, 'a file, by ALTER');
 pipeline('keep', 'keep/*.csv', 'keep', 'shut');
 store_do('put', key => 'keep/a.csv', body => "n\n1\n");
 run_pipeline('keep');

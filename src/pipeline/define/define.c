@@ -539,8 +539,9 @@ static bool
 gives_any_meaning(const EtlArgs *args)
 {
 	static const char *const names[] = {
-		"key",		 "mode",		 "on_conflict",	  "replace_by",	   "deletes", "missing",
-		"watermark", "watermark_as", "watermark_lag", "watermark_max", "redact",  "whole"};
+		"key",	   "mode",		"on_conflict",	"replace_by",	 "deletes",
+		"missing", "watermark", "watermark_as", "watermark_lag", "watermark_max",
+		"redact",  "whole",		"when_done"};
 
 	return gives_any_code(args) || gives_any(args, names, lengthof(names));
 }
