@@ -254,7 +254,7 @@ value("SELECT etl_start('told')");
 at_the_gate(5, 1, 'a run');
 value("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'etl pipeline'");
 becomes("SELECT state, message FROM etl_runs ORDER BY run DESC LIMIT 1",
-	'stopped|the run was stopped by a shutdown of the server, pg_terminate_backend or a lower etl.max_workers', 'is stopped');
+	'stopped|the run was stopped by a shutdown of the server, pg_terminate_backend, a lower etl.max_workers or etl.max_continuous_runs, or because a continuous pipeline was changed', 'is stopped');
 $gate->query_safe('SELECT pg_advisory_unlock(5)');
 
 # Restored, and adopted, a schedule goes on: numbers of runs, too.

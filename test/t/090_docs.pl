@@ -6,8 +6,8 @@
 #	<!-- output -->				above a block: it is what the SQL before it prints
 #	<!-- role: loader -->		above a block of SQL: it is run by this role, which the SQL before it has created
 #
-# Files below /data and /etc, and servers, are those of the test; so is the bucket "lake", whose document is passed over where no
-# object store can be started.  A URL that has no answer here is a failure: nothing
+# Files below /data and /etc, and servers, are those of the test; so are the bucket "lake" and the topics of server "events", whose
+# documents are passed over where no object store or no broker can be started.  A URL that has no answer here is a failure: nothing
 # may reach for a network.  What a table says of arguments, defaults, settings and presets is held against the server.
 use strict;
 use warnings FATAL => 'all';
@@ -17,6 +17,7 @@ use lib "$FindBin::RealBin/../perl";
 use File::Basename qw(basename);
 use HttpFixture;
 use IPC::Run;
+use KafkaBroker;
 use ObjectStore;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -39,6 +40,17 @@ if ($has_store)
 	start_store();
 	store_do('put', key => 'orders.csv.gz', body => "customer,amount\nc1,2\n");
 	store_do('put', key => 'logs/2026-12/part-1.json.gz', body => '{"at": "2026-12-01T00:00:00Z", "message": "hello"}');
+}
+
+my $no_broker = why_no_broker();
+if (!$no_broker)
+{
+	my $envelope = '{"payload": {"op": "c", "before": null, "after": {"id": 1, "name": "Ann"}}}';
+	start_broker();
+	kafka('create', topic => $_) for 'orders', 'customers', 'shop.public.customers';
+	kafka('produce', topic => 'orders', messages => messages('{"id": 1, "total": 9.50}', '{"id": 2, "total": 7}'));
+	kafka('produce', topic => 'customers', messages => messages({ key => '1', value => '{"name": "Ann"}' }, { key => '2' }));
+	kafka('produce', topic => 'shop.public.customers', messages => messages($envelope));
 }
 
 my $root;    # of the files that the document at work names
@@ -82,6 +94,10 @@ sub here
 	{
 		$text =~ s{url 's3://lake', auth 'aws'}{sprintf "url 's3://lake', auth 'aws', endpoint '%s', allow_private 'true'", store_url()}ge;
 		$text =~ s{access_key_id '.*', secret_access_key '[^']*'}{store_keys()}ge;
+	}
+	if (!$no_broker)
+	{
+		$text =~ s{brokers '[^']*',\s+security '[^']*', mechanism '[^']*'}{sprintf "brokers '%s', allow_private 'true'", broker()}ge;
 	}
 	return $text;
 }
@@ -173,7 +189,7 @@ sub run_document
 	mkdir $root or die $!;
 	write_common_files();
 	$node->safe_psql('postgres', "CREATE DATABASE $database");
-	$node->safe_psql($database, "CREATE EXTENSION etl") unless $name =~ m,README|pipelines,;
+	$node->safe_psql($database, "CREATE EXTENSION etl") unless $name =~ m,README|pipelines|kafka,;
 	for my $block (blocks_of($path))
 	{
 		my $where = "$name, line $block->{line}";
@@ -210,6 +226,7 @@ for my $path (@docs)
   SKIP:
 	{
 		skip 'moto is not installed', 1 if $path =~ /stores/ && !$has_store;
+		skip $no_broker, 1 if $path =~ /kafka/ && $no_broker;
 		run_document($path);
 	}
 }

@@ -13,15 +13,15 @@
 
 #define PLACES_OF_GROUP 64
 
-typedef struct Group
+typedef struct PlaceGroup
 {
 	uint64 number;
 	uint64 bits;
 	char status; /* of simplehash.h */
-} Group;
+} PlaceGroup;
 
 #define SH_PREFIX groups
-#define SH_ELEMENT_TYPE Group
+#define SH_ELEMENT_TYPE PlaceGroup
 #define SH_KEY_TYPE uint64
 #define SH_KEY number
 #define SH_HASH_KEY(tb, key) (murmurhash32((uint32) ((key) ^ (key) >> 32)))
@@ -55,7 +55,7 @@ EtlPlaces *
 EtlPlacesCreate(void)
 {
 	EtlPlaces *places = palloc0(sizeof(EtlPlaces));
-	Size max = (Size) work_mem * 1024 / sizeof(Group) / 2; /* of the table half may be empty */
+	Size max = (Size) work_mem * 1024 / sizeof(PlaceGroup) / 2; /* of the table half may be empty */
 
 	places->groups = groups_create(CurrentMemoryContext, 1024, NULL);
 	places->max = (uint32) Min(max, PG_UINT32_MAX / 4);
@@ -66,7 +66,7 @@ void
 EtlPlacesAdd(EtlPlaces *places, const ItemPointerData *place)
 {
 	uint64 number = number_of(place);
-	Group *group;
+	PlaceGroup *group;
 	bool found;
 
 	if (places->groups->members >= places->max)
@@ -84,7 +84,7 @@ EtlPlacesAdd(EtlPlaces *places, const ItemPointerData *place)
 bool
 EtlPlacesHas(const EtlPlaces *places, const ItemPointerData *place)
 {
-	const Group *group = groups_lookup(places->groups, number_of(place));
+	const PlaceGroup *group = groups_lookup(places->groups, number_of(place));
 
 	return group != NULL && (group->bits & bit_of(place)) != 0;
 }
