@@ -126,6 +126,13 @@ EtlStreamNextPart(EtlStream *stream)
 	return &stored[stream->number++].part;
 }
 
+void
+EtlStreamRewind(EtlStream *stream)
+{
+	stream->source = NULL;
+	stream->number = 0;
+}
+
 struct MemoryContextData *
 EtlStreamEnterPart(EtlStream *stream)
 {

@@ -389,13 +389,14 @@ add_to_filter(EtlKeys *keys, int64 hash)
 void
 EtlKeysLook(EtlKeys *keys)
 {
-	int64 pipeline = keys->run->pipeline->id;
+	int64 pipeline;
 	int64 after = 0;
 	List *letters;
 	ListCell *lc;
 
 	if (keys->looked)
 		return;
+	pipeline = keys->run->pipeline->id;
 	EtlCatalogForgetOtherKeys(pipeline, keys->type);
 	do
 	{
