@@ -79,7 +79,8 @@ create('moved_on', moving('by=1'), columns => 't(id int)', query => 'SELECT id F
 is((run_of('moved_on') =~ /^(\w+)/)[0], 'failed', 'without a key it cannot be');
 like(message_of('moved_on'), qr/the list has changed while it was read page by page: it had 9 items, and then 10/, 'and the run says so');
 asked();
-create('moving', moving('by=1/each=1'), key => 1, columns => 't(id int)', query => 'SELECT id FROM batch');
+# Pages are asked for ahead, and answered in any order: two of them may be alike by that.
+create('moving', moving('by=1/each=1') =~ s/\)$/, options => '{"guard": "off"}')/r, key => 1, columns => 't(id int)', query => 'SELECT id FROM batch');
 is((run_of('moving') =~ /^(\w+)/)[0], 'failed', 'one that changes each time is not read for ever');
 is(scalar(() = grep { /^offset=0$/ } asked()), 2, 'but twice more');
 
