@@ -38,8 +38,8 @@ store_do('fault', kind => 'slow', ms => 20, every => 2);
 store_do('fault', kind => 'reset', every => 5);
 store_do('fault', kind => 'status', status => 503, every => 11);
 store_do('fault', kind => 'cut', bytes => 20_000, every => 3, match => '.csv');
-store_do('fault', kind => 'change', key => "in/$_.csv", body => "n\n-1\n", match => "in/$_.csv", count => 3) for 3, 7;
-store_do('fault', kind => 'cut', bytes => 20_000, match => "in/$_.csv", count => 3) for 3, 7;
+store_do('fault', kind => 'change', key => "in/$_.csv", body => "n\n-1\n", match => "in/$_.csv") for 3, 7;
+store_do('fault', kind => 'cut', bytes => 20_000, match => "in/$_.csv") for 3, 7;
 
 sub open_parts
 {

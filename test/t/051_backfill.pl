@@ -31,7 +31,8 @@ $node->safe_psql('postgres', qq{
 	CREATE EXTENSION etl;
 	CREATE TABLE target (id int);
 	SELECT etl_create_pipeline('filled', source => \$\$etl_csv('$dir/range_' || etl_since($ranges) || '.csv') AS t(id int)\$\$,
-		query => 'SELECT id FROM batch WHERE pg_try_advisory_xact_lock_shared(1) OR pg_advisory_xact_lock_shared(1) IS NOT NULL',
+		query => 'SELECT id FROM batch WHERE (pg_try_advisory_xact_lock_shared(1) OR pg_advisory_xact_lock_shared(1) IS NOT NULL)
+			AND (id >= $rows OR pg_advisory_xact_lock_shared(2) IS NOT NULL)',
 		target => 'target', batch_size => 300);
 });
 my $backfill = "CALL etl_backfill('filled', 0, $ranges, '1')";
@@ -39,6 +40,8 @@ my $backfill = "CALL etl_backfill('filled', 0, $ranges, '1')";
 # It waits for a run that is under way, and that is not disturbed.
 my $gate = $node->background_psql('postgres');
 $gate->query_safe('SELECT pg_advisory_lock(1)');
+my $first = $node->background_psql('postgres', on_error_die => 0);
+$first->query_safe('SELECT pg_advisory_lock(2)');
 my $run = start_run($node, 'filled');
 $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND NOT granted});
 my $client = IPC::Run::start([ 'psql', '-X', '-q', '-d', $node->connstr('postgres'), '-c', $backfill ],
@@ -47,10 +50,16 @@ $node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM etl_backfills');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM etl_runs WHERE kind = 'backfill'}), 0, 'no range is read while another run is under way');
 $gate->quit;
 $run->finish;
-$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM etl_runs WHERE kind = 'backfill'});
 
-# It is killed again and again, and called again.
-my $killed = 0;
+# It is killed within the first range, where it is held, and then again and again; and called again.
+my $held = q{SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND NOT granted};
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM ($held) AS l");
+my $killed = kill('KILL', $node->safe_psql('postgres', $held));
+$client->finish;
+eval { $first->quit };
+$node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM etl_backfills');
+$client = IPC::Run::start([ 'psql', '-X', '-q', '-d', $node->connstr('postgres'), '-c', $backfill ],
+	'<', '/dev/null', '>', '/dev/null', '2>', '/dev/null');
 for my $kill (1 .. 15)
 {
 	my @pids = worker_pids($node);
