@@ -12,6 +12,7 @@
 #include "monitor/counters.h"
 #include "pipeline/pipeline.h"
 #include "scan/csv_records.h"
+#include "scan/csv_share.h"
 #include "scan/scan.h"
 #include "scheduler/scheduler.h"
 #include "source/file.h"
@@ -36,6 +37,7 @@ _PG_init(void)
 	EtlCredentialsInit();
 	EtlJsonBodyInit();
 	EtlCsvRecordsInit();
+	EtlCsvShareInit();
 	EtlPlanInit();
 	EtlNodeInit();
 	EtlBulkInit();

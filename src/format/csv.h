@@ -100,6 +100,9 @@ extern void EtlCsvReaderReset(EtlCsvReader *reader); /* at byte 0 of a new strea
 /* Lines end with LF, even if the first one does not show that. */
 extern void EtlCsvReaderExpectLf(EtlCsvReader *reader);
 
+/* Whether the first line has ended with an LF; false: not, or it has not ended yet. */
+extern bool EtlCsvReaderHasLf(const EtlCsvReader *reader);
+
 extern char *EtlCsvReaderRoom(EtlCsvReader *reader, size_t *len);
 extern void EtlCsvReaderFed(EtlCsvReader *reader, size_t n);
 extern EtlCsvStatus EtlCsvReaderNext(EtlCsvReader *reader, EtlCsvRecord *record);

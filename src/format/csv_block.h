@@ -197,6 +197,65 @@ NAME(scan)(EtlCsvTokens *tokens, const char *buf, size_t from, size_t to, bool f
 	return to;
 }
 
+/* The lowest of some places of a block, if none was found in the blocks before. */
+static pg_attribute_always_inline TARGET void
+NAME(note_first)(size_t *first, size_t none, uint64 places, size_t pos)
+{
+	if (unlikely(*first == none) && places != 0)
+		*first = pos + LOWEST(places);
+}
+
+/* Takes the len bytes of a block, of which the others are NUL. */
+static pg_attribute_always_inline TARGET void
+NAME(cut_block)(const NEEDLES *needles, CutState *state, const char *bytes, size_t pos,
+				EtlCsvCut *cut)
+{
+	VECTOR block[NVECTORS];
+	uint64 quotes;
+	uint64 cr;
+	uint64 ends;
+	uint64 odd;
+
+	for (int i = 0; i < NVECTORS; i++)
+		block[i] = LOAD(bytes + i * sizeof(VECTOR));
+	quotes = NAME(find)(block, needles->quote) & needles->has_quote;
+	cr = NAME(find)(block, needles->cr);
+	ends = cr | (NAME(find)(block, needles->lf) & ~(cr << 1 | state->after_cr));
+	odd = PREFIX_XOR(quotes) ^ state->odd;
+
+	cut->nlines += COUNT(ends);
+	NAME(note_first)(&cut->first[0], state->none, ends & ~odd, pos);
+	NAME(note_first)(&cut->first[1], state->none, ends & odd, pos);
+	state->odd = (uint64) ((int64) odd >> 63);
+	state->after_cr = cr >> 63;
+}
+
+static TARGET void
+NAME(cut)(const EtlCsvDialect *dialect, char before, const char *piece, size_t len, EtlCsvCut *cut)
+{
+	NEEDLES needles = {
+		.quote = FILL(dialect->quote),
+		.cr = FILL('\r'),
+		.lf = FILL('\n'),
+		.has_quote = dialect->has_quote ? ~UINT64CONST(0) : 0,
+	};
+	CutState state = {.none = len, .after_cr = before == '\r'};
+	size_t pos = 0;
+
+	cut->nlines = 0;
+	cut->first[0] = cut->first[1] = len;
+	for (; len - pos >= 64; pos += 64)
+		NAME(cut_block)(&needles, &state, piece + pos, pos, cut);
+	if (pos < len)
+	{
+		char last[64] = {0};
+
+		memcpy(last, piece + pos, len - pos);
+		NAME(cut_block)(&needles, &state, last, pos, cut);
+	}
+	cut->odd = state.odd != 0;
+}
+
 #undef NVECTORS
 #undef NEEDLES
 #undef NAME

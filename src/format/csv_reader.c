@@ -172,6 +172,12 @@ EtlCsvReaderExpectLf(EtlCsvReader *reader)
 	reader->line_ends = BY_LF;
 }
 
+bool
+EtlCsvReaderHasLf(const EtlCsvReader *reader)
+{
+	return reader->line_ends == BY_LF;
+}
+
 /* Where the record behind the current one starts. */
 static void
 next_place(const EtlCsvReader *reader, uint64 *offset, uint64 *line)
@@ -271,20 +277,6 @@ EtlCsvReaderFaultOffset(const EtlCsvReader *reader)
 	return reader->fault_offset;
 }
 
-/* How many physical lines end in these bytes, which hold no half of a CRLF. */
-static uint64
-count_line_ends(const char *data, size_t len)
-{
-	uint64 n = 0;
-
-	for (size_t i = 0; i < len; i++)
-	{
-		if (data[i] == '\r' || (data[i] == '\n' && (i == 0 || data[i - 1] != '\r')))
-			n++;
-	}
-	return n;
-}
-
 /* The input is broken, and what broke it began at buf[at], in the record at start. */
 static EtlCsvStatus
 fail(EtlCsvReader *reader, EtlCsvStatus status, size_t at)
@@ -293,7 +285,7 @@ fail(EtlCsvReader *reader, EtlCsvStatus status, size_t at)
 	reader->next_line = reader->tokens.nlines;
 	reader->aside = ETL_CSV_SOUND;
 	reader->record_line = reader->fault_line =
-		reader->line + count_line_ends(reader->buf + reader->start, at - reader->start);
+		reader->line + EtlCsvCountLines('\0', reader->buf + reader->start, at - reader->start);
 	reader->fault_offset = reader->stream_at + at;
 	return status;
 }
@@ -542,7 +534,7 @@ take_aside(EtlCsvReader *reader, EtlCsvRecord *record)
 	record->defect = reader->aside;
 	record->defect_at = reader->aside_at;
 	find_defect(reader, record, ETL_CSV_SEEN_NUL | ETL_CSV_SEEN_HIGH_BIT);
-	reader->line += count_line_ends(record->data, record->len);
+	reader->line += EtlCsvCountLines('\0', record->data, record->len);
 	count_record(reader, record);
 	reader->aside = ETL_CSV_SOUND;
 	reader->scanned = Min(end + 1, reader->filled);
@@ -598,7 +590,7 @@ take_record(EtlCsvReader *reader, EtlCsvRecord *record)
 		find_defect(reader, record, line->seen);
 
 	if (line->seen & ETL_CSV_SEEN_LINE_END)
-		reader->line += count_line_ends(record->data, record->len);
+		reader->line += EtlCsvCountLines('\0', record->data, record->len);
 	reader->next_mark = line->end_mark;
 	reader->measured = 0;
 	count_record(reader, record);
@@ -736,7 +728,7 @@ find_lines(EtlCsvReader *reader)
 uint64
 EtlCsvDefectLine(const EtlCsvRecord *record)
 {
-	return record->line + count_line_ends(record->data, record->defect_at);
+	return record->line + EtlCsvCountLines('\0', record->data, record->defect_at);
 }
 
 /* Exported functions may be called by way of the linker's table, so the format's own is static. */

@@ -229,7 +229,27 @@ can_scalar(const EtlCsvDialect *dialect)
 	return true;
 }
 
-const EtlCsvTokenizer EtlCsvScalarTokenizer = {"scalar", can_scalar, scan_scalar};
+static void
+cut_scalar(const EtlCsvDialect *dialect, char before, const char *piece, size_t len, EtlCsvCut *cut)
+{
+	cut->odd = false;
+	cut->nlines = 0;
+	cut->first[0] = cut->first[1] = len;
+	for (size_t i = 0; i < len; i++)
+	{
+		char c = piece[i];
+
+		if (dialect->has_quote && c == dialect->quote)
+			cut->odd = !cut->odd;
+		if (c != '\r' && (c != '\n' || (i == 0 ? before : piece[i - 1]) == '\r'))
+			continue;
+		cut->nlines++;
+		if (cut->first[cut->odd] == len)
+			cut->first[cut->odd] = i;
+	}
+}
+
+const EtlCsvTokenizer EtlCsvScalarTokenizer = {"scalar", can_scalar, scan_scalar, cut_scalar};
 
 /* Fills the two tables. */
 static void

@@ -26,6 +26,14 @@ typedef struct BlockState
 	EtlCsvLine *line; /* the next one to be noted */
 } BlockState;
 
+/* The same of a piece that is only looked at (csv_cut.h). */
+typedef struct CutState
+{
+	uint64 odd;		 /* all ones behind an odd number of quotes */
+	uint64 after_cr; /* 1 directly behind a CR */
+	size_t none;	 /* in place of a place that was not found */
+} CutState;
+
 static inline BlockState
 begin_blocks(const EtlCsvTokens *tokens)
 {
@@ -102,8 +110,8 @@ can_avx2(const EtlCsvDialect *dialect)
 		   __builtin_cpu_supports("popcnt");
 }
 
-static const EtlCsvTokenizer sse2_tokenizer = {"sse2", is_common_dialect, scan_sse2};
-static const EtlCsvTokenizer avx2_tokenizer = {"avx2", can_avx2, scan_avx2};
+static const EtlCsvTokenizer sse2_tokenizer = {"sse2", is_common_dialect, scan_sse2, cut_sse2};
+static const EtlCsvTokenizer avx2_tokenizer = {"avx2", can_avx2, scan_avx2, cut_avx2};
 
 #endif /* __x86_64__ */
 

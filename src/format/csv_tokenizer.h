@@ -20,7 +20,7 @@
 #ifndef ETL_CSV_TOKENIZER_H
 #define ETL_CSV_TOKENIZER_H
 
-#include "format/csv.h"
+#include "format/csv_cut.h"
 
 /* Suspicions about a record, and one certainty. */
 #define ETL_CSV_SEEN_QUOTE 0x01
@@ -84,6 +84,10 @@ typedef struct EtlCsvTokenizer
 	 * room for to - from marks more and ETL_CSV_SPARE_MARKS, and for as many lines.
 	 */
 	size_t (*scan)(EtlCsvTokens *tokens, const char *buf, size_t from, size_t to, bool final);
+
+	/* EtlCsvFindCut, but for a record that starts with the piece. */
+	void (*cut)(const EtlCsvDialect *dialect, char before, const char *piece, size_t len,
+				EtlCsvCut *cut);
 } EtlCsvTokenizer;
 
 extern const EtlCsvTokenizer EtlCsvScalarTokenizer;

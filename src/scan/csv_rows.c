@@ -17,6 +17,7 @@
 #include "optimizer/optimizer.h"
 #include "scan/csv_kept.h"
 #include "scan/csv_rows.h"
+#include "scan/csv_share.h"
 #include "scan/doubts.h"
 #include "scan/part_rows.h"
 #include "scan/scan.h"
@@ -333,12 +334,20 @@ raise_broken(void *arg, int step)
 	EtlCsvRaiseBroken(&((EtlCsvRows *) arg)->records, step);
 }
 
+static bool
+is_mine(void *arg, int number)
+{
+	return EtlCsvIsMine(arg, number);
+}
+
 static const EtlPartKind with_header = {
+	.mine = is_mine,
 	.begin = read_header,
 	.ready = start_file,
 	.broken = raise_broken,
 };
 static const EtlPartKind without_header = {
+	.mine = is_mine,
 	.ready = start_file,
 	.broken = raise_broken,
 };
@@ -370,7 +379,9 @@ csv_open(EtlRows *rows)
 		.hashes = &csv->records.options.dialect.hashes,
 	};
 	/* A pipeline opens its sources in a transaction, in which it must not wait for any. */
-	if (rows->resume == NULL)
+	if (rows->share != NULL)
+		EtlCsvShareOpen(csv);
+	else if (rows->resume == NULL)
 		(void) EtlPartsOpenNext(&csv->parts);
 	else
 		csv->records.options.dialect.sets_aside = true;
@@ -392,8 +403,10 @@ note_stray_quote(EtlCsvRows *csv)
 {
 	StringInfoData where;
 
+	csv->base.counters.stray++;
 	if (csv->nstray++ > 0 || csv->first_stray != NULL)
 		return;
+	csv->stray_at = (uint64) csv->records.stream.number << 44 | csv->records.record.line;
 	initStringInfo(&where);
 	EtlStreamWhere(&csv->records.stream, &where);
 	csv->first_stray = MemoryContextStrdup(csv->base.context, where.data);
@@ -401,21 +414,43 @@ note_stray_quote(EtlCsvRows *csv)
 }
 
 static void
-csv_report(EtlRows *rows)
+tell_stray_quotes(unsigned long long n, const char *first)
 {
-	const EtlCsvRows *csv = (const EtlCsvRows *) rows;
-	unsigned long long n = Max(csv->nstray, csv->most_stray);
-
-	if (n == 0 || rows->resume != NULL)
+	if (n == 0)
 		return;
 	ereport(
 		NOTICE,
 		(errmsg_plural("%llu record has quotes elsewhere than around a field",
 					   "%llu records have quotes elsewhere than around a field", n, n),
-		 errdetail("The first is in %s.", csv->first_stray),
+		 errdetail("The first is in %s.", first),
 		 errhint(
 			 "It is read as COPY reads it, which may join lines.  With stray_quotes => 'error' such "
 			 "a record is a fault of its row.")));
+}
+
+static void
+csv_report(EtlRows *rows)
+{
+	const EtlCsvRows *csv = (const EtlCsvRows *) rows;
+
+	if (rows->resume == NULL)
+		tell_stray_quotes(Max(csv->nstray, csv->most_stray), csv->first_stray);
+}
+
+static void
+csv_give(EtlRows *rows)
+{
+	EtlCsvRows *csv = (EtlCsvRows *) rows;
+
+	if (csv->nstray > 0)
+		EtlShareGiveStray(rows->share, csv->nstray, csv->stray_at, csv->first_stray);
+	csv->nstray = 0;
+}
+
+static void
+csv_report_all(const EtlShare *share)
+{
+	tell_stray_quotes(share->nstray, share->first_stray);
 }
 
 /* What the current record is good for. */
@@ -463,7 +498,8 @@ static EtlAdvance
 csv_advance(EtlRows *rows)
 {
 	EtlCsvRows *csv = (EtlCsvRows *) rows;
-	EtlPartsStep step = EtlPartRowsNext(rows);
+	EtlPartsStep step =
+		unlikely(rows->share != NULL) ? EtlCsvShareNext(csv) : EtlPartRowsNext(rows);
 
 	if (unlikely(csv->records.stream.mid_line) && step == ETL_PARTS_RECORD && is_rest(csv))
 	{
@@ -479,7 +515,8 @@ csv_advance(EtlRows *rows)
 	}
 	if (step == ETL_PARTS_LATE)
 		return ETL_ROW_LATE;
-	check_files(csv);
+	if (rows->share == NULL || EtlCsvShareEnd(csv))
+		check_files(csv);
 	return ETL_NO_MORE_ROWS;
 }
 
@@ -653,16 +690,6 @@ csv_fetch(EtlRows *rows, const EtlWanted *targets, int n, Datum *values, bool *i
  *	For people and for the planner
  * ---------------------------------------------------------------- */
 
-static void
-csv_explain(const EtlRows *rows, ExplainState *es)
-{
-	const EtlCsvRows *csv = (const EtlCsvRows *) rows;
-
-	EtlPartRowsExplain(rows, es);
-	if (csv->nstray > 0)
-		ExplainPropertyUInteger("Records with Stray Quotes", NULL, csv->nstray, es);
-}
-
 static bool
 csv_estimate(const EtlArgs *args, double *nrows, double *nbytes)
 {
@@ -687,8 +714,11 @@ const EtlScanKind EtlCsvKind = {
 	.where = EtlPartRowsWhere,
 	.mark = EtlPartRowsMark,
 	.report = csv_report,
+	.divides = EtlCsvDivides,
+	.give = csv_give,
+	.report_all = csv_report_all,
 	.missing = csv_missing,
-	.explain = csv_explain,
+	.explain = EtlPartRowsExplain,
 	.estimate = csv_estimate,
 	.watches = EtlStreamWatches,
 	.keep = EtlCsvKeep,

@@ -10,6 +10,7 @@
 #include "scan/rows.h"
 
 typedef struct EtlCsvKeptFile EtlCsvKeptFile;
+typedef struct EtlCsvMine EtlCsvMine;
 
 typedef struct EtlCsvRows
 {
@@ -21,7 +22,10 @@ typedef struct EtlCsvRows
 	const char *used_source; /* name of the file of the current record */
 	uint64 nstray;			 /* records with stray quotes, by the current reading, */
 	uint64 most_stray;		 /* and by any before a rewind */
-	char *first_stray;		 /* where the first one is */
+	char *first_stray;		 /* where the first one is, */
+	uint64 stray_at;		 /* and a number that grows from place to place */
+	EtlCsvMine
+		*mine; /* of a share of the rows (csv_share.c), what is read here; NULL: all of them are */
 
 	/* for pipelines (csv_kept.c) */
 	const EtlCsvKeptFile *kept_file;   /* of the current file; NULL: no record of it was kept yet */

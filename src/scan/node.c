@@ -13,6 +13,7 @@
  */
 #include "etl.h"
 
+#include "access/parallel.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_proc.h"
 #include "commands/explain.h"
@@ -25,6 +26,7 @@
 #include "parser/parsetree.h"
 #include "scan/rescan.h"
 #include "scan/scan.h"
+#include "scan/share.h"
 #include "source/http/url.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -54,6 +56,8 @@ typedef struct EtlScanState
 
 	bool rewindable; /* it may be read again */
 	int64 enough;	 /* as in EtlRows */
+	EtlShare *share; /* of a parallel plan; or NULL */
+	bool shared;	 /* there was one */
 	EtlRows *rows;	 /* NULL: not open */
 	int64 ordinal;
 	EtlCounters counters;	/* of the scans that were closed */
@@ -200,7 +204,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	bool ordinality = boolVal(list_nth(scan->custom_private, ETL_SCAN_ORDINALITY));
 
 	state->call = linitial_node(FuncExpr, scan->custom_exprs);
-	state->kind = EtlScanKindOf(state->call);
+	state->kind = EtlScanKindOfPlan(state->call);
 	if (state->kind == NULL)
 		elog(ERROR, "function %u is not a streaming scan", state->call->funcid);
 	check_may_execute(state);
@@ -243,17 +247,9 @@ open_scan(EtlScanState *state)
 
 	MemoryContextSwitchTo(state->css.ss.ps.state->es_query_cxt);
 	state->rows = EtlRowsOpen(state->kind, args, state->desc, state->wanted, state->rewindable,
-							  state->enough);
+							  state->enough, state->share);
 	state->ordinal = 0;
 	MemoryContextSwitchTo(old);
-}
-
-static void
-add_counters(EtlCounters *to, const EtlCounters *more)
-{
-	to->records += more->records;
-	to->rejected += more->rejected;
-	to->bytes += more->bytes;
 }
 
 static void
@@ -264,7 +260,9 @@ close_scan(EtlScanState *state)
 	state->rows = NULL;
 	if (rows == NULL)
 		return;
-	add_counters(&state->counters, &rows->counters);
+	EtlCountersAdd(&state->counters, &rows->counters);
+	if (rows->share != NULL)
+		state->kind->give(rows);
 	EtlRowsClose(rows);
 }
 
@@ -279,7 +277,8 @@ rescan(CustomScanState *node)
 {
 	EtlScanState *state = (EtlScanState *) node;
 
-	if (state->rows != NULL && bms_overlap(node->ss.ps.chgParam, state->arg_params))
+	if (state->share != NULL ||
+		(state->rows != NULL && bms_overlap(node->ss.ps.chgParam, state->arg_params)))
 		close_scan(state);
 	if (state->rows != NULL)
 		EtlRowsRewind(state->rows);
@@ -448,6 +447,58 @@ exec_scan(CustomScanState *node)
 }
 
 /* ----------------------------------------------------------------
+ *	Parallel plans
+ * ---------------------------------------------------------------- */
+
+static Size
+estimate_share(CustomScanState *node, ParallelContext *pcxt)
+{
+	return sizeof(EtlShare);
+}
+
+static void
+begin_share(CustomScanState *node, ParallelContext *pcxt, void *share)
+{
+	EtlScanState *state = (EtlScanState *) node;
+
+	EtlShareInit(share);
+	state->share = share;
+	state->shared = true;
+}
+
+static void
+begin_share_again(CustomScanState *node, ParallelContext *pcxt, void *share)
+{
+	EtlShareInit(share);
+}
+
+static void
+join_share(CustomScanState *node, shm_toc *toc, void *share)
+{
+	((EtlScanState *) node)->share = share;
+}
+
+/* No more rows are wanted of this process.  In the leader the others have come to their end, too, if all rows were. */
+static void
+shut_down_scan(CustomScanState *node)
+{
+	EtlScanState *state = (EtlScanState *) node;
+	EtlShare *share = state->share;
+
+	if (share == NULL)
+		return;
+	close_scan(state);
+	state->share = NULL; /* soon gone */
+	if (IsParallelWorker())
+	{
+		EtlShareGive(share, &state->counters);
+		return;
+	}
+	EtlCountersAdd(&state->counters, &share->counters);
+	state->kind->report_all(share);
+}
+
+/* ----------------------------------------------------------------
  *	EXPLAIN
  * ---------------------------------------------------------------- */
 
@@ -514,11 +565,14 @@ explain_counters(const EtlScanState *state, ExplainState *es)
 {
 	EtlCounters sum = state->counters;
 
-	add_counters(&sum, &state->rows->counters);
+	if (state->rows != NULL)
+		EtlCountersAdd(&sum, &state->rows->counters);
 	ExplainPropertyUInteger("Records Read", NULL, sum.records, es);
 	if (sum.rejected > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyUInteger("Records Rejected", NULL, sum.rejected, es);
 	ExplainPropertyUInteger("Bytes Read", NULL, sum.bytes, es);
+	if (sum.stray > 0)
+		ExplainPropertyUInteger("Records with Stray Quotes", NULL, sum.stray, es);
 }
 
 static void
@@ -539,10 +593,10 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 		columns = lappend(columns, NameStr(TupleDescAttr(state->desc, i)->attname));
 	if (columns != NIL)
 		ExplainPropertyList("Columns", columns, es);
-	if (!es->analyze || state->rows == NULL)
+	if (!es->analyze || (state->rows == NULL && !state->shared))
 		return;
 	explain_counters(state, es);
-	if (state->kind->explain != NULL)
+	if (state->rows != NULL && state->kind->explain != NULL)
 		state->kind->explain(state->rows, es);
 }
 
@@ -552,6 +606,11 @@ static const CustomExecMethods exec_methods = {
 	.ExecCustomScan = exec_scan,
 	.EndCustomScan = end_scan,
 	.ReScanCustomScan = rescan,
+	.EstimateDSMCustomScan = estimate_share,
+	.InitializeDSMCustomScan = begin_share,
+	.ReInitializeDSMCustomScan = begin_share_again,
+	.InitializeWorkerCustomScan = join_share,
+	.ShutdownCustomScan = shut_down_scan,
 	.ExplainCustomScan = explain_scan,
 };
 

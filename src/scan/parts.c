@@ -476,6 +476,8 @@ resume_part(EtlParts *parts, const EtlPart *part)
 static bool
 open_part(EtlParts *parts, const EtlPart *part)
 {
+	if (parts->kind->mine != NULL && !parts->kind->mine(parts->arg, parts->stream->number))
+		return false;
 	parts->growing = parts->held = parts->unmarked = parts->here = parts->placed = false;
 	parts->plan = ETL_READ_ALL;
 	if (parts->resume != NULL)

@@ -30,6 +30,8 @@
 /* What is special to a kind of scan; arg is the kind's own.  NULL: nothing. */
 typedef struct EtlPartKind
 {
+	/* Whether the next part, which has this number (from 1), is read here: another process may read it. */
+	bool (*mine)(void *arg, int number);
 	/*
 	 * The current part is open: reads the record that comes before all others, into the place of the current one, and
 	 * returns the format's step.  ETL_FORMAT_END: it has no record, and is passed over.

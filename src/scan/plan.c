@@ -11,7 +11,11 @@
  */
 #include "etl.h"
 
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
 #include "nodes/makefuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
@@ -62,6 +66,122 @@ cost_scan(CustomPath *path, RelOptInfo *rel, const FuncExpr *call)
 							per_row * nrows + rel->reltarget->cost.per_tuple * path->path.rows;
 }
 
+/*
+ * The rows after which the query may stop reading, as LIMIT, EXISTS and cursors do; 0 if it reads to the end,
+ * as it does for all that has to see every row first.  One where it is not known how many it will be.
+ */
+static int
+enough_rows(const PlannerInfo *root)
+{
+	const Query *query = root->parse;
+
+	if (query->sortClause != NIL || query->groupClause != NIL || query->groupingSets != NIL ||
+		query->distinctClause != NIL || query->hasAggs || query->hasWindowFuncs)
+		return 0;
+	if (root->limit_tuples > 0)
+		return root->limit_tuples < PG_INT32_MAX ? (int) root->limit_tuples : 0;
+	return root->tuple_fraction > 0 ? 1 : 0;
+}
+
+/* Whether the input function of a type may be called by a worker of a parallel plan; of domains nobody knows. */
+static bool
+is_safe_type(Oid type)
+{
+	Oid element = get_element_type(type);
+	Oid function;
+	Oid ioparam;
+
+	if (get_typtype(type) != TYPTYPE_BASE && get_typtype(type) != TYPTYPE_ENUM)
+		return false;
+	getTypeInputInfo(type, &function, &ioparam);
+	return func_parallel(function) == PROPARALLEL_SAFE &&
+		   (!OidIsValid(element) || is_safe_type(element));
+}
+
+static bool
+has_safe_types(const FuncExpr *call, const RangeTblFunction *function)
+{
+	TupleDesc desc = NULL;
+	ListCell *lc;
+	Oid type;
+
+	foreach (lc, function->funccoltypes)
+		if (!is_safe_type(lfirst_oid(lc)))
+			return false;
+	if (function->funccoltypes == NIL &&
+		get_expr_result_type((Node *) call, &type, &desc) != TYPEFUNC_COMPOSITE)
+		return false;
+	for (int i = 0; desc != NULL && i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped &&
+			!is_safe_type(TupleDescAttr(desc, i)->atttypid))
+			return false;
+	return true;
+}
+
+static bool
+has_constant_args(const FuncExpr *call)
+{
+	ListCell *lc;
+
+	foreach (lc, call->args)
+		if (!IsA(lfirst(lc), Const))
+			return false;
+	return true;
+}
+
+/* Whether several processes may read the rows of a call, and what the query does with them may be done there. */
+static bool
+may_divide(PlannerInfo *root, RelOptInfo *rel, const RangeTblEntry *rte, const FuncExpr *call)
+{
+	const EtlScanKind *kind = EtlScanKindOf(call);
+	ListCell *lc;
+
+	if (!root->glob->parallelModeOK || rte->funcordinality || rel->lateral_relids != NULL ||
+		enough_rows(root) > 0 || kind->divides == NULL || !has_constant_args(call) ||
+		!has_safe_types(call, linitial_node(RangeTblFunction, rte->functions)))
+		return false;
+	foreach (lc, rel->baserestrictinfo)
+		if (!is_parallel_safe(root, (Node *) lfirst_node(RestrictInfo, lc)->clause))
+			return false;
+	return is_parallel_safe(root, (Node *) rel->reltarget->exprs) &&
+		   kind->divides(EtlArgsOfExpr(call));
+}
+
+/*
+ * Adds the path by which several processes read the rows.  As a plain function it is restricted to the leader, because whoever
+ * calls it reads all rows; so the relation is not one for parallel plans yet.
+ */
+static void
+add_divided_path(PlannerInfo *root, RelOptInfo *rel, const RangeTblEntry *rte, const FuncExpr *call,
+				 const CustomPath *whole)
+{
+	CustomPath *path;
+	double nrows;
+	double nbytes;
+	double processes;
+	Cost reading;
+	int workers;
+
+	if (!may_divide(root, rel, rte, call) || !EtlScanEstimate(call, &nrows, &nbytes))
+		return;
+	workers = compute_parallel_worker(rel, nbytes / BLCKSZ, -1, max_parallel_workers_per_gather);
+	if (workers <= 0)
+		return;
+	processes = workers;
+	if (parallel_leader_participation)
+		processes += Max(0, 1.0 - 0.3 * workers); /* as PostgreSQL has it */
+	path = makeNode(CustomPath);
+	memcpy(path, whole, sizeof(*path));
+	reading = nbytes / BLCKSZ * seq_page_cost;
+	path->path.parallel_safe = path->path.parallel_aware = true;
+	path->path.parallel_workers = workers;
+	path->path.rows = clamp_row_est(path->path.rows / processes);
+	path->path.total_cost = path->path.startup_cost + reading +
+							(path->path.total_cost - path->path.startup_cost - reading) / processes;
+	rel->consider_parallel = true;
+	add_partial_path(rel, &path->path);
+}
+
 static void
 replace_path(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 {
@@ -79,7 +199,7 @@ replace_path(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 	path->path.parent = rel;
 	path->path.pathtarget = rel->reltarget;
 	path->path.param_info = get_baserel_parampathinfo(root, rel, rel->lateral_relids);
-	path->path.parallel_safe = rel->consider_parallel;
+	path->path.parallel_safe = false;
 	path->path.rows = path->path.param_info != NULL ? path->path.param_info->ppi_rows : rel->rows;
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->methods = &EtlScanPathMethods;
@@ -87,6 +207,7 @@ replace_path(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 
 	rel->pathlist = list_make1(path);
 	rel->partial_pathlist = NIL;
+	add_divided_path(root, rel, rte, call, path);
 }
 
 /* The variables of the function that the query reads, each once. */
@@ -129,23 +250,6 @@ scan_columns(RelOptInfo *rel, RangeTblEntry *rte, List *clauses)
 		return lappend(all, var);
 	}
 	return used;
-}
-
-/*
- * The rows after which the query may stop reading, as LIMIT, EXISTS and cursors do; 0 if it reads to the end,
- * as it does for all that has to see every row first.  One where it is not known how many it will be.
- */
-static int
-enough_rows(const PlannerInfo *root)
-{
-	const Query *query = root->parse;
-
-	if (query->sortClause != NIL || query->groupClause != NIL || query->groupingSets != NIL ||
-		query->distinctClause != NIL || query->hasAggs || query->hasWindowFuncs)
-		return 0;
-	if (root->limit_tuples > 0)
-		return root->limit_tuples < PG_INT32_MAX ? (int) root->limit_tuples : 0;
-	return root->tuple_fraction > 0 ? 1 : 0;
 }
 
 static Plan *

@@ -187,7 +187,7 @@ set_wanted(EtlRows *rows, const Bitmapset *wanted)
 
 static EtlRows *
 open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
-		  bool rewindable, int64 enough, const EtlResume *resume)
+		  bool rewindable, int64 enough, EtlShare *share, const EtlResume *resume)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "etl scan", ALLOCSET_DEFAULT_SIZES);
@@ -204,6 +204,7 @@ open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bi
 	rows->enough = enough;
 	rows->until = ETL_FOREVER;
 	rows->resume = resume;
+	rows->share = share;
 	if (EtlRowsCurrentLoad != NULL && EtlRowsCurrentLoad->rows == NULL)
 	{
 		rows->load = EtlRowsCurrentLoad;
@@ -234,17 +235,17 @@ open_rows(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bi
  */
 EtlRows *
 EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
-			bool rewindable, int64 enough)
+			bool rewindable, int64 enough, EtlShare *share)
 {
-	return open_rows(kind, args, desc, wanted, rewindable, enough, NULL);
+	return open_rows(kind, args, desc, wanted, rewindable, enough, share, NULL);
 }
 
 EtlRows *
 EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
 					   const EtlResume *resume)
 {
-	EtlRows *rows =
-		open_rows(kind, args, desc, bms_add_range(NULL, 0, desc->natts - 1), false, 0, resume);
+	EtlRows *rows = open_rows(kind, args, desc, bms_add_range(NULL, 0, desc->natts - 1), false, 0,
+							  NULL, resume);
 
 	rows->lacking = MemoryContextAlloc(rows->context, sizeof(int) * Max(desc->natts, 1));
 	/* what "fail" would raise is a fault now; the pipeline decides what becomes of it */

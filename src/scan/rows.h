@@ -34,6 +34,7 @@
 #include "source/http/exchange.h"
 
 typedef struct EtlRows EtlRows;
+typedef struct EtlShare EtlShare;
 
 typedef enum EtlOnError
 {
@@ -85,8 +86,18 @@ typedef struct EtlCounters
 {
 	uint64 records;	 /* faulty ones included */
 	uint64 rejected; /* faulty ones that did not end the scan */
+	uint64 stray;	 /* those of CSV that have quotes elsewhere than around a field */
 	uint64 bytes;	 /* read of the source, as it is stored */
 } EtlCounters;
+
+static inline void
+EtlCountersAdd(EtlCounters *to, const EtlCounters *more)
+{
+	to->records += more->records;
+	to->rejected += more->rejected;
+	to->stray += more->stray;
+	to->bytes += more->bytes;
+}
 
 /* A column to be fetched, and the place in "values" and "isnull" where it goes. */
 typedef struct EtlWanted
@@ -187,6 +198,15 @@ typedef struct EtlScanKind
 	/* The path or pattern of the server's files that a call reads, palloc'd; NULL: it reads none.  NULL: it never does. */
 	char *(*watches)(const EtlArgs *args);
 
+	/*
+	 * For plans whose rows are read by several processes (share.h); NULL: one reads all of them.  Whether a call with these
+	 * arguments, which are all known, may be divided so; never an error.
+	 */
+	bool (*divides)(const EtlArgs *args);
+	/* Gives what "report" would tell of these rows to the others, and tells what all have given. */
+	void (*give)(EtlRows *rows);
+	void (*report_all)(const EtlShare *share);
+
 	/* For pipelines; NULL for kinds that cannot be the source of one. */
 	/* Copies the current record, sound or faulty, into the current memory context. */
 	void (*keep)(EtlRows *rows, EtlKept *kept);
@@ -251,6 +271,7 @@ struct EtlRows
 	const EtlRowMark *recalled; /* the row that errors are about; NULL: the current one */
 	bool reading;				/* errors say by themselves where they come from */
 	const EtlResume *resume;	/* a pipeline's; NULL: an ordinary scan */
+	EtlShare *share;			/* these are a share of the rows; NULL: all of them */
 	struct EtlParts
 		*parts;	 /* that records come from, if the kind has them (part_rows.h); or NULL */
 	int64 until; /* on the clock (clock.h): advance waits no longer than this; or ETL_FOREVER */
@@ -290,8 +311,10 @@ struct EtlRows
 
 extern EtlLoad *EtlRowsCurrentLoad;
 
-extern EtlRows *EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
-							const Bitmapset *wanted, bool rewindable, int64 enough);
+/* With a share (share.h) they are those that no other process reads. */
+extern EtlRows *
+EtlRowsOpen(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc, const Bitmapset *wanted,
+			bool rewindable, int64 enough, EtlShare *share);
 /* The same for a pipeline: its faulty rows are neither errors nor left out. */
 extern EtlRows *EtlRowsOpenForPipeline(const EtlScanKind *kind, const EtlArgs *args, TupleDesc desc,
 									   const EtlResume *resume);

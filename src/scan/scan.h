@@ -28,6 +28,8 @@ extern void EtlBulkInit(void); /* bulk.c */
 /* support.c */
 extern void EtlScanAddKind(const EtlScanKind *kind);		   /* for kinds of later layers */
 extern const EtlScanKind *EtlScanKindOf(const FuncExpr *call); /* NULL: not one of our functions */
+extern const EtlScanKind *
+EtlScanKindOfPlan(const FuncExpr *call); /* the same, of a call in a plan of ours */
 /* The functions that can be the source of a pipeline, for people; word is what stands before the last. */
 extern char *EtlScanSources(const char *word);
 extern bool EtlScanEstimate(const FuncExpr *call, double *nrows, double *nbytes);

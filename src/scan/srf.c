@@ -59,7 +59,7 @@ open_rows(FunctionCallInfo fcinfo, const EtlScanKind *kind)
 	TupleDesc desc = call_desc(fcinfo);
 	Bitmapset *all = bms_add_range(NULL, 0, desc->natts - 1);
 
-	return EtlRowsOpen(kind, EtlArgsOfCall(fcinfo), desc, all, false, 0);
+	return EtlRowsOpen(kind, EtlArgsOfCall(fcinfo), desc, all, false, 0, NULL);
 }
 
 Datum

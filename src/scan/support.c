@@ -48,10 +48,17 @@ EtlScanAddKind(const EtlScanKind *kind)
 const EtlScanKind *
 EtlScanKindOf(const FuncExpr *call)
 {
-	FmgrInfo function;
-
 	if (!OidIsValid(support_oid) || get_func_support(call->funcid) != support_oid)
 		return NULL;
+	return EtlScanKindOfPlan(call);
+}
+
+/* A worker of a parallel plan executes what another process has planned, and nobody has asked it anything. */
+const EtlScanKind *
+EtlScanKindOfPlan(const FuncExpr *call)
+{
+	FmgrInfo function;
+
 	fmgr_info(call->funcid, &function);
 	for (int i = 0; i < nkinds; i++)
 		if (function.fn_addr == kinds[i]->entry)

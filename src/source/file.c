@@ -390,7 +390,9 @@ static void
 file_state(EtlSource *source, int64 at, EtlSourceState *state)
 {
 	const FileSource *file = (const FileSource *) source;
+	uint64 numbers[] = {file->opened.device, file->opened.inode};
 
+	state->file = hash_bytes_extended((const unsigned char *) numbers, sizeof(numbers), 0);
 	state->size = file->opened.size;
 	state->mtime = EtlFileTime(&file->opened.modified);
 	if (at < 0)

@@ -39,6 +39,7 @@ typedef struct EtlSourceState
 	const char *validator; /* that a server gave: it changes with the bytes; NULL: none */
 
 	/* of a file */
+	uint64 file; /* a hash of what tells it from others on the machine; not kept */
 	int64 size;
 	int64 mtime; /* ns since 1970; 0: it is no file, and nobody is writing it */
 	uint64 head; /* hash of the first bytes, of those before the byte */

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""etl_csv against file_fdw and zsv: the table of the README's section on speed.
+"""etl_csv against file_fdw, zsv and DuckDB: the table of the README's section on speed.
 
 Needs a server (PGHOST and kin) on this machine, reached as a superuser, in which etl and file_fdw are installed, and a
 folder that the server may write to.  usage: csv.py FOLDER [MILLIONS OF ROWS, 6] [RUNS, 5]
@@ -76,6 +76,47 @@ def compare_counting(path, runs):
     session.close()
 
 
+def duckdb_query(path, aggregate):
+    """A function that runs the same query in DuckDB with two threads; None if that is not installed here."""
+    try:
+        import duckdb
+    except ImportError:
+        return None
+    names = {"text": "VARCHAR", "int": "INTEGER", "numeric(12,2)": "DECIMAL(12,2)"}
+    types = ", ".join(f"'{name}': '{names.get(type_, type_.upper())}'" for name, type_, _ in COLUMNS)
+    connection = duckdb.connect()
+    connection.execute("SET threads = 2")
+    return lambda: connection.execute(
+        f"SELECT {aggregate} FROM read_csv('{path}', header = true, auto_detect = false, quote = '\"', escape = '\"', "
+        f"delim = ',', columns = {{{types}}})").fetchall()
+
+
+def wall(work):
+    start = time.monotonic()
+    work()
+    return time.monotonic() - start
+
+
+def compare_processes(path, runs):
+    """One file read by two processes, a leader and a worker, against one; wall time only."""
+    one = Session(SESSION)
+    two = Session((SESSION[0], "SET max_parallel_workers_per_gather = 1"))
+    print("\n| two processes | one s | two s | two / one | DuckDB, 2 threads s | DuckDB / two |")
+    print("|---|---|---|---|---|---|")
+    for what, aggregate in (("count(\\*)", "count(*)"), ("sum(qty)", "sum(qty)"),
+                            ("count of each of 16 columns", ", ".join(f"count({c[0]})" for c in COLUMNS))):
+        query = f"SELECT {aggregate} FROM bench_etl"
+        peer = duckdb_query(path, aggregate)
+        rounds = [(wall(lambda: one.run(query)), wall(lambda: two.run(query)), wall(peer) if peer else 0)
+                  for _ in range(runs + 1)][1:]
+        ratio = median([r[1] / r[0] for r in rounds])
+        duck = f"{median([r[2] for r in rounds]):.2f} | {median([r[2] / r[1] for r in rounds]):.1f}" if peer else "- | -"
+        print(f"| {what} | {median([r[0] for r in rounds]):.2f} | {median([r[1] for r in rounds]):.2f} | {ratio:.2f} | {duck} |",
+              flush=True)
+    one.close()
+    two.close()
+
+
 def first_rows(runs):
     """LIMIT 10 as the first query of a session, in milliseconds."""
     walls = []
@@ -134,6 +175,7 @@ def main():
     print("|---|---|---|---|---|---|---|")
     compare_reading(runs)
     compare_counting(path, runs)
+    compare_processes(path, runs)
     first_rows(runs)
     memory(path, small)
     cancelling(runs)

@@ -15,6 +15,7 @@ case ${BENCH:-csv} in
 		need_command nginx nginx-light
 		need_command curl curl
 		;;
+	csv*) need_pip ;;
 	kafka*)
 		need_command kcat kcat
 		need_command java default-jre-headless
@@ -35,6 +36,12 @@ command -v zsv >/dev/null || as_root apt-get install -y -q zsv >/dev/null 2>&1 |
 [[ ${BENCH:-} != kafka* ]] || fetch_kafka
 make_scratch
 use_kafka
+# The peer of two processes; the script does without it too.
+if [[ ${BENCH:-csv} == csv* ]]; then
+	python=$(as_worker python3 -c 'import sys; print(sys.executable)')
+	"$python" -m pip -q install --no-warn-conflicts --target "$scratch/python" duckdb >/dev/null 2>&1 || true
+	[ ! -d "$scratch/python" ] || chmod -R a+rX "$scratch/python"
+fi
 
 say "Build for $("$PG_CONFIG" --version), $PG_CONFIG"
 copy_project "$scratch/etl"
@@ -50,4 +57,4 @@ say "$(grep -m 1 'model name' /proc/cpuinfo | cut -d: -f2), $(nproc) processors,
 as_worker mkdir "$scratch/files"
 use_moto
 read -ra bench <<<"${BENCH:-csv}"
-as_worker env PATH="$server_bin:$PATH" ETL_KAFKA="${ETL_KAFKA:-}" python3 "$scratch/etl/test/bench/${bench[0]}.py" "$scratch/files" "${bench[@]:1}"
+as_worker env PATH="$server_bin:$PATH" ETL_KAFKA="${ETL_KAFKA:-}" ${python:+PYTHONPATH="$scratch/python"} python3 "$scratch/etl/test/bench/${bench[0]}.py" "$scratch/files" "${bench[@]:1}"

@@ -1,5 +1,5 @@
 --
--- Parallel plans: the file is read by the leader, the rest of the plan may be parallel.
+-- Parallel plans in which the file is read by the leader, and the rest is parallel.  Where several processes read it is in csv_shares.
 --
 SELECT csv_file('p.csv', E'id,pos,mood\n' || string_agg(format(E'%s,%s,%s\n', i, CASE WHEN i % 100 = 0 THEN -i ELSE i END, CASE WHEN i % 250 = 0 THEN 'no' ELSE 'yes' END), '' ORDER BY i)) AS p
 FROM generate_series(1, 1000) AS i \gset
