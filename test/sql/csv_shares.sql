@@ -50,7 +50,7 @@ END $$;
 SET client_min_messages = warning;
 SELECT same(format('etl_csv(%L, header => false) AS t(_etl_raw text, _etl_line bigint)', 'etl_fixtures/csv/' || file), workers, stretch) AS result,
 	count(*) > 0 AS some
-FROM pg_ls_dir('etl_fixtures/csv') AS file, (VALUES (1, 64), (2, 1), (3, 7), (3, 65), (2, 1048576)) AS v(workers, stretch)
+FROM pg_ls_dir('etl_fixtures/csv') AS file, (VALUES (2, 1), (3, 7), (1, 65)) AS v(workers, stretch)
 WHERE file LIKE '%.csv'
 GROUP BY 1;
 
