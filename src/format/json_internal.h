@@ -6,8 +6,9 @@
  *		json_lines.c	NDJSON: lines, each a value, sound or not
  *		json_slice.c	bytes -> slices that end between two tokens -> items in the queue
  *		json_scan.c		the search for their ends, many bytes at a time
- *		json_yajl.c		a slice -> events, each a token with its place in the body (all that knows yajl)
- *		json_token.c	what jsonb asks of a token, and yajl does not
+ *		json_parse.c	a slice -> events, each a token with its place in the body
+ *		json_yajl.c		what is wrong with a token that is none, or stands where it may not
+ *		json_token.c	what jsonb asks of a token, and JSON does not
  *		json_track.c	events -> where we are on the paths -> items with their tokens, captures
  *
  * All places are bytes of the body, as uint64, until an item is handed out: the buffer may move under them.
@@ -26,7 +27,7 @@
 #include "format/json.h"
 
 /*
- * yajl parses all that it is given, so the items of one slice are queued.  A slice has this many bytes and
+ * All of a slice is parsed at once, so its items are queued.  A slice has this many bytes and
  * at most one token more; so it has at most one event more.
  */
 #define ETL_JSON_SLICE 4096
@@ -142,7 +143,18 @@ typedef struct EtlJsonCaptured
 	bool changed;		   /* if it is another one now */
 } EtlJsonCaptured;
 
-typedef struct EtlJsonYajl EtlJsonYajl;
+typedef struct EtlJsonParser EtlJsonParser;
+
+/* What may come next; at depth 0 a value, as often as one likes. */
+typedef enum EtlJsonExpect
+{
+	ETL_JSON_WANTS_VALUE,
+	ETL_JSON_WANTS_ELEMENT, /* or the end of the array that has just begun */
+	ETL_JSON_WANTS_NAME,
+	ETL_JSON_WANTS_MEMBER, /* a name, or the end of the object that has just begun */
+	ETL_JSON_WANTS_COLON,
+	ETL_JSON_WANTS_COMMA, /* or the end of the array or object */
+} EtlJsonExpect;
 
 /* Is each line a value (json_lines.c)? */
 typedef enum EtlJsonLines
@@ -165,14 +177,13 @@ struct EtlJsonReader
 	uint64 filled;	/* end of what has come */
 	uint64 scanned; /* end of what was searched for a place to cut */
 	uint64 cut;		/* last place between two tokens */
-	uint64 fed;		/* end of what yajl has seen */
+	uint64 fed;		/* end of what was parsed */
 	bool in_string; /* at scanned */
 	bool escaped;	/* at scanned: the next byte belongs to a backslash */
-	bool bad_byte;	/* scanning ended at a byte that can be nowhere */
 	bool began;		/* the byte order mark was looked for */
 	bool at_end;	/* no more bytes will come; a space was put behind the last one */
 	uint64 end;		/* with at_end: length of the body */
-	bool complete;	/* yajl agrees that this is the end */
+	bool complete;	/* nothing is missing at the end */
 	EtlJsonFault fault;
 	char fault_detail[128];
 
@@ -193,9 +204,8 @@ struct EtlJsonReader
 	bool had_value;	  /* some line has a value */
 
 	/* Events */
-	EtlJsonYajl *yajl;
+	EtlJsonParser *parser;
 	uint64 token_end; /* of the last token that gave an event */
-	uint64 mark;	  /* from here to the next token there is nothing but separators */
 
 	/* Paths */
 	EtlJsonTrack tracks[ETL_JSON_MAX_TRACKS];
@@ -360,17 +370,24 @@ extern void EtlJsonHold(EtlJsonHeld *held, const char *text, size_t len);
 extern const char *
 EtlJsonSkipBlocks(const char *p, const char *end, bool *in_string, const char **cut);
 
-/* json_yajl.c */
-extern EtlJsonYajl *EtlJsonYajlCreate(EtlJsonReader *reader);
-extern void EtlJsonYajlReset(EtlJsonYajl *yajl);
-extern void EtlJsonYajlFree(EtlJsonYajl *yajl);
+/* json_parse.c */
+extern EtlJsonParser *EtlJsonParserCreate(EtlJsonReader *reader);
+extern void EtlJsonParserReset(EtlJsonParser *parser);
+extern void EtlJsonParserFree(EtlJsonParser *parser);
 
 /*
  * Parses n bytes from place at on, which must be whole tokens (the last call may end inside one, if the
- * reader goes no further).  EtlJsonYajlFinish says that there are no more.  false: see the fault.
+ * reader goes no further).  EtlJsonParserFinish says that there are no more.  false: see the fault.
  */
-extern bool EtlJsonYajlParse(EtlJsonYajl *yajl, uint64 at, size_t n);
-extern bool EtlJsonYajlFinish(EtlJsonYajl *yajl);
+extern bool EtlJsonParse(EtlJsonParser *parser, uint64 at, size_t n);
+extern bool EtlJsonParserFinish(EtlJsonParser *parser);
+
+/*
+ * json_yajl.c.  The token at p cannot be: it is none, from "bad" on, or (NULL) must not stand there.  Records a fault that says
+ * why; the bytes go on until "end".
+ */
+extern void EtlJsonExplain(EtlJsonReader *reader, EtlJsonExpect expect, const char *p,
+						   const char *bad, const char *end);
 
 /* json_token.c */
 extern EtlJsonStatus EtlJsonCheckEscapes(const char *raw, uint32 len, uint32 *at);

@@ -31,7 +31,7 @@ begin_line(EtlJsonReader *reader)
 	reader->line_start = reader->line_searched = reader->fed;
 	reader->line_end = reader->line_held = reader->undecided_start = ETL_JSON_NOWHERE;
 	reader->line_fault.status = ETL_JSON_ITEM;
-	reader->mark = reader->token_end = reader->fed;
+	reader->token_end = reader->fed;
 	reader->nvalues = 0;
 	reader->waiting = false;
 	EtlJsonKeepCaptures(reader);
@@ -41,9 +41,9 @@ begin_line(EtlJsonReader *reader)
 static void
 start_anew(EtlJsonReader *reader)
 {
-	EtlJsonYajlReset(reader->yajl);
+	EtlJsonParserReset(reader->parser);
 	reader->fault.status = ETL_JSON_ITEM;
-	reader->in_string = reader->escaped = reader->bad_byte = false;
+	reader->in_string = reader->escaped = false;
 	reader->depth = 0;
 	reader->far = NULL;
 	reader->in_item = reader->has_item_key = false;
@@ -107,7 +107,7 @@ scan_line(EtlJsonReader *reader)
 	EtlJsonScan(reader, Min(reader->line_end, reader->filled));
 	if (reader->cut == reader->fed && reader->scanned == reader->line_end && !is_last(reader))
 		reader->cut = reader->line_end;
-	return reader->cut > reader->fed || reader->bad_byte;
+	return reader->cut > reader->fed;
 }
 
 /*
@@ -153,13 +153,6 @@ parse_first_line(EtlJsonReader *reader)
  * Lines
  */
 
-/* What the parser takes for white space, and JSON does not. */
-static bool
-has_bad_space(const char *text, size_t len)
-{
-	return memchr(text, '\v', len) != NULL || memchr(text, '\f', len) != NULL;
-}
-
 /* The end of those lines, from fed on, that can be tried together; fed if it is better not to. */
 static uint64
 end_of_short_lines(const EtlJsonReader *reader)
@@ -171,7 +164,7 @@ end_of_short_lines(const EtlJsonReader *reader)
 		return reader->fed;
 	while (len > 0 && fed[len - 1] != '\n')
 		len--;
-	return has_bad_space(fed, len) ? reader->fed : reader->fed + len;
+	return reader->fed + len;
 }
 
 /* Parses lines together, each of which begins and ends there.  If one is not sound, nothing has happened. */
@@ -209,8 +202,7 @@ cut_line(EtlJsonReader *reader)
 	uint64 known = Min(reader->line_end, reader->filled);
 	size_t len = known - reader->fed;
 
-	if (len > ETL_JSON_SLICE || is_last(reader) ||
-		has_bad_space(EtlJsonBytes(reader, reader->fed), len))
+	if (len > ETL_JSON_SLICE || is_last(reader))
 		return scan_line(reader);
 	if (known < reader->line_end)
 		return false;

@@ -28,10 +28,10 @@ start_body(EtlJsonReader *reader)
 	const EtlJsonPath *items = reader->options.items;
 
 	reader->base = reader->filled = reader->scanned = reader->cut = reader->fed = 0;
-	reader->in_string = reader->escaped = reader->bad_byte = false;
+	reader->in_string = reader->escaped = false;
 	reader->began = reader->at_end = reader->complete = false;
 	memset(&reader->fault, 0, sizeof(reader->fault));
-	reader->mark = reader->token_end = 0;
+	reader->token_end = 0;
 
 	for (int i = 0; i < reader->ntracks; i++)
 		reader->tracks[i].verdict = ETL_JSON_PASSED;
@@ -121,7 +121,7 @@ EtlJsonReaderCreate(const EtlJsonOptions *options)
 	}
 	set_initials(reader);
 	EtlJsonTrackPaths(reader);
-	reader->yajl = EtlJsonYajlCreate(reader);
+	reader->parser = EtlJsonParserCreate(reader);
 	start_body(reader);
 	return reader;
 }
@@ -129,7 +129,7 @@ EtlJsonReaderCreate(const EtlJsonOptions *options)
 void
 EtlJsonReaderReset(EtlJsonReader *reader)
 {
-	EtlJsonYajlReset(reader->yajl);
+	EtlJsonParserReset(reader->parser);
 	start_body(reader);
 }
 
@@ -141,7 +141,7 @@ reset_at(EtlJsonReader *reader, const EtlRecordPlace *at)
 	if (at->offset == 0)
 		return;
 	reader->base = reader->filled = reader->scanned = reader->cut = reader->fed = at->offset;
-	reader->mark = reader->token_end = at->offset;
+	reader->token_end = at->offset;
 	reader->began = true;
 	if (at->records > 0)
 	{
@@ -162,7 +162,7 @@ reset_at(EtlJsonReader *reader, const EtlRecordPlace *at)
 void
 EtlJsonReaderFree(EtlJsonReader *reader)
 {
-	EtlJsonYajlFree(reader->yajl);
+	EtlJsonParserFree(reader->parser);
 	for (int i = 0; i < reader->ntracks; i++)
 		pfree(reader->tracks[i].steps);
 	for (int i = 0; i < reader->options.ncaptures; i++)
@@ -259,7 +259,7 @@ finish(EtlJsonReader *reader)
 		reader->complete =
 			true; /* nothing follows the place at which reading went on, or the last line */
 	else
-		reader->complete = EtlJsonYajlFinish(reader->yajl);
+		reader->complete = EtlJsonParserFinish(reader->parser);
 }
 
 /*

@@ -3,8 +3,7 @@
  *		Passing over bytes of JSON that need no look at each of them.
  *
  * Where a slice can end depends on nothing but which bytes are in strings.  Blocks of 64 bytes without a
- * backslash, or a byte that JSON does not have, are taken as a whole: where quotes are, and from that what is
- * between them.  Whatever is less simple is left to the caller, who goes byte by byte.
+ * backslash are taken as a whole: where quotes are, and from that what is between them.  Whatever is less simple is left to the caller, who goes byte by byte.
  */
 #include "etl.h"
 
@@ -22,14 +21,11 @@ matches(__m128i bytes, char c)
 	return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c));
 }
 
-/*
- * Where the quotes are in a block; false if there is a backslash, or what yajl takes for white space and JSON does
- * not.
- */
+/* Where the quotes are in a block; false if there is a backslash. */
 static inline bool
 find_quotes(const char *p, uint64 *quotes)
 {
-	__m128i others = _mm_setzero_si128();
+	__m128i backslashes = _mm_setzero_si128();
 
 	*quotes = 0;
 	for (int i = 0; i < ETL_JSON_BLOCK; i += 16)
@@ -37,11 +33,9 @@ find_quotes(const char *p, uint64 *quotes)
 		__m128i bytes = _mm_loadu_si128((const __m128i *) (p + i));
 
 		*quotes |= (uint64) (uint32) _mm_movemask_epi8(matches(bytes, '"')) << i;
-		others = _mm_or_si128(
-			others, _mm_or_si128(matches(bytes, '\\'),
-								 _mm_or_si128(matches(bytes, '\v'), matches(bytes, '\f'))));
+		backslashes = _mm_or_si128(backslashes, matches(bytes, '\\'));
 	}
-	return _mm_movemask_epi8(others) == 0;
+	return _mm_movemask_epi8(backslashes) == 0;
 }
 
 /* Each bit: whether an odd number of bits is set up to it. */

@@ -2,7 +2,7 @@
  * json_slice.c
  *		Slices: pieces of a body that end between two tokens, and what parsing them leaves behind.
  *
- * A scan that knows only strings, brackets and white space finds where a slice of a few KB can end; yajl is given no
+ * A scan that knows only strings, brackets and white space finds where a slice of a few KB can end; the parser is given no
  * other pieces.  So it never has to keep half a token: it would read that again, from its start, with every block that
  * arrives, and a string of 16 MB that comes in blocks of 16 KB would be read 500 times.  It also means that all it
  * points at stays in our buffer.
@@ -58,7 +58,7 @@ EtlJsonScan(EtlJsonReader *reader, uint64 limit)
 	const char *cut = EtlJsonBytes(reader, reader->cut);
 
 	blocks = p;
-	while (p < end && !reader->bad_byte && (p - fed < ETL_JSON_SLICE || cut == fed))
+	while (p < end && (p - fed < ETL_JSON_SLICE || cut == fed))
 	{
 		if (p >= blocks && !reader->escaped)
 		{
@@ -75,14 +75,8 @@ EtlJsonScan(EtlJsonReader *reader, uint64 limit)
 			cut = ++p;
 		else if (*p == '"')
 			p = skip_string(reader, p + 1, end);
-		else if (*p != '\v' && *p != '\f')
-			p++; /* of a number or a word, or else yajl's to refuse */
 		else
-		{
-			/* yajl takes it for white space, and JSON does not */
-			reader->bad_byte = true;
-			cut = p;
-		}
+			p++; /* of a number or a word, or else the parser's to refuse */
 	}
 	reader->scanned = reader->base + (p - reader->buffer);
 	reader->cut = reader->base + (cut - reader->buffer);
@@ -174,7 +168,7 @@ copy_span(EtlJsonReader *reader, EtlJsonHeld *held)
 					held->span.len);
 }
 
-/* See also check_size() in json_yajl.c. */
+/* See also check_size() in json_parse.c. */
 bool
 EtlJsonCheckSize(EtlJsonReader *reader)
 {
@@ -192,7 +186,7 @@ parse(EtlJsonReader *reader, size_t n)
 	size_t valid = pg_encoding_verifymbstr(PG_UTF8, EtlJsonBytes(reader, reader->fed), n);
 	uint64 invalid = reader->fed + valid;
 
-	if (!EtlJsonYajlParse(reader->yajl, reader->fed, valid))
+	if (!EtlJsonParse(reader->parser, reader->fed, valid))
 		return false;
 	if (valid == n)
 		return true;
@@ -219,15 +213,14 @@ EtlJsonParseSlice(EtlJsonReader *reader)
 	if (!parsed)
 		return false;
 	reader->fed = reader->cut;
-	return !reader->bad_byte ||
-		   EtlJsonFail(reader, ETL_JSON_SYNTAX, reader->cut, "Invalid character in JSON text.");
+	return true;
 }
 
 bool
 EtlJsonNextSlice(EtlJsonReader *reader)
 {
 	EtlJsonScan(reader, reader->filled);
-	if (reader->cut == reader->fed && !reader->bad_byte)
+	if (reader->cut == reader->fed)
 		return EtlJsonCheckSize(reader) && false;
 	return EtlJsonParseSlice(reader) && EtlJsonCheckSize(reader);
 }

@@ -2,7 +2,7 @@
  * json_token.c
  *		What jsonb asks of a string's escapes and of a number beyond the grammar of JSON.
  *
- * The tokens are sound otherwise: yajl has seen them.
+ * The tokens are sound otherwise: the parser has seen them.
  */
 #include "etl.h"
 

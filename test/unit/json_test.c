@@ -329,8 +329,8 @@ static const Case cases[] = {
 	 "syntax @3: Inside a string, '\\' occurs before a character which it may not.\n"},
 	{"", "[\"\\u12g4\"]",
 	 "syntax @6: Invalid (non-hex) character occurs after '\\u' inside string.\n"},
-	{"", "[1,\v2]", "0 @1: 1\nsyntax @3: Invalid character in JSON text.\n"},
-	{"", "[\f]", "syntax @1: Invalid character in JSON text.\n"},
+	{"", "[1,\v2]", "0 @1: 1\nsyntax @3: Invalid char in json text.\n"},
+	{"", "[\f]", "syntax @1: Invalid char in json text.\n"},
 	{"", "<html>not found</html>", "syntax @0: Invalid char in json text.\n"},
 	{"items=data", "{\"data\": [{\"a\": 1}, {\"a\": }], \"x\": 1}",
 	 "0 @10: {a: 1}\nsyntax @26 in item: Unallowed token at this point in JSON text.\n"},
@@ -415,8 +415,8 @@ static const Case cases[] = {
 	 "\"\xff\"\n\"a\v\"\n\v1\n1\f\n\"\\ud800\"\n1e999999\n\"\xc3\n\xa4\"\n\"\u00e4\"",
 	 "0 @0: broken: \"\xff\" | bad encoding @1\n"
 	 "1 @4: broken: \"a\\x0b\" | syntax @6: Invalid character inside string.\n"
-	 "2 @9: broken: \\x0b1 | syntax @9: Invalid character in JSON text.\n"
-	 "3 @12: broken: 1\\x0c | syntax @13: Invalid character in JSON text.\n"
+	 "2 @9: broken: \\x0b1 | syntax @9: Invalid char in json text.\n"
+	 "3 @12: broken: 1\\x0c | syntax @13: Invalid char in json text.\n"
 	 "4 @15: \"\\x5cud800\" bad surrogate @16\n5 @24: 1e999999 number range @24\n"
 	 "6 @33: broken: \"\xc3 | bad encoding @34\n7 @36: broken: \xa4\" | bad encoding @36\n"
 	 "8 @39: \"\u00e4\"\nend\n"},
