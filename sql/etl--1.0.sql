@@ -830,6 +830,7 @@ CREATE TABLE etl_catalog.runs (
     marked bigint NOT NULL DEFAULT 0,   -- rows of the target that the source has no more
     null_watermark bigint NOT NULL DEFAULT 0, -- rows of "emitted"
     parts_set_aside bigint NOT NULL DEFAULT 0,
+    parts_empty bigint NOT NULL DEFAULT 0,
     columns_missing bigint NOT NULL DEFAULT 0, -- of the source, that no record had:
     missing_columns text[],
     sqlstate text,
@@ -893,6 +894,7 @@ CREATE TABLE etl_catalog.totals (
     marked bigint NOT NULL,
     null_watermark bigint NOT NULL,
     parts_set_aside bigint NOT NULL,
+    parts_empty bigint NOT NULL,
     columns_missing bigint NOT NULL
 );
 COMMENT ON TABLE etl_catalog.totals
@@ -1043,7 +1045,7 @@ SELECT r.id AS run, p.name AS pipeline, r.kind,
     etl_catalog.state_of(r.id, p.id, r.state) AS state,
     r.pid, r.started_at, r.finished_at, r.flushed_at, r.batches, r.read, r.malformed, r.convert_failed, r.converted,
     r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped, r.tombstones, r.deleted, r.marked,
-    r.null_watermark, r.parts_set_aside, r.columns_missing, r.sqlstate,
+    r.null_watermark, r.parts_set_aside, r.parts_empty, r.columns_missing, r.sqlstate,
     CASE WHEN is_mine THEN r.message END AS message, CASE WHEN is_mine THEN r.missing_columns END AS missing_columns
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline,
     LATERAL (SELECT pg_catalog.pg_has_role(p.owner, 'USAGE') AS is_mine) m
@@ -1142,7 +1144,7 @@ SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     CASE WHEN s.bytes_total >= s.bytes AND s.seconds_left < 31557600
         THEN pg_catalog.make_interval(secs => s.seconds_left) END AS time_left,
     r.batches, r.read, r.malformed, r.convert_failed, r.converted, r.emitted, r.invalid, r.superseded, r.load_failed,
-    r.loaded, r.inserted, r.updated, r.skipped, r.tombstones, r.deleted, r.marked, r.null_watermark, r.parts_set_aside, r.columns_missing
+    r.loaded, r.inserted, r.updated, r.skipped, r.tombstones, r.deleted, r.marked, r.null_watermark, r.parts_set_aside, r.parts_empty, r.columns_missing
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
     LEFT JOIN LATERAL (SELECT i.*, (i.bytes_total - i.bytes) * i.seconds::float8 / i.bytes AS seconds_left
         FROM (SELECT i.param16 AS stage, i.param17 AS records, i.param18 AS batch_rows, i.param19 AS batch_done,
@@ -1645,6 +1647,7 @@ BEGIN
             (NULL, 'marked', 'rows of the target that were marked, because the source has them no more'),
             (NULL, 'null_watermark', 'rows that the query gave without a value of the watermark'),
             (NULL, 'parts_set_aside', 'parts of the source that could not be read and were set aside'),
+            (NULL, 'parts_empty', 'parts of the source that have nothing in them, not even a header, and were passed over'),
             (NULL, 'columns_missing', 'columns of the source that no record had'),
             (NULL, 'missing_columns', 'their names'),
             (NULL, 'sqlstate', 'SQLSTATE of the error'),

@@ -141,7 +141,7 @@ lines_reset(EtlReader *reader, const EtlRecordPlace *at)
 
 	lines->place = at != NULL ? *at : start;
 	lines->stream_at = lines->place.offset;
-	lines->line = lines->place.line;
+	lines->line = lines->place.line - lines->place.in_line;
 	lines->start = lines->end = lines->next = lines->searched = lines->filled = 0;
 	lines->ended = lines->has_record = lines->broken = false;
 	lines->nlines = lines->shown = 0;

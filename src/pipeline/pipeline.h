@@ -161,6 +161,7 @@ extern List *EtlRulesOf(const char *json);
 	COUNTER(marked, ", marked %lld")                   \
 	COUNTER(null_watermark, ", null watermark %lld")   \
 	COUNTER(parts_set_aside, ", parts set aside %lld") \
+	COUNTER(parts_empty, ", parts empty %lld")         \
 	COUNTER(columns_missing, ", columns missing %lld")
 
 typedef struct EtlRunCounters

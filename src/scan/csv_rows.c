@@ -303,6 +303,16 @@ check_files(EtlCsvRows *csv)
 						errhint("Among the files of a pattern, an empty one is passed over.")));
 }
 
+/* Where all of the source counts, a file without a header is none that has no rows. */
+static void
+raise_empty(const EtlCsvRows *csv)
+{
+	ereport(ERROR, (errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+					errmsg("file \"%s\" has no header", csv->records.stream.source->name),
+					errdetail("Nothing was found where the names of the columns should be."),
+					errhint("An empty file is passed over only by runs that read what is new.")));
+}
+
 /* Of the rest of a file its header is known from before. */
 static int
 read_header(void *arg)
@@ -311,6 +321,8 @@ read_header(void *arg)
 	const char *known = csv->parts.found.header != NULL ? csv->parts.found.header : "";
 	int step = EtlCsvRecordsBegin(&csv->records, csv->parts.here ? known : NULL);
 
+	if (step == ETL_FORMAT_END && csv->base.resume != NULL && csv->base.resume->complete)
+		raise_empty(csv);
 	csv->parts.header = csv->records.header;
 	csv->has_header |= step == ETL_FORMAT_RECORD;
 	return step;
@@ -346,8 +358,15 @@ static const EtlPartKind with_header = {
 	.ready = start_file,
 	.broken = raise_broken,
 };
+static void
+end_file(void *arg)
+{
+	EtlPartRowsCheckEmpty(arg);
+}
+
 static const EtlPartKind without_header = {
 	.mine = is_mine,
+	.end = end_file,
 	.ready = start_file,
 	.broken = raise_broken,
 };
@@ -475,25 +494,6 @@ judge_record(EtlCsvRows *csv)
 	return ETL_ROW;
 }
 
-/* Whether the current record is the rest of a line whose beginning was taken for a record, because the file ended there. */
-static bool
-is_rest(EtlCsvRows *csv)
-{
-	bool in_line = csv->records.stream.mid_line;
-
-	csv->records.stream.mid_line = false;
-	return in_line && csv->records.record.offset == csv->parts.found.place.offset;
-}
-
-static EtlAdvance
-reject_rest(EtlCsvRows *csv)
-{
-	EtlRowsSetFault(&csv->base, ERRCODE_BAD_COPY_FILE_FORMAT,
-					pstrdup("the line was read as a record before it had come to its end"),
-					pstrdup("This is the rest of it."), NULL);
-	return ETL_ROW_FAULTY;
-}
-
 static EtlAdvance
 csv_advance(EtlRows *rows)
 {
@@ -501,10 +501,11 @@ csv_advance(EtlRows *rows)
 	EtlPartsStep step =
 		unlikely(rows->share != NULL) ? EtlCsvShareNext(csv) : EtlPartRowsNext(rows);
 
-	if (unlikely(csv->records.stream.mid_line) && step == ETL_PARTS_RECORD && is_rest(csv))
+	if (unlikely(csv->records.stream.mid_line) && step == ETL_PARTS_RECORD &&
+		EtlPartRowsIsRest(rows, csv->records.record.offset))
 	{
 		if (csv->records.record.len > 0)
-			return reject_rest(csv);
+			return EtlPartRowsRejectRest(rows);
 		step = EtlPartRowsNext(rows);
 	}
 	if (likely(step == ETL_PARTS_RECORD))

@@ -57,7 +57,8 @@ raise_broken(void *arg, int step)
 	EtlJsonItems *items = arg;
 	EtlBeginning beginning;
 
-	items->empty = step == ETL_FORMAT_EMPTY && EtlSourceSetIsPattern(items->stream.set);
+	items->empty = step == ETL_FORMAT_EMPTY && EtlSourceSetIsPattern(items->stream.set) &&
+				   (items->parts.resume == NULL || !items->parts.resume->complete);
 	if (items->empty)
 		return;
 	beginning = EtlStreamBeginning(&items->stream);

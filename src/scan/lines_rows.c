@@ -255,8 +255,15 @@ raise_broken(void *arg, int step)
 					   scan->options.max_record / 1024)));
 }
 
+static void
+end_file(void *arg)
+{
+	EtlPartRowsCheckEmpty(arg);
+}
+
 static const EtlPartKind part_kind = {
 	.ready = start_file,
+	.end = end_file,
 	.broken = raise_broken,
 };
 
@@ -416,6 +423,9 @@ lines_advance(EtlRows *rows)
 	LinesRows *scan = (LinesRows *) rows;
 	EtlPartsStep step = EtlPartRowsNext(rows);
 
+	if (unlikely(scan->stream.mid_line) && step == ETL_PARTS_RECORD &&
+		EtlPartRowsIsRest(rows, scan->line.offset))
+		return EtlPartRowsRejectRest(rows);
 	if (likely(step == ETL_PARTS_RECORD))
 		return judge_line(scan, true);
 	return step == ETL_PARTS_LATE ? ETL_ROW_LATE : ETL_NO_MORE_ROWS;

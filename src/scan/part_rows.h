@@ -13,6 +13,16 @@
 /* Goes to the next record, for "advance". */
 extern EtlPartsStep EtlPartRowsNext(EtlRows *rows);
 
+/*
+ * Whether the current record, which starts at that byte, is the rest of a line whose beginning was taken for a record, because
+ * the part ended there and has grown since; Reject makes that its fault.
+ */
+extern bool EtlPartRowsIsRest(EtlRows *rows, uint64 offset);
+extern EtlAdvance EtlPartRowsRejectRest(EtlRows *rows);
+
+/* For "end" of an EtlPartKind whose parts need not begin with anything: an error (22P04) where one without a byte would remove rows. */
+extern void EtlPartRowsCheckEmpty(const EtlRows *rows);
+
 /* as EtlScanKind has them */
 extern void EtlPartRowsRewind(EtlRows *rows);
 extern void EtlPartRowsWhere(const EtlRows *rows, StringInfo buf);

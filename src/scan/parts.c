@@ -370,6 +370,8 @@ begin(EtlParts *parts)
 	}
 	if (step > ETL_FORMAT_END)
 		parts->kind->broken(parts->arg, step);
+	if (step != ETL_FORMAT_RECORD && parts->resume != NULL)
+		parts->resume->empty(parts->resume->arg);
 	return step == ETL_FORMAT_RECORD;
 }
 
@@ -543,12 +545,15 @@ EtlPartsOpenNext(EtlParts *parts)
 
 /* The current part has no more records, or the last one is held back. */
 static void
-finish(EtlParts *parts)
+finish(EtlParts *parts, int step)
 {
 	EtlRecordPlace place = EtlReaderPlace(parts->stream->reader);
 
 	if (!parts->held && parts->kind->end != NULL)
 		parts->kind->end(parts->arg);
+	if (parts->resume != NULL &&
+		(step == ETL_FORMAT_EMPTY || parts->stream->source->bytes_read == 0))
+		parts->resume->empty(parts->resume->arg);
 	if (parts->resume != NULL)
 		mark(parts, parts->held ? &parts->end : &place,
 			 parts->held ? ETL_PART_READING : ETL_PART_DONE);
@@ -591,6 +596,6 @@ EtlPartsNext(EtlParts *parts)
 		}
 		if (step > ETL_FORMAT_END && !parts->held)
 			parts->kind->broken(parts->arg, step);
-		finish(parts);
+		finish(parts, step);
 	}
 }

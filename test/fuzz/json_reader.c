@@ -198,8 +198,8 @@ compare_lines(StringInfo whole, int i, const char *body, size_t len)
 }
 
 /*
- * yajl must take what the reader takes, and the other way round.  Alone it lets pass white space that is none, and values
- * without any between them.
+ * yajl must take what the reader takes, and the other way round.  It lets pass white space that is none, values without any
+ * between them, and half a token at the end, which is not looked at here.
  */
 static void
 compare_with_yajl(StringInfo whole, const Wish *wish, const uint8_t *body, size_t len)

@@ -358,12 +358,22 @@ static const EtlPartKind json_parts = {.broken = broken};
 static const Kind csv = {&EtlCsvFormat, &dialect, &csv_parts, &csv_record, true};
 static const Kind json = {&EtlJsonFormat, &json_options, &json_parts, &json_item, true};
 
+static void
+pass_over(void *arg)
+{
+	/* it is only counted */
+}
+
 /* A run that ends after so many records, as a crash would: what it was told last is all that is kept. */
 static void
 run(const Kind *kind, int settle_ms, volatile int n)
 {
-	EtlResume resume = {
-		.find = find, .refused = refused, .mark = mark, .held = held, .settle_ms = settle_ms};
+	EtlResume resume = {.find = find,
+						.refused = refused,
+						.mark = mark,
+						.held = held,
+						.empty = pass_over,
+						.settle_ms = settle_ms};
 	EtlStream stream = {.reader = kind->format->create(kind->options)};
 	EtlParts parts = {
 		.stream = &stream,

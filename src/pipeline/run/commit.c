@@ -176,6 +176,8 @@ settle_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	settle_keys(load, counters);
 	settle_cut_off(load, from, to);
 	counters->parts_set_aside += save_checkpoints(load, to);
+	/* Where reading has begun anew it has passed over the same ones. */
+	counters->parts_empty = Max(counters->parts_empty, load->reading->empty);
 }
 
 /* The same for what was done to a further target, whose counters are those of rows only. */

@@ -230,6 +230,12 @@ forget_skipped(void *arg)
 	reading->to_skip = reading->part_rows = 0;
 }
 
+static void
+count_empty(void *arg)
+{
+	((EtlReading *) arg)->empty++;
+}
+
 /* ----------------------------------------------------------------
  *	Opening
  * ---------------------------------------------------------------- */
@@ -271,11 +277,13 @@ EtlReadingOpen(EtlReading *reading)
 					.mark = take_mark,
 					.held = take_held,
 					.forget = forget_skipped,
+					.empty = count_empty,
 					.arg = reading,
 					.no_source = run->kind == ETL_RUN_RETRY,
 					.once = run->pipeline->mode == ETL_MODE_APPEND ||
 							run->pipeline->on_conflict == ETL_CONFLICT_ERROR,
 					.complete = EtlScansAll(run),
+					.removes = run->kind == ETL_RUN_LOAD && EtlRemoves(run->pipeline),
 					.newest = EtlScansAll(run) && run->pipeline->snapshot == ETL_SNAPSHOT_NEWEST,
 					.continuous = run->read_mode == ETL_READ_CONTINUOUS,
 					.settle_ms = EtlSettleTime};
@@ -296,6 +304,7 @@ EtlReadingClose(EtlReading *reading)
 	reading->watched = reading->part = NULL;
 	reading->marks = reading->alternates = NIL;
 	reading->to_skip = reading->part_rows = reading->set_aside = reading->settles_in = 0;
+	reading->empty = 0;
 	reading->batch.reached_end = reading->has_ahead = reading->resumes = false;
 }
 

@@ -64,6 +64,7 @@ typedef struct EtlReading
 	List *alternates; /* of EtlAlternate *: parts that may come again; NIL: none do */
 	int64 part_rows;  /* of it so far, in the current batch and before */
 	int64 set_aside;  /* parts, by this scan */
+	int64 empty;	  /* parts that it has passed over */
 	int64 settles_in; /* ms after which a last record that was held back counts; 0: none was */
 	EtlNames *ever;	  /* columns that some record had, by what is committed (seen.h) */
 	EtlKept ahead;	  /* the record behind the batch, if it was read already */
