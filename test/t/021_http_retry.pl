@@ -288,6 +288,24 @@ session($shared, 'SET ROLE other', $once,
 	map { "SELECT count(*) FROM etl_csv('http://127.0.0.2:$_/x') $columns" } 20000 .. 20100);
 is(session($shared, 'SET ROLE other', "SET statement_timeout = '300ms'", $strict), '', 'and cannot have it forgotten');
 
+# What to do next is said to who can do it.
+$shared->safe_psql('postgres', 'CREATE SERVER shop FOREIGN DATA WRAPPER etl OPTIONS (url ' . sql_quote($origin) . q{, allow_private 'true');
+	CREATE ROLE watcher IN ROLE pg_monitor; CREATE ROLE nobody; GRANT USAGE ON FOREIGN SERVER shop TO watcher, nobody;
+	DO $$ DECLARE f regprocedure; BEGIN
+		FOR f IN SELECT oid FROM pg_proc WHERE proname = 'etl_csv' LOOP
+			EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO watcher, nobody', f);
+		END LOOP;
+	END $$;});
+my $failing = "SELECT count(*) FROM etl_csv('shop', path => '/rows/3?status=500') $columns";
+for my $who ([ scalar getpwuid($<), 'The view etl_breakers has more; etl_breaker_reset() lets requests through at once' ],
+	[ 'watcher', 'The view etl_breakers has more; a superuser can call etl_breaker_reset() to let requests through' ],
+	[ 'nobody', 'Try again later; a superuser can call etl_breaker_reset() to let requests through at once' ])
+{
+	($out, $stderr) = session($shared, "SET ROLE $who->[0]", $once, ($failing) x 6);
+	like($stderr, qr/are suspended after repeated failures\nDETAIL:.*\nHINT:  \Q$who->[1]\E/, "a hint for $who->[0]");
+}
+$shared->safe_psql('postgres', q(DROP SERVER shop; DROP OWNED BY watcher, nobody; DROP ROLE watcher, nobody));
+
 $node->stop;
 $shared->stop;
 done_testing();

@@ -51,7 +51,7 @@ fixture_reset();
 for my $role ('reader', 'files', 'owner')
 {
 	query_fails($node, as_role($role, read_url("http://public.test:$port/rows/3")), $denied,
-		qr/permission denied to read "http:\S+"\nDETAIL:  The host is not one that "etl.allowed_hosts" admits/,
+		qr/permission denied to read "http:\S+"\nDETAIL:  The host is not one that "etl.allowed_hosts" admits\.\nHINT:  Only superusers may read any URL/,
 		"$role may go nowhere by default");
 }
 is(requests(), 0, 'and nothing is sent');
@@ -255,8 +255,12 @@ for my $header ('Host', 'host', 'Content-Length', 'Transfer-Encoding', 'Connecti
 }
 
 with_server("url 'http://127.0.0.1:$port'");
-query_fails($node, as_role('reader', read_server('shop')), $denied, qr/not one of the public internet/,
+query_fails($node, as_role('reader', read_server('shop')), $denied,
+	qr/not one of the public internet\.\nHINT:  Only superusers, and servers with the option "allow_private", may reach/,
 	'a server at a private address');
+with_server("url 'http://localhost:$port'");
+query_fails($node, as_role('reader', read_server('shop')), $denied, qr/HINT:  Only superusers, and servers with the option "allow_private"/,
+	'a server whose name leads there');
 with_server("url 'http://127.0.0.1:$port', allow_private 'true'");
 is(query($node, as_role('reader', read_server('shop'))), '3', 'that says so');
 is(query($node, as_role('reader', read_server('shop', redirect_to("http://127.0.0.1:$port/rows/3")))), '3', 'also after a redirect');

@@ -106,7 +106,11 @@ check_all("elasticsearch/$knobs/ties=1", "pagination => 'elasticsearch', page_si
 check_all("elasticsearch_scroll/$knobs", "pagination => 'elasticsearch_scroll', body => '{\"scroll\": \"1m\"}', "
 	  . api_options(next_path => "/api/elasticsearch_scroll/$knobs"), 3, 4, 'elasticsearch_scroll, whose cursor is always the same');
 check_all("couchdb/$knobs", "pagination => 'couchdb', body => '{\"selector\": {}}'", 3, 3);
+check_all("couchdb/$knobs", "pagination => 'couchdb', page_size => 5, body => '{\"selector\": {}}'", 5, 6,
+	'couchdb, whose limit stands in the body');
 check_all("couchdb_changes/$knobs", "pagination => 'couchdb_changes'", 3, 3);
+check_all("couchdb_changes/$knobs/pending=0", "pagination => 'couchdb_changes'", 3, 4,
+	'couchdb_changes of old servers, which end with an empty page');
 check_all("jsonapi/$knobs", "pagination => 'jsonapi'", 3, 3);
 check_all("jsonapi/$knobs/object=1", "pagination => 'jsonapi', next => 'links.next.href'", 3, 3, 'jsonapi, with objects');
 check_all("fhir/$knobs", "pagination => 'fhir'", 3, 3);

@@ -152,8 +152,7 @@ EtlExchangeRaiseFault(EtlExchange *exchange)
 				 ? errdetail("It is set aside for another use: %s.", purpose)
 				 : errdetail("The HTTP library says%s: %s.", attempts(exchange), text),
 			 fault == ETL_HTTP_FORBIDDEN
-				 ? errhint("Only superusers, and servers with the option \"allow_private\", may "
-						   "reach such addresses.")
+				 ? errhint(ETL_PRIVATE_HINT)
 				 : 0));
 }
 

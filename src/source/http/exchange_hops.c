@@ -157,7 +157,8 @@ build_request(EtlExchange *exchange)
 static void
 check_may_go(const EtlExchange *exchange)
 {
-	const char *refusal = EtlTargetRefusal(exchange->target, &exchange->url);
+	const char *hint;
+	const char *refusal = EtlTargetRefusal(exchange->target, &exchange->url, &hint);
 
 	if (!refusal)
 		return;
@@ -169,9 +170,7 @@ check_may_go(const EtlExchange *exchange)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to read \"%s\"", EtlExchangeShownUrl(exchange)),
-			 errdetail("%s", refusal),
-			 errhint("Only superusers may read any URL; others use a foreign server on which "
-					 "they have USAGE.")));
+			 errdetail("%s", refusal), errhint("%s", hint)));
 }
 
 /* The rate limit of a server is for its own origins. */

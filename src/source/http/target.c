@@ -204,7 +204,7 @@ EtlTargetIsPublicOnly(const EtlTarget *target, const EtlUrl *url)
 }
 
 const char *
-EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url)
+EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url, const char **hint)
 {
 	struct sockaddr_storage address;
 
@@ -213,11 +213,16 @@ EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url)
 	if (target->server
 			? !EtlTargetTrusts(target, url) && !EtlHostsMatch(allowed_hosts, ETL_LIST_OF_HOSTS, url)
 			: !EtlHostsMatch(allowed_hosts, ETL_LIST_OF_HOSTS, url))
+	{
+		*hint = "Only superusers may read any URL; others use a foreign server on which they have "
+				"USAGE.";
 		return target->server
 				   ? "The host is neither that of the server nor one of its \"allowed_origins\", "
 					 "and \"etl.allowed_hosts\" does not admit it."
 				   : "The host is not one that \"etl.allowed_hosts\" admits.";
+	}
 	/* A proxy would connect to it without our seeing where to. */
+	*hint = ETL_PRIVATE_HINT;
 	if (EtlTargetIsPublicOnly(target, url) && EtlAddressParse(url->host, &address) &&
 		EtlAddressPurpose((struct sockaddr *) &address))
 		return "The address is not one of the public internet.";

@@ -128,8 +128,13 @@ extern EtlTarget *EtlTargetOf(const char *source);
 /* The URL of a path of the target (NULL, of the target itself), with what its own query has. */
 extern void EtlTargetUrl(const EtlTarget *target, const char *path, EtlUrl *url);
 
-/* Why a request for this target may not go to url (a sentence, for errdetail), NULL if it may. */
-extern const char *EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url);
+/* Why a request for this target may not go to url (a sentence, for errdetail), NULL if it may; what to do, for errhint. */
+extern const char *
+EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url, const char **hint);
+
+/* What to do about an address that is not one of the public internet. */
+#define ETL_PRIVATE_HINT \
+	"Only superusers, and servers with the option \"allow_private\", may reach such addresses."
 
 /* Whether the target's credentials and headers may go to url. */
 extern bool EtlTargetTrusts(const EtlTarget *target, const EtlUrl *url);
