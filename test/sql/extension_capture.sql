@@ -1,7 +1,7 @@
 --
 -- What others have put into the schema before CREATE EXTENSION is not taken for what the script means: operators and
 -- functions of theirs whose arguments fit better than those of pg_catalog.  They are made for all that the extension
--- uses, over all pairs of the types that it uses.
+-- uses, over all pairs of the types that it uses.  The same holds for etl_kafka, where that is built.
 --
 CREATE DATABASE regress_etl_capture;
 SELECT current_database() AS database \gset
@@ -14,14 +14,22 @@ CREATE VIEW public.members AS
 WITH RECURSIVE m(classid, objid) AS (
 	SELECT d.classid, d.objid FROM pg_depend d
 	WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
-		AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'etl')
+		AND d.refobjid IN (SELECT oid FROM pg_extension WHERE extname IN ('etl', 'etl_kafka'))
 	UNION
 	SELECT d.classid, d.objid FROM m JOIN pg_depend d ON d.refclassid = m.classid AND d.refobjid = m.objid
 	WHERE d.deptype IN ('i', 'a'))
 SELECT * FROM m;
 
+CREATE PROCEDURE public.create_kafka(schema text) LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'etl_kafka') THEN
+		EXECUTE format('CREATE EXTENSION etl_kafka SCHEMA %I', schema);
+	END IF;
+END $$;
+
 -- What they use, by the trees that PostgreSQL keeps of them.
 CREATE EXTENSION etl;
+CALL public.create_kafka('public');
 CREATE TABLE public.trees AS
 SELECT r.ev_action::text AS tree FROM pg_rewrite r JOIN public.members ON objid = r.oid AND classid = 'pg_rewrite'::regclass
 UNION ALL
@@ -46,7 +54,7 @@ SELECT count(*) >= 24 AS enough_types FROM public.types;
 SELECT count(DISTINCT o.oprname) >= 8 AS enough_operators FROM public.uses JOIN pg_operator o ON o.oid = id WHERE what = 'opno';
 SELECT count(DISTINCT p.proname) > 20 AS enough_functions
 	FROM public.uses JOIN pg_proc p ON p.oid = id WHERE what IN ('funcid', 'aggfnoid');
-DROP EXTENSION etl;
+DROP EXTENSION etl CASCADE;
 
 -- The schema is somebody's who has no other right.
 CREATE ROLE regress_etl_planter;
@@ -105,10 +113,12 @@ WHERE NOT EXISTS (SELECT FROM public.members s WHERE s.classid = d.refclassid AN
 	AND NOT (d.refclassid = 'pg_namespace'::regclass AND d.refobjid = (SELECT extnamespace FROM pg_extension WHERE extname = 'etl'))
 	AND NOT (d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e');
 CREATE EXTENSION etl SCHEMA planted;
+CALL public.create_kafka('planted');
 SELECT * FROM public.strangers;
-DROP EXTENSION etl;
+DROP EXTENSION etl CASCADE;
 SET search_path = planted, pg_catalog;
 CREATE EXTENSION etl;
+CALL public.create_kafka('planted');
 RESET search_path;
 SELECT * FROM public.strangers;
 
