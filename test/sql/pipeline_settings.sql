@@ -54,6 +54,17 @@ TRUNCATE settings;
 CALL etl_run('settings');
 SELECT id, day, at, day_text, at_text, length_text, third, bytes FROM settings ORDER BY id;
 
+-- So is how money is written: both names are of locales that every machine has.
+CREATE TABLE monetary (id int PRIMARY KEY, setting text);
+SET lc_monetary = 'POSIX';
+SELECT etl_create_pipeline('monetary', source => settings_source(), query => 'SELECT id, current_setting(''lc_monetary'') AS setting FROM batch', target => 'monetary', key => 'id');
+SET lc_monetary = 'C';
+CALL etl_run('monetary');
+SELECT * FROM monetary ORDER BY id;
+SELECT etl_drop_pipeline('monetary');
+DROP TABLE monetary;
+RESET lc_monetary;
+
 -- What the owner's code sets counts to the end of its batch.
 CREATE TABLE seen (batch int, name text, setting text);
 CREATE FUNCTION look_and_change(batch int) RETURNS boolean LANGUAGE plpgsql AS $$

@@ -87,6 +87,23 @@ attacks($node, 'reader', [
 unlike(paths(), qr{(^| )(?!/rows/)}, 'nothing is asked for outside of the URL');
 is(scalar requests_at('other'), 0, 'nor anybody else');
 
+# -- options that a superuser has set ---------------------------------------------------------------
+
+# Whoever owns the server cannot have it go elsewhere with them: the whole list is checked again.
+server('within', "url 'http://127.0.0.1:$port', allow_private 'true'");
+$node->safe_psql('postgres', 'ALTER SERVER within OWNER TO creator');
+fixture_reset();
+attacks($node, 'creator', [
+	[ 'its owner reads it', read_path('within', '/rows/3'), gives('3') ],
+	(map { [ "and changes $_->[0]", "ALTER SERVER within OPTIONS ($_->[1])", $denied ] }
+		[ 'url', "SET url 'http://127.0.0.1:$other'" ], [ 'token_url', "ADD token_url 'http://127.0.0.1:$other/token'" ],
+		[ 'allowed_origins', "ADD allowed_origins 'http://127.0.0.1:$other'" ], [ 'headers', q(ADD headers '{"X": "1"}') ]),
+	[ 'and takes it away', 'ALTER SERVER within OPTIONS (DROP allow_private)', gives('') ],
+	[ 'but has it back no more', q(ALTER SERVER within OPTIONS (ADD allow_private 'true')), $denied ],
+	[ 'nor goes there', read_path('within', '/rows/3'), fails($denied, qr/not one of the public internet/) ],
+]);
+is(scalar requests_at('other'), 0, 'nobody else is asked');
+
 # -- redirects --------------------------------------------------------------------------------------
 
 fixture_reset();

@@ -144,16 +144,13 @@ EtlExchangeRaiseFault(EtlExchange *exchange)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
 	}
-	ereport(ERROR,
-			(errcode(fault_sqlstate(fault)),
-			 errmsg("could not %s \"%s\": %s%s", verb(exchange), EtlExchangeShownUrl(exchange),
-					fault_clause(fault), position(exchange)),
-			 fault == ETL_HTTP_FORBIDDEN
-				 ? errdetail("It is set aside for another use: %s.", purpose)
-				 : errdetail("The HTTP library says%s: %s.", attempts(exchange), text),
-			 fault == ETL_HTTP_FORBIDDEN
-				 ? errhint(ETL_PRIVATE_HINT)
-				 : 0));
+	ereport(ERROR, (errcode(fault_sqlstate(fault)),
+					errmsg("could not %s \"%s\": %s%s", verb(exchange),
+						   EtlExchangeShownUrl(exchange), fault_clause(fault), position(exchange)),
+					fault == ETL_HTTP_FORBIDDEN
+						? errdetail("It is set aside for another use: %s.", purpose)
+						: errdetail("The HTTP library says%s: %s.", attempts(exchange), text),
+					fault == ETL_HTTP_FORBIDDEN ? errhint(ETL_PRIVATE_HINT) : 0));
 }
 
 /* A text of "len" bytes of the response, shortened, without secrets; NULL if it is no text. */

@@ -167,10 +167,9 @@ check_may_go(const EtlExchange *exchange)
 						errmsg("permission denied to follow a redirect to \"%s\"",
 							   EtlExchangeShownUrl(exchange)),
 						errdetail("%s", refusal)));
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied to read \"%s\"", EtlExchangeShownUrl(exchange)),
-			 errdetail("%s", refusal), errhint("%s", hint)));
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					errmsg("permission denied to read \"%s\"", EtlExchangeShownUrl(exchange)),
+					errdetail("%s", refusal), errhint("%s", hint)));
 }
 
 /* The rate limit of a server is for its own origins. */

@@ -129,8 +129,7 @@ extern EtlTarget *EtlTargetOf(const char *source);
 extern void EtlTargetUrl(const EtlTarget *target, const char *path, EtlUrl *url);
 
 /* Why a request for this target may not go to url (a sentence, for errdetail), NULL if it may; what to do, for errhint. */
-extern const char *
-EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url, const char **hint);
+extern const char *EtlTargetRefusal(const EtlTarget *target, const EtlUrl *url, const char **hint);
 
 /* What to do about an address that is not one of the public internet. */
 #define ETL_PRIVATE_HINT \
