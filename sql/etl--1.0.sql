@@ -615,6 +615,35 @@ $f$, etl_internal.arguments_of('@extschema@.etl_api', '{on_error,reject_limit,mi
 COMMENT ON FUNCTION @extschema@.etl_api_explain IS 'what one answer of a paged API shows, and how to read it all';
 
 /*
+ * etl_ingest: records that are pushed by HTTP, POST /ingest/DATABASE/PIPELINE.  Only as the source of a continuous pipeline.
+ *
+ * format        what the body of a request holds: 'json', an array of items, or items one behind the other (NDJSON); 'csv', records
+ *               without a header, whose fields are the columns in their order; 'text' and 'bytes', the one column that is declared, of
+ *               any name
+ * items         of JSON: the path of the items in a body
+ * missing_columns, on_error, reject_limit    as for etl_api
+ *
+ * Further columns that may be declared: _etl_source text, _etl_offset bigint (of the request, among all of the pipeline),
+ * _etl_index int (of the item in the body), _etl_raw text, _etl_item jsonb, _etl_error text.
+ *
+ * The records of a request are loaded in one transaction, and the request is answered when that is committed.
+ *
+ * Errors: 0A000 anywhere but in a continuous pipeline; 55000 where there is no gateway; 53400 if too many pipelines take records;
+ * 22023 for arguments; and those of etl_json for a body, which are faults of its rows.
+ */
+CREATE FUNCTION @extschema@.etl_ingest(
+    format text DEFAULT 'json',
+    items text DEFAULT NULL,
+    missing_columns text DEFAULT NULL,
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'etl_ingest'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
+
+COMMENT ON FUNCTION @extschema@.etl_ingest IS 'records that are pushed by HTTP';
+
+/*
  * The second form of the functions that stream rows: row_type is a NULL of the composite type whose columns they have, as in
  * etl_csv(NULL::orders, '/data/orders.csv').  The other arguments are the same.
  *
@@ -651,7 +680,7 @@ DO $do$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY '{etl_csv,etl_json,etl_lines,etl_fixed,etl_api}'::text[] LOOP
+    FOREACH name IN ARRAY '{etl_csv,etl_json,etl_lines,etl_fixed,etl_api,etl_ingest}'::text[] LOOP
         EXECUTE etl_internal.twins_of(('@extschema@.' || name)::regproc);
     END LOOP;
 END $do$;
@@ -735,6 +764,16 @@ CREATE TABLE etl_catalog.targets (
 );
 COMMENT ON TABLE etl_catalog.targets
     IS 'further targets of pipelines; dumped: yes; purged: by etl_drop_target and etl_drop_pipeline; seen by: owner, pg_monitor but for query and rules';
+
+CREATE TABLE etl_catalog.ingest_tokens (
+    pipeline bigint NOT NULL REFERENCES etl_catalog.pipelines ON DELETE CASCADE,
+    name text NOT NULL,
+    hash text NOT NULL,                 -- SHA-256 of the token, in hexadecimal digits
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (pipeline, name)
+);
+COMMENT ON TABLE etl_catalog.ingest_tokens
+    IS 'tokens with which records may be pushed to pipelines; dumped: yes; purged: by etl_drop_ingest_token and etl_drop_pipeline; seen by: owner but for hashes, pg_monitor but for hashes';
 
 CREATE TABLE etl_catalog.checkpoints (
     pipeline bigint NOT NULL,
@@ -976,6 +1015,7 @@ COMMENT ON TABLE etl_catalog.schedules
 
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.targets', '');
+SELECT pg_catalog.pg_extension_config_dump('etl_catalog.ingest_tokens', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.schedules', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines_id_seq', '');
 /* Schedules refer to runs by number, and runs are not dumped: their numbers go on. */
@@ -1072,6 +1112,12 @@ FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline,
 WHERE pg_catalog.pg_has_role(p.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW @extschema@.etl_run_targets IS 'what runs have done to each of their targets';
 
+CREATE VIEW @extschema@.etl_ingest_tokens WITH (security_barrier) AS
+SELECT p.name AS pipeline, t.name, t.created_at
+FROM etl_catalog.ingest_tokens t JOIN etl_catalog.pipelines p ON p.id = t.pipeline
+WHERE pg_catalog.pg_has_role(p.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW @extschema@.etl_ingest_tokens IS 'tokens with which records may be pushed to pipelines';
+
 CREATE VIEW @extschema@.etl_backfills WITH (security_barrier) AS
 SELECT p.name AS pipeline, b.type, b.since, b.until, b.step, b.next, b.started_at
 FROM etl_catalog.backfills b JOIN etl_catalog.pipelines p ON p.id = b.pipeline
@@ -1157,14 +1203,14 @@ WHERE r.state = 'running' AND etl_catalog.is_running(p.id)
 COMMENT ON VIEW @extschema@.etl_progress IS 'runs under way, and how far they are';
 
 GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@.etl_runs, @extschema@.etl_parts,
-    @extschema@.etl_targets, @extschema@.etl_run_targets, @extschema@.etl_backfills,
+    @extschema@.etl_targets, @extschema@.etl_run_targets, @extschema@.etl_backfills, @extschema@.etl_ingest_tokens,
     @extschema@.etl_dead_letters, @extschema@.etl_status TO PUBLIC;
 
 /*
  * etl_create_pipeline: defines a pipeline, which is run by etl_run or etl_start.
  *
  * name             of the pipeline, unique in the database
- * source           one call of etl_csv, etl_json, etl_lines, etl_fixed or etl_api with its columns, as it would stand in FROM
+ * source           one call of etl_csv, etl_json, etl_lines, etl_fixed, etl_api or etl_ingest with its columns, as it would stand in FROM
  * query            a SELECT over the rows of the source, which it sees as relation "batch"; NULL: all of them
  * target           the table that gets the rows; the query's columns go to the target's of the same names
  * key              columns with a unique index, 'id, day' or ARRAY['id', 'day']; NULL: append
@@ -1397,6 +1443,20 @@ CREATE PROCEDURE @extschema@.etl_run(
 AS 'MODULE_PATHNAME' LANGUAGE C;
 COMMENT ON FUNCTION @extschema@.etl_start IS 'starts a run of a pipeline';
 COMMENT ON PROCEDURE @extschema@.etl_run IS 'runs a pipeline and waits for its end';
+
+/*
+ * etl_create_ingest_token: a new token with which records may be pushed to a pipeline whose source is etl_ingest.  It is shown
+ * once: only its hash is kept.  The name tells it from others of the pipeline.  Errors: 42710 for a name that there is; 53400 beyond
+ * 16 of a pipeline; 42704 and 42501 for the pipeline.
+ *
+ * etl_drop_ingest_token: from seconds after it has committed nobody is let in with that token.  Errors: 42704.
+ */
+CREATE FUNCTION @extschema@.etl_create_ingest_token(pipeline text, name text DEFAULT 'default') RETURNS text
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+CREATE FUNCTION @extschema@.etl_drop_ingest_token(pipeline text, name text DEFAULT 'default') RETURNS void
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.etl_create_ingest_token IS 'makes a token with which records may be pushed to a pipeline, and returns it, once';
+COMMENT ON FUNCTION @extschema@.etl_drop_ingest_token IS 'forbids to push records to a pipeline with a token';
 
 /*
  * Loads the open dead letters of a pipeline once more, through the pipeline as it is now, and marks those that
@@ -1722,6 +1782,7 @@ BEGIN
             ('etl_backfills', 'step', 'length of a range'),
             ('etl_backfills', 'next', 'where the next range begins: what is before is done'),
             ('etl_backfills', 'started_at', 'when it was begun'),
+            ('etl_ingest_tokens', 'created_at', 'when it was made'),
             ('etl_parts', 'part', 'file, URL, the pages of an API, or topic[partition]'),
             ('etl_parts', 'state', 'reading: to be read on; done: read to its end; set_aside: could not be read on'),
             ('etl_parts', 'rows', 'records of it that are loaded or dead letters'),

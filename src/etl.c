@@ -44,5 +44,7 @@ _PG_init(void)
 	EtlPipelineInit();
 	EtlSchedulerInit();
 	EtlGatewayInit();
+	EtlIngestInit();
+	EtlIngestSourceInit();
 	MarkGUCPrefixReserved("etl");
 }

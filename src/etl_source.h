@@ -101,6 +101,15 @@ typedef struct EtlSourcePlace
 	int64 offset; /* of the next one */
 } EtlSourcePlace;
 
+/* What has become of a message that is a request. */
+typedef struct EtlSourceOutcome
+{
+	int part;
+	int64 offset;
+	int64 loaded; /* records */
+	int64 set_aside;
+} EtlSourceOutcome;
+
 struct EtlSourceKind
 {
 	int version;		  /* ETL_SOURCE_VERSION */
@@ -125,6 +134,16 @@ struct EtlSourceKind
 	void (*committed)(EtlSourceScan *scan, const EtlSourcePlace *places, int n);
 	/* What EXPLAIN ANALYZE shows besides; or NULL. */
 	void (*explain)(const EtlSourceScan *scan, struct ExplainState *es);
+
+	/*
+	 * Of sources whose messages are requests, which somebody waits for to be answered; else NULL.  The records of a request commit in one
+	 * transaction.  In that, settle() gets what became of each; they may be answered when answer() is called, behind its commit.
+	 * empty() is for a request without a record, when that was found out.  An error in settle() is one of the transaction; the
+	 * other two must not raise any.
+	 */
+	void (*settle)(EtlSourceScan *scan, const EtlSourceOutcome *outcomes, int n);
+	void (*answer)(EtlSourceScan *scan);
+	void (*empty)(EtlSourceScan *scan, const EtlMessage *message);
 };
 
 typedef struct EtlSourceApi

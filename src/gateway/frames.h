@@ -11,13 +11,17 @@
 
 #include "etl.h"
 
-#define ETL_FRAME_DATA 4096 /* bytes behind the head of a frame, at most */
+#define ETL_FRAME_DATA 16384 /* bytes behind the head of a frame, at most */
 #define ETL_FRAME_ROOM (64 * 1024)
 
 typedef enum EtlFrameKind
 {
-	ETL_FRAME_READY, /* program: does the server answer? */
-	ETL_FRAME_ANSWER /* supervisor: to the frame of that number: status, and a text */
+	ETL_FRAME_READY,  /* program: does the server answer? */
+	ETL_FRAME_INGEST, /* program: may this request bring records?  An EtlFrameIngest. */
+	ETL_FRAME_BODY,	  /* program: a piece of what it brings, */
+	ETL_FRAME_END,	  /* program: and that was all of it */
+	ETL_FRAME_DROP,	  /* program: it brings nothing */
+	ETL_FRAME_ANSWER  /* supervisor: to the frame of that number: status, and a text */
 } EtlFrameKind;
 
 typedef struct EtlFrame
@@ -26,7 +30,15 @@ typedef struct EtlFrame
 	uint32 number; /* the program's, of a request */
 	uint32 status; /* of HTTP, in an answer */
 	uint32 len;	   /* of the data */
+	uint32
+		value; /* in an answer of 100: bytes that the body may have; in others: after how many s to try again, or 0 */
 } EtlFrame;
+
+/* A request that would bring records.  Behind it are three strings, each with its end: database, pipeline, token. */
+typedef struct EtlFrameIngest
+{
+	int64 len; /* of the body, -1: it is not known */
+} EtlFrameIngest;
 
 typedef struct EtlFrames
 {

@@ -7,6 +7,9 @@
  *
  *		supervisor.c	the worker that starts the program, starts it again, and answers it
  *		frames.c		what the two say to each other
+ *		intake.c		requests that bring records: who may, is there room, and what has become of them
+ *		slots.c			runs that take them, and the queues to these
+ *		ingest.c		... as the source of a run
  *		program/		the program etl_gateway: no shared memory, no database, no header of a server
  *			main.c		its loop
  *			http.c		what it is asked by HTTP (libmicrohttpd)
@@ -19,6 +22,11 @@
 #include "etl.h"
 
 extern void EtlGatewayInit(void);
+extern void EtlIngestInit(void);
+extern void EtlIngestSourceInit(void);
+
+/* Whether the server has one. */
+extern bool EtlGatewayIsOn(void);
 
 extern PGDLLEXPORT void EtlGatewayMain(Datum arg);
 

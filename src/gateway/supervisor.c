@@ -19,6 +19,7 @@
 #include "access/xlog.h"
 #include "gateway/frames.h"
 #include "gateway/gateway.h"
+#include "gateway/intake.h"
 #include "miscadmin.h"
 #include "monitor/background.h"
 #include "pgstat.h"
@@ -120,8 +121,18 @@ EtlGatewayInit(void)
 		"Lists the names by which the gateway may be asked, beside its address and localhost.",
 		"A request with another Host is refused.", &hosts_setting, "", context, GUC_LIST_INPUT,
 		NULL, NULL, NULL);
+	DefineCustomIntVariable("etl.ingest_max_body",
+							"Sets how large the body of a request may be that brings records.",
+							"Larger ones are answered with 413.", &EtlIngestMaxBody, 4 * 1024, 1,
+							1024 * 1024, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	if (preloaded && listen_setting[0] != '\0')
 		(void) EtlStartBackground(&supervisor, NULL);
+}
+
+bool
+EtlGatewayIsOn(void)
+{
+	return listen_setting[0] != '\0';
 }
 
 /* ----------------------------------------------------------------
@@ -232,6 +243,7 @@ start_program(void)
 						errmsg("could not fork a process for the gateway: %m")));
 	}
 	EtlFramesOpen(frames, pair[0]);
+	EtlIntakeBegin(frames);
 	ereport(LOG, (errmsg("the gateway listens on \"%s\" (PID %d)", listen_setting, (int) program)));
 }
 
@@ -291,8 +303,8 @@ answer_questions(void)
 	while (EtlFramesTake(frames, &question, data))
 	{
 		if (question.kind != ETL_FRAME_READY)
-			continue;
-		if (RecoveryInProgress())
+			EtlIntakeTake(&question, data);
+		else if (RecoveryInProgress())
 			answer(&question, 503, "{\"error\": \"the server is a standby\"}\n");
 		else
 			answer(&question, 200, "{\"status\": \"ready\"}\n");
@@ -306,6 +318,7 @@ talk(void)
 	bool there = EtlFramesMove(frames);
 
 	answer_questions(); /* all that were read: nothing tells of them again */
+	EtlIntakeTurn();
 	if (!there)
 		(void) kill(program, SIGKILL);
 }

@@ -376,6 +376,23 @@ EtlMessageRedact(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns)
 	return ((EtlMessageRows *) rows)->reader != NULL ? EtlJsonRedact(rows, &item, columns) : NULL;
 }
 
+bool
+EtlMessageIsSame(const EtlKept *record, const EtlKept *next)
+{
+	const EtlEnvelope *a = &((const KeptMessage *) record->fields)->envelope;
+	const EtlEnvelope *b = &((const KeptMessage *) next->fields)->envelope;
+
+	return a->part == b->part && a->offset == b->offset;
+}
+
+EtlSourceOutcome
+EtlMessageOutcome(const EtlKept *kept)
+{
+	const EtlEnvelope *envelope = &((const KeptMessage *) kept->fields)->envelope;
+
+	return (EtlSourceOutcome){.part = envelope->part, .offset = envelope->offset};
+}
+
 char *
 EtlMessageText(EtlRows *rows, const EtlKept *kept)
 {

@@ -213,6 +213,8 @@ end_message(EtlMessageRows *m)
 	EtlMessagePart *part = &m->parts[m->message.part];
 
 	m->in_message = false;
+	if (m->nitems == 0 && m->source->empty != NULL)
+		m->source->empty(m->scan, &m->message);
 	part->next = m->message.offset + 1;
 	part->item = 0;
 	part->told = false;
@@ -426,13 +428,15 @@ message_leave(EtlRows *rows)
 }
 
 static void
-message_committed(EtlRows *rows)
+message_committed(EtlRows *rows, bool all)
 {
 	EtlMessageRows *m = (EtlMessageRows *) rows;
 	EtlSourcePlace *places;
 	int n = 0;
 
-	if (m->source->committed == NULL)
+	if (m->source->answer != NULL)
+		m->source->answer(m->scan);
+	if (m->source->committed == NULL || !all)
 		return;
 	places = palloc(sizeof(EtlSourcePlace) * (m->nparts + 1));
 	for (int i = 0; i < m->nparts; i++)
@@ -447,6 +451,51 @@ message_committed(EtlRows *rows)
 	if (n > 0)
 		m->source->committed(m->scan, places, n);
 	pfree(places);
+}
+
+/* ----------------------------------------------------------------
+ *	Requests
+ * ---------------------------------------------------------------- */
+
+static bool
+message_goes_on(EtlRows *rows)
+{
+	EtlMessageRows *m = (EtlMessageRows *) rows;
+
+	if (m->source->settle == NULL)
+		return false;
+	if (m->in_message && !m->pending)
+		look_ahead(m);
+	return m->pending;
+}
+
+static bool
+message_together(EtlRows *rows, const EtlKept *record, const EtlKept *next)
+{
+	return ((EtlMessageRows *) rows)->source->settle != NULL && EtlMessageIsSame(record, next);
+}
+
+static void
+message_settle(EtlRows *rows, const EtlKept *records, const bool *rejected, int n)
+{
+	EtlMessageRows *m = (EtlMessageRows *) rows;
+	EtlSourceOutcome *outcomes;
+	int noutcomes = 0;
+
+	if (m->source->settle == NULL)
+		return;
+	outcomes = palloc(sizeof(EtlSourceOutcome) * (n + 1));
+	for (int i = 0; i < n; i++)
+	{
+		if (i == 0 || !EtlMessageIsSame(&records[i - 1], &records[i]))
+			outcomes[noutcomes++] = EtlMessageOutcome(&records[i]);
+		if (rejected[i])
+			outcomes[noutcomes - 1].set_aside++;
+		else
+			outcomes[noutcomes - 1].loaded++;
+	}
+	m->source->settle(m->scan, outcomes, noutcomes);
+	pfree(outcomes);
 }
 
 /* ----------------------------------------------------------------
@@ -637,6 +686,9 @@ EtlMessageKindInit(EtlMessageKind *kind, const EtlSourceKind *source)
 		.header = EtlMessageHeader,
 		.position = message_position,
 		.committed = message_committed,
+		.goes_on = message_goes_on,
+		.together = message_together,
+		.settle = message_settle,
 		.tell = message_tell,
 		.leave = message_leave,
 		.look_again = message_look_again,

@@ -110,6 +110,13 @@ extern void EtlMessageRevive(EtlRows *rows, EtlKept *kept);
 extern char *EtlMessageRedact(EtlRows *rows, const EtlKept *kept, const Bitmapset *columns);
 extern char *EtlMessageText(EtlRows *rows, const EtlKept *kept);
 extern char *EtlMessageHeader(EtlRows *rows, const EtlKept *kept);
+/* Whether two records are of one message. */
+extern bool EtlMessageIsSame(const EtlKept *record, const EtlKept *next);
+/* Of the message of a record, before anything is counted. */
+extern EtlSourceOutcome EtlMessageOutcome(const EtlKept *kept);
+
+/* What extensions call by its name, with the version of the header that they were built with. */
+extern PGDLLEXPORT const EtlSourceApi *EtlSourceApiOfVersion(int version);
 
 /* as EtlSourceApi has them */
 extern char *EtlMessageArgument(const EtlSourceScan *scan, const char *name);

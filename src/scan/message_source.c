@@ -59,9 +59,6 @@ sleep_for(int ms)
 	(void) EtlLoopSleep(EtlClock() + ms, ETL_FOREVER);
 }
 
-extern PGDLLEXPORT const EtlSourceApi *EtlSourceApiOfVersion(int version);
-
-/* What extensions call by its name, with the version of the header that they were built with. */
 const EtlSourceApi *
 EtlSourceApiOfVersion(int version)
 {

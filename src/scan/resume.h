@@ -44,12 +44,14 @@ typedef struct EtlResume
 	/* A part has nothing in it, and is passed over. */
 	void (*empty)(void *arg);
 	void *arg;
-	bool no_source;	 /* records are only revived */
-	bool complete;	 /* all of the source is read, and what is not there counts as well */
-	bool removes;	 /* ... and is removed from the target */
-	bool newest;	 /* ... of its last part by name, and none of the others */
-	bool once;		 /* a record that comes a second time is loaded a second time */
-	bool continuous; /* the run goes on when there are no more records for now */
+	int64 pipeline;	  /* whose run it is, and */
+	const char *name; /* its name */
+	bool no_source;	  /* records are only revived */
+	bool complete;	  /* all of the source is read, and what is not there counts as well */
+	bool removes;	  /* ... and is removed from the target */
+	bool newest;	  /* ... of its last part by name, and none of the others */
+	bool once;		  /* a record that comes a second time is loaded a second time */
+	bool continuous;  /* the run goes on when there are no more records for now */
 	int settle_ms; /* for how long a file must be still before its unterminated last record counts */
 } EtlResume;
 

@@ -622,10 +622,22 @@ EtlRowsLeave(EtlRows *rows)
 }
 
 void
-EtlRowsCommitted(EtlRows *rows)
+EtlRowsCommitted(EtlRows *rows, bool all)
 {
 	if (rows->kind->committed != NULL)
-		rows->kind->committed(rows);
+		rows->kind->committed(rows, all);
+}
+
+bool
+EtlRowsGoOn(EtlRows *rows)
+{
+	return rows->kind->goes_on != NULL && rows->kind->goes_on(rows);
+}
+
+bool
+EtlRowsAreTogether(EtlRows *rows, const EtlKept *record, const EtlKept *next)
+{
+	return rows->kind->together != NULL && rows->kind->together(rows, record, next);
 }
 
 List *

@@ -227,8 +227,16 @@ typedef struct EtlScanKind
 	char *(*header)(EtlRows *rows, const EtlKept *kept);
 	/* The position, palloc'd, at which a kept record is the next one; NULL: records are counted from the last mark on. */
 	char *(*position)(EtlRows *rows, const EtlKept *kept);
-	/* What was told last has been committed; or NULL. */
-	void (*committed)(EtlRows *rows);
+	/* What was told last has been committed, if "all" is true, or at least what was settled; or NULL. */
+	void (*committed)(EtlRows *rows, bool all);
+	/*
+	 * Of kinds whose records come in groups that commit together, each behind the one before: whether the next record is of the group of
+	 * the one that was handed out last; and whether two records that follow each other are of one group.  NULL: there are no groups.
+	 */
+	bool (*goes_on)(EtlRows *rows);
+	bool (*together)(EtlRows *rows, const EtlKept *record, const EtlKept *next);
+	/* In the transaction that these records commit with, what becomes of each; or NULL. */
+	void (*settle)(EtlRows *rows, const EtlKept *records, const bool *rejected, int n);
 	/* Marks how far the current part is handed out. */
 	void (*tell)(EtlRows *rows);
 	/* After an error: marks the current part as set aside, and leaves it; false: none was in hand. */
@@ -330,7 +338,9 @@ extern void EtlRowsKeep(EtlRows *rows, EtlKept *kept);
 extern void EtlRowsRevive(EtlRows *rows, EtlKept *kept);
 extern void EtlRowsTell(EtlRows *rows);
 extern bool EtlRowsLeave(EtlRows *rows);
-extern void EtlRowsCommitted(EtlRows *rows);
+extern void EtlRowsCommitted(EtlRows *rows, bool all);
+extern bool EtlRowsGoOn(EtlRows *rows); /* false of kinds without groups, as is the next */
+extern bool EtlRowsAreTogether(EtlRows *rows, const EtlKept *record, const EtlKept *next);
 /* The columns that none of the records used so far had: a list of char *, borrowed; NIL if no record was used. */
 extern List *EtlRowsUnseen(const EtlRows *rows);
 /* Whether it is an error that there are such, but for those of the names in "seen"; *fault says so. */

@@ -1,15 +1,16 @@
 /*
  * http.c
- *		What etl_gateway is asked by HTTP: the one file that knows libmicrohttpd.
+ *		What etl_gateway is asked by HTTP (libmicrohttpd).
  *
  *		headers -> check -> answer at once, or: ask the supervisor, suspend -> its answer -> resume -> answer
+ *
+ * A request that brings records is asked about with its headers, and once more with its body (upload.c).
  *
  * What is wrong with a request is said when its headers are there, before a body is read.  Everything is bounded: connections, the
  * size and the time of headers, the time for which the supervisor is waited for.
  */
 #include "etl.h"
 
-#include <microhttpd.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "gateway/program/http.h"
+#include "gateway/program/request.h"
 
 #define MAX_CONNECTIONS 10000
 #define SPARE_DESCRIPTORS 64
@@ -25,7 +27,8 @@
 #define HEADER_MS (10 * 1000) /* within which headers have to be there, also of a next request */
 #define HURRIED_HEADER_MS 500 /* the same, while three quarters of the connections are taken */
 #define LOOK_MS 250			  /* how often connections are looked at for that */
-#define ANSWER_MS (5 * 1000)  /* for which the supervisor is waited for */
+#define INGEST "/ingest/"
+#define ANSWER_MS (5 * 1000) /* for which the supervisor is waited for */
 
 /* A connection, from its beginning to its end. */
 typedef struct Connection
@@ -34,22 +37,8 @@ typedef struct Connection
 	struct Connection *next;
 	struct MHD_Connection *connection;
 	int64 waits_since; /* for headers, in ms; -1: it does not */
+	int64 until;	   /* when its body has to be there; -1: at no time */
 } Connection;
-
-/* A request, from its headers until it is answered. */
-typedef struct Request
-{
-	struct Request *previous; /* of those that wait for the supervisor */
-	struct Request *next;
-	struct MHD_Connection *connection;
-	void (*get)(struct Request *request); /* what is to be done with it; NULL: it is decided */
-	bool waits;
-	uint32 number;
-	int64 until;
-	unsigned int status; /* 0: not known yet */
-	char *text;			 /* NULL: ours */
-	const char *constant;
-} Request;
 
 typedef struct Route
 {
@@ -80,34 +69,55 @@ now_ms(void)
  *	Answers
  * ---------------------------------------------------------------- */
 
-static void
-decide(Request *request, unsigned int status, const char *text)
+void
+RequestDecide(Request *request, unsigned int status, const char *text)
 {
 	request->status = status;
 	request->constant = text;
 }
 
+/* A number as text, at the end of a buffer: the server's printf is not here. */
 static const char *
-allowed_method(unsigned int status)
+number_text(uint32 number, char *digits, size_t size)
 {
-	return status == MHD_HTTP_METHOD_NOT_ALLOWED ? "GET" : NULL;
+	char *c = digits + size - 1;
+
+	*c = '\0';
+	do
+		*--c = (char) ('0' + number % 10);
+	while ((number /= 10) > 0);
+	return c;
+}
+
+/* What the status calls for beside the text. */
+static void
+add_headers(const Request *request, struct MHD_Response *response)
+{
+	char digits[16];
+
+	(void) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+	(void) MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (request->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		(void) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
+									   request->allow != NULL ? request->allow : "GET");
+	if (request->status == MHD_HTTP_UNAUTHORIZED)
+		(void) MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+	if (request->retry_after > 0)
+		(void) MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER,
+									   number_text(request->retry_after, digits, sizeof(digits)));
 }
 
 static enum MHD_Result
 send_answer(Request *request)
 {
 	const char *text = request->text != NULL ? request->text : request->constant;
-	const char *allow = allowed_method(request->status);
 	struct MHD_Response *response =
 		MHD_create_response_from_buffer(strlen(text), (void *) text, MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result result;
 
 	if (response == NULL)
 		return MHD_NO;
-	(void) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-	(void) MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	if (allow != NULL)
-		(void) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
+	add_headers(request, response);
 	result = MHD_queue_response(request->connection, request->status, response);
 	MHD_destroy_response(response);
 	return result;
@@ -136,21 +146,14 @@ static void
 resume(Request *request)
 {
 	remove_waiting(request);
+	request->resumed = true;
 	MHD_resume_connection(request->connection);
 }
 
-static void
-ask(Request *request, EtlFrameKind kind)
+void
+RequestWait(Request *request, int64 ms)
 {
-	EtlFrame frame = {.kind = kind};
-
-	request->number = frame.number = ++last_number;
-	if (!EtlFramesPut(supervisor, &frame, NULL))
-	{
-		decide(request, MHD_HTTP_SERVICE_UNAVAILABLE, "{\"error\": \"too many requests wait\"}\n");
-		return;
-	}
-	request->until = now_ms() + ANSWER_MS;
+	request->until = now_ms() + ms;
 	request->waits = true;
 	request->previous = NULL;
 	request->next = waiting;
@@ -158,6 +161,23 @@ ask(Request *request, EtlFrameKind kind)
 		waiting->previous = request;
 	waiting = request;
 	MHD_suspend_connection(request->connection);
+}
+
+bool
+RequestAsk(Request *request, EtlFrameKind kind, const void *data, size_t len, int64 ms)
+{
+	EtlFrame frame = {.kind = kind, .len = (uint32) len};
+
+	request->number = frame.number = ++last_number;
+	if (!EtlFramesPut(supervisor, &frame, data))
+	{
+		RequestDecide(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+					  "{\"error\": \"too many requests wait\"}\n");
+		request->retry_after = 1;
+		return false;
+	}
+	RequestWait(request, ms);
+	return true;
 }
 
 void
@@ -169,10 +189,17 @@ HttpAnswer(const EtlFrame *frame, const char *text)
 		request = request->next;
 	if (request == NULL)
 		return; /* it has not waited so long */
+	if (frame->status == MHD_HTTP_CONTINUE)
+	{
+		UploadAdmitted(request, frame->value);
+		resume(request);
+		return;
+	}
 	request->status = frame->status;
+	request->retry_after = frame->value;
 	request->text = strdup(text);
 	if (request->text == NULL)
-		decide(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "{\"error\": \"out of memory\"}\n");
+		RequestDecide(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "{\"error\": \"out of memory\"}\n");
 	resume(request);
 }
 
@@ -191,8 +218,8 @@ give_up(int64 now)
 			until = until < 0 ? request->until : Min(until, request->until);
 			continue;
 		}
-		decide(request, MHD_HTTP_SERVICE_UNAVAILABLE,
-			   "{\"error\": \"the server does not answer\"}\n");
+		RequestDecide(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+					  "{\"error\": \"the server does not answer\"}\n");
 		resume(request);
 	}
 	return until;
@@ -206,14 +233,14 @@ give_up(int64 now)
 static void
 get_live(Request *request)
 {
-	decide(request, MHD_HTTP_OK, "{\"status\": \"live\"}\n");
+	RequestDecide(request, MHD_HTTP_OK, "{\"status\": \"live\"}\n");
 }
 
 /* Whether the server answers it. */
 static void
 get_ready(Request *request)
 {
-	ask(request, ETL_FRAME_READY);
+	(void) RequestAsk(request, ETL_FRAME_READY, NULL, 0, ANSWER_MS);
 }
 
 static const Route routes[] = {
@@ -262,8 +289,8 @@ is_our_host(const char *host)
 		   (len == host_length(own_address) && strncasecmp(host, own_address, len) == 0);
 }
 
-static const char *
-header(const Request *request, const char *name)
+const char *
+RequestHeader(const Request *request, const char *name)
 {
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
@@ -275,25 +302,31 @@ begin_request(Request *request, const char *path, const char *method)
 	const Route *route = routes;
 
 	/* two ways to say where a body ends are two requests for whoever stands between */
-	if (header(request, MHD_HTTP_HEADER_CONTENT_LENGTH) != NULL &&
-		header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL)
+	if (RequestHeader(request, MHD_HTTP_HEADER_CONTENT_LENGTH) != NULL &&
+		RequestHeader(request, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL)
 	{
-		decide(request, MHD_HTTP_BAD_REQUEST,
-			   "{\"error\": \"Content-Length and Transfer-Encoding\"}\n");
+		RequestDecide(request, MHD_HTTP_BAD_REQUEST,
+					  "{\"error\": \"Content-Length and Transfer-Encoding\"}\n");
 		return;
 	}
-	if (!is_our_host(header(request, MHD_HTTP_HEADER_HOST)))
+	if (!is_our_host(RequestHeader(request, MHD_HTTP_HEADER_HOST)))
 	{
-		decide(request, MHD_HTTP_MISDIRECTED_REQUEST,
-			   "{\"error\": \"no such host; the setting is etl.gateway_hosts\"}\n");
+		RequestDecide(request, MHD_HTTP_MISDIRECTED_REQUEST,
+					  "{\"error\": \"no such host; the setting is etl.gateway_hosts\"}\n");
+		return;
+	}
+	if (strncmp(path, INGEST, strlen(INGEST)) == 0)
+	{
+		UploadBegin(request, path + strlen(INGEST), method);
 		return;
 	}
 	while (route < routes + lengthof(routes) && strcmp(route->path, path) != 0)
 		route++;
 	if (route == routes + lengthof(routes))
-		decide(request, MHD_HTTP_NOT_FOUND, "{\"error\": \"not found\"}\n");
+		RequestDecide(request, MHD_HTTP_NOT_FOUND, "{\"error\": \"not found\"}\n");
 	else if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-		decide(request, MHD_HTTP_METHOD_NOT_ALLOWED, "{\"error\": \"method not allowed\"}\n");
+		RequestDecide(request, MHD_HTTP_METHOD_NOT_ALLOWED,
+					  "{\"error\": \"method not allowed\"}\n");
 	else
 		request->get = route->get;
 }
@@ -301,9 +334,9 @@ begin_request(Request *request, const char *path, const char *method)
 static bool
 has_body(const Request *request)
 {
-	const char *length = header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *length = RequestHeader(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-	return header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL ||
+	return RequestHeader(request, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL ||
 		   (length != NULL && strcmp(length, "0") != 0);
 }
 
@@ -311,6 +344,12 @@ static Connection *
 connection_of(struct MHD_Connection *connection)
 {
 	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+void
+RequestLimitBody(Request *request, int64 ms)
+{
+	connection_of(request->connection)->until = ms < 0 ? -1 : now_ms() + ms;
 }
 
 /* The headers are there.  An answer before the body is read closes the connection, so it is only given where it saves reading one. */
@@ -329,16 +368,36 @@ handle_headers(struct MHD_Connection *connection, const char *path, const char *
 	return request->status != 0 && has_body(request) ? send_answer(request) : MHD_YES;
 }
 
+/* An upload goes on: it was let in, or not, a piece of its body has come, all of it has, or it is answered. */
+static enum MHD_Result
+handle_upload(Request *request, const char *body, size_t *body_len, bool resumed)
+{
+	size_t len = *body_len;
+
+	*body_len = 0;
+	if (len > 0)
+		UploadTake(request, body, len);
+	else if (request->stage == REQUEST_READING && request->status == 0 && !resumed)
+		UploadEnd(request);
+	else if (request->status != 0)
+		return send_answer(request);
+	return MHD_YES;
+}
+
 /* Called when headers are there, for each piece of a body, at its end, and when a suspended connection goes on. */
 static enum MHD_Result
 handle_request(void *cls, struct MHD_Connection *connection, const char *path, const char *method,
 			   const char *version, const char *body, size_t *body_len, void **state)
 {
 	Request *request = *state;
+	bool resumed = request != NULL && request->resumed;
 
 	if (request == NULL)
 		return handle_headers(connection, path, method, state);
-	if (*body_len > 0) /* nothing that is asked here has one */
+	request->resumed = false;
+	if (request->is_upload)
+		return handle_upload(request, body, body_len, resumed);
+	if (*body_len > 0) /* nothing else that is asked here has one */
 	{
 		*body_len = 0;
 		return MHD_YES;
@@ -357,10 +416,13 @@ end_request(void *cls, struct MHD_Connection *connection, void **state,
 	if (request == NULL)
 		return;
 	remove_waiting(request);
+	if (request->is_upload)
+		UploadForget(request);
 	free(request->text);
 	free(request);
 	*state = NULL;
 	connection_of(connection)->waits_since = now_ms();
+	connection_of(connection)->until = -1;
 }
 
 /* ----------------------------------------------------------------
@@ -376,6 +438,7 @@ begin_connection(struct MHD_Connection *connection, void **state)
 		_exit(1); /* the supervisor starts another */
 	c->connection = connection;
 	c->waits_since = now_ms();
+	c->until = -1;
 	c->next = connections;
 	if (connections != NULL)
 		connections->previous = c;
@@ -411,7 +474,7 @@ notify_connection(void *cls, struct MHD_Connection *connection, void **state,
 }
 
 /*
- * Ends connections whose headers have not come in time, however often a byte of them comes; returns when to look again, -1: there
+ * Ends connections whose headers, or body, have not come in time, however often a byte of them comes; returns when to look again, -1: there
  * are none.  Many that say nothing do not keep out one that does.
  */
 static int64
@@ -424,12 +487,13 @@ end_slow(int64 now)
 		return connections == NULL ? -1 : look_at;
 	for (Connection *c = connections; c != NULL; c = c->next)
 	{
-		if (c->waits_since < 0 || c->waits_since + patience > now)
+		if ((c->waits_since < 0 || c->waits_since + patience > now) &&
+			(c->until < 0 || c->until > now))
 			continue;
 		(void) shutdown(
 			MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
 			SHUT_RDWR);
-		c->waits_since = -1;
+		c->waits_since = c->until = -1;
 	}
 	look_at = now + LOOK_MS;
 	return look_at;
@@ -457,6 +521,7 @@ HttpOpen(int listener, const char *address, const char *hosts, EtlFrames *frames
 	const union MHD_DaemonInfo *info;
 
 	supervisor = frames;
+	UploadOpen(frames);
 	own_address = address;
 	own_hosts = hosts;
 	most = most_connections();
@@ -484,6 +549,7 @@ HttpTurn(void)
 	int wait = -1;
 
 	(void) MHD_run(http_daemon);
+	UploadTurn();
 	if (until >= 0)
 		wait = (int) Max(until - now_ms(), 0);
 	if (MHD_get_timeout(http_daemon, &timeout) == MHD_YES &&
@@ -497,7 +563,7 @@ HttpClose(void)
 {
 	for (Request *request = waiting; request != NULL; request = waiting)
 	{
-		decide(request, MHD_HTTP_SERVICE_UNAVAILABLE, "{\"error\": \"the server stops\"}\n");
+		RequestDecide(request, MHD_HTTP_SERVICE_UNAVAILABLE, "{\"error\": \"the server stops\"}\n");
 		resume(request);
 	}
 	(void) MHD_run(http_daemon);

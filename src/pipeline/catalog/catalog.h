@@ -147,6 +147,17 @@ extern List *EtlCatalogTombstones(int64 pipeline, List *hashes);
 /* In the place of another one, if that is not 0. */
 extern void EtlCatalogAddTombstone(int64 pipeline, const EtlTombstone *tombstone, int64 replaced);
 
+/* Tokens with which records may be pushed to a pipeline. */
+#define ETL_TOKEN_HASH 32 /* bytes: SHA-256 */
+#define ETL_MAX_TOKENS 16 /* of a pipeline */
+
+/* False: there is one of that name. */
+extern bool EtlCatalogAddIngestToken(int64 pipeline, const char *name, const uint8 *hash);
+/* False: there is none. */
+extern bool EtlCatalogDropIngestToken(int64 pipeline, const char *name);
+/* Fills in their hashes, "max" at most; returns how many. */
+extern int EtlCatalogIngestTokens(int64 pipeline, uint8 (*hashes)[ETL_TOKEN_HASH], int max);
+
 /* dead letters */
 typedef struct EtlDeadLetter
 {

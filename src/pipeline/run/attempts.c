@@ -9,6 +9,9 @@
  * An error at commit does not point to a record: it is that of another server, or of a constraint that the user's code has
  * deferred once more.  Then each transaction takes half as many records as the one before, until the record that
  * cannot be committed alone is found.
+ *
+ * Records of a group commit together (rows.h), so that a transaction ends where a group does, and what cannot be committed alone is
+ * a group.
  */
 #include "etl.h"
 
@@ -134,9 +137,12 @@ retry_deferred(EtlTargets *targets, int from, int successes, EtlLoadOutcome *out
 static int
 try_ranges(EtlTargets *targets, EtlIsolation *isolation, EtlLoadOutcome *outcome)
 {
+	const EtlReading *reading = targets->first->converted->reading;
 	int successes = 0;
 
-	while (isolation->at < isolation->end && successes < MAX_SUBTRANSACTIONS)
+	while (
+		isolation->at < isolation->end &&
+		(successes < MAX_SUBTRANSACTIONS || EtlReadingEdge(reading, isolation->at) > isolation->at))
 	{
 		int at = isolation->at;
 		int end = EtlIsolationNext(isolation);
@@ -161,7 +167,8 @@ static int
 isolate_batch(EtlAttempts *attempts, int from, EtlLoadOutcome *outcome)
 {
 	EtlTargets *targets = attempts->targets;
-	int n = Min(targets->first->converted->reading->batch.n, from + attempts->at_most);
+	const EtlReading *reading = targets->first->converted->reading;
+	int n = EtlReadingEdge(reading, Min(reading->batch.n, from + attempts->at_most));
 	EtlIsolation isolation;
 	int successes;
 
@@ -169,8 +176,9 @@ isolate_batch(EtlAttempts *attempts, int from, EtlLoadOutcome *outcome)
 	{
 		const EtlLoadOutcome none = {0};
 
-		reject_record(targets, from, attempts->doomed, &none, outcome);
-		return from + 1;
+		for (int i = from; i < n; i++)
+			reject_record(targets, i, attempts->doomed, &none, outcome);
+		return n;
 	}
 	if (attempts->first)
 		EtlIsolationBegin(&isolation, from, n, attempts->suspect);

@@ -141,6 +141,28 @@ keep_keys(EtlBatchLoad *load, int from, int to)
 	MemoryContextSwitchTo(old);
 }
 
+/* Tells the source which of the records between two numbers are loaded. */
+static void
+settle_groups(EtlBatchLoad *load, int from, int to)
+{
+	const EtlBatch *batch = batch_of(load);
+	EtlRows *rows = load->reading->rows;
+	bool *rejected;
+	ListCell *lc;
+
+	if (batch->of != ETL_OF_SOURCE || rows->kind->settle == NULL)
+		return;
+	rejected = MemoryContextAllocZero(batch->loading, to - from + 1);
+	foreach (lc, load->rejects.list)
+	{
+		int record = ((EtlReject *) lfirst(lc))->record;
+
+		if (record >= from && record < to)
+			rejected[record - from] = true;
+	}
+	rows->kind->settle(rows, &batch->records[from], rejected, to - from);
+}
+
 /* Writes and counts what has become of the records between two numbers, or of a whole source. */
 static void
 settle_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome,
@@ -168,6 +190,7 @@ settle_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 		return;
 	}
 	keep_keys(load, from, to);
+	settle_groups(load, from, to);
 	counters->read += to - from;
 	counters->malformed += faults.malformed;
 	counters->convert_failed += faults.convert_failed;
@@ -249,8 +272,8 @@ commit_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	EtlCatalogUpdateRun(run->id, &counters);
 	save_further(load);
 	EtlCommit(run);
-	if (batch_of(load)->of == ETL_OF_SOURCE && to == batch_of(load)->n)
-		EtlRowsCommitted(load->reading->rows);
+	if (batch_of(load)->of == ETL_OF_SOURCE)
+		EtlRowsCommitted(load->reading->rows, to == batch_of(load)->n);
 
 	keep_further(load);
 	skips = counters.skipped > run->counters.skipped;

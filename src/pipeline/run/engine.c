@@ -303,6 +303,15 @@ set_part_aside(EtlReading *reading, const ErrorData *error)
 	return done;
 }
 
+/* Whether records come in groups that commit together: of the last one there may be more. */
+static bool
+has_groups(const EtlReading *reading)
+{
+	const EtlKept *last = &reading->batch.records[reading->batch.n - 1];
+
+	return EtlRowsAreTogether(reading->rows, last, last);
+}
+
 /*
  * Fills a batch.  If the source fails, that is the result: what it gave before is loaded first, so that the next run goes
  * on there.
@@ -323,7 +332,7 @@ try_fill(EtlReading *reading)
 	PG_END_TRY();
 	if (error != NULL && set_part_aside(reading, error))
 		return NULL;
-	if (error != NULL && (reading->batch.n == 0 ||
+	if (error != NULL && (reading->batch.n == 0 || has_groups(reading) ||
 						  ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION))
 		fail_in_source(reading->run, error);
 	if (error != NULL)

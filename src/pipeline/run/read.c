@@ -279,6 +279,8 @@ EtlReadingOpen(EtlReading *reading)
 					.forget = forget_skipped,
 					.empty = count_empty,
 					.arg = reading,
+					.pipeline = run->pipeline->id,
+					.name = run->pipeline->name,
 					.no_source = run->kind == ETL_RUN_RETRY,
 					.once = run->pipeline->mode == ETL_MODE_APPEND ||
 							run->pipeline->on_conflict == ETL_CONFLICT_ERROR,
@@ -372,6 +374,17 @@ is_full(const EtlReading *reading, int64 until)
 		(batch->n > 0 && EtlShutdownRequested()))
 		return true;
 	return batch->n > 0 && batch->n % 64 == 0 && EtlClock() >= until;
+}
+
+int
+EtlReadingEdge(const EtlReading *reading, int record)
+{
+	const EtlBatch *batch = &reading->batch;
+
+	while (batch->of == ETL_OF_SOURCE && record > 0 && record < batch->n &&
+		   EtlRowsAreTogether(reading->rows, &batch->records[record - 1], &batch->records[record]))
+		record++;
+	return record;
 }
 
 /* Fills in the current record, in a memory context. */
@@ -495,7 +508,8 @@ fill(EtlReading *reading)
 		reading->has_ahead = false;
 		count_record(reading, &reading->ahead, &until);
 	}
-	while (!is_full(reading, until) && next_record(reading, until, &advance))
+	while ((!is_full(reading, until) || EtlRowsGoOn(reading->rows)) &&
+		   next_record(reading, until, &advance))
 	{
 		EtlKept *kept;
 

@@ -91,6 +91,9 @@ extern List *EtlReadingCheckpoints(const EtlReading *reading, int to);
 
 extern EtlKept *EtlBatchAdd(EtlBatch *batch);
 
+/* The first record from this one on that need not commit with the one before it. */
+extern int EtlReadingEdge(const EtlReading *reading, int record);
+
 /* Where a record is, in the order of the run. */
 static inline int64
 EtlBatchPosition(const EtlBatch *batch, int record)

@@ -1,0 +1,133 @@
+# Records that are pushed by HTTP: a request is answered when its records are committed, all of them in one transaction.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use SchedulerNode;
+use Test::More;
+
+plan skip_all => 'requests are sent by curl' if system('curl --version >/dev/null 2>&1') != 0;
+my $port = PostgreSQL::Test::Cluster::get_free_port();
+my $node = scheduler_node('ingest', conf => <<"CONF");
+etl.databases = 'postgres'
+etl.listen = '127.0.0.1:$port'
+etl.ingest_buffer = '1MB'
+etl.ingest_max_body = '512kB'
+CONF
+plan skip_all => 'etl_gateway was not built: libmicrohttpd is missing' unless -x $node->config_data('--pkglibdir') . '/etl_gateway';
+my $dir = PostgreSQL::Test::Utils::tempdir();
+
+# Sends a request; returns status, headers and body of the answer.
+sub post
+{
+	my ($path, $body, $token, @options) = @_;
+	unlink "$dir/body";
+	append_to_file("$dir/body", $body);
+	push @options, '-H', "Authorization: Bearer $token" if defined $token;
+	my ($out, $err) = run_command(
+		[ 'curl', '-s', '-S', '-i', '--max-time', $PostgreSQL::Test::Utils::timeout_default, '-H', 'Expect:', '-H', 'Content-Type:', '--data-binary', "\@$dir/body", @options, "http://127.0.0.1:$port/ingest/$path" ]);
+	$out =~ s/\r//g;
+	$out =~ s/\AHTTP\/1\.1 100.*?\n\n//s;
+	my ($head, $text) = split /\n\n/, $out, 2;
+	my ($status) = ($head // '') =~ /^HTTP\/1\.1 (\d+)/;
+	return ($status // "none: $err", $head, $text // '');
+}
+
+sub post_is
+{
+	my ($path, $body, $token, $expected, $name, @options) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my ($status, $head, $text) = post($path, $body, $token, @options);
+	like("$status $text", $expected, $name);
+	return $head;
+}
+
+# Sends it until the run that is to take it is there.
+sub post_when_ready
+{
+	my ($path, $body, $token, $expected, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my @answer;
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		@answer = post($path, $body, $token);
+		last if $answer[0] ne '503' && $answer[0] ne '401';
+		select(undef, undef, undef, 0.1);
+	}
+	like("$answer[0] $answer[2]", $expected, $name);
+	return;
+}
+
+value(<<'SQL');
+CREATE EXTENSION etl;
+CREATE TABLE events (id int, name text);
+CREATE TABLE lines (a int, b text);
+SELECT etl_create_pipeline('events', $$ etl_ingest() AS t(id int, name text) $$, target => 'events', continuous => true, flush_interval => '50 ms', batch_size => 1500);
+SELECT etl_create_pipeline('lines', $$ etl_ingest(format => 'csv') AS t(a int, b text) $$, target => 'lines', continuous => true, flush_interval => '50 ms');
+SQL
+my $token = value("SELECT etl_create_ingest_token('events')");
+my $other = value("SELECT etl_create_ingest_token('lines', 'sender')");
+like($token, qr/^etl_[0-9a-f]{64}$/, 'a token');
+
+# What it answers
+post_when_ready('postgres/events', '{"id": 1, "name": "a"}', $token, qr/^200 \{"loaded": 1, "set_aside": 0\}$/, 'a record');
+is(value('SELECT * FROM events'), '1|a', 'it is there');
+post_is('postgres/events', qq({"id": 2}\n{"id": 3, "name": "c"}\n), $token, qr/^200 \{"loaded": 2, "set_aside": 0\}$/, 'one behind the other');
+post_is('postgres/events', '[{"id": 4}, {"id": "x"}, {"id": 5}]', $token, qr/^200 \{"loaded": 2, "set_aside": 1\}$/, 'a list, of which one record is no such');
+post_is('postgres/events', '[]', $token, qr/^200 \{"loaded": 0, "set_aside": 0\}$/, 'an empty list');
+post_is('postgres/events', '', $token, qr/^200 \{"loaded": 0, "set_aside": 1\}$/, 'nothing, which is no JSON');
+post_is('postgres/events', '{"id": 6} {"id": 7, "na', $token, qr/^200 \{"loaded": 1, "set_aside": 1\}$/, 'half of a body');
+post_is('postgres/events', "\x00\xff", $token, qr/^200 \{"loaded": 0, "set_aside": 1\}$/, 'no JSON at all');
+post_when_ready('postgres/lines', "1,x\n2,\"y, z\"\n", $other, qr/^200 \{"loaded": 2, "set_aside": 0\}$/, 'CSV');
+is(value('SELECT string_agg(a || b, $$;$$ ORDER BY a) FROM lines'), '1x;2y, z', 'its fields are the columns');
+is(value('SELECT string_agg(id::text, $$ $$ ORDER BY id) FROM events'), '1 2 3 4 5 6', 'all of them once');
+is(value("SELECT count(*) FROM etl_dead_letters WHERE pipeline = 'events'"), 4, 'the others are dead letters');
+
+# Who may
+my $head = post_is('postgres/events', '{"id": 100}', undef, qr/^401 /, 'nobody without a token');
+like($head, qr/^WWW-Authenticate: Bearer$/m, 'which says how');
+post_is('postgres/events', '{"id": 100}', 'etl_' . '0' x 64, qr/^401 /, 'nor with a wrong one');
+post_is('postgres/events', '{"id": 100}', $other, qr/^401 /, 'nor with that of another pipeline');
+post_is('postgres/events', '{"id": 100}', substr($token, 0, -1), qr/^401 /, 'nor with a part of it');
+post_is('postgres/events', '{"id": 100}', "$token ", qr/^200 /, 'blanks are no part of it');
+value("DELETE FROM events WHERE id = 100; SELECT etl_drop_ingest_token('events')");
+my ($status) = 0;
+for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+{
+	($status) = post('postgres/events', '[]', $token);
+	last if $status ne '200';
+	select(undef, undef, undef, 0.1);
+}
+is($status, 401, 'nor with one that was dropped');
+$token = value("SELECT etl_create_ingest_token('events')");
+post_when_ready('postgres/events', '[]', $token, qr/^200 /, 'a new one is known soon');
+is(value('SELECT pipeline, name FROM etl_ingest_tokens ORDER BY 1'), "events|default\nlines|sender", 'a view has their names');
+like(($node->psql('postgres', "SELECT etl_create_ingest_token('events')"))[2], qr/pipeline "events" has a token "default" already/, 'names are unique');
+like(($node->psql('postgres', "SELECT etl_drop_ingest_token('events', 'x')"))[2], qr/pipeline "events" has no token "x"/, 'and there is none of another name');
+
+# What cannot be
+post_is('postgres/nothing', '{}', $token, qr/^503 /, 'a pipeline that does not run');
+post_is('other/events', '{}', $token, qr/^503 /, 'nor in another database');
+post_is('postgres', '{}', $token, qr/^404 /, 'a path without a pipeline');
+post_is('postgres/', '{}', $token, qr/^404 /, 'or an empty one');
+$head = post_is('postgres/events', '{}', $token, qr/^405 /, 'another method', '-X', 'PUT');
+like($head, qr/^Allow: POST$/m, 'which says what there is');
+post_is('postgres/events', '{}', $token, qr/^421 /, 'another host', '-H', 'Host: example.com');
+post_is('postgres/events', '{}', $token, qr/^415 /, 'a body that is encoded', '-H', 'Content-Encoding: br');
+post_is('postgres/events', 'x' x 600_000, $token, qr/^413 /, 'a body that is too large');
+post_is('postgres/events', 'x' x 600_000, $token, qr/^413 /, 'of a size that is not said', '-H', 'Transfer-Encoding: chunked');
+post_is('postgres/events', '[{"id": 200}, {"id": 201}]', $token, qr/^200 \{"loaded": 2, /, 'one that is sent in pieces', '-H', 'Transfer-Encoding: chunked');
+post_is('postgres/events', '{"id": 202}', $token, qr/^200 \{"loaded": 1, /, 'one that is waited with', '-H', 'Expect: 100-continue');
+is(value('SELECT count(*) FROM events WHERE id >= 100'), 3, 'all of which are there');
+my $large = join '', map { qq({"id": $_, "name": "@{['x' x 100]}"}\n) } 1000 .. 4999;
+post_is('postgres/events', $large, $token, qr/^200 \{"loaded": 4000, "set_aside": 0\}$/, "a body of many records ($_)") for 1 .. 5;
+is(value('SELECT count(*), count(DISTINCT xmin::text) FROM events WHERE id >= 1000'), '20000|5', 'each in one transaction, however small batches are');
+
+# Elsewhere
+like(($node->psql('postgres', 'SELECT * FROM etl_ingest() AS t(a int)'))[2], qr/etl_ingest can only be the source of a continuous pipeline/, 'it is no source of a query');
+$node->stop('fast');
+done_testing();
