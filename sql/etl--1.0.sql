@@ -621,6 +621,7 @@ COMMENT ON FUNCTION @extschema@.etl_api_explain IS 'what one answer of a paged A
  *               without a header, whose fields are the columns in their order; 'text' and 'bytes', the one column that is declared, of
  *               any name
  * items         of JSON: the path of the items in a body
+ * dedupe_window    for how long a request with an Idempotency-Key that comes again is not loaded again
  * missing_columns, on_error, reject_limit    as for etl_api
  *
  * Further columns that may be declared: _etl_source text, _etl_offset bigint (of the request, among all of the pipeline),
@@ -634,6 +635,7 @@ COMMENT ON FUNCTION @extschema@.etl_api_explain IS 'what one answer of a paged A
 CREATE FUNCTION @extschema@.etl_ingest(
     format text DEFAULT 'json',
     items text DEFAULT NULL,
+    dedupe_window interval DEFAULT '1 day',
     missing_columns text DEFAULT NULL,
     on_error text DEFAULT 'fail',
     reject_limit bigint DEFAULT NULL)
@@ -774,6 +776,20 @@ CREATE TABLE etl_catalog.ingest_tokens (
 );
 COMMENT ON TABLE etl_catalog.ingest_tokens
     IS 'tokens with which records may be pushed to pipelines; dumped: yes; purged: by etl_drop_ingest_token and etl_drop_pipeline; seen by: owner but for hashes, pg_monitor but for hashes';
+
+/* Requests that came with an Idempotency-Key: one that comes again has the same answer. */
+CREATE TABLE etl_catalog.ingest_keys (
+    pipeline bigint NOT NULL REFERENCES etl_catalog.pipelines ON DELETE CASCADE,
+    key text COLLATE "C" NOT NULL,      -- SHA-256 of the key, and
+    body text NOT NULL,                 -- of the body, in hexadecimal digits
+    loaded bigint NOT NULL,
+    set_aside bigint NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (pipeline, key)
+);
+CREATE INDEX ON etl_catalog.ingest_keys (pipeline, at); -- for those that are too old
+COMMENT ON TABLE etl_catalog.ingest_keys
+    IS 'requests with an Idempotency-Key, and how they were answered; dumped: yes; purged: after dedupe_window, by etl_drop_pipeline; seen by: nobody';
 
 CREATE TABLE etl_catalog.checkpoints (
     pipeline bigint NOT NULL,
@@ -1016,6 +1032,7 @@ COMMENT ON TABLE etl_catalog.schedules
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.targets', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.ingest_tokens', '');
+SELECT pg_catalog.pg_extension_config_dump('etl_catalog.ingest_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.schedules', '');
 SELECT pg_catalog.pg_extension_config_dump('etl_catalog.pipelines_id_seq', '');
 /* Schedules refer to runs by number, and runs are not dumped: their numbers go on. */

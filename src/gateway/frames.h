@@ -34,7 +34,8 @@ typedef struct EtlFrame
 		value; /* in an answer of 100: bytes that the body may have; in others: after how many s to try again, or 0 */
 } EtlFrame;
 
-/* A request that would bring records.  Behind it are three strings, each with its end: database, pipeline, token. */
+/* A request that would bring records.  Behind it are four strings, each with its end: database, pipeline, token, and
+ * the Idempotency-Key, empty if it has none. */
 typedef struct EtlFrameIngest
 {
 	int64 len; /* of the body, -1: it is not known */

@@ -6,7 +6,7 @@
  * the checkpoint of the pipeline says how many requests it has loaded.
  *
  *		next	the next request of the queue
- *		settle	in the transaction: what became of its records
+ *		settle	in the transaction: what became of its records, with its Idempotency-Key
  *		answer	behind the commit: that goes to the supervisor
  *
  * The queue ends with the run.  What was in it then is not loaded, and not acknowledged.
@@ -19,13 +19,18 @@
 #include "gateway/slots.h"
 #include "miscadmin.h"
 #include "pipeline/catalog/catalog.h"
+#include "pipeline/catalog/sql.h"
 #include "scan/message_rows.h"
 #include "source/clock.h"
+#include "source/http/crypto.h"
 #include "storage/ipc.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
 #define TOKENS_MS 1000 /* how often they are looked for */
+#define FORGET_MS (60 * 1000)
+#define LONGEST_WINDOW_MS (INT64CONST(10) * 365 * 86400 * 1000)
 #define PART "requests"
 
 /* A request that is not answered. */
@@ -33,6 +38,8 @@ typedef struct Waiting
 {
 	int64 offset;
 	uint64 id; /* 0: nobody waits for it */
+	bool has_key;
+	EtlIngestKey key;
 } Waiting;
 
 typedef struct IngestScan
@@ -41,10 +48,12 @@ typedef struct IngestScan
 	int64 pipeline;
 	const char *name;
 	char *database;
+	int64 window_ms; /* for which an Idempotency-Key counts */
 	bool begun;
 	EtlIngestQueues queues;
 	int64 next;		 /* offset */
-	int64 tokens_at; /* on the clock: when they are looked for again */
+	int64 tokens_at; /* on the clock: when they are looked for again, and */
+	int64 forget_at; /* when keys that are too old are removed */
 
 	/* requests in the order of their offsets */
 	Waiting *waiting;
@@ -55,6 +64,7 @@ typedef struct IngestScan
 	EtlSourceOutcome *settled;
 	int nsettled;
 	int max_settled;
+	EtlIngestKey *keys; /* [max_settled] */
 	MemoryContextCallback callback;
 } IngestScan;
 
@@ -79,6 +89,23 @@ close_scan(void *arg)
 	EtlIngestDetach(&((IngestScan *) arg)->queues);
 }
 
+static int64
+read_window(const EtlSourceScan *scan)
+{
+	char *text = EtlMessageArgument(scan, "dedupe_window");
+	int64 ms;
+
+	if (text == NULL)
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("dedupe_window must not be null")));
+	ms = EtlIntervalMs(DirectFunctionCall3(interval_in, CStringGetDatum(text),
+										   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	if (ms < 0 || ms > LONGEST_WINDOW_MS)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("dedupe_window must be between 0 and 10 years")));
+	return ms;
+}
+
 static void
 ingest_open(EtlSourceScan *scan)
 {
@@ -98,27 +125,33 @@ ingest_open(EtlSourceScan *scan)
 				(errcode(ERRCODE_NAME_TOO_LONG),
 				 errmsg("the name of a pipeline that takes records must be shorter than %d bytes",
 						ETL_INGEST_NAME)));
+	ingest->window_ms = read_window(scan);
 	ingest->pipeline = resume->pipeline;
 	ingest->name = pstrdup(resume->name);
 	ingest->database = get_database_name(MyDatabaseId);
 }
 
-/* Tokens that are accepted from now on. */
+/* Tokens that are accepted from now on; now and then also what is to be forgotten. */
 static void
 look_for_tokens(IngestScan *ingest)
 {
 	uint8 tokens[ETL_MAX_TOKENS][ETL_TOKEN_HASH];
 	MemoryContext old = CurrentMemoryContext;
+	bool forgets = EtlClock() >= ingest->forget_at;
 	int n;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	n = EtlCatalogIngestTokens(ingest->pipeline, tokens, ETL_MAX_TOKENS);
+	if (forgets)
+		EtlCatalogForgetIngestKeys(ingest->pipeline, ingest->window_ms);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(old);
 	EtlIngestSetTokens(own_slot, tokens, n);
 	ingest->tokens_at = EtlClock() + TOKENS_MS;
+	if (forgets)
+		ingest->forget_at = EtlClock() + FORGET_MS;
 }
 
 static void
@@ -144,6 +177,15 @@ begin(IngestScan *ingest)
 	ingest->begun = true;
 }
 
+/* The queue has room for all answers that are due.  If the supervisor is gone, nobody waits for one. */
+static void
+send_answer(IngestScan *ingest, const EtlIngestAnswer *answer)
+{
+	if (answer->id != 0 && ingest->queues.segment != NULL &&
+		shm_mq_send(ingest->queues.answers, sizeof(*answer), answer, true, true) != SHM_MQ_SUCCESS)
+		EtlIngestDetach(&ingest->queues);
+}
+
 /* ----------------------------------------------------------------
  *	Requests
  * ---------------------------------------------------------------- */
@@ -162,7 +204,7 @@ offer(IngestScan *ingest)
 }
 
 static void
-wait_for_answer(IngestScan *ingest, uint64 id)
+wait_for_answer(IngestScan *ingest, const Waiting *waiting)
 {
 	if (ingest->nwaiting == ingest->max_waiting)
 	{
@@ -172,21 +214,82 @@ wait_for_answer(IngestScan *ingest, uint64 id)
 				? MemoryContextAlloc(ingest->base.context, sizeof(Waiting) * ingest->max_waiting)
 				: repalloc(ingest->waiting, sizeof(Waiting) * ingest->max_waiting);
 	}
-	ingest->waiting[ingest->nwaiting++] = (Waiting){ingest->next, id};
+	ingest->waiting[ingest->nwaiting++] = *waiting;
 }
 
-static void
+/* What became of the request whose key this one has, if it came within the window; false: there was none. */
+static bool
+find_key(const IngestScan *ingest, EtlIngestKey *key)
+{
+	MemoryContext old = CurrentMemoryContext;
+	bool found;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	found = EtlCatalogFindIngestKey(ingest->pipeline, ingest->window_ms, key);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+static bool
+is_in_flight(const IngestScan *ingest, const EtlIngestKey *key)
+{
+	for (int i = 0; i < ingest->nwaiting; i++)
+		if (ingest->waiting[i].has_key &&
+			memcmp(ingest->waiting[i].key.key, key->key, ETL_TOKEN_HASH) == 0)
+			return true;
+	return false;
+}
+
+/* Whether a request with a key is known already, so that it is answered now; else its body is noted. */
+static bool
+is_answered(const IngestScan *ingest, EtlIngestKey *key, const char *body, Size len,
+			EtlIngestAnswer *answer)
+{
+	EtlIngestKey earlier = *key;
+
+	if (!EtlSha256(body, len, key->body))
+		answer->result = ETL_INGEST_FAULTY;
+	else if (is_in_flight(ingest, key))
+		answer->result = ETL_INGEST_IN_FLIGHT;
+	else if (!find_key(ingest, &earlier))
+		return false;
+	else if (memcmp(earlier.body, key->body, ETL_TOKEN_HASH) != 0)
+		answer->result = ETL_INGEST_OTHER_BODY;
+	else
+	{
+		answer->loaded = earlier.loaded;
+		answer->set_aside = earlier.set_aside;
+	}
+	return true;
+}
+
+/* Makes a request a message; false if it need not be loaded. */
+static bool
 give_request(IngestScan *ingest, const char *data, Size len, EtlMessage *message)
 {
 	EtlIngestRequest request;
+	EtlIngestAnswer answer = {.result = ETL_INGEST_LOADED};
+	Waiting waiting = {.offset = ingest->next};
+	const char *body = data + sizeof(request);
+	Size body_len = len - sizeof(request);
 
 	Assert(len >= sizeof(request));
 	memcpy(&request, data, sizeof(request));
-	wait_for_answer(ingest, request.id);
-	*message = (EtlMessage){.offset = ingest->next++,
-							.value = data + sizeof(request),
-							.len = len - sizeof(request),
-							.timestamp = -1};
+	answer.id = waiting.id = request.id;
+	waiting.has_key = request.has_key;
+	memcpy(waiting.key.key, request.key, sizeof(request.key));
+	if (request.has_key && is_answered(ingest, &waiting.key, body, body_len, &answer))
+	{
+		send_answer(ingest, &answer);
+		return false;
+	}
+	wait_for_answer(ingest, &waiting);
+	*message =
+		(EtlMessage){.offset = ingest->next++, .value = body, .len = body_len, .timestamp = -1};
+	return true;
 }
 
 static EtlSourceStep
@@ -201,12 +304,12 @@ ingest_next(EtlSourceScan *scan, EtlMessage *message, EtlSourceWait *wait)
 		begin(ingest);
 	if (EtlClock() >= ingest->tokens_at)
 		look_for_tokens(ingest);
-	if (ingest->queues.segment != NULL)
-		result = shm_mq_receive(ingest->queues.requests, &len, &data, true);
-	if (result == SHM_MQ_SUCCESS)
+	while (ingest->queues.segment != NULL &&
+		   (result = shm_mq_receive(ingest->queues.requests, &len, &data, true)) == SHM_MQ_SUCCESS)
 	{
-		give_request(ingest, data, len, message);
-		return ETL_SOURCE_MESSAGE;
+		if (give_request(ingest, data, len, message))
+			return ETL_SOURCE_MESSAGE;
+		CHECK_FOR_INTERRUPTS();
 	}
 	if (result == SHM_MQ_DETACHED)
 		offer(ingest);
@@ -233,33 +336,57 @@ be_durable(void)
 								 GUC_ACTION_LOCAL, true, 0, false);
 }
 
+/* Room for what becomes of so many requests. */
+static void
+make_room(IngestScan *ingest, int n)
+{
+	if (n <= ingest->max_settled)
+		return;
+	if (ingest->settled != NULL)
+	{
+		pfree(ingest->settled);
+		pfree(ingest->keys);
+	}
+	ingest->max_settled = 0;
+	ingest->settled = MemoryContextAllocHuge(ingest->base.context, sizeof(EtlSourceOutcome) * n);
+	ingest->keys = MemoryContextAllocHuge(ingest->base.context, sizeof(EtlIngestKey) * n);
+	ingest->max_settled = n;
+}
+
+/* The keys of the requests that are settled commit with them. */
+static void
+add_keys(IngestScan *ingest)
+{
+	int w = 0;
+	int n = 0;
+
+	for (int i = 0; i < ingest->nsettled; i++)
+	{
+		const EtlSourceOutcome *outcome = &ingest->settled[i];
+
+		while (w < ingest->nwaiting && ingest->waiting[w].offset < outcome->offset)
+			w++;
+		if (w == ingest->nwaiting || ingest->waiting[w].offset != outcome->offset ||
+			!ingest->waiting[w].has_key)
+			continue;
+		ingest->keys[n] = ingest->waiting[w].key;
+		ingest->keys[n].loaded = outcome->loaded;
+		ingest->keys[n++].set_aside = outcome->set_aside;
+	}
+	if (n > 0)
+		EtlCatalogAddIngestKeys(ingest->pipeline, ingest->keys, n);
+}
+
 static void
 ingest_settle(EtlSourceScan *scan, const EtlSourceOutcome *outcomes, int n)
 {
 	IngestScan *ingest = (IngestScan *) scan;
 
 	be_durable();
-	if (n > ingest->max_settled)
-	{
-		if (ingest->settled != NULL)
-			pfree(ingest->settled);
-		ingest->settled = NULL;
-		ingest->settled = MemoryContextAllocHuge(scan->context, sizeof(EtlSourceOutcome) * n);
-		ingest->max_settled = n;
-	}
+	make_room(ingest, n);
 	memcpy(ingest->settled, outcomes, sizeof(EtlSourceOutcome) * n);
 	ingest->nsettled = n;
-}
-
-/* The queue has room for all answers that are due.  If the supervisor is gone, nobody waits for one. */
-static void
-send_answer(IngestScan *ingest, uint64 id, const EtlSourceOutcome *outcome)
-{
-	EtlIngestAnswer answer = {.id = id, .loaded = outcome->loaded, .set_aside = outcome->set_aside};
-
-	if (id != 0 && ingest->queues.segment != NULL &&
-		shm_mq_send(ingest->queues.answers, sizeof(answer), &answer, true, true) != SHM_MQ_SUCCESS)
-		EtlIngestDetach(&ingest->queues);
+	add_keys(ingest);
 }
 
 static void
@@ -270,10 +397,14 @@ ingest_answer(EtlSourceScan *scan)
 
 	for (int i = 0; i < ingest->nsettled; i++)
 	{
-		while (done < ingest->nwaiting && ingest->waiting[done].offset < ingest->settled[i].offset)
+		const EtlSourceOutcome *outcome = &ingest->settled[i];
+
+		while (done < ingest->nwaiting && ingest->waiting[done].offset < outcome->offset)
 			done++;
-		if (done < ingest->nwaiting && ingest->waiting[done].offset == ingest->settled[i].offset)
-			send_answer(ingest, ingest->waiting[done++].id, &ingest->settled[i]);
+		if (done < ingest->nwaiting && ingest->waiting[done].offset == outcome->offset)
+			send_answer(ingest, &(EtlIngestAnswer){.id = ingest->waiting[done++].id,
+												   .loaded = outcome->loaded,
+												   .set_aside = outcome->set_aside});
 	}
 	ingest->nsettled = 0;
 	ingest->nwaiting -= done;
@@ -286,10 +417,12 @@ static void
 ingest_empty(EtlSourceScan *scan, const EtlMessage *message)
 {
 	IngestScan *ingest = (IngestScan *) scan;
-	const EtlSourceOutcome none = {0};
+	EtlIngestAnswer answer = {.result = ETL_INGEST_LOADED};
 
-	if (ingest->nwaiting > 0 && ingest->waiting[ingest->nwaiting - 1].offset == message->offset)
-		send_answer(ingest, ingest->waiting[--ingest->nwaiting].id, &none);
+	if (ingest->nwaiting == 0 || ingest->waiting[ingest->nwaiting - 1].offset != message->offset)
+		return;
+	answer.id = ingest->waiting[--ingest->nwaiting].id;
+	send_answer(ingest, &answer);
 }
 
 /* ----------------------------------------------------------------

@@ -48,6 +48,7 @@ typedef struct Waiting
 	int64 room;	   /* that it takes */
 	int64 since;   /* on the clock */
 	bool is_whole; /* it is in the queue */
+	EtlIngestRequest request;
 } Waiting;
 
 /* The request whose body comes: bodies come one behind the other. */
@@ -240,20 +241,34 @@ accepts(const EtlIngestSlot *slot, const char *token)
 }
 
 static void
-let_in(uint32 number, int channel, int64 room, int64 most)
+let_in(uint32 number, int channel, const char *key, int64 room, int64 most)
 {
 	uint64 id = id_of(number);
 	Waiting *w = hash_search(waiting, &id, HASH_ENTER, NULL);
 
-	*w = (Waiting){.id = id, .channel = channel, .room = room, .since = EtlClock()};
+	*w = (Waiting){.id = id,
+				   .channel = channel,
+				   .room = room,
+				   .since = EtlClock(),
+				   .request = {.id = id, .has_key = key[0] != '\0'}};
+	if (w->request.has_key && !EtlSha256(key, strlen(key), w->request.key))
+	{
+		(void) hash_search(waiting, &id, HASH_REMOVE, NULL);
+		answer(number, 503, 1, "{\"error\": \"out of memory\"}\n");
+		return;
+	}
 	channels[channel].used += room;
 	channels[channel].nwaiting++;
 	answer(number, 100, (uint32) most, "");
 }
 
 static void
-decide(uint32 number, const char *database, const char *name, const char *token, int64 len)
+decide(uint32 number, int64 len, const char *const *strings)
 {
+	const char *database = strings[0];
+	const char *name = strings[1];
+	const char *token = strings[2];
+	const char *key = strings[3];
 	EtlIngestSlot slot;
 	int i = EtlIngestFind(database, name, &slot);
 	Channel *channel = NULL;
@@ -285,14 +300,14 @@ decide(uint32 number, const char *database, const char *name, const char *token,
 		answer(number, 429, retry_after(channel),
 			   "{\"error\": \"too many records wait to be loaded\"}\n");
 	else
-		let_in(number, i, room, most);
+		let_in(number, i, key, room, most);
 }
 
 static void
 ask(const EtlFrame *frame, const char *data)
 {
 	EtlFrameIngest ingest;
-	const char *strings[3];
+	const char *strings[4];
 	const char *end = data + frame->len;
 	const char *c = data + sizeof(ingest);
 
@@ -308,7 +323,7 @@ ask(const EtlFrame *frame, const char *data)
 		strings[i] = c;
 		c = zero + 1;
 	}
-	decide(frame->number, strings[0], strings[1], strings[2], ingest.len);
+	decide(frame->number, ingest.len, strings);
 }
 
 /* ----------------------------------------------------------------
@@ -370,7 +385,7 @@ static void
 send_body(Waiting *w)
 {
 	Channel *channel = &channels[w->channel];
-	EtlIngestRequest head = {.id = w->id};
+	EtlIngestRequest head = w->request;
 	shm_mq_iovec parts[] = {{(const char *) &head, sizeof(head)}, {body.bytes, body.len}};
 	int64 room = body.len + ETL_INGEST_OVERHEAD;
 
@@ -450,9 +465,25 @@ finish(const EtlIngestAnswer *done)
 	if (w == NULL)
 		return;
 	measure(&channels[w->channel], w->room);
-	snprintf(text, sizeof(text), "{\"loaded\": %lld, \"set_aside\": %lld}\n",
-			 (long long) done->loaded, (long long) done->set_aside);
-	answer_id(done->id, 200, 0, text);
+	switch (done->result)
+	{
+		case ETL_INGEST_LOADED:
+			snprintf(text, sizeof(text), "{\"loaded\": %lld, \"set_aside\": %lld}\n",
+					 (long long) done->loaded, (long long) done->set_aside);
+			answer_id(done->id, 200, 0, text);
+			break;
+		case ETL_INGEST_IN_FLIGHT:
+			answer_id(done->id, 409, 1,
+					  "{\"error\": \"a request with this Idempotency-Key is being loaded\"}\n");
+			break;
+		case ETL_INGEST_OTHER_BODY:
+			answer_id(done->id, 422, 0,
+					  "{\"error\": \"another body has come with this Idempotency-Key\"}\n");
+			break;
+		case ETL_INGEST_FAULTY:
+			answer_id(done->id, 503, 1, "{\"error\": \"out of memory\"}\n");
+			break;
+	}
 	forget(w);
 }
 

@@ -32,17 +32,28 @@ typedef struct EtlIngestSlot
 } EtlIngestSlot;
 
 /* What a request takes in the queue besides its body. */
-#define ETL_INGEST_OVERHEAD 64
+#define ETL_INGEST_OVERHEAD 128
 
 /* A request in the queue; its body follows. */
 typedef struct EtlIngestRequest
 {
 	uint64 id; /* the supervisor's */
+	bool has_key;
+	uint8 key[ETL_TOKEN_HASH]; /* SHA-256 of its Idempotency-Key */
 } EtlIngestRequest;
+
+typedef enum EtlIngestResult
+{
+	ETL_INGEST_LOADED, /* in the transaction that has committed, or in an earlier one with the same key */
+	ETL_INGEST_IN_FLIGHT,  /* another request with its key is not answered */
+	ETL_INGEST_OTHER_BODY, /* another body has come with its key */
+	ETL_INGEST_FAULTY	   /* it cannot be hashed */
+} EtlIngestResult;
 
 typedef struct EtlIngestAnswer
 {
 	uint64 id;
+	EtlIngestResult result;
 	int64 loaded; /* records */
 	int64 set_aside;
 } EtlIngestAnswer;

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use FindBin;
+use IPC::Run;
 use lib "$FindBin::RealBin/../perl";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -21,15 +22,24 @@ CONF
 plan skip_all => 'etl_gateway was not built: libmicrohttpd is missing' unless -x $node->config_data('--pkglibdir') . '/etl_gateway';
 my $dir = PostgreSQL::Test::Utils::tempdir();
 
-# Sends a request; returns status, headers and body of the answer.
-sub post
+my $bodies = 0;
+
+# The command that sends a request.
+sub sender
 {
 	my ($path, $body, $token, @options) = @_;
-	unlink "$dir/body";
-	append_to_file("$dir/body", $body);
+	my $file = "$dir/body" . $bodies++ % 10;
+	unlink $file;
+	append_to_file($file, $body);
 	push @options, '-H', "Authorization: Bearer $token" if defined $token;
-	my ($out, $err) = run_command(
-		[ 'curl', '-s', '-S', '-i', '--max-time', $PostgreSQL::Test::Utils::timeout_default, '-H', 'Expect:', '-H', 'Content-Type:', '--data-binary', "\@$dir/body", @options, "http://127.0.0.1:$port/ingest/$path" ]);
+	return [ 'curl', '-s', '-S', '-i', '--max-time', $PostgreSQL::Test::Utils::timeout_default, '-H', 'Expect:', '-H', 'Content-Type:', '--data-binary', "\@$file", @options,
+		"http://127.0.0.1:$port/ingest/$path" ];
+}
+
+# Sends it; returns status, headers and body of the answer.
+sub post
+{
+	my ($out, $err) = run_command(sender(@_));
 	$out =~ s/\r//g;
 	$out =~ s/\AHTTP\/1\.1 100.*?\n\n//s;
 	my ($head, $text) = split /\n\n/, $out, 2;
@@ -126,6 +136,43 @@ is(value('SELECT count(*) FROM events WHERE id >= 100'), 3, 'all of which are th
 my $large = join '', map { qq({"id": $_, "name": "@{['x' x 100]}"}\n) } 1000 .. 4999;
 post_is('postgres/events', $large, $token, qr/^200 \{"loaded": 4000, "set_aside": 0\}$/, "a body of many records ($_)") for 1 .. 5;
 is(value('SELECT count(*), count(DISTINCT xmin::text) FROM events WHERE id >= 1000'), '20000|5', 'each in one transaction, however small batches are');
+
+# One that comes again
+my @key = ('-H', 'Idempotency-Key: one');
+post_is('postgres/events', '[{"id": 300}, {"id": "x"}]', $token, qr/^200 \{"loaded": 1, "set_aside": 1\}$/, 'a request with a key', @key);
+post_is('postgres/events', '[{"id": 300}, {"id": "x"}]', $token, qr/^200 \{"loaded": 1, "set_aside": 1\}$/, 'has the same answer when it comes again', @key);
+is(value('SELECT count(*) FROM events WHERE id = 300'), 1, 'and is not loaded again');
+post_is('postgres/events', '[{"id": 301}]', $token, qr/^422 /, 'its key is not that of another body', @key);
+post_is('postgres/events', '[{"id": 300}]', $token, qr/^200 \{"loaded": 1, "set_aside": 0\}$/, 'without one it is another request');
+post_is('postgres/lines', '300,x', $other, qr/^200 \{"loaded": 1, "set_aside": 0\}$/, 'as is one to another pipeline', @key);
+post_is('postgres/events', '[{"id": 302}]', $token, qr/^400 /, 'an empty key is none', '-H', 'Idempotency-Key;');
+post_is('postgres/events', '[{"id": 302}]', $token, qr/^400 /, 'a long one, neither', '-H', 'Idempotency-Key: ' . 'x' x 256);
+my $run = value('SELECT max(run) FROM etl_runs WHERE pipeline = $$events$$');
+$node->reload;
+becomes("SELECT count(*) FROM etl_progress WHERE pipeline = 'events' AND run > $run", 1, 'another run');
+post_when_ready('postgres/events', '[]', $token, qr/^200 /, 'is ready');
+post_is('postgres/events', '[{"id": 300}, {"id": "x"}]', $token, qr/^200 \{"loaded": 1, "set_aside": 1\}$/, 'and knows the key', @key);
+is(value('SELECT count(*) FROM events WHERE id = 300'), 2, 'as the table shows');
+
+# ... while it is being loaded: a batch waits for its second record.
+value(q{CREATE TABLE pairs (id int); SELECT etl_create_pipeline('pairs', $$ etl_ingest(dedupe_window => '0') AS t(id int) $$, target => 'pairs', continuous => true,
+	flush_interval => '1 hour', batch_size => 2)});
+my $third = value("SELECT etl_create_ingest_token('pairs')");
+post_when_ready('postgres/pairs', '[{"id": 1}, {"id": 2}]', $third, qr/^200 /, 'a full batch');
+my $out = '';
+my $first = IPC::Run::start(sender('postgres/pairs', '[{"id": 3}]', $third, @key), '>', \$out);
+my $answer = '200';
+for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+{
+	last if value("SELECT stage FROM etl_progress WHERE pipeline = 'pairs'") eq 'reading';
+	select(undef, undef, undef, 0.1);
+}
+post_is('postgres/pairs', '[{"id": 3}]', $third, qr/^409 /, 'one that comes again while it waits', @key);
+post_is('postgres/pairs', '[{"id": 4}]', $third, qr/^200 /, 'until its batch is full');
+$first->finish;
+like($out, qr/^HTTP\/1\.1 200 .*"loaded": 1/s, 'then the first is answered');
+post_is('postgres/pairs', '[{"id": 3}, {"id": 5}]', $third, qr/^200 \{"loaded": 2, /, 'beyond dedupe_window a key says nothing', @key);
+is(value('SELECT string_agg(id::text, $$ $$ ORDER BY id) FROM pairs'), '1 2 3 3 4 5', 'all of which are there');
 
 # Elsewhere
 like(($node->psql('postgres', 'SELECT * FROM etl_ingest() AS t(a int)'))[2], qr/etl_ingest can only be the source of a continuous pipeline/, 'it is no source of a query');

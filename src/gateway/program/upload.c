@@ -13,6 +13,7 @@
 
 #include "gateway/program/request.h"
 
+#define LONGEST_KEY 255
 #define ASK_MS (5 * 1000)	  /* for which the supervisor is waited for */
 #define BODY_MS (60 * 1000)	  /* within which a body has to be there */
 #define COMMIT_MS (60 * 1000) /* and has to be loaded */
@@ -59,11 +60,19 @@ ask(Request *request, const char *database, size_t database_len, const char *pip
 	const char *token, size_t token_len)
 {
 	const char *length = RequestHeader(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *key = RequestHeader(request, "Idempotency-Key");
+	size_t key_len = key != NULL ? strlen(key) : 0;
 	EtlFrameIngest ingest = {.len = length != NULL ? strtoll(length, NULL, 10) : -1};
-	size_t len = sizeof(ingest) + database_len + strlen(pipeline) + token_len + 3;
+	size_t len = sizeof(ingest) + database_len + strlen(pipeline) + token_len + key_len + 4;
 	char data[ETL_FRAME_DATA];
 	char *end = data + sizeof(ingest);
 
+	if (key != NULL && (key_len == 0 || key_len > LONGEST_KEY))
+	{
+		RequestDecide(request, MHD_HTTP_BAD_REQUEST,
+					  "{\"error\": \"an Idempotency-Key has 1 to 255 bytes\"}\n");
+		return;
+	}
 	if (len > sizeof(data))
 	{
 		RequestDecide(request, MHD_HTTP_URI_TOO_LONG, "{\"error\": \"the names are too long\"}\n");
@@ -72,7 +81,8 @@ ask(Request *request, const char *database, size_t database_len, const char *pip
 	memcpy(data, &ingest, sizeof(ingest));
 	end = put_string(end, database, database_len);
 	end = put_string(end, pipeline, strlen(pipeline));
-	(void) put_string(end, token, token_len);
+	end = put_string(end, token, token_len);
+	(void) put_string(end, key != NULL ? key : "", key_len);
 	(void) RequestAsk(request, ETL_FRAME_INGEST, data, len, ASK_MS);
 }
 

@@ -158,6 +158,22 @@ extern bool EtlCatalogDropIngestToken(int64 pipeline, const char *name);
 /* Fills in their hashes, "max" at most; returns how many. */
 extern int EtlCatalogIngestTokens(int64 pipeline, uint8 (*hashes)[ETL_TOKEN_HASH], int max);
 
+/* A request with an Idempotency-Key. */
+typedef struct EtlIngestKey
+{
+	uint8 key[ETL_TOKEN_HASH];	/* SHA-256 of that, and */
+	uint8 body[ETL_TOKEN_HASH]; /* of its body */
+	int64 loaded;				/* records */
+	int64 set_aside;
+} EtlIngestKey;
+
+/* What has become of the request of a key that came within so many ms; false: there was none. */
+extern bool EtlCatalogFindIngestKey(int64 pipeline, int64 window_ms, EtlIngestKey *key);
+/* In the transaction that loads the requests. */
+extern void EtlCatalogAddIngestKeys(int64 pipeline, const EtlIngestKey *keys, int n);
+/* Those that are older. */
+extern void EtlCatalogForgetIngestKeys(int64 pipeline, int64 window_ms);
+
 /* dead letters */
 typedef struct EtlDeadLetter
 {
