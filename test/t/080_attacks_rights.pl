@@ -103,7 +103,7 @@ attacks($node, 'reader', [
 
 # -- pipelines of others ----------------------------------------------------------------------------
 
-# To others a pipeline does not exist, and no message tells it from one that does not.
+# To others a pipeline does not exist, and no message tells it from one that does not, but that its name is taken.
 my $absent = '42704';
 attacks($node, 'reader', [
 	(map { [ $_, "SELECT $_", $absent ] }
@@ -114,6 +114,7 @@ attacks($node, 'reader', [
 	[ 'etl_run', "CALL etl_run('mine')", $absent ],
 	[ 'etl_retry_dead_letters', "CALL etl_retry_dead_letters('mine')", $absent ],
 	[ 'etl_cancel', "SELECT etl_cancel('mine')", gives('f') ],
+	[ 'its name', q(SELECT etl_create_pipeline('mine', source => 'x', target => 'reader.t')), fails('42710', qr/^(?!.*owner).*HINT:  It is another role's: choose another name/s) ],
 ]);
 is(value("SELECT enabled, batch_size > 1 FROM etl_pipelines WHERE name = 'mine'"), 't|t', 'the pipeline is what it was');
 

@@ -5,6 +5,11 @@
 #	<!-- error: 22023 -->		above a block of SQL: it fails with this SQLSTATE
 #	<!-- output -->				above a block: it is what the SQL before it prints
 #	<!-- role: loader -->		above a block of SQL: it is run by this role, which the SQL before it has created
+#	<!-- log -->				above a block: lines of the server's log, whose counters are those of a run before it
+#	<!-- not run: reason -->	above a block of another language
+#
+# Of other blocks "conf" is held against the server, what "sh" says of make against the Makefile, and the rest of "sh" is run
+# by bash.  Any other block has one of these marks.
 #
 # Files below /data and /etc, and servers, are those of the test; so are the bucket "lake" and the topics of server "events", whose
 # documents are passed over where no object store or no broker can be started.  A URL that has no answer here is a failure: nothing
@@ -128,7 +133,7 @@ sub blocks_of
 			else { $block->{text} .= $line; }
 		}
 		elsif ($line =~ /^```(\w*)/) { $block = { %marks, language => $1, line => $number, text => '' }; %marks = (); }
-		elsif ($line =~ /^<!-- (file|error|output|role)(?:: (\S+))? -->/) { $marks{$1} = $2 // 1; }
+		elsif ($line =~ /^<!-- (file|error|output|role|log|not run)(?:: (.+?))? -->/) { $marks{$1} = $2 // 1; }
 		elsif ($line =~ /\S/) { %marks = (); }
 	}
 	return @blocks;
@@ -178,6 +183,66 @@ sub write_common_files
 	write_file("/../web/$_", $web{$_}) for grep { !-e "$root/../web/$_" } keys %web;
 }
 
+# Each line sets something that there is, to a value that it takes.
+sub check_conf
+{
+	my ($block, $where) = @_;
+
+	for my $line (grep { !/^\s*(#|$)/ } split /\n/, $block->{text})
+	{
+		my ($name, $value) = $line =~ /^([\w.]+) = ('[^']*'|[\w.]+)(?:\s+#.*)?$/;
+		my ($code, undef, $err) = defined $name
+		  ? run_sql('postgres', "LOAD 'etl'; ALTER SYSTEM SET $name = $value; ALTER SYSTEM RESET $name", 'default')
+		  : (1, undef, 'It is no line of postgresql.conf.');
+		is($code, 0, "$where: $line") or diag($err);
+	}
+}
+
+# What of make can be called: its targets, and for T kinds of tests and their names.
+my %targets = map { $_ => 1 } qw(install), slurp_file("$top/Makefile") =~ /^SCRIPTS_OF_HARNESS = (.*)$/m ? split(/ /, $1) : ();
+my %tests = map { $_ => 1 } qw(regress isolation tap unit modules style psql),
+  map { s{.*/}{}r =~ s{\.(sql|pl|spec|c)$}{}r } glob("$top/test/{sql/*.sql,t/*.pl,isolation/specs/*.spec,unit/*.c,modules/*}");
+
+# The other lines are run, in the database of the document, with the files of the test.
+sub check_shell
+{
+	my ($block, $where, $database) = @_;
+	my @lines = grep { !/^\s*(#|$)/ } split /\n/, $block->{text};
+
+	for my $line (grep { /^(?:sudo )?make\b/ } @lines)
+	{
+		my ($target, $names) = $line =~ /\bmake(?: +([a-z]\S*))?(?: +T="?([^"#]*)"?)?/;
+		ok(!defined $target || $targets{$target}, "$where: $line");
+		ok($tests{$_}, "$where: test $_") for split / +/, $names // '';
+	}
+	my $script = here(join '', map { "$_\n" } grep { !/^(?:sudo )?make\b/ } @lines);
+	return if $script eq '' || $block->{'not run'};
+	$script =~ s{-d shop\b}{-d $database}g;
+	$script =~ s{(?<=[ >])/var/}{$root/var/}g;
+	system_or_bail('mkdir', '-p', $_) for $script =~ m{(\Q$root\E/var/\S*)/}g;
+	local $ENV{PGHOST} = $node->host;
+	local $ENV{PGPORT} = $node->port;
+	is(system('bash', '-ec', $script), 0, "$where: runs");
+}
+
+# The counters of the lines that a run writes, without their values.
+sub counters_of
+{
+	my ($text) = @_;
+	return map { s/\d+/0/gr =~ s/,? \.\.\.$//r } $text =~ /^.*run \d+ of pipeline .* after [\d.]+ s: .*?(\d+ batches.*)$/mg;
+}
+
+sub check_log
+{
+	my ($block, $where) = @_;
+	my @logged = counters_of(slurp_file($node->logfile));
+
+	for my $line (counters_of($block->{text}))
+	{
+		ok((grep { index($_, $line) == 0 } @logged), "$where: the log has such a line") or diag($line);
+	}
+}
+
 sub run_document
 {
 	my ($path) = @_;
@@ -207,6 +272,10 @@ sub run_document
 			if ($block->{error}) { like($err, qr/ERROR:  $block->{error}: /, "$where: the error"); }
 			else { is($code, 0, "$where: runs") or diag($err); }
 		}
+		elsif ($block->{language} eq 'conf') { check_conf($block, $where); }
+		elsif ($block->{language} eq 'sh') { check_shell($block, $where, $database); }
+		elsif ($block->{log}) { check_log($block, $where); }
+		else { ok($block->{'not run'}, "$where: a block that is not run says why"); }
 	}
 }
 
@@ -220,6 +289,11 @@ my %shop = (
 	'bad.csv' => qq{a,b\n1,2\n3\n});
 append_to_file($node->data_dir . "/shop/$_", $shop{$_}) for keys %shop;
 system_or_bail('gzip', '-k', $node->data_dir . '/shop/orders-2024-01.csv');
+my ($shown) = slurp_file("$top/doc/files.md") =~ /^```text\n(shop.*?)^```$/ms;
+for my $file (($shown // '') =~ m{shop/(\S+)}g)
+{
+	ok(index($shown, $_) >= 0, "files.md shows $file: $_") for split /\n/, $shop{$file};
+}
 
 for my $path (@docs)
 {
@@ -230,6 +304,29 @@ for my $path (@docs)
 		run_document($path);
 	}
 }
+
+# -- what sentences say --------------------------------------------------------------------------------------------
+
+my $all = join '', map { slurp_file($_) } @docs;
+my $plan = $node->safe_psql('docs_readme', q(CREATE TABLE plans (a text);
+	EXPLAIN INSERT INTO plans SELECT a FROM etl_csv('x.csv') AS t(a text)));
+my %nodes = map { $_ => 1 } $plan =~ /Custom Scan \((\w+)\)/g;
+is(join(' ', sort keys %nodes), 'EtlBulkInsert EtlScan', 'EXPLAIN has these nodes');
+ok($nodes{$_}, "EXPLAIN has what the documents call Custom Scan ($_)") for $all =~ /Custom Scan \(([^)]*)\)/g;
+cmp_ok(scalar(() = $all =~ /Custom Scan \(/g), '>', 2, 'and they speak of it');
+
+# A worker at work, held by a lock.
+my $gate = $node->background_psql('docs_readme');
+$gate->query('SELECT pg_advisory_lock(1)');
+append_to_file($node->data_dir . '/gate.csv', "a\n1\n");
+$node->safe_psql('docs_readme', q(SELECT etl_create_pipeline('gate', source => $$etl_csv('gate.csv') AS t(a text)$$, target => 'plans',
+	query => 'SELECT a FROM batch, pg_advisory_lock_shared(1)')));
+$node->safe_psql('docs_readme', q(SELECT etl_start('gate')));
+my ($prefix) = $all =~ /`(\w+)` with the name of the pipeline as `application_name`/;
+ok($node->poll_query_until('docs_readme', q(SELECT application_name FROM pg_stat_activity WHERE backend_type = 'etl pipeline' AND wait_event = 'advisory'),
+		($prefix // '') . ' gate'), 'monitoring.md: the application name of a worker');
+$gate->query('SELECT pg_advisory_unlock(1)');
+$gate->quit;
 
 # -- what tables say ----------------------------------------------------------------------------------------------
 

@@ -608,6 +608,20 @@ name_of(FunctionCallInfo fcinfo)
 	return text_to_cstring(PG_GETARG_TEXT_PP(0));
 }
 
+/* Names are those of the database: that one is taken is what every role can learn. */
+static void
+check_name_is_free(const char *name)
+{
+	const EtlPipeline *other = EtlCatalogFind(name, true);
+
+	if (other != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("pipeline \"%s\" already exists", name),
+				 has_privs_of_role(GetUserId(), other->owner)
+					 ? errhint("Change it with etl_alter_pipeline.")
+					 : errhint("It is another role's: choose another name.")));
+}
+
 /* etl_create_pipeline(name text, source text, ...) returns void */
 Datum
 etl_create_pipeline(PG_FUNCTION_ARGS)
@@ -630,10 +644,7 @@ etl_create_pipeline(PG_FUNCTION_ARGS)
 	pipeline->system_identifier = (int64) GetSystemIdentifier();
 	pipeline->database = MyDatabaseId;
 	pipeline->mode = key != NULL && list_of(key) != NIL ? ETL_MODE_UPSERT : ETL_MODE_APPEND;
-	if (EtlCatalogFind(pipeline->name, true) != NULL)
-		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
-						errmsg("pipeline \"%s\" already exists", pipeline->name),
-						errhint("Change it with etl_alter_pipeline.")));
+	check_name_is_free(pipeline->name);
 	take_arguments(args, pipeline);
 	EtlCheckAsOwner(pipeline);
 	pipeline->id = EtlCatalogInsert(pipeline);
