@@ -125,8 +125,8 @@ EtlIngestFind(const char *database, const char *name, EtlIngestSlot *slot)
 
 	LWLockAcquire(lock, LW_SHARED);
 	for (int i = 0; i < ETL_INGEST_SLOTS && found < 0; i++)
-		if (slots[i].used && strcmp(slots[i].name, name) == 0 &&
-			strcmp(slots[i].database, database) == 0)
+		if (slots[i].used && slots[i].handle != DSM_HANDLE_INVALID &&
+			strcmp(slots[i].name, name) == 0 && strcmp(slots[i].database, database) == 0)
 			found = i;
 	if (found >= 0)
 		*slot = slots[found];

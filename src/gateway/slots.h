@@ -25,7 +25,8 @@ typedef struct EtlIngestSlot
 	bool taken; /* a supervisor is at the other ends of the queues */
 	char database[NAMEDATALEN];
 	char name[ETL_INGEST_NAME];
-	dsm_handle handle;
+	dsm_handle
+		handle; /* DSM_HANDLE_INVALID: it was not offered yet, and its tokens are not known */
 	int64 room; /* bytes of requests that are not answered, with ETL_INGEST_OVERHEAD for each */
 	int ntokens;
 	uint8 tokens[ETL_MAX_TOKENS][ETL_TOKEN_HASH];
@@ -73,7 +74,7 @@ extern void EtlIngestSetTokens(int slot, const uint8 (*tokens)[ETL_TOKEN_HASH], 
 /* Makes queues, with handles in the current memory context, and offers their other ends. */
 extern void EtlIngestOffer(int slot, EtlIngestQueues *queues);
 
-/* Of the supervisor.  Copies the slot of a pipeline, and returns its number; -1: it has none. */
+/* Of the supervisor.  Copies the slot of a pipeline, and returns its number; -1: it has none that was offered. */
 extern int EtlIngestFind(const char *database, const char *name, EtlIngestSlot *slot);
 /* Takes the other ends of the queues of a slot that was found; false: they are gone, or taken. */
 extern bool EtlIngestTake(int number, const EtlIngestSlot *found, EtlIngestQueues *queues);
