@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use FindBin;
+use IO::Socket::INET;
 use IPC::Run;
 use lib "$FindBin::RealBin/../perl";
 use PostgreSQL::Test::Cluster;
@@ -133,6 +134,22 @@ post_is('postgres/events', 'x' x 600_000, $token, qr/^413 /, 'of a size that is 
 post_is('postgres/events', '[{"id": 200}, {"id": 201}]', $token, qr/^200 \{"loaded": 2, /, 'one that is sent in pieces', '-H', 'Transfer-Encoding: chunked');
 post_is('postgres/events', '{"id": 202}', $token, qr/^200 \{"loaded": 1, /, 'one that is waited with', '-H', 'Expect: 100-continue');
 is(value('SELECT count(*) FROM events WHERE id >= 100'), 3, 'all of which are there');
+
+# Compressed
+my $zip = '';
+IPC::Run::run(['gzip', '-c'], '<', \join('', map { qq({"id": $_}\n) } 400 .. 499), '>', \$zip);
+my @gzip = ('-H', 'Content-Encoding: gzip');
+post_is('postgres/events', $zip, $token, qr/^200 \{"loaded": 100, "set_aside": 0\}$/, 'a body that is compressed', @gzip);
+post_is('postgres/events', $zip . $zip, $token, qr/^200 \{"loaded": 200, /, 'of two pieces', @gzip);
+post_is('postgres/events', substr($zip, 0, -5), $token, qr/^400 .*not a whole gzip/, 'half of one', @gzip);
+post_is('postgres/events', '', $token, qr/^400 /, 'nothing of one', @gzip);
+post_is('postgres/events', "$zip--", $token, qr/^400 /, 'with something behind it', @gzip);
+post_is('postgres/events', '{"id": 1}', $token, qr/^400 .*no gzip/, 'one that is not', @gzip);
+IPC::Run::run(['gzip', '-c'], '<', \(' ' x 5_000_000), '>', \my $bomb);
+post_is('postgres/events', $bomb, $token, qr/^413 /, 'one that is too large when it is read', @gzip);
+is(value('SELECT count(*) FROM events WHERE id BETWEEN 400 AND 499'), 300, 'what was whole is there');
+value('DELETE FROM events WHERE id BETWEEN 400 AND 499');
+
 my $large = join '', map { qq({"id": $_, "name": "@{['x' x 100]}"}\n) } 1000 .. 4999;
 post_is('postgres/events', $large, $token, qr/^200 \{"loaded": 4000, "set_aside": 0\}$/, "a body of many records ($_)") for 1 .. 5;
 is(value('SELECT count(*), count(DISTINCT xmin::text) FROM events WHERE id >= 1000'), '20000|5', 'each in one transaction, however small batches are');
@@ -173,6 +190,63 @@ $first->finish;
 like($out, qr/^HTTP\/1\.1 200 .*"loaded": 1/s, 'then the first is answered');
 post_is('postgres/pairs', '[{"id": 3}, {"id": 5}]', $third, qr/^200 \{"loaded": 2, /, 'beyond dedupe_window a key says nothing', @key);
 is(value('SELECT string_agg(id::text, $$ $$ ORDER BY id) FROM pairs'), '1 2 3 3 4 5', 'all of which are there');
+
+# A group of records that cannot be committed is set aside as a whole, and no other.
+value(q{CREATE TABLE grouped (id int); CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent VALUES (1); CREATE TABLE shadow (id int REFERENCES parent DEFERRABLE);
+	CREATE FUNCTION write_shadow() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN SET CONSTRAINTS shadow_id_fkey DEFERRED; INSERT INTO shadow VALUES (CASE new.id WHEN 13 THEN 2 ELSE 1 END); RETURN NULL; END $$;
+	CREATE CONSTRAINT TRIGGER late AFTER INSERT ON grouped DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION write_shadow();
+	SELECT etl_create_pipeline('grouped', $$ etl_ingest() AS t(id int) $$, target => 'grouped', continuous => true, flush_interval => '1 hour', batch_size => 6)});
+my $fourth = value("SELECT etl_create_ingest_token('grouped')");
+post_when_ready('postgres/grouped', '[]', $fourth, qr/^200 /, 'a run');
+my @out = ('', '');
+my @behind = map { IPC::Run::start(sender('postgres/grouped', ('[{"id": 1}, {"id": 2}]', '[{"id": 12}, {"id": 13}]')[$_], $fourth), '>', \$out[$_]) } 0, 1;
+post_is('postgres/grouped', '[{"id": 3}, {"id": 4}]', $fourth, qr/^200 \{"loaded": 2, "set_aside": 0\}$/, 'a request beside one that fails when it is committed');
+$_->finish for @behind;
+like($out[0], qr/\{"loaded": 2, "set_aside": 0\}/, 'another one');
+like($out[1], qr/\{"loaded": 0, "set_aside": 2\}/, 'that one');
+is(value('SELECT string_agg(id::text, $$ $$ ORDER BY id) FROM grouped'), '1 2 3 4', 'which is not there in part');
+
+# More than there is room for
+my $session = $node->background_psql('postgres');
+$session->query_safe('BEGIN; LOCK TABLE events');
+@out = ('') x 4;
+@behind = map { IPC::Run::start(sender('postgres/events', '{"id": 500, "name": "' . 'x' x 300_000 . '"}', $token), '>', \$out[$_]) } 0 .. 3;
+for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+{
+	$_->pump_nb for @behind;
+	last if grep { /\n\r?\n/ } @out;
+	select(undef, undef, undef, 0.1);
+}
+my ($refused) = grep { /\S/ } @out;
+like($refused, qr/^HTTP\/1\.1 429 .*^Retry-After: [1-9]\d*\r?$/ms, 'when there is no room, one is told when to come again');
+$session->query_safe('COMMIT');
+$session->quit;
+$_->finish for @behind;
+is((grep { /^HTTP\/1\.1 200 / } @out), 3, 'those before it are loaded');
+is(value('SELECT count(*) FROM events WHERE id = 500'), 3, 'and are there');
+
+# Senders that bring half of what they have said
+my @half = map { my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) // die $!; $s } 0 .. 1;
+$_->syswrite("POST /ingest/postgres/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer $token\r\nContent-Length: 500000\r\n\r\n[{") for @half;
+my $body = '{"id": 501, "name": "' . 'x' x 400_000 . '"}';
+my @answer_of;
+for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+{
+	@answer_of = post('postgres/events', $body, $token);
+	last if $answer_of[0] eq '429';
+	select(undef, undef, undef, 0.1);
+}
+is($answer_of[0], 429, 'take room');
+$half[0]->shutdown(1);
+close $half[1];
+for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+{
+	@answer_of = post('postgres/events', $body, $token);
+	last if $answer_of[0] ne '429';
+	select(undef, undef, undef, 0.1);
+}
+is($answer_of[0], 200, 'until they are gone');
 
 # Elsewhere
 like(($node->psql('postgres', 'SELECT * FROM etl_ingest() AS t(a int)'))[2], qr/etl_ingest can only be the source of a continuous pipeline/, 'it is no source of a query');

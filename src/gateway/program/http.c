@@ -377,9 +377,8 @@ handle_upload(Request *request, const char *body, size_t *body_len, bool resumed
 	*body_len = 0;
 	if (len > 0)
 		UploadTake(request, body, len);
-	else if (request->stage == REQUEST_READING && request->status == 0 && !resumed)
-		UploadEnd(request);
-	else if (request->status != 0)
+	else if (request->status != 0 ||
+			 (request->stage == REQUEST_READING && !resumed && !UploadEnd(request)))
 		return send_answer(request);
 	return MHD_YES;
 }

@@ -43,9 +43,11 @@ typedef struct Request
 	RequestStage stage;
 	char *body;
 	size_t len;
-	size_t max;	  /* that the memory has */
-	size_t limit; /* that the body may have */
-	size_t sent;  /* to the supervisor */
+	size_t max;				   /* that the memory has */
+	size_t limit;			   /* that the body may have */
+	size_t sent;			   /* to the supervisor */
+	struct z_stream_s *gunzip; /* NULL: it comes as it is */
+	bool is_complete;		   /* the end of what gunzip reads was there */
 	struct Request *next_sending;
 } Request;
 
@@ -66,8 +68,8 @@ extern void UploadBegin(Request *request, const char *place, const char *method)
 extern void UploadAdmitted(Request *request, size_t limit);
 /* A piece of its body. */
 extern void UploadTake(Request *request, const char *data, size_t len);
-/* All of it is there. */
-extern void UploadEnd(Request *request);
+/* All of it is there; false: it is answered with what is wrong with it. */
+extern bool UploadEnd(Request *request);
 /* It is over, whatever has become of it. */
 extern void UploadForget(Request *request);
 /* Passes on to the supervisor what its socket takes. */

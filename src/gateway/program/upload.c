@@ -10,10 +10,13 @@
 
 #include <stdlib.h>
 #include <strings.h>
+#include <zlib.h>
 
 #include "gateway/program/request.h"
 
 #define LONGEST_KEY 255
+#define GZIP_WINDOW (15 + 16) /* of zlib: a gzip header, and any window */
+#define OUT_OF_MEMORY "{\"error\": \"out of memory\"}\n"
 #define ASK_MS (5 * 1000)	  /* for which the supervisor is waited for */
 #define BODY_MS (60 * 1000)	  /* within which a body has to be there */
 #define COMMIT_MS (60 * 1000) /* and has to be loaded */
@@ -62,7 +65,8 @@ ask(Request *request, const char *database, size_t database_len, const char *pip
 	const char *length = RequestHeader(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	const char *key = RequestHeader(request, "Idempotency-Key");
 	size_t key_len = key != NULL ? strlen(key) : 0;
-	EtlFrameIngest ingest = {.len = length != NULL ? strtoll(length, NULL, 10) : -1};
+	bool is_known = length != NULL && request->gunzip == NULL;
+	EtlFrameIngest ingest = {.len = is_known ? strtoll(length, NULL, 10) : -1};
 	size_t len = sizeof(ingest) + database_len + strlen(pipeline) + token_len + key_len + 4;
 	char data[ETL_FRAME_DATA];
 	char *end = data + sizeof(ingest);
@@ -86,6 +90,29 @@ ask(Request *request, const char *database, size_t database_len, const char *pip
 	(void) RequestAsk(request, ETL_FRAME_INGEST, data, len, ASK_MS);
 }
 
+/* How the body is encoded; false: that is not understood, and answered. */
+static bool
+take_encoding(Request *request)
+{
+	const char *encoding = RequestHeader(request, MHD_HTTP_HEADER_CONTENT_ENCODING);
+
+	if (encoding == NULL || strcasecmp(encoding, "identity") == 0)
+		return true;
+	if (strcasecmp(encoding, "gzip") != 0)
+	{
+		RequestDecide(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+					  "{\"error\": \"the Content-Encoding of a body can be gzip\"}\n");
+		return false;
+	}
+	request->gunzip = calloc(1, sizeof(z_stream));
+	if (request->gunzip != NULL && inflateInit2(request->gunzip, GZIP_WINDOW) == Z_OK)
+		return true;
+	free(request->gunzip);
+	request->gunzip = NULL;
+	RequestDecide(request, MHD_HTTP_SERVICE_UNAVAILABLE, OUT_OF_MEMORY);
+	return false;
+}
+
 void
 UploadBegin(Request *request, const char *place, const char *method)
 {
@@ -103,13 +130,11 @@ UploadBegin(Request *request, const char *place, const char *method)
 	else if (token == NULL)
 		RequestDecide(request, MHD_HTTP_UNAUTHORIZED,
 					  "{\"error\": \"a token is needed, Authorization: Bearer ...\"}\n");
-	else if (RequestHeader(request, MHD_HTTP_HEADER_CONTENT_ENCODING) != NULL)
-		RequestDecide(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-					  "{\"error\": \"a body must come without Content-Encoding\"}\n");
 	else
 	{
 		request->is_upload = true;
-		ask(request, place, slash - place, slash + 1, token, token_len);
+		if (take_encoding(request))
+			ask(request, place, slash - place, slash + 1, token, token_len);
 	}
 }
 
@@ -125,20 +150,65 @@ UploadAdmitted(Request *request, size_t limit)
 	RequestLimitBody(request, BODY_MS);
 }
 
+/* Makes room for so many bytes more; false: there is none, and that is the answer. */
 static bool
-grow(Request *request, size_t len)
+make_room(Request *request, size_t len)
 {
 	size_t max = Max(request->max * 2, 4096);
 	char *body;
 
-	while (max < len)
+	if (request->len + len <= request->max)
+		return true;
+	while (max < request->len + len)
 		max *= 2;
 	body = realloc(request->body, max);
 	if (body == NULL)
+	{
+		RequestDecide(request, MHD_HTTP_SERVICE_UNAVAILABLE, OUT_OF_MEMORY);
 		return false;
+	}
 	request->body = body;
 	request->max = max;
 	return true;
+}
+
+static void
+append(Request *request, const char *data, size_t len)
+{
+	if (request->len + len > request->limit)
+		RequestDecide(request, MHD_HTTP_CONTENT_TOO_LARGE,
+					  "{\"error\": \"the body is larger than etl.ingest_max_body\"}\n");
+	else if (make_room(request, len))
+	{
+		memcpy(request->body + request->len, data, len);
+		request->len += len;
+	}
+}
+
+/* What is compressed may be of several pieces, each with a head and an end. */
+static void
+append_compressed(Request *request, const char *data, size_t len)
+{
+	z_stream *z = request->gunzip;
+	int done = Z_OK;
+
+	z->next_in = (Bytef *) data;
+	z->avail_in = (uInt) len;
+	do
+	{
+		char piece[16 * 1024];
+
+		if (request->is_complete && inflateReset(z) != Z_OK)
+			break;
+		z->next_out = (Bytef *) piece;
+		z->avail_out = sizeof(piece);
+		done = inflate(z, Z_NO_FLUSH);
+		request->is_complete = done == Z_STREAM_END;
+		append(request, piece, sizeof(piece) - z->avail_out);
+	} while (request->status == 0 && (done == Z_OK || done == Z_STREAM_END) &&
+			 (z->avail_in > 0 || z->avail_out == 0));
+	if (request->status == 0 && done != Z_OK && done != Z_STREAM_END && done != Z_BUF_ERROR)
+		RequestDecide(request, MHD_HTTP_BAD_REQUEST, "{\"error\": \"the body is no gzip\"}\n");
 }
 
 /* What comes of a body that is refused is passed over: there is no answer in the middle of one. */
@@ -147,25 +217,26 @@ UploadTake(Request *request, const char *data, size_t len)
 {
 	if (request->status != 0)
 		return;
-	if (request->len + len > request->limit)
-		RequestDecide(request, MHD_HTTP_CONTENT_TOO_LARGE,
-					  "{\"error\": \"the body is larger than etl.ingest_max_body\"}\n");
-	else if (request->len + len > request->max && !grow(request, request->len + len))
-		RequestDecide(request, MHD_HTTP_SERVICE_UNAVAILABLE, "{\"error\": \"out of memory\"}\n");
+	if (request->gunzip != NULL)
+		append_compressed(request, data, len);
 	else
-	{
-		memcpy(request->body + request->len, data, len);
-		request->len += len;
+		append(request, data, len);
+	if (request->status == 0)
 		return;
-	}
 	free(request->body);
 	request->body = NULL;
 	request->len = request->max = 0;
 }
 
-void
+bool
 UploadEnd(Request *request)
 {
+	if (request->gunzip != NULL && !request->is_complete)
+	{
+		RequestDecide(request, MHD_HTTP_BAD_REQUEST,
+					  "{\"error\": \"the body is not a whole gzip\"}\n");
+		return false;
+	}
 	request->stage = REQUEST_SENDING;
 	RequestLimitBody(request, -1);
 	if (last_sending != NULL)
@@ -175,6 +246,7 @@ UploadEnd(Request *request)
 	last_sending = request;
 	RequestWait(request, COMMIT_MS);
 	UploadTurn();
+	return true;
 }
 
 /* ----------------------------------------------------------------
@@ -240,6 +312,9 @@ UploadForget(Request *request)
 
 	remove_sending(request);
 	free(request->body);
+	if (request->gunzip != NULL)
+		(void) inflateEnd(request->gunzip);
+	free(request->gunzip);
 	if (request->stage != REQUEST_ASKING && !is_whole)
 		(void) EtlFramesPut(supervisor, &frame, NULL);
 }
