@@ -1493,21 +1493,26 @@ COMMENT ON PROCEDURE @extschema@.etl_retry_dead_letters IS 'loads the dead lette
  * etl_backfill: reads the source of a pipeline again, a range at a time: from since, which is in the first one, to until, which is in
  * none, in steps ('1 month', '1000').  Each range is a run (kind backfill), beside those of the schedule: it waits while another run
  * is under way.  The call of the source asks for the range by etl_since and etl_until.  Called again with the same arguments, it goes on
- * where it was interrupted.  The watermark stays as it is.  Returns how many ranges this call has read.
+ * where it was interrupted.  The watermark stays as it is.  Returns how many ranges this call has read.  Texts, and literals without
+ * a type, are read as the type that the source asks for, with the settings of the pipeline.
  *
  * Errors: 22023 if since is not before until, the step does not lead forward, or the source does not ask for the range; 42804 if it
- * asks for another type; 0A000 for a type that is neither date, timestamp nor number, and for pipelines that read their source as a
+ * asks for another type; 42P18 for texts if its call does not show the type, and those of the type if they are none of its values; 55000
+ * for texts if another role than the owner wrote the source; 0A000 for a type that is neither date, timestamp nor number, and for pipelines that read their source as a
  * whole; 55000 if a range could not be read to its end; and those of etl_run.
  *
  * etl_since, etl_until: in the source of a pipeline, the ends of the range that a backfill reads; in any other run the argument.
  */
 CREATE PROCEDURE @extschema@.etl_backfill(name text, since anyelement, until anyelement, step text, INOUT ranges bigint DEFAULT NULL)
     AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE PROCEDURE @extschema@.etl_backfill(name text, since text, until text, step text, INOUT ranges bigint DEFAULT NULL)
+    AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION @extschema@.etl_since(otherwise anyelement) RETURNS anyelement
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED;
 CREATE FUNCTION @extschema@.etl_until(otherwise anyelement) RETURNS anyelement
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED;
-COMMENT ON PROCEDURE @extschema@.etl_backfill IS 'reads ranges of the source of a pipeline again';
+COMMENT ON PROCEDURE @extschema@.etl_backfill(text, anyelement, anyelement, text, INOUT bigint) IS 'reads ranges of the source of a pipeline again';
+COMMENT ON PROCEDURE @extschema@.etl_backfill(text, text, text, text, INOUT bigint) IS 'reads ranges of the source of a pipeline again, between texts';
 COMMENT ON FUNCTION @extschema@.etl_since IS 'where the range begins that a backfill reads; else the argument';
 COMMENT ON FUNCTION @extschema@.etl_until IS 'where the range ends that a backfill reads; else the argument';
 

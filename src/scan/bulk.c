@@ -213,14 +213,19 @@ is_plain_insert(const PlannerInfo *root)
 		   query->withCheckOptions == NIL && query->cteList == NIL;
 }
 
+/*
+ * The path is one of the result: as one of the scan, it would get a Result above it where a condition is the same for all rows,
+ * as the scan below does.
+ */
 static Path *
-bulk_path(Path *subpath)
+bulk_path(Path *subpath, RelOptInfo *result)
 {
 	CustomPath *path = makeNode(CustomPath);
 
 	path->path = *subpath;
 	path->path.type = T_CustomPath;
 	path->path.pathtype = T_CustomScan;
+	path->path.parent = result;
 	path->custom_paths = list_make1(subpath);
 	path->methods = &path_methods;
 	return &path->path;
@@ -242,7 +247,7 @@ add_bulk(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel, RelO
 		ModifyTablePath *modify = lfirst(lc);
 
 		if (IsA(modify, ModifyTablePath) && is_scan_of_ours(modify->subpath))
-			modify->subpath = bulk_path(modify->subpath);
+			modify->subpath = bulk_path(modify->subpath, output_rel);
 	}
 }
 

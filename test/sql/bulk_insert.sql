@@ -183,6 +183,9 @@ END $$;
 SELECT what, plan(format(query, $$etl_csv('etl_tmp/bulk.csv') AS f(id int, t text)$$)) FROM (VALUES
 	('all columns given', 'INSERT INTO plain SELECT id, 1, t FROM %s'),
 	('computed ones', 'INSERT INTO plain SELECT id + 1, 1, upper(t) FROM %s WHERE id > 10'),
+	('a condition that is the same for all rows', 'INSERT INTO plain SELECT id, 1, t FROM %s WHERE now() > ''2000-01-01'''),
+	('one that is so for all of the table', 'INSERT INTO plain SELECT id, 1, t FROM %s WHERE (SELECT count(*) FROM plain) = 0'),
+	('one that is never true', 'INSERT INTO plain SELECT id, 1, t FROM %s WHERE false'),
 	('with a subquery', 'INSERT INTO plain SELECT id, 1, t FROM (SELECT id, t FROM %s OFFSET 0) AS s'),
 	('through a view', 'INSERT INTO seen SELECT id, 1, t FROM %s'),
 	('a default that may look into the table', 'INSERT INTO plain (id, t) SELECT id, t FROM %s'),
@@ -195,6 +198,24 @@ SELECT what, plan(format(query, $$etl_csv('etl_tmp/bulk.csv') AS f(id int, t tex
 	('a subquery for each row', 'INSERT INTO plain SELECT id, (SELECT count(*) FROM plain AS p WHERE p.id = f.id), t FROM %s')) AS v(what, query);
 INSERT INTO plain (id, t) SELECT id, t FROM etl_csv('etl_tmp/bulk.csv') AS f(id int, t text) WHERE id < 4;
 SELECT id, k FROM plain ORDER BY id;
+-- a condition above the scan, true and false
+BEGIN;
+EXPLAIN (COSTS OFF) INSERT INTO plain SELECT id, 1, t FROM etl_csv('etl_tmp/bulk.csv') AS f(id int, t text) WHERE now() > '2000-01-01';
+INSERT INTO plain SELECT id, 1, t FROM etl_csv('etl_tmp/bulk.csv') AS f(id int, t text) WHERE now() > '2000-01-01' AND id < 4;
+INSERT INTO plain SELECT id, 1, t FROM etl_csv('etl_tmp/bulk.csv') AS f(id int, t text) WHERE now() < '2000-01-01';
+INSERT INTO plain SELECT id, 1, t FROM etl_csv('etl_tmp/bulk.csv') AS f(id int, t text) WHERE false;
+SELECT count(*) FROM plain;
+ROLLBACK;
+-- and in the query of a pipeline
+CREATE TABLE piped (id int, t text);
+SELECT etl_create_pipeline('piped', source => $$etl_csv('etl_tmp/bulk.csv') AS f(id int, t text)$$, target => 'piped', query => 'SELECT * FROM batch WHERE now() > ''2000-01-01''');
+CALL etl_run('piped') \gset
+SELECT etl_reset('piped'), etl_alter_pipeline('piped', query => 'SELECT * FROM batch WHERE false');
+CALL etl_run('piped') \gset
+SELECT etl_reset('piped'), etl_alter_pipeline('piped', query => 'SELECT * FROM batch WHERE now() < ''2000-01-01''');
+CALL etl_run('piped') \gset
+SELECT state, read, emitted, loaded FROM etl_runs WHERE pipeline = 'piped' ORDER BY run;
+SELECT etl_drop_pipeline('piped');
 
 -- rights are those of INSERT, by column, and policies hold
 CREATE ROLE regress_etl_bulk;

@@ -27,11 +27,17 @@ CALL etl_backfill('days', date '2026-01-01', date '2026-01-02', '1 day');
 ROLLBACK;
 TABLE etl_backfills;
 CALL etl_backfill('days', timestamp '2026-01-01', timestamp '2026-01-02', '1 day');
+-- texts have the type that the source asks for
+CALL etl_backfill('days', '2026-01-01', '2026-01-01', '1 day');
+CALL etl_backfill('days', '2026-01-01', 'soon', '1 day');
+CALL etl_backfill('days', '2026-01-01', NULL, '1 day');
+CALL etl_backfill('days', since => '2026-01-01', until => NULL::text, step => '1 day');
 SELECT etl_drop_pipeline('days');
 SELECT count(*) FROM etl_catalog.backfills;
 SELECT etl_create_pipeline('days', source => $$etl_csv('etl_tmp/backfill-2026-01-01.csv') AS t(id int, at date)$$, target => 'days');
 SELECT day_file('2026-01-01', 1);
 CALL etl_backfill('days', date '2026-01-01', date '2026-01-02', '1 day');
+CALL etl_backfill('days', '2026-01-01', '2026-01-02', '1 day');
 SELECT etl_alter_pipeline('days', key => 'id', mode => 'upsert', whole => true);
 ALTER TABLE days ADD UNIQUE (id);
 SELECT etl_alter_pipeline('days', key => 'id', mode => 'upsert', whole => true);
@@ -95,16 +101,27 @@ SELECT etl_create_pipeline('times', source => $$etl_csv(note(etl_since(now())::t
 RESET TimeZone;
 CALL etl_backfill('times', timestamptz '2026-03-28 00:00+01', timestamptz '2026-03-30 12:00+02', '1 day');
 SELECT DISTINCT * FROM asked ORDER BY since;
+TRUNCATE asked;
+CALL etl_backfill('times', '2026-03-28', '2026-03-30 12:00', '1 day');
+SELECT DISTINCT * FROM asked ORDER BY since;
+TRUNCATE asked;
+CALL etl_backfill('numbers', '1', '25', '10');
+SELECT DISTINCT * FROM asked ORDER BY since;
 -- outside of a backfill
 SELECT etl_since(7), etl_until('x'::text), etl_since(NULL::int);
 
 -- rights
-CREATE ROLE regress_etl_backfill;
+CREATE ROLE regress_etl_backfill LOGIN;
 GRANT EXECUTE ON ALL ROUTINES IN SCHEMA public TO regress_etl_backfill;
 SET ROLE regress_etl_backfill;
 CALL etl_backfill('numbers', 1, 25, '10');
+CALL etl_backfill('numbers', '1', '25', '10');
 TABLE etl_backfills;
 RESET ROLE;
+-- nothing of a source is looked at that its owner has not accepted
+SELECT etl_alter_pipeline('numbers', owner => 'regress_etl_backfill');
+CALL etl_backfill('numbers', '1', '25', '10');
+SELECT etl_alter_pipeline('numbers', owner => current_user::regrole);
 DROP OWNED BY regress_etl_backfill;
 DROP ROLE regress_etl_backfill;
 

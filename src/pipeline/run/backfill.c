@@ -8,6 +8,7 @@
 #include "etl.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -15,6 +16,7 @@
 #include "pipeline/run/range.h"
 #include "pipeline/run/start.h"
 #include "pipeline/run/stored.h"
+#include "pipeline/schedule_define.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -24,19 +26,56 @@ PG_FUNCTION_INFO_V1(etl_backfill);
 
 #define BUSY_PAUSE_MS 1000
 
+/* The ends of what is to be read. */
+typedef struct Ends
+{
+	const EtlPipeline *pipeline;
+	Oid type;
+	Datum since;
+	Datum until;
+} Ends;
+
+/* Texts are read as the source would read them. */
+static void
+type_ends(void *arg)
+{
+	Ends *ends = arg;
+
+	ends->type = EtlRangeType(ends->pipeline);
+	ends->since = EtlFromText(ends->type, -1, TextDatumGetCString(ends->since));
+	ends->until = EtlFromText(ends->type, -1, TextDatumGetCString(ends->until));
+}
+
+static Ends
+ends_of(FunctionCallInfo fcinfo, const EtlPipeline *pipeline)
+{
+	Ends ends = {pipeline, get_fn_expr_argtype(fcinfo->flinfo, 1), PG_GETARG_DATUM(1),
+				 PG_GETARG_DATUM(2)};
+
+	if (ends.type != TEXTOID)
+		return ends;
+	if (!pipeline->accepted)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("pipeline \"%s\" is paused", pipeline->name),
+						errdetail("Another role than its owner wrote its source."),
+						errhint("Call etl_resume(%s) first.", quote_literal_cstr(pipeline->name))));
+	EtlDoAsOwner(pipeline, type_ends, &ends);
+	return ends;
+}
+
 /* Notes what is to be read, or finds that it is noted already: then it goes on. */
 static void
 note_backfill(FunctionCallInfo fcinfo, const EtlPipeline *pipeline)
 {
-	Oid type = get_fn_expr_argtype(fcinfo->flinfo, 1);
+	Ends ends = ends_of(fcinfo, pipeline);
 	EtlBackfill new = {.pipeline = pipeline->id};
 	const EtlBackfill *old = EtlCatalogBackfill(pipeline->id);
 
-	new.type = format_type_be_qualified(type);
-	new.since = new.next = EtlStoredText(type, PG_GETARG_DATUM(1));
-	new.until = EtlStoredText(type, PG_GETARG_DATUM(2));
+	new.type = format_type_be_qualified(ends.type);
+	new.since = new.next = EtlStoredText(ends.type, ends.since);
+	new.until = EtlStoredText(ends.type, ends.until);
 	new.step = text_to_cstring(PG_GETARG_TEXT_PP(3));
-	EtlRangeCheck(type, PG_GETARG_DATUM(1), PG_GETARG_DATUM(2), new.step);
+	EtlRangeCheck(ends.type, ends.since, ends.until, new.step);
 	if (old != NULL && strcmp(old->type, new.type) == 0 && strcmp(old->since, new.since) == 0 &&
 		strcmp(old->until, new.until) == 0 && strcmp(old->step, new.step) == 0)
 		return;

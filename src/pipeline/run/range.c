@@ -12,12 +12,17 @@
  */
 #include "etl.h"
 
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "nodes/nodeFuncs.h"
 #include "parser/parse_oper.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/run/range.h"
 #include "pipeline/run/stored.h"
+#include "pipeline/source_call.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/fmgrprotos.h"
@@ -99,6 +104,52 @@ EtlRangeCheck(Oid type, Datum since, Datum until, const char *step)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("\"since\" of a backfill must be before \"until\"")));
 	(void) end_of_range(type, since, step, until, &last);
+}
+
+/* ----------------------------------------------------------------
+ *	What a source asks for
+ * ---------------------------------------------------------------- */
+
+static bool
+asks_for_range(const FuncExpr *call)
+{
+	const char *name = get_func_name(call->funcid);
+
+	return (strcmp(name, "etl_since") == 0 || strcmp(name, "etl_until") == 0) &&
+		   getExtensionOfObject(ProcedureRelationId, call->funcid) ==
+			   get_extension_oid("etl", false);
+}
+
+static bool
+find_type(Node *node, void *type)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_type, type, 0);
+	if (IsA(node, FuncExpr) && asks_for_range((FuncExpr *) node))
+	{
+		*(Oid *) type = ((FuncExpr *) node)->funcresulttype;
+		return true;
+	}
+	return expression_tree_walker(node, find_type, type);
+}
+
+Oid
+EtlRangeType(const EtlPipeline *pipeline)
+{
+	Oid type = InvalidOid;
+
+	(void) find_type((Node *) EtlAnalyzeSource(EtlSourceStatement(pipeline->source)), &type);
+	if (!OidIsValid(type))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INDETERMINATE_DATATYPE),
+			 errmsg("it is not known of which type a range of pipeline \"%s\" is", pipeline->name),
+			 errdetail("The call of its source has neither etl_since(...) nor etl_until(...)."),
+			 errhint("Put them into its arguments. If a function that it calls has them, give the "
+					 "type of since and until to etl_backfill, as in date '2026-01-01'.")));
+	return type;
 }
 
 /* ----------------------------------------------------------------

@@ -17,4 +17,7 @@ extern void EtlRangeFinish(const EtlRun *run);
 /* An error if there can be no such ranges: since is not before until, or a step does not lead forward. */
 extern void EtlRangeCheck(Oid type, Datum since, Datum until, const char *step);
 
+/* The type of range that the source of a pipeline asks for, with the rights of its owner; an error if none is seen (42P18). */
+extern Oid EtlRangeType(const EtlPipeline *pipeline);
+
 #endif /* ETL_RANGE_H */
