@@ -150,6 +150,24 @@ api_rewind(EtlRows *rows)
  *	Rows
  * ---------------------------------------------------------------- */
 
+/* A run that removes what it does not find must be given all there is, whether the call says otherwise or its dialect. */
+static void
+check_gives_all(const EtlDialect *dialect)
+{
+	const char *less = NULL;
+
+	if (dialect->max_pages > 0)
+		less = "max_pages";
+	else if (dialect->older.kind != ETL_NO_SIGNAL)
+		less = "stop => 'older:...'";
+	else if (dialect->truncation == ETL_TRUNCATION_WARNS)
+		less = "on_truncation => 'warning'";
+	if (less != NULL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("a run that removes rows cannot read pages with %s", less),
+						errdetail("The rows that are not read would be removed from the target.")));
+}
+
 static void
 api_open(EtlRows *rows)
 {
@@ -163,6 +181,8 @@ api_open(EtlRows *rows)
 	api->call->base.initials = api->json.initials;
 	if (no_source)
 		return;
+	if (rows->resume != NULL && rows->resume->removes)
+		check_gives_all(&api->call->dialect);
 	api->display = EtlUrlDisplay(&api->call->base.url);
 	api->json.source = api->display;
 	if (rows->rewindable)

@@ -56,6 +56,7 @@ compare_names(const ListCell *a, const ListCell *b)
  * it stop when an interrupt is pending.
  */
 static bool gave_up;
+static int hidden; /* errno of what glob() takes for something that is not there; 0: nothing was */
 
 static bool
 must_give_up(void)
@@ -76,7 +77,36 @@ open_directory(const char *path)
 static struct dirent *
 read_directory(void *directory)
 {
-	return must_give_up() ? NULL : readdir(directory);
+	struct dirent *entry;
+
+	if (must_give_up())
+		return NULL;
+	errno = 0;
+	entry = readdir(directory);
+	if (entry == NULL && errno != 0)
+		hidden = errno;
+	return entry;
+}
+
+/* What a stat() of ours tells glob(). */
+static int
+looked(int result)
+{
+	if (result != 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+		hidden = errno;
+	return result;
+}
+
+static int
+look(const char *path, struct stat *st)
+{
+	return looked(stat(path, st));
+}
+
+static int
+look_at_link(const char *path, struct stat *st)
+{
+	return looked(lstat(path, st));
 }
 
 static void
@@ -112,15 +142,23 @@ find(const char *path, int flags, glob_t *found)
 	for (;;)
 	{
 		gave_up = false;
+		hidden = 0;
 		*found = (glob_t){
 			.gl_opendir = open_directory,
 			.gl_readdir = read_directory,
 			.gl_closedir = close_directory,
-			.gl_stat = stat,
-			.gl_lstat = lstat,
+			.gl_stat = look,
+			.gl_lstat = look_at_link,
 		};
 		status = glob(path, flags | GLOB_NOSORT | GLOB_ALTDIRFUNC,
 					  flags & GLOB_ERR ? stop_at_error : NULL, found);
+		if (!gave_up && (flags & GLOB_ERR) && hidden != 0 &&
+			(status == 0 || status == GLOB_NOMATCH))
+		{
+			globfree(found);
+			errno = hidden;
+			return GLOB_ABORTED;
+		}
 		if (!gave_up)
 			return status;
 		globfree(found);

@@ -47,6 +47,7 @@ SELECT * FROM etl_csv('etl_tmp/x*.csv') AS t(id int);
 -- A directory that cannot be read might hide files.
 COPY (SELECT WHERE false) TO PROGRAM 'mkdir -m 0 etl_tmp/locked';
 SELECT * FROM etl_csv('etl_tmp/locked/*.csv') AS t(id int);
+SELECT * FROM etl_csv('etl_tmp/[lo]*/st.csv') AS t(id int);
 COPY (SELECT WHERE false) TO PROGRAM 'rmdir etl_tmp/locked';
 
 -- A column that one file lacks.

@@ -31,6 +31,7 @@ BEGIN
 	END LOOP;
 END $$;
 SELECT etl_create_pipeline('g', source => $$etl_api('https://example.com', max_pages => 3) AS t(shop text, id int, name text)$$, target => 'goods', key => 'shop, id', deletes => 'delete');
+SELECT etl_create_pipeline('g', source => $$etl_csv('etl_tmp/goods-' || etl_watermark('g') || '.csv') AS t(shop text, id int, name text)$$, target => 'goods', key => 'shop, id', deletes => 'delete');
 -- the right to delete is wanted
 CREATE ROLE regress_etl_deletes LOGIN;
 GRANT SELECT, INSERT, UPDATE ON goods TO regress_etl_deletes;

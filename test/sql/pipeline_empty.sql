@@ -89,6 +89,12 @@ SELECT etl_drop_pipeline('all');
 CALL sh('rm -f part_*');
 TRUNCATE kept;
 
+-- A dialect that gives less than all there is: an error before anything is asked for.
+SELECT format($$SELECT define('etl_api(''https://example.com'', options => ''%s'') AS t(id int)', $o$key => 'id', deletes => 'delete'$o$)$$, less),
+	'CALL etl_run(''all'')', 'SELECT etl_drop_pipeline(''all'')'
+FROM unnest(ARRAY['{"max_pages": 3}', '{"stop": "older:id=3"}', '{"on_truncation": "warning"}']) AS less
+\gexec
+
 -- A last line that was taken for complete, since the file was still, and has gone on: the rest of it is a fault.
 SELECT csv_file('grows.log', E'1 a\n2 b'), csv_file('grows.txt', E'01a\n02b');
 SELECT etl_create_pipeline('lines', source => $$etl_lines('etl_tmp/grows.log', pattern => '(?<id>\d+) (?<t>\w+)') AS t(id int, t text, _etl_line bigint)$$, target => 'kept', key => 'id', query => 'SELECT id, t FROM batch');

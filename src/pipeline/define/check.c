@@ -128,6 +128,52 @@ all_constant(const List *args)
 	return true;
 }
 
+/* Whether a source, whose function is in this schema, asks how far earlier runs have come. */
+static bool
+asks_watermark(Node *node, void *schema)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncExpr))
+	{
+		Oid function = castNode(FuncExpr, node)->funcid;
+
+		if (get_func_namespace(function) == *(Oid *) schema &&
+			strcmp(get_func_name(function), "etl_watermark") == 0)
+			return true;
+	}
+	return expression_tree_walker(node, asks_watermark, schema);
+}
+
+/* A source that does not give all there is must not have the rest deleted. */
+static void
+check_gives_all(const EtlPipeline *pipeline, const EtlScanKind *kind, const FuncExpr *call,
+				const EtlArgs *args)
+{
+	const char *removes = pipeline->mode == ETL_MODE_REPLACE ? "mode => 'replace'" : "deletes";
+	Oid schema = get_func_namespace(call->funcid);
+
+	if (!EtlRemoves(pipeline))
+		return;
+	if (EtlArgFind(args, "max_pages") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the source of a pipeline with %s cannot have max_pages", removes),
+				 errdetail("What comes behind these pages would be deleted from the target.")));
+	if (kind->look_again != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the source of a pipeline with %s cannot be %s", removes, kind->function),
+				 errdetail("It gives what has changed, and what is not there is not gone."),
+				 errhint("With delete_when rows say that those of their keys are gone.")));
+	if (pipeline->delete_scope == NULL && asks_watermark((Node *) call->args, &schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the source of a pipeline with %s cannot call etl_watermark", removes),
+				 errdetail("It would give what has changed, and what is not there is not gone."),
+				 errhint("Read all of it, or say with delete_scope which rows it gives.")));
+}
+
 /*
  * Options of a source that say what becomes of faulty rows: in a pipeline, it says that.  *files is the path or pattern
  * that is read, if that is constant.
@@ -140,24 +186,13 @@ check_source_options(const EtlPipeline *pipeline, const EtlScanKind *kind, const
 	FuncExpr *simple = castNode(FuncExpr, eval_const_expressions(NULL, (Node *) copyObject(call)));
 	EtlArgs *args = EtlArgsOfExpr(simple);
 	char *on_error = EtlArgText(args, "on_error");
-	const char *removes = pipeline->mode == ETL_MODE_REPLACE ? "mode => 'replace'" : "deletes";
 
 	if ((on_error != NULL && strcmp(on_error, "fail") != 0) ||
 		EtlArgFind(args, "reject_limit") != NULL)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("the source of a pipeline cannot have on_error or reject_limit"),
 						errhint("Give them to etl_create_pipeline.")));
-	if (EtlRemoves(pipeline) && EtlArgFind(args, "max_pages") != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("the source of a pipeline with %s cannot have max_pages", removes),
-				 errdetail("What comes behind these pages would be deleted from the target.")));
-	if (EtlRemoves(pipeline) && kind->look_again != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("the source of a pipeline with %s cannot be %s", removes, kind->function),
-				 errdetail("It gives what has changed, and what is not there is not gone."),
-				 errhint("With delete_when rows say that those of their keys are gone.")));
+	check_gives_all(pipeline, kind, call, args);
 	*files = all_constant(simple->args) ? EtlFilesOfSource(kind, args) : NULL;
 }
 
