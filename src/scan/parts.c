@@ -559,6 +559,8 @@ finish(EtlParts *parts, int step)
 			 parts->held ? ETL_PART_READING : ETL_PART_DONE);
 	if (parts->held)
 		parts->resume->held(parts->resume->arg, time_to_settle(parts));
+	else if (parts->resume != NULL && parts->resume->removes && EtlStreamHasGrown(parts->stream))
+		parts->resume->held(parts->resume->arg, parts->resume->settle_ms);
 	parts->stream->source = NULL;
 	parts->in_hand = parts->placed = false;
 }

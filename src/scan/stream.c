@@ -191,6 +191,12 @@ EtlStreamPlan(const EtlStream *stream, const EtlSourcePast *past)
 }
 
 bool
+EtlStreamHasGrown(const EtlStream *stream)
+{
+	return EtlSourceSetHasGrown(stream->set);
+}
+
+bool
 EtlStreamIsGone(const EtlStream *stream, const char *part, const EtlSourceState *state,
 				bool in_order)
 {

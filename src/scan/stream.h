@@ -99,6 +99,9 @@ extern void EtlStreamCheckDone(const struct EtlArgs *args);
 /* For how many ms the current part was not written to; -1: it is no file, and never is. */
 extern int64 EtlStreamStill(const EtlStream *stream);
 
+/* Whether there is more in the current part by now than is read of it. */
+extern bool EtlStreamHasGrown(const EtlStream *stream);
+
 /* The length of the byte order mark of the current source, which no place counts. */
 extern int EtlStreamMark(const EtlStream *stream);
 

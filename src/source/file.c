@@ -45,6 +45,7 @@ static uint64 file_skip(EtlSource *source, uint64 n);
 static void file_rewind(EtlSource *source, bool strict);
 static void file_state(EtlSource *source, int64 at, EtlSourceState *state);
 static EtlSourcePlan file_plan(EtlSource *source, const EtlSourcePast *past);
+static bool file_has_grown(EtlSource *source);
 
 static const EtlSourceOps file_ops = {
 	.read = file_read,
@@ -53,6 +54,7 @@ static const EtlSourceOps file_ops = {
 	.rewind = file_rewind,
 	.state = file_state,
 	.plan = file_plan,
+	.has_grown = file_has_grown,
 };
 
 static bool follow_links = false;
@@ -399,6 +401,14 @@ file_state(EtlSource *source, int64 at, EtlSourceState *state)
 		return;
 	state->head = hash_of_range(file, 0, at);
 	state->tail = hash_of_range(file, Max(0, at - STATE_BYTES), at);
+}
+
+static bool
+file_has_grown(EtlSource *source)
+{
+	const FileSource *file = (const FileSource *) source;
+
+	return identify(file).size > file->opened.size;
 }
 
 /* A file that has grown is the same up to where it was read if the bytes at both ends of that are. */

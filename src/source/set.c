@@ -212,6 +212,12 @@ EtlSourceSetPlan(const EtlSourceSet *set, const EtlSourcePast *past)
 }
 
 bool
+EtlSourceSetHasGrown(const EtlSourceSet *set)
+{
+	return set->raw->ops->has_grown != NULL && set->raw->ops->has_grown(set->raw);
+}
+
+bool
 EtlSourceSetIsGone(const EtlSourceSet *set, const char *part, const EtlSourceState *state,
 				   bool in_order)
 {

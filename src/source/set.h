@@ -54,9 +54,10 @@ extern void EtlSourceSetPutBack(EtlSourceSet *set, EtlSource *source);
 /* A memory context for what belongs to the current part; it is reset with the next. */
 extern MemoryContext EtlSourceSetContext(EtlSourceSet *set);
 
-/* The state of the current part, and what of it is to be read (see source.h). */
+/* The state of the current part, what of it is to be read, and whether there is more by now (see source.h). */
 extern void EtlSourceSetState(const EtlSourceSet *set, int64 at, EtlSourceState *state);
 extern EtlSourcePlan EtlSourceSetPlan(const EtlSourceSet *set, const EtlSourcePast *past);
+extern bool EtlSourceSetHasGrown(const EtlSourceSet *set);
 
 /* Whether a part that was not found is gone, as EtlStore has it. */
 extern bool EtlSourceSetIsGone(const EtlSourceSet *set, const char *part,

@@ -102,6 +102,9 @@ typedef struct EtlSourceOps
 	void (*state)(EtlSource *source, int64 at, EtlSourceState *state);
 	EtlSourcePlan (*plan)(EtlSource *source, const EtlSourcePast *past);
 
+	/* Whether more is stored by now than there was when it was opened.  NULL: that cannot be. */
+	bool (*has_grown)(EtlSource *source);
+
 	/* For a source that a server sends: how it begins, for messages (content.h).  NULL: what was read is all that is known. */
 	void (*beginning)(EtlSource *source, struct EtlBeginning *beginning);
 } EtlSourceOps;

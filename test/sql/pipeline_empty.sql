@@ -95,6 +95,24 @@ SELECT format($$SELECT define('etl_api(''https://example.com'', options => ''%s'
 FROM unnest(ARRAY['{"max_pages": 3}', '{"stop": "older:id=3"}', '{"on_truncation": "warning"}']) AS less
 \gexec
 
+-- A file that grows while it is read is no complete one.
+SELECT csv_file('grows.csv', E'id,t\n1,a\n2,b\n3,c\n');
+CREATE FUNCTION grow() RETURNS trigger LANGUAGE plpgsql AS
+	$$ BEGIN COPY (SELECT 4, 'd') TO PROGRAM 'cat >>etl_tmp/grows.csv' (FORMAT csv); RETURN NEW; END $$;
+CREATE TRIGGER grow BEFORE INSERT ON kept FOR EACH ROW WHEN (NEW.id = 1) EXECUTE FUNCTION grow();
+INSERT INTO kept VALUES (4, 'd');
+SELECT etl_create_pipeline('all', source => $$etl_csv('etl_tmp/grows.csv') AS t(id int, t text)$$, target => 'kept', key => 'id', deletes => 'delete', batch_size => 1);
+CALL etl_run('all');
+SELECT fate('all');
+:rows;
+CALL etl_run('all');
+SELECT fate('all');
+:rows;
+SELECT etl_drop_pipeline('all');
+DROP TRIGGER grow ON kept;
+DROP FUNCTION grow;
+TRUNCATE kept;
+
 -- A last line that was taken for complete, since the file was still, and has gone on: the rest of it is a fault.
 SELECT csv_file('grows.log', E'1 a\n2 b'), csv_file('grows.txt', E'01a\n02b');
 SELECT etl_create_pipeline('lines', source => $$etl_lines('etl_tmp/grows.log', pattern => '(?<id>\d+) (?<t>\w+)') AS t(id int, t text, _etl_line bigint)$$, target => 'kept', key => 'id', query => 'SELECT id, t FROM batch');

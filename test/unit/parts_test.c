@@ -226,6 +226,12 @@ EtlStreamStill(const EtlStream *stream)
 }
 
 bool
+EtlStreamHasGrown(const EtlStream *stream)
+{
+	return false;
+}
+
+bool
 EtlStreamLook(const EtlStream *stream, EtlSourceState *state)
 {
 	*state = look_of(stored_of(stream));

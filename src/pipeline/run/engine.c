@@ -360,7 +360,8 @@ check_complete(const EtlReading *reading)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a file of the source may still be written to"),
-				 errdetail("Its last record has no line end, and etl.settle_time has not passed."),
+				 errdetail("It grew while it was read, or its last record has no line end and "
+						   "etl.settle_time has not passed."),
 				 errhint("Run the pipeline again when the file is complete.")));
 }
 
