@@ -23,6 +23,7 @@
 #include "scan/message_rows.h"
 #include "source/clock.h"
 #include "source/http/crypto.h"
+#include "source/utf8.h"
 #include "storage/ipc.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -120,14 +121,14 @@ ingest_open(EtlSourceScan *scan)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("there is no gateway that could take records"),
 						errhint("Set \"etl.listen\", and restart the server.")));
-	if (strlen(resume->name) >= ETL_INGEST_NAME)
+	ingest->name = pstrdup(EtlToUtf8(resume->name)); /* as a URL has it */
+	if (strlen(ingest->name) >= ETL_INGEST_NAME)
 		ereport(ERROR,
 				(errcode(ERRCODE_NAME_TOO_LONG),
 				 errmsg("the name of a pipeline that takes records must be shorter than %d bytes",
 						ETL_INGEST_NAME)));
 	ingest->window_ms = read_window(scan);
 	ingest->pipeline = resume->pipeline;
-	ingest->name = pstrdup(resume->name);
 	ingest->database = get_database_name(MyDatabaseId);
 }
 
