@@ -91,13 +91,18 @@ is(scalar requests_at('other'), 0, 'nor anybody else');
 
 # Whoever owns the server cannot have it go elsewhere with them: the whole list is checked again.
 server('within', "url 'http://127.0.0.1:$port', allow_private 'true'");
-$node->safe_psql('postgres', 'ALTER SERVER within OWNER TO creator');
+server('lake_within', "url 's3://lake', endpoint 'http://127.0.0.1:$port', region 'eu-1', allow_private 'true'");
+$node->safe_psql('postgres', "CREATE USER MAPPING FOR creator SERVER lake_within OPTIONS (access_key_id_file '$ca', secret_access_key_file '$ca'); ALTER SERVER within OWNER TO creator; ALTER SERVER lake_within OWNER TO creator");
 fixture_reset();
 attacks($node, 'creator', [
 	[ 'its owner reads it', read_path('within', '/rows/3'), gives('3') ],
 	(map { [ "and changes $_->[0]", "ALTER SERVER within OPTIONS ($_->[1])", $denied ] }
 		[ 'url', "SET url 'http://127.0.0.1:$other'" ], [ 'token_url', "ADD token_url 'http://127.0.0.1:$other/token'" ],
 		[ 'allowed_origins', "ADD allowed_origins 'http://127.0.0.1:$other'" ], [ 'headers', q(ADD headers '{"X": "1"}') ]),
+	(map { [ "and changes $_->[0] of a bucket", "ALTER SERVER lake_within OPTIONS ($_->[1])", $denied ] }
+		[ 'url', "SET url 's3://other'" ], [ 'endpoint', "SET endpoint 'http://127.0.0.1:$other'" ], [ 'region', "SET region 'eu-2'" ],
+		[ 'addressing', "ADD addressing 'path'" ]),
+	[ 'and changes the file of a secret', "ALTER USER MAPPING FOR creator SERVER lake_within OPTIONS (SET secret_access_key_file '/etc/passwd')", $denied ],
 	[ 'and takes it away', 'ALTER SERVER within OPTIONS (DROP allow_private)', gives('') ],
 	[ 'but has it back no more', q(ALTER SERVER within OPTIONS (ADD allow_private 'true')), $denied ],
 	[ 'nor goes there', read_path('within', '/rows/3'), fails($denied, qr/not one of the public internet/) ],
@@ -138,6 +143,7 @@ server('tls_unknown', "url 'https://public.test:$https'");
 server('tls_other_name', "url 'https://mixed.test:$https', ca_file '$ca'");
 server('with_certificate', "url 'https://public.test:$mutual', ca_file '$ca', client_cert '" . fixture_dir() . "/client.crt', client_key '" . fixture_dir() . "/client.key'");
 server('without_certificate', "url 'https://public.test:$mutual', ca_file '$ca'");
+server('without_key', "url 'https://public.test:$mutual', ca_file '$ca', client_cert '" . fixture_dir() . "/client.crt'");
 attacks($node, 'reader', [
 	[ 'a certificate that is known', read_path('tls', '/rows/3'), gives('3') ],
 	[ 'a certificate of nobody known', read_path('tls_unknown', '/rows/3'), '08006' ],
@@ -147,6 +153,7 @@ fixture_reset();
 attacks($node, 'postgres', [
 	[ 'a connection with a certificate', 'SET ROLE owner; ' . read_path('with_certificate', '/rows/3'), gives('3') ],
 	[ 'and then one without', 'SET ROLE reader; ' . read_path('without_certificate', '/rows/3'), '08006' ],
+	[ 'or without its key', 'SET ROLE reader; ' . read_path('without_key', '/rows/3'), qr/could not read/ ],
 ]);
 is(scalar fixture_requests(), 1, 'is not the same');
 
