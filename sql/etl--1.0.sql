@@ -45,7 +45,10 @@ CREATE FUNCTION etl_internal.etl_emitted() RETURNS SETOF record
 COMMENT ON FUNCTION etl_internal.etl_emitted IS 'rows that a running pipeline''s query gave for the current batch';
 CREATE FUNCTION etl_internal.etl_count_new() RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION etl_internal.etl_count_new IS 'counts a row that a running pipeline inserts; true';
+COMMENT ON FUNCTION etl_internal.etl_count_new IS 'counts a row that a running pipeline inserts, or a version that it closes; true';
+CREATE FUNCTION etl_internal.etl_run_instant() RETURNS timestamptz
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION etl_internal.etl_run_instant IS 'the one time at which a running pipeline sees its source';
 CREATE FUNCTION etl_internal.etl_has(source_column int) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION etl_internal.etl_has IS 'whether the record of the row that a running pipeline loads has a column';
@@ -57,7 +60,7 @@ CREATE FUNCTION etl_internal.etl_kept(place tid) RETURNS boolean
 COMMENT ON FUNCTION etl_internal.etl_kept IS 'whether a running pipeline has noted a place of the target';
 
 GRANT EXECUTE ON FUNCTION etl_internal.etl_scan_support, etl_internal.etl_batch, etl_internal.etl_emitted,
-    etl_internal.etl_count_new, etl_internal.etl_has, etl_internal.etl_differs, etl_internal.etl_kept TO PUBLIC;
+    etl_internal.etl_count_new, etl_internal.etl_run_instant, etl_internal.etl_has, etl_internal.etl_differs, etl_internal.etl_kept TO PUBLIC;
 
 /*
  * The arguments of a function as they stand in its declaration, but for some.  Of functions with the same options one
@@ -729,6 +732,9 @@ CREATE TABLE etl_catalog.pipelines (
     delete_when text,                   -- of an upsert: a boolean expression over columns of the query, true of rows that delete
     delete_scope text,                  -- of a replace: a boolean expression over columns of the target
     delete_limit text NOT NULL,         -- of a replace, as in 10%
+    valid_from text,                    -- of a history: columns of the target; NULL: they have these names
+    valid_to text,
+    compared text[],                    -- columns of the query that make a version; NULL: all but key and watermark
     watermark text,                     -- a column
     watermark_as text NOT NULL,         -- value, or text: letter by letter
     watermark_lag text,
@@ -883,6 +889,7 @@ CREATE TABLE etl_catalog.runs (
     tombstones bigint NOT NULL DEFAULT 0, -- rows of "emitted" that delete
     deleted bigint NOT NULL DEFAULT 0,  -- rows of the target
     marked bigint NOT NULL DEFAULT 0,   -- rows of the target that the source has no more
+    closed bigint NOT NULL DEFAULT 0,   -- versions of a history
     null_watermark bigint NOT NULL DEFAULT 0, -- rows of "emitted"
     parts_set_aside bigint NOT NULL DEFAULT 0,
     parts_empty bigint NOT NULL DEFAULT 0,
@@ -947,6 +954,7 @@ CREATE TABLE etl_catalog.totals (
     tombstones bigint NOT NULL,
     deleted bigint NOT NULL,
     marked bigint NOT NULL,
+    closed bigint NOT NULL,
     null_watermark bigint NOT NULL,
     parts_set_aside bigint NOT NULL,
     parts_empty bigint NOT NULL,
@@ -1086,7 +1094,7 @@ SELECT p.id, p.name, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHERE a.o
     p.target, p.key, p.mode, p.on_conflict, p.replace_by, p.deletes,
     p.snapshot, p.missing, CASE WHEN is_mine THEN p.delete_when END AS delete_when,
     CASE WHEN is_mine THEN p.delete_scope END AS delete_scope,
-    p.delete_limit, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
+    p.delete_limit, p.valid_from, p.valid_to, p.compared, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
     CASE WHEN is_mine THEN p.rules END AS rules,
     p.redact, p.whole, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_bad_part, p.when_done,
     p.on_shutdown, p.max_runtime,
@@ -1101,7 +1109,7 @@ CREATE VIEW @extschema@.etl_runs WITH (security_barrier) AS
 SELECT r.id AS run, p.name AS pipeline, r.kind,
     etl_catalog.state_of(r.id, p.id, r.state) AS state,
     r.pid, r.started_at, r.finished_at, r.flushed_at, r.batches, r.read, r.malformed, r.convert_failed, r.converted,
-    r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped, r.tombstones, r.deleted, r.marked,
+    r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped, r.tombstones, r.deleted, r.marked, r.closed,
     r.null_watermark, r.parts_set_aside, r.parts_empty, r.columns_missing, r.sqlstate,
     CASE WHEN is_mine THEN r.message END AS message, CASE WHEN is_mine THEN r.missing_columns END AS missing_columns
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline,
@@ -1207,7 +1215,7 @@ SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     CASE WHEN s.bytes_total >= s.bytes AND s.seconds_left < 31557600
         THEN pg_catalog.make_interval(secs => s.seconds_left) END AS time_left,
     r.batches, r.read, r.malformed, r.convert_failed, r.converted, r.emitted, r.invalid, r.superseded, r.load_failed,
-    r.loaded, r.inserted, r.updated, r.skipped, r.tombstones, r.deleted, r.marked, r.null_watermark, r.parts_set_aside, r.parts_empty, r.columns_missing
+    r.loaded, r.inserted, r.updated, r.skipped, r.tombstones, r.deleted, r.marked, r.closed, r.null_watermark, r.parts_set_aside, r.parts_empty, r.columns_missing
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
     LEFT JOIN LATERAL (SELECT i.*, (i.bytes_total - i.bytes) * i.seconds::float8 / i.bytes AS seconds_left
         FROM (SELECT i.param16 AS stage, i.param17 AS records, i.param18 AS batch_rows, i.param19 AS batch_done,
@@ -1231,7 +1239,7 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * query            a SELECT over the rows of the source, which it sees as relation "batch"; NULL: all of them
  * target           the table that gets the rows; the query's columns go to the target's of the same names
  * key              columns with a unique index, 'id, day' or ARRAY['id', 'day']; NULL: append
- * mode             'upsert' (default with a key); 'append'; or 'replace': each run reads all of the source and makes the
+ * mode             'upsert' (default with a key); 'append'; 'history', see valid_from; or 'replace': each run reads all of the source and makes the
  *                  target what the query gives of it, in one transaction. With a key: an upsert of all rows, and those with
  *                  other keys are deleted. Without: all rows are deleted, and those of the source inserted. Nothing is
  *                  deleted, and the run fails, if the query gives no row at all, a last record is held back, delete_limit is
@@ -1259,6 +1267,14 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  *                  delete_limit is held against these. Without a key the query must give no other rows, either (55000)
  * delete_limit     a run that would delete or mark more than this part of the rows that the target had fails: '10%' (default); it is not
  *                  held against fewer than 10 rows, and '100%' switches it off
+ * valid_from       with mode => 'history' the target keeps each version of a row: a row that differs from the open version of its key closes
+ * valid_to         that, and opens another. These are the columns of the target that say since when a version holds and until when it has
+ *                  held, NULL while it does; by default they are called so. The time is the watermark, or without one that of the run; what
+ *                  comes with the time of the open version is an update of it, and an older row is skipped. With deletes =>
+ *                  'delete' versions of keys that are gone are closed, with delete_when those of rows that delete. Needs a unique index
+ *                  on the key WHERE valid_to IS NULL (42P10). Not with whole, on_conflict, 'mark:column', further targets, or
+ *                  deletes and a watermark together (22023)
+ * compared         columns of the query that make another version, all but key and watermark by default; others are updated in the open one
  * watermark        column of the query that grows: an older row never overwrites a newer one, and
  *                  etl_watermark tells how far the data goes
  * watermark_as     'value' (default): a text is refused as the watermark; 'text': it is one, and compared letter by letter
@@ -1311,6 +1327,9 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     delete_when text DEFAULT NULL,
     delete_scope text DEFAULT NULL,
     delete_limit text DEFAULT NULL,
+    valid_from text DEFAULT NULL,
+    valid_to text DEFAULT NULL,
+    compared "any" DEFAULT NULL,
     watermark text DEFAULT NULL,
     watermark_as text DEFAULT NULL,
     watermark_lag text DEFAULT NULL,
@@ -1600,7 +1619,7 @@ FROM @extschema@.etl_status s JOIN etl_catalog.pipelines p ON p.name = s.pipelin
         SELECT 'etl_rows_total', '', jsonb_build_object('stage', stage), coalesce((to_jsonb(t)->>stage)::numeric, 0) +
                 CASE WHEN stage <> 'load_failed' THEN coalesce((to_jsonb(r)->>stage)::numeric, 0) ELSE 0 END
             FROM unnest('{read,malformed,convert_failed,converted,emitted,invalid,superseded,load_failed,loaded,inserted,updated,
-                skipped,tombstones,deleted,marked}'::text[]) AS stage
+                skipped,tombstones,deleted,marked,closed}'::text[]) AS stage
         UNION ALL
         SELECT 'etl_pipeline_status', '', jsonb_build_object('state', state), (s.state = state)::int
             FROM unnest('{idle,waiting,running,paused,copy}'::text[]) AS state
@@ -1727,6 +1746,7 @@ BEGIN
             (NULL, 'tombstones', 'rows that the query gave to delete those of their keys'),
             (NULL, 'deleted', 'rows of the target that were deleted'),
             (NULL, 'marked', 'rows of the target that were marked, because the source has them no more'),
+            (NULL, 'closed', 'versions of a history that have got their ends'),
             (NULL, 'null_watermark', 'rows that the query gave without a value of the watermark'),
             (NULL, 'parts_set_aside', 'parts of the source that could not be read and were set aside'),
             (NULL, 'parts_empty', 'parts of the source that have nothing in them, not even a header, and were passed over'),
@@ -1759,7 +1779,7 @@ BEGIN
             ('etl_pipelines', 'query', 'SELECT over the rows of the source'),
             ('etl_pipelines', 'target', 'table that gets the rows'),
             ('etl_pipelines', 'key', 'columns with a unique index; NULL: append'),
-            ('etl_pipelines', 'mode', 'upsert, append or replace'),
+            ('etl_pipelines', 'mode', 'upsert, append, replace or history'),
             ('etl_pipelines', 'on_conflict', 'what an upsert does with a key that is there: update, ignore or error'),
             ('etl_pipelines', 'deletes', 'what becomes of rows that the source has no more: keep, delete or mark:column'),
             ('etl_pipelines', 'snapshot', 'which parts of the source are the snapshot: all or newest'),
@@ -1769,6 +1789,9 @@ BEGIN
             ('etl_pipelines', 'delete_when', 'what is true of rows of the query that delete'),
             ('etl_pipelines', 'delete_scope', 'rows of the target to which the deletes of a snapshot are confined'),
             ('etl_pipelines', 'delete_limit', 'part of the rows of the target of which a snapshot deletes no more'),
+            ('etl_pipelines', 'valid_from', 'column of a history that says since when a version holds; NULL: valid_from'),
+            ('etl_pipelines', 'valid_to', 'column of a history that says until when a version has held; NULL: valid_to'),
+            ('etl_pipelines', 'compared', 'columns that make a version of a history; NULL: all but key and watermark'),
             ('etl_pipelines', 'watermark_as', 'as what it is compared: value or text'),
             ('etl_pipelines', 'watermark_lag', 'how much etl_watermark with a default stays behind'),
             ('etl_pipelines', 'watermark_max', 'rows beyond this are dead letters'),

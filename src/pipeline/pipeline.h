@@ -7,7 +7,7 @@
  *		session.c		the settings with which their texts are read, and a run works
  *		check.c			what can be seen to be wrong with one before it runs; check_query.c: with its query
  *		statements.c	its texts as the statements that a run executes, which texts.h lists; phrases.c has their
- *						parts, removals.c those that delete
+ *						parts, removals.c those that delete; history.c: targets that keep versions
  *		lacks.c			the columns that a record lacks, on their way through the query
  *		targets.c		SQL functions that add and drop further targets; further.c: their statements
  *	run/			what it does: run.h has the parts of a run
@@ -70,7 +70,11 @@ typedef struct EtlPipeline
 		delete_when; /* of an upsert: a condition on rows of the query, which delete then; NULL: none do */
 	char *delete_scope; /* of a replace: a condition on rows of the target; NULL: all of them */
 	char *delete_limit; /* the most that a replace deletes of the target, as in "10%" */
-	char *watermark;	/* or NULL, as lag and max */
+	char *valid_from;	/* of a history: columns of the target; NULL: they have these names */
+	char *valid_to;
+	List *
+		compared; /* of char *: columns of the query that make a version; NIL: all but key and watermark */
+	char *watermark; /* or NULL, as lag and max */
 	EtlWatermarkAs watermark_as;
 	char *watermark_lag;
 	char *watermark_max;
@@ -113,6 +117,19 @@ static inline bool
 EtlRemoves(const EtlPipeline *pipeline)
 {
 	return pipeline->mode == ETL_MODE_REPLACE || strcmp(pipeline->deletes, ETL_DELETES_KEEP) != 0;
+}
+
+/* The columns of a history that say since when, and until when, a version holds. */
+static inline const char *
+EtlValidFrom(const EtlPipeline *pipeline)
+{
+	return pipeline->valid_from != NULL ? pipeline->valid_from : "valid_from";
+}
+
+static inline const char *
+EtlValidTo(const EtlPipeline *pipeline)
+{
+	return pipeline->valid_to != NULL ? pipeline->valid_to : "valid_to";
 }
 
 /* The column in which such rows are marked; NULL: they are not. */
@@ -159,6 +176,7 @@ extern List *EtlRulesOf(const char *json);
 	COUNTER(tombstones, ", tombstones %lld")           \
 	COUNTER(deleted, ", deleted %lld")                 \
 	COUNTER(marked, ", marked %lld")                   \
+	COUNTER(closed, ", closed %lld")                   \
 	COUNTER(null_watermark, ", null watermark %lld")   \
 	COUNTER(parts_set_aside, ", parts set aside %lld") \
 	COUNTER(parts_empty, ", parts empty %lld")         \

@@ -15,7 +15,7 @@ WORDS(EtlRunKindWords, "kind", "load", "retry", "backfill");
 WORDS(EtlRunStateWords, "state", "running", "succeeded", "failed", "cancelled", "stopped",
 	  "crashed");
 WORDS(EtlScheduleStateWords, "state", "idle", "waiting", "running", "paused");
-WORDS(EtlModeWords, "mode", "upsert", "append", "replace");
+WORDS(EtlModeWords, "mode", "upsert", "append", "replace", "history");
 WORDS(EtlOnConflictWords, "on_conflict", "update", "ignore", "error");
 WORDS(EtlReplaceByWords, "replace_by", "delete", "truncate");
 WORDS(EtlSnapshotWords, "snapshot", "all", "newest");

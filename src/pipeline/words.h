@@ -46,7 +46,8 @@ typedef enum EtlMode
 {
 	ETL_MODE_UPSERT,
 	ETL_MODE_APPEND,
-	ETL_MODE_REPLACE /* the target becomes what all of the source says */
+	ETL_MODE_REPLACE, /* the target becomes what all of the source says */
+	ETL_MODE_HISTORY  /* the target keeps each version of a row */
 } EtlMode;
 
 /* What an upsert does with a key that is there. */

@@ -1,6 +1,7 @@
 # Snapshots that replace each other while runs are killed at random moments: the worker, and the whole server.  Whenever the
 # target of a replace is looked at, it is one of the snapshots from end to end; and behind a run that was let to its end, that of
-# the replace and that of an upsert in batches which deletes what is gone are the last one.
+# the replace and that of an upsert in batches which deletes what is gone are the last one, and so are the open versions of a
+# history, in which no two of a key hold at one time.
 use strict;
 use warnings;
 
@@ -47,6 +48,11 @@ $node->safe_psql('postgres', qq{
 		target => 'batches', key => 'a, b', deletes => 'delete', delete_limit => '100%', batch_size => 700);
 	SELECT etl_create_pipeline('snapshot', source => \$\$etl_csv('$dir/snapshot.csv') AS t(a text, b int, version int)\$\$,
 		target => 'target', key => 'a, b', mode => 'replace', delete_limit => '100%', batch_size => 700);
+	CREATE TABLE past (a text, b int, version int, valid_from timestamptz NOT NULL, valid_to timestamptz, CHECK (valid_to > valid_from));
+	CREATE UNIQUE INDEX ON past (a, b) WHERE valid_to IS NULL;
+	CREATE VIEW present AS SELECT a, b, version FROM past WHERE valid_to IS NULL;
+	SELECT etl_create_pipeline('past', source => \$\$etl_csv('$dir/snapshot.csv') AS t(a text, b int, version int)\$\$,
+		target => 'past', key => 'a, b', mode => 'history', deletes => 'delete', delete_limit => '100%', batch_size => 700);
 });
 
 # How many rows of a target and the snapshot are not in the other.
@@ -79,7 +85,7 @@ my $killed = 0;
 for my $kill (1 .. $kills)
 {
 	next_snapshot();
-	my $client = start_run($node, $kill % 2 ? 'snapshot' : 'batches');
+	my $client = start_run($node, (qw(snapshot batches past))[$kill % 3]);
 	my @pids = worker_pids($node);
 	for (1 .. int(rand(4)))
 	{
@@ -100,8 +106,8 @@ for my $kill (1 .. $kills)
 	wait_for_server();
 	$mixed++ if ask($node, 'SELECT count(DISTINCT version) FROM target') != 1;
 	next if $kill % 4 > 0;
-	$node->safe_psql('postgres', "CALL etl_run('$_')") for 'snapshot', 'batches';
-	$wrong++ if differences('target') != 0 || differences('batches') != 0;
+	$node->safe_psql('postgres', "CALL etl_run('$_')") for 'snapshot', 'batches', 'past';
+	$wrong++ if differences('target') != 0 || differences('batches') != 0 || differences('present') != 0;
 }
 cmp_ok($killed, '>=', $kills / 2, "runs were killed ($killed times)");
 is($mixed, 0, 'nobody sees rows of two snapshots');
@@ -109,6 +115,10 @@ is($wrong, 0, 'a run that ends leaves the last snapshot');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM etl_runs WHERE state <> 'running'
 	AND (emitted <> invalid + superseded + load_failed + loaded + skipped OR loaded <> inserted + updated)}),
 	0, 'the counters of all runs add up');
-is($node->safe_psql('postgres', 'SELECT sum(inserted) - sum(deleted) - (SELECT count(*) FROM target) - (SELECT count(*) FROM batches) FROM etl_runs'),
+is($node->safe_psql('postgres', q{SELECT count(*) FROM
+	(SELECT valid_from < lag(valid_to, 1, '-infinity') OVER w OR version <= lag(version, 1, 0) OVER w AS wrong FROM past WINDOW w AS (PARTITION BY a, b ORDER BY valid_from)) AS v WHERE wrong}),
+	0, 'versions of a key follow each other');
+is($node->safe_psql('postgres', q{SELECT sum(r.closed) - (SELECT count(valid_to) FROM past) FROM etl_runs AS r}), 0, 'each version that has an end was counted');
+is($node->safe_psql('postgres', 'SELECT sum(inserted) - sum(deleted) - (SELECT count(*) FROM target) - (SELECT count(*) FROM batches) - (SELECT count(*) FROM past) FROM etl_runs'),
 	0, 'and tell what is there, those of killed runs too');
 done_testing();

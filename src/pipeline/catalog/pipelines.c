@@ -16,24 +16,26 @@
 	}
 
 /* What users set. */
-#define OPTIONS                                                                                    \
-	MEMBER(owner, ETL_SQL_ROLE), MEMBER(source, ETL_SQL_TEXT), MEMBER(query, ETL_SQL_TEXT),        \
-		MEMBER(target, ETL_SQL_TEXT), MEMBER(key, ETL_SQL_TEXTS, .nullable = true),                \
-		MEMBER(mode, ETL_SQL_WORD, &EtlModeWords),                                                 \
-		MEMBER(on_conflict, ETL_SQL_WORD, &EtlOnConflictWords),                                    \
-		MEMBER(replace_by, ETL_SQL_WORD, &EtlReplaceByWords), MEMBER(deletes, ETL_SQL_TEXT),       \
-		MEMBER(snapshot, ETL_SQL_WORD, &EtlSnapshotWords),                                         \
-		MEMBER(missing, ETL_SQL_WORD, &EtlOnLackingWords), MEMBER(delete_when, ETL_SQL_TEXT),      \
-		MEMBER(delete_scope, ETL_SQL_TEXT), MEMBER(delete_limit, ETL_SQL_TEXT),                    \
-		MEMBER(watermark, ETL_SQL_TEXT), MEMBER(watermark_as, ETL_SQL_WORD, &EtlWatermarkAsWords), \
-		MEMBER(watermark_lag, ETL_SQL_TEXT), MEMBER(watermark_max, ETL_SQL_TEXT),                  \
-		MEMBER(rules, ETL_SQL_JSON), MEMBER(redact, ETL_SQL_TEXTS),                                \
-		MEMBER(whole, ETL_SQL_BOOLEAN), MEMBER(batch_size, ETL_SQL_INT),                           \
-		MEMBER(flush_interval, ETL_SQL_INTERVAL),                                                  \
-		MEMBER(on_error, ETL_SQL_WORD, &EtlOnFaultWords),                                          \
-		MEMBER(reject_limit, ETL_SQL_BIGINT, .nullable = true, .null = -1),                        \
-		MEMBER(on_bad_part, ETL_SQL_WORD, &EtlOnBadPartWords), MEMBER(when_done, ETL_SQL_TEXT),    \
-		MEMBER(on_shutdown, ETL_SQL_WORD, &EtlOnShutdownWords),                                    \
+#define OPTIONS                                                                                 \
+	MEMBER(owner, ETL_SQL_ROLE), MEMBER(source, ETL_SQL_TEXT), MEMBER(query, ETL_SQL_TEXT),     \
+		MEMBER(target, ETL_SQL_TEXT), MEMBER(key, ETL_SQL_TEXTS, .nullable = true),             \
+		MEMBER(mode, ETL_SQL_WORD, &EtlModeWords),                                              \
+		MEMBER(on_conflict, ETL_SQL_WORD, &EtlOnConflictWords),                                 \
+		MEMBER(replace_by, ETL_SQL_WORD, &EtlReplaceByWords), MEMBER(deletes, ETL_SQL_TEXT),    \
+		MEMBER(snapshot, ETL_SQL_WORD, &EtlSnapshotWords),                                      \
+		MEMBER(missing, ETL_SQL_WORD, &EtlOnLackingWords), MEMBER(delete_when, ETL_SQL_TEXT),   \
+		MEMBER(delete_scope, ETL_SQL_TEXT), MEMBER(delete_limit, ETL_SQL_TEXT),                 \
+		MEMBER(valid_from, ETL_SQL_TEXT), MEMBER(valid_to, ETL_SQL_TEXT),                       \
+		MEMBER(compared, ETL_SQL_TEXTS, .nullable = true), MEMBER(watermark, ETL_SQL_TEXT),     \
+		MEMBER(watermark_as, ETL_SQL_WORD, &EtlWatermarkAsWords),                               \
+		MEMBER(watermark_lag, ETL_SQL_TEXT), MEMBER(watermark_max, ETL_SQL_TEXT),               \
+		MEMBER(rules, ETL_SQL_JSON), MEMBER(redact, ETL_SQL_TEXTS),                             \
+		MEMBER(whole, ETL_SQL_BOOLEAN), MEMBER(batch_size, ETL_SQL_INT),                        \
+		MEMBER(flush_interval, ETL_SQL_INTERVAL),                                               \
+		MEMBER(on_error, ETL_SQL_WORD, &EtlOnFaultWords),                                       \
+		MEMBER(reject_limit, ETL_SQL_BIGINT, .nullable = true, .null = -1),                     \
+		MEMBER(on_bad_part, ETL_SQL_WORD, &EtlOnBadPartWords), MEMBER(when_done, ETL_SQL_TEXT), \
+		MEMBER(on_shutdown, ETL_SQL_WORD, &EtlOnShutdownWords),                                 \
 		MEMBER(max_runtime, ETL_SQL_INTERVAL), MEMBER(enabled, ETL_SQL_BOOLEAN)
 
 /* What comes of who sets it, and in which session. */

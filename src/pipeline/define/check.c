@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
@@ -471,9 +472,36 @@ emitted_column(const EtlStatements *s, const char *name, const char *what)
 	return -1;
 }
 
+/* Whether a condition is that versions of a history are open. */
+static bool
+is_of_open(const EtlStatements *s, Relation target, const char *condition)
+{
+	List *clauses = make_ands_implicit(stringToNode(condition));
+	const NullTest *test = list_length(clauses) == 1 ? linitial(clauses) : NULL;
+
+	return test != NULL && IsA(test, NullTest) && test->nulltesttype == IS_NULL &&
+		   IsA(test->arg, Var) &&
+		   ((const Var *) test->arg)->varattno ==
+			   get_attnum(RelationGetRelid(target), EtlValidTo(s->pipeline));
+}
+
+/* Whether an index has all rows, or those of a history that are open, among which no NULL equals another. */
+static bool
+has_rows_of_load(const EtlStatements *s, Relation target, HeapTuple index)
+{
+	bool isnull;
+	Datum condition = SysCacheGetAttr(INDEXRELID, index, Anum_pg_index_indpred, &isnull);
+
+	if (s->valid_to == NULL)
+		return isnull;
+	return !isnull && !((Form_pg_index) GETSTRUCT(index))->indnullsnotdistinct &&
+		   is_of_open(s, target, TextDatumGetCString(condition));
+}
+
 /* Whether ON CONFLICT (key) will find this index. */
 static bool
-index_fits(const EtlPipeline *pipeline, Relation target, Oid indexid, bool *takes_null)
+index_fits(const EtlPipeline *pipeline, const EtlStatements *s, Relation target, Oid indexid,
+		   bool *takes_null)
 {
 	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
 	Form_pg_index index;
@@ -483,8 +511,7 @@ index_fits(const EtlPipeline *pipeline, Relation target, Oid indexid, bool *take
 		elog(ERROR, "cache lookup failed for index %u", indexid);
 	index = (Form_pg_index) GETSTRUCT(tuple);
 	fits = index->indisunique && index->indisvalid && index->indimmediate &&
-		   index->indnkeyatts == list_length(pipeline->key) &&
-		   heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+		   index->indnkeyatts == list_length(pipeline->key) && has_rows_of_load(s, target, tuple) &&
 		   heap_attisnull(tuple, Anum_pg_index_indexprs, NULL);
 	for (int i = 0; fits && i < index->indnkeyatts; i++)
 		fits = EtlListHas(
@@ -532,9 +559,17 @@ gives_plain_keys(const EtlStatements *s, Relation target)
 	return true;
 }
 
+/* The condition of the index that a history needs. */
+static const char *
+of_open(const EtlStatements *s)
+{
+	return s->valid_to != NULL ? psprintf(" WHERE %s IS NULL", s->valid_to) : "";
+}
+
 /* How there can be a unique index on the key: in a partitioned table it has to have all of the partition key. */
 static const char *
-index_hint(const EtlPipeline *pipeline, Relation target, const char *columns)
+index_hint(const EtlPipeline *pipeline, const EtlStatements *s, Relation target,
+		   const char *columns)
 {
 	PartitionKey by = RelationGetPartitionKey(target);
 
@@ -553,7 +588,7 @@ index_hint(const EtlPipeline *pipeline, Relation target, const char *columns)
 							"columns: add them to the key.",
 							key);
 	}
-	return psprintf("CREATE UNIQUE INDEX ON %s (%s);", pipeline->target, columns);
+	return psprintf("CREATE UNIQUE INDEX ON %s (%s)%s;", pipeline->target, columns, of_open(s));
 }
 
 static void
@@ -564,20 +599,20 @@ check_index(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 	ListCell *lc;
 
 	foreach (lc, RelationGetIndexList(target))
-		if (index_fits(pipeline, target, lfirst_oid(lc), &s->key_takes_null))
+		if (index_fits(pipeline, s, target, lfirst_oid(lc), &s->key_takes_null))
 		{
 			found = true;
 			s->key_has_defaults |= index_has_defaults(target, lfirst_oid(lc));
 		}
 	s->key_is_plain = s->key_has_defaults && gives_plain_keys(s, target);
-	if (found && EtlRemoves(pipeline) && !s->key_has_defaults)
+	if (found && (EtlRemoves(pipeline) || s->valid_to != NULL) && !s->key_has_defaults)
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("the unique index of \"%s\" on the key compares it in a way of its own",
 					RelationGetRelationName(target)),
 			 errhint(
-				 "For mode => 'replace' and deletes, create one with the default operator classes "
+				 "For mode => 'replace' or 'history' and for deletes, create one with the default operator classes "
 				 "and the collations of the columns.")));
 	if (found)
 		return;
@@ -588,11 +623,14 @@ check_index(const EtlPipeline *pipeline, EtlStatements *s, Relation target)
 	ereport(
 		ERROR,
 		(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
-		 errmsg("\"%s\" has no unique index on (%s)", RelationGetRelationName(target),
-				columns.data),
-		 errdetail("An upsert needs a valid, immediate, non-partial unique index on exactly the "
-				   "columns of the key."),
-		 errhint("%s", index_hint(pipeline, target, columns.data))));
+		 errmsg("\"%s\" has no unique index on (%s)%s", RelationGetRelationName(target),
+				columns.data, of_open(s)),
+		 s->valid_to == NULL
+			 ? errdetail("An upsert needs a valid, immediate, non-partial unique index on exactly "
+						 "the columns of the key.")
+			 : errdetail("Of a key one version holds at a time, so a history needs a valid unique "
+						 "index on exactly the columns of the key, of the rows that have no end."),
+		 errhint("%s", index_hint(pipeline, s, target, columns.data))));
 }
 
 static void

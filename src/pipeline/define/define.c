@@ -24,6 +24,7 @@
 #include "pipeline/catalog/schedules.h"
 #include "pipeline/define/check.h"
 #include "pipeline/define/define.h"
+#include "pipeline/define/history.h"
 #include "pipeline/define/session.h"
 #include "pipeline/done.h"
 #include "pipeline/run/lock.h"
@@ -238,7 +239,7 @@ check_deletes(const EtlPipeline *p)
 				 errhint("It may be 'keep', 'delete', or 'mark:' and the name of a column.")));
 	if (strcmp(p->deletes, ETL_DELETES_KEEP) == 0)
 		return;
-	if (p->mode != ETL_MODE_UPSERT)
+	if (p->mode != ETL_MODE_UPSERT && p->mode != ETL_MODE_HISTORY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("deletes needs mode => 'upsert'"),
 				 p->mode == ETL_MODE_REPLACE
@@ -267,7 +268,7 @@ check_delete_when(const EtlPipeline *p)
 
 	if (p->delete_when == NULL)
 		return;
-	if (p->mode != ETL_MODE_UPSERT)
+	if (p->mode != ETL_MODE_UPSERT && p->mode != ETL_MODE_HISTORY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("delete_when needs mode => 'upsert'"),
@@ -292,6 +293,7 @@ check_options(const EtlPipeline *p)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("an upsert needs a key"),
 						errhint("Give the key, as in key => %s, or use mode => 'append'.",
 								proposed_key(p))));
+	EtlCheckHistoryOptions(p);
 	check_replace(p);
 	check_delete_when(p);
 	check_deletes(p);
@@ -539,9 +541,9 @@ static bool
 gives_any_meaning(const EtlArgs *args)
 {
 	static const char *const names[] = {
-		"key",	   "mode",		"on_conflict",	"replace_by",	 "deletes",
-		"missing", "watermark", "watermark_as", "watermark_lag", "watermark_max",
-		"redact",  "whole",		"when_done"};
+		"key",		 "mode",		 "on_conflict",	  "replace_by",	   "deletes", "missing",
+		"watermark", "watermark_as", "watermark_lag", "watermark_max", "redact",  "whole",
+		"when_done", "valid_from",	 "valid_to",	  "compared"};
 
 	return gives_any_code(args) || gives_any(args, names, lengthof(names));
 }

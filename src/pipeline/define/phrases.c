@@ -143,4 +143,6 @@ EtlAddSameKey(StringInfo text, const EtlStatements *s, Relation target, const ch
 		appendStringInfo(text, "%s%s.%s = %s", i > 0 ? " AND " : "", alias,
 						 EtlColumnName(s->emitted, s->keys[i]),
 						 EtlAsInTarget(s, target, s->keys[i]));
+	if (s->valid_to != NULL)
+		appendStringInfo(text, " AND %s.%s IS NULL", alias, s->valid_to);
 }

@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pipeline/define/check.h"
+#include "pipeline/define/history.h"
 #include "pipeline/define/lacks.h"
 #include "pipeline/define/phrases.h"
 #include "pipeline/define/removals.h"
@@ -179,6 +180,9 @@ make_remove(EtlStatements *s, const EtlPipeline *pipeline, Relation target, cons
 {
 	Mark mark;
 
+	if (s->valid_to != NULL)
+		return psprintf("UPDATE %s%s AS t SET %s WHERE %s", EtlOnly(target), pipeline->target,
+						EtlEndVersion(s, EtlRunInstant(s, target)), where);
 	if (EtlMarkColumn(pipeline) == NULL)
 		return psprintf("DELETE FROM %s%s AS t WHERE %s", EtlOnly(target), pipeline->target, where);
 	mark = mark_of(s, pipeline, target);
@@ -200,6 +204,8 @@ removable(const EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 										 EtlOnly(target), pipeline->target));
 		scope = psprintf("(\n%s\n)", pipeline->delete_scope);
 	}
+	if (s->valid_to != NULL)
+		return psprintf("%s AND t.%s IS NULL", scope, s->valid_to);
 	if (EtlMarkColumn(pipeline) == NULL)
 		return pstrdup(scope);
 	return psprintf("%s AND (%s) IS NOT TRUE", scope, mark_of(s, pipeline, target).marked);
@@ -215,7 +221,8 @@ EtlMakeRemoval(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 	s->key_desc = key_desc(s);
 	s->count = psprintf("SELECT pg_catalog.count(*) %s", from);
 	EtlCheckLoad(s->count);
-	s->notes_places = s->nkeys > 0 && target->rd_rel->relkind == RELKIND_RELATION;
+	s->notes_places =
+		s->nkeys > 0 && s->valid_to == NULL && target->rd_rel->relkind == RELKIND_RELATION;
 	s->tells_scope = s->nkeys == 0 && pipeline->delete_scope != NULL;
 	if (s->nkeys == 0)
 	{
@@ -237,9 +244,16 @@ EtlMakeBurial(EtlStatements *s, const EtlPipeline *pipeline, Relation target)
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfo(&text,
-					 "DELETE FROM %s%s AS t USING etl_internal.etl_emitted() AS e(%s) WHERE ",
-					 EtlOnly(target), pipeline->target, EtlDefinitionList(s->emitted, true));
+	if (s->valid_to != NULL)
+		appendStringInfo(&text,
+						 "UPDATE %s%s AS t SET %s FROM etl_internal.etl_emitted() AS e(%s) WHERE "
+						 "t.%s IS NULL AND ",
+						 EtlOnly(target), pipeline->target, EtlEndVersion(s, s->version_time),
+						 EtlDefinitionList(s->emitted, true), s->valid_to);
+	else
+		appendStringInfo(&text,
+						 "DELETE FROM %s%s AS t USING etl_internal.etl_emitted() AS e(%s) WHERE ",
+						 EtlOnly(target), pipeline->target, EtlDefinitionList(s->emitted, true));
 	for (int k = 0; k < s->nkeys; k++)
 	{
 		const char *name = EtlColumnName(s->emitted, s->keys[k]);

@@ -8,6 +8,7 @@
  *				or MERGE INTO target USING etl_emitted() ..., which locks no row before it updates it,
  *				where it does the same: a simple table whose triggers do not see the difference
  *		bury	DELETE FROM target USING etl_emitted() ..., for rows that say so (delete_when)
+ *		history	WITH closed AS (UPDATE ...) before the INSERT (history.c)
  *		removal	DELETE FROM target WHERE NOT EXISTS (... etl_emitted() ...), or of all rows, if the mode is to replace
  *
  * A further target has a query and a load of its own, over the same batch (further.c).
@@ -38,6 +39,7 @@
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/define/check.h"
 #include "pipeline/define/further.h"
+#include "pipeline/define/history.h"
 #include "pipeline/define/lacks.h"
 #include "pipeline/define/phrases.h"
 #include "pipeline/define/removals.h"
@@ -267,6 +269,8 @@ add_on_conflict(StringInfo text, const EtlPipeline *pipeline, EtlStatements *s, 
 	for (int i = 0; i < s->nkeys; i++)
 		appendStringInfo(text, "%s%s", i > 0 ? ", " : "", EtlColumnName(s->emitted, s->keys[i]));
 	appendStringInfoString(text, ")");
+	if (s->valid_to != NULL)
+		appendStringInfo(text, " WHERE %s IS NULL", s->valid_to);
 	if (pipeline->on_conflict == ETL_CONFLICT_IGNORE || EtlNextUpdated(s, target, 0) < 0)
 	{
 		appendStringInfoString(text, " DO NOTHING");
@@ -322,6 +326,8 @@ add_columns(StringInfo text, const EtlStatements *s, Relation target)
 		if (EtlTargetAttribute(s, target, i)->attidentity == ATTRIBUTE_IDENTITY_ALWAYS)
 			overriding = " OVERRIDING SYSTEM VALUE";
 	}
+	if (s->valid_from != NULL)
+		appendStringInfo(text, ", %s", s->valid_from);
 	appendStringInfo(text, ")%s", overriding);
 }
 
@@ -332,6 +338,19 @@ typedef enum Load
 	REFRESH,
 	MERGE
 } Load;
+
+/* A column as it is in the version that the same statement closes, and sees as it was. */
+static char *
+keep_of_version(const EtlPipeline *pipeline, const EtlStatements *s, Relation target,
+				const char *name, const char *otherwise)
+{
+	StringInfoData open;
+
+	initStringInfo(&open);
+	add_same_row(&open, pipeline, s, target);
+	return psprintf("CASE WHEN EXISTS (SELECT%s) THEN (SELECT t.%s%s) ELSE %s END", open.data, name,
+					open.data, otherwise);
+}
 
 /*
  * What a row is inserted with where its record lacks a column: its default.  ON CONFLICT holds the row against constraints
@@ -347,6 +366,9 @@ stand_in(const EtlPipeline *pipeline, const EtlStatements *s, Relation target, L
 
 	if (otherwise == NULL)
 		otherwise = "NULL";
+	if (s->valid_to != NULL)
+		return keep_of_version(pipeline, s, target, quote_identifier(NameStr(attr->attname)),
+							   otherwise);
 	if ((load != UPSERT && load != REFRESH) || pipeline->on_conflict == ETL_CONFLICT_ERROR ||
 		!is_constrained(s, target, s->constrained, i))
 		return otherwise;
@@ -367,14 +389,66 @@ add_emitted(StringInfo text, const EtlPipeline *pipeline, const EtlStatements *s
 							 ? if_there(s, true, i, EtlAsAssigned(s, target, i),
 										stand_in(pipeline, s, target, load, i))
 							 : psprintf("e.c%d", i + 1));
+	if (s->version_time != NULL)
+		appendStringInfo(text, ", %s", s->version_time);
+}
+
+/* "target.a IS DISTINCT FROM ... OR ...", of columns that make a version; of what records lack, e.hN says whether it is there. */
+static char *
+versions_differ(const EtlStatements *s, Relation target, bool partial)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = EtlNextUpdated(s, target, 0); i >= 0; i = EtlNextUpdated(s, target, i + 1))
+	{
+		char *kept = psprintf("t.%s", EtlColumnName(s->emitted, i));
+
+		if (!EtlMakesVersion(s, i))
+			continue;
+		appendStringInfo(&text, "%s(", text.len > 0 ? " OR " : "");
+		if (partial && s->from[i] >= 0)
+			appendStringInfo(&text, "e.h%d AND ", i + 1);
+		appendStringInfo(&text, "%s IS DISTINCT FROM %s)", EtlComparable(s, target, i, kept),
+						 EtlComparable(s, target, i, EtlAsInTarget(s, target, i)));
+	}
+	return text.len > 0 ? text.data : "false";
+}
+
+/* Closes open versions, before the load in the same statement.  Rows are joined, so etl_has() is asked before. */
+static void
+add_closing(StringInfo text, const EtlPipeline *pipeline, const EtlStatements *s, Relation target,
+			bool partial)
+{
+	appendStringInfo(text, "WITH closed AS (UPDATE %s%s AS t SET %s = %s FROM (SELECT e.*",
+					 EtlOnly(target), pipeline->target, s->valid_to, s->version_time);
+	for (int i = 0; i < s->emitted->natts && partial; i++)
+		if (s->from[i] >= 0)
+			appendStringInfo(text, ", etl_internal.etl_has(%d) AS h%d", s->from[i], i + 1);
+	appendStringInfo(text, " FROM etl_internal.etl_emitted() AS e(%s) OFFSET 0) AS e WHERE ",
+					 EtlDefinitionList(s->emitted, true));
+	EtlAddSameKey(text, s, target, "t");
+	appendStringInfo(text, " AND (%s) AND t.%s < %s", versions_differ(s, target, partial),
+					 s->valid_from, s->version_time);
+	if (s->watermark >= 0)
+	{
+		const char *name = EtlColumnName(s->emitted, s->watermark);
+
+		appendStringInfo(text, " AND (t.%s IS NULL OR %s >= t.%s)", name,
+						 EtlAsInTarget(s, target, s->watermark), name);
+	}
+	appendStringInfoString(text, " RETURNING etl_internal.etl_count_new()) ");
 }
 
 static char *
 make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, Load load, bool partial)
 {
+	bool closes = s->valid_to != NULL && load != INSERT_ONLY;
 	StringInfoData text;
 
 	initStringInfo(&text);
+	if (closes)
+		add_closing(&text, pipeline, s, target, partial);
 	appendStringInfo(&text, "INSERT INTO %s AS %s ", pipeline->target,
 					 s->tells_scope ? "t" : "target");
 	add_columns(&text, s, target);
@@ -382,6 +456,9 @@ make_load(const EtlPipeline *pipeline, EtlStatements *s, Relation target, Load l
 	add_emitted(&text, pipeline, s, target, load, partial);
 	appendStringInfo(&text, " FROM etl_internal.etl_emitted() AS e(%s)",
 					 EtlDefinitionList(s->emitted, true));
+	if (closes) /* that is done before the first row is inserted */
+		appendStringInfoString(
+			&text, " WHERE (SELECT pg_catalog.count(*) FROM closed) OPERATOR(pg_catalog.>=) 0");
 	if (load == REFRESH)
 		appendStringInfoString(&text, filter_unchanged(pipeline, s, target, partial));
 	if (load != INSERT_ONLY)
@@ -560,6 +637,8 @@ make_loads(EtlStatements *s, const EtlPipeline *pipeline, Relation target, bool 
 		return;
 	if (s->updates)
 		texts->insert = make_load(pipeline, s, target, INSERT_ONLY, partial);
+	if (s->valid_to != NULL) /* the others close nothing */
+		return;
 	if (s->updates && s->key_is_plain)
 		texts->refresh = make_load(pipeline, s, target, REFRESH, partial);
 	if (merge_is_the_same(s, target))
@@ -622,7 +701,9 @@ make_all(EtlStatements *s, EtlPipeline *pipeline, Relation target, const EtlStat
 	make_transform(s, pipeline);
 	if (first != NULL)
 		EtlAdaptFurther(pipeline, s);
+	EtlFindVersions(s, pipeline, target);
 	EtlCheckTarget(pipeline, s, target);
+	EtlTimeVersions(s, pipeline, target);
 	if (first != NULL)
 		EtlBeCautious(pipeline, s, first);
 	if (EtlRemoves(pipeline))

@@ -10,6 +10,7 @@
 #include "nodes/makefuncs.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/define/define.h"
+#include "pipeline/define/history.h"
 #include "pipeline/define/statements.h"
 #include "pipeline/run/lock.h"
 #include "pipeline/schedule_define.h"
@@ -38,9 +39,10 @@ check_options(const EtlPipeline *target)
 
 	foreach (lc, target->rules_list)
 		EtlCheckName("name of a rule", ((EtlRule *) lfirst(lc))->name);
-	if (target->mode == ETL_MODE_REPLACE)
+	if (target->mode == ETL_MODE_REPLACE || target->mode == ETL_MODE_HISTORY)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("a further target cannot have mode => 'replace'")));
+						errmsg("a further target cannot have mode => '%s'",
+							   EtlWordName(&EtlModeWords, target->mode))));
 	if (target->mode == ETL_MODE_UPSERT && target->key == NIL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("an upsert needs a key"),
 						errhint("Give the key, as in key => 'id', or use mode => 'append'.")));
@@ -104,6 +106,7 @@ etl_add_target(PG_FUNCTION_ARGS)
 				 errmsg("pipeline \"%s\" has target %s already", pipeline->name, target->target),
 				 errhint("Drop it with etl_drop_target first.")));
 	pipeline->targets = lappend(pipeline->targets, target);
+	EtlCheckHistoryOptions(pipeline);
 	if (pipeline->accepted)
 		EtlCheckAsOwner(pipeline);
 	EtlCatalogAddTarget(pipeline->id, target);

@@ -66,8 +66,11 @@ typedef struct EtlStatements
 	int *keys; /* columns of emitted, from 0 */
 	bool key_takes_null;
 	bool key_has_defaults; /* its index has the equality that these columns have by default */
-	bool key_is_plain;	 /* keys that are equal here are so in its index, and the other way round */
-	int watermark;		 /* the same; -1: none */
+	bool key_is_plain; /* keys that are equal here are so in its index, and the other way round */
+	int watermark;	   /* the same; -1: none */
+	char *valid_from;  /* of a history: names of these columns, quoted; else NULL, and */
+	char *valid_to;
+	char *version_time;	 /* when the version of a row of etl_emitted(), e, begins */
 	bool updates;		 /* load may update rows, and */
 	bool tells_inserted; /* load returns a boolean for each row: whether it was inserted, or */
 	bool tells_scope;	 /* whether delete_scope is true of it */

@@ -35,13 +35,25 @@ compare_places(const EtlChunk *chunk, int a, int b)
 	return compare_key(chunk, a, chunk->values + at, chunk->isnull + at);
 }
 
+/* As rows of one key follow each other. */
+static int
+compare_in_order(const EtlChunk *chunk, int a, int b)
+{
+	int result = compare_places(chunk, a, b);
+
+	if (result != 0 || chunk->by_version == NULL)
+		return result;
+	return ApplySortComparator(chunk->versions[a], false, chunk->versions[b], false,
+							   chunk->by_version);
+}
+
 /* Of equal rows the one that came first is first. */
 static int
 compare_rows(const void *a, const void *b, void *arg)
 {
 	int x = *(const int *) a;
 	int y = *(const int *) b;
-	int result = compare_places(arg, x, y);
+	int result = compare_in_order(arg, x, y);
 
 	return result != 0 ? result : x < y ? -1 : 1;
 }
@@ -57,6 +69,16 @@ get_keys(EtlChunk *chunk)
 	for (int i = 0; i < chunk->n; i++)
 		for (int k = 0; k < nkeys; k++)
 			chunk->values[i * nkeys + k] = EtlChunkKey(chunk, i, k, &chunk->isnull[i * nkeys + k]);
+	if (chunk->by_version == NULL)
+		return;
+	chunk->versions = MemoryContextAllocHuge(chunk->context, sizeof(Datum) * chunk->n);
+	for (int i = 0; i < chunk->n; i++)
+	{
+		bool isnull;
+
+		chunk->versions[i] = EtlChunkColumn(chunk, i, chunk->statements->watermark, &isnull);
+		Assert(!isnull); /* else it is a dead letter */
+	}
 }
 
 /* Puts the rows into the order. */
@@ -94,7 +116,7 @@ EtlChunkSort(EtlChunk *chunk)
 	for (int i = 0; i < chunk->n; i++)
 	{
 		chunk->order[i] = i;
-		ordered &= i == 0 || compare_places(chunk, i - 1, i) <= 0;
+		ordered &= i == 0 || compare_in_order(chunk, i - 1, i) <= 0;
 	}
 	if (!ordered)
 	{
@@ -187,6 +209,16 @@ EtlChunkReset(EtlChunk *chunk)
 	chunk->partial = false;
 }
 
+static void
+order_by(SortSupport by, Form_pg_attribute attr, bool as_bytes, MemoryContext context)
+{
+	by->ssup_cxt = context;
+	by->ssup_collation =
+		as_bytes && OidIsValid(attr->attcollation) ? C_COLLATION_OID : attr->attcollation;
+	PrepareSortSupportFromOrderingOp(lookup_type_cache(attr->atttypid, TYPECACHE_LT_OPR)->lt_opr,
+									 by);
+}
+
 void
 EtlChunkOpen(EtlChunk *chunk, const EtlStatements *statements, MemoryContext context)
 {
@@ -200,15 +232,13 @@ EtlChunkOpen(EtlChunk *chunk, const EtlStatements *statements, MemoryContext con
 	chunk->lacks = MemoryContextAlloc(context, sizeof(bytea *));
 	if (!statements->key_is_plain)
 		return;
-	chunk->by = MemoryContextAllocZero(context, sizeof(SortSupportData) * statements->nkeys);
+	chunk->by = MemoryContextAllocZero(context, sizeof(SortSupportData) * (statements->nkeys + 1));
 	for (int k = 0; k < statements->nkeys; k++)
-	{
-		Form_pg_attribute attr = TupleDescAttr(statements->emitted, statements->keys[k]);
-		SortSupport by = &chunk->by[k];
-
-		by->ssup_cxt = context;
-		by->ssup_collation = OidIsValid(attr->attcollation) ? C_COLLATION_OID : InvalidOid;
-		PrepareSortSupportFromOrderingOp(
-			lookup_type_cache(attr->atttypid, TYPECACHE_LT_OPR)->lt_opr, by);
-	}
+		order_by(&chunk->by[k], TupleDescAttr(statements->emitted, statements->keys[k]), true,
+				 context);
+	if (statements->valid_from == NULL || statements->watermark < 0)
+		return;
+	chunk->by_version = &chunk->by[statements->nkeys];
+	order_by(chunk->by_version, TupleDescAttr(statements->emitted, statements->watermark), false,
+			 context);
 }

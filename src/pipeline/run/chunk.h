@@ -30,6 +30,9 @@ typedef struct EtlChunk
 	Datum *values;
 	bool *isnull;
 	int *order;
+	SortSupport
+		by_version; /* of a history with a watermark: the order of rows of one key; else NULL, and */
+	Datum *versions; /* [n] by the place before */
 } EtlChunk;
 
 extern void EtlChunkOpen(EtlChunk *chunk, const EtlStatements *statements, MemoryContext context);
@@ -49,16 +52,23 @@ extern int EtlChunkDistinct(const EtlChunk *chunk, int begin);
 /* The first row of a key in a sorted chunk; *end is behind the last one. */
 extern int EtlChunkFind(const EtlChunk *chunk, const Datum *values, const bool *isnull, int *end);
 
-/* A column of a key of a row. */
+/* A column of a row. */
 static inline Datum
-EtlChunkKey(const EtlChunk *chunk, int row, int k, bool *isnull)
+EtlChunkColumn(const EtlChunk *chunk, int row, int column, bool *isnull)
 {
 	MinimalTuple minimal = chunk->tuples[row];
 	HeapTupleData tuple;
 
 	tuple.t_len = minimal->t_len + MINIMAL_TUPLE_OFFSET;
 	tuple.t_data = (HeapTupleHeader) ((char *) minimal - MINIMAL_TUPLE_OFFSET);
-	return heap_getattr(&tuple, chunk->statements->keys[k] + 1, chunk->statements->emitted, isnull);
+	return heap_getattr(&tuple, column + 1, chunk->statements->emitted, isnull);
+}
+
+/* A column of a key of a row. */
+static inline Datum
+EtlChunkKey(const EtlChunk *chunk, int row, int k, bool *isnull)
+{
+	return EtlChunkColumn(chunk, row, chunk->statements->keys[k], isnull);
 }
 
 #endif /* ETL_CHUNK_H */

@@ -37,6 +37,7 @@ count_target(EtlRunCounters *c, const EtlLoadOutcome *o)
 	c->tombstones += o->tombstones;
 	c->deleted += o->deleted;
 	c->marked += o->marked;
+	c->closed += o->closed;
 	c->skipped += o->emitted - o->invalid - o->superseded - o->failed - o->loaded - o->tombstones;
 	if (c->inserted < 0)
 		return; /* it is not known */

@@ -521,7 +521,6 @@ remove_gone(EtlBatchLoad *load)
 {
 	EtlRun *run = load->run;
 	EtlRemoval *removal = &load->loading.removal;
-	bool marks = run->statements->unmark != NULL;
 	EtlRunCounters counters = run->counters;
 
 	if (!removal->under_way)
@@ -533,7 +532,9 @@ remove_gone(EtlBatchLoad *load)
 	EtlCommit(run);
 	check_complete(load->reading);
 	EtlBegin();
-	*(marks ? &counters.marked : &counters.deleted) += EtlRemovalRun(removal, 0);
+	*(run->statements->valid_to != NULL ? &counters.closed
+	  : run->statements->unmark != NULL ? &counters.marked
+										: &counters.deleted) += EtlRemovalRun(removal, 0);
 	EtlCatalogResolveBefore(run->pipeline->id, run->id);
 	EtlCatalogUpdateRun(run->id, &counters);
 	EtlCommit(run);
@@ -600,6 +601,7 @@ create_run(const EtlRunOrder *order)
 	run->kind = order->kind;
 	run->read_mode = order->continuous ? ETL_READ_CONTINUOUS : ETL_READ_BATCHES;
 	run->overwrite = order->overwrite;
+	run->instant = order->continuous ? 0 : GetCurrentTimestamp();
 	return run;
 }
 

@@ -212,6 +212,13 @@ check_row(EtlLoading *l, TupleTableSlot *slot, int record, bool tombstone, EtlLo
 				   psprintf("the row does not fulfil rule \"%s\"", rule->name), outcome);
 		return false;
 	}
+	if (s->valid_from != NULL && s->watermark >= 0 && slot->tts_isnull[s->watermark])
+	{
+		reject_row(l, slot, record, "watermark",
+				   psprintf("null value in watermark column \"%s\"", run->pipeline->watermark),
+				   outcome);
+		return false;
+	}
 	for (int i = 0; i < s->nkeys && EtlUpserts(run->pipeline) && !s->key_takes_null; i++)
 	{
 		if (!slot->tts_isnull[s->keys[i]])
@@ -619,6 +626,7 @@ EtlLoadingOpen(EtlLoading *l)
 	l->batch.nreaders = 1; /* that a tuplestore begins with */
 	l->batch.taken = MemoryContextAllocZero(run->context, sizeof(bool));
 	l->emitted.desc = run->statements->emitted;
+	l->emitted.instant = run->instant;
 	l->transform.text = run->statements->full.transform;
 	l->partial_transform.text = run->statements->partial.transform;
 	l->winners.text = run->statements->winners;

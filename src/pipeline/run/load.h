@@ -26,6 +26,7 @@ typedef struct EtlLoadOutcome
 	int64 tombstones; /* rows that delete */
 	int64 deleted;
 	int64 marked;
+	int64 closed;		  /* versions of a history */
 	EtlHighest watermark; /* in batch->loading */
 } EtlLoadOutcome;
 

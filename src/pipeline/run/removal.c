@@ -224,8 +224,10 @@ check_limit(EtlRemoval *removal, int64 lost)
 		ERROR,
 		(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		 errmsg("the run would %s %lld of the %lld rows of %s",
-				removal->unmark.text != NULL ? "mark" : "delete", (long long) lost,
-				(long long) before, removal->run->pipeline->target),
+				removal->run->statements->valid_to != NULL ? "close"
+				: removal->unmark.text != NULL			   ? "mark"
+														   : "delete",
+				(long long) lost, (long long) before, removal->run->pipeline->target),
 		 errdetail("That is more than delete_limit allows: %s.",
 				   removal->run->pipeline->delete_limit),
 		 errhint("If these rows are gone from the source by right, set a higher delete_limit for "
@@ -300,5 +302,6 @@ EtlRemovalOpen(EtlRemoval *removal, EtlRun *run)
 	removal->unmark.text = run->statements->unmark;
 	removal->count.text = run->statements->count;
 	removal->keys.desc = run->statements->key_desc;
+	removal->keys.instant = run->instant;
 	removal->context = AllocSetContextCreate(run->context, "etl removal", ALLOCSET_DEFAULT_SIZES);
 }

@@ -57,6 +57,7 @@ typedef struct EtlRun
 	EtlStatements *statements;
 	int64
 		checkpoints; /* whose checkpoints are those of the run: the pipeline's number, if it is no backfill */
+	TimestampTz instant;	 /* of its versions; 0: that of the transaction */
 	int64 taken_in;			 /* records, those of the current batch included */
 	EtlRunCounters counters; /* committed */
 	bool overwrite;			 /* of a retry: also what later records may have loaded */

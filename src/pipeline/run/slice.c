@@ -5,6 +5,7 @@
 #include "etl.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "executor/executor.h"
 #include "pipeline/run/slice.h"
 #include "pipeline/run/report.h"
@@ -13,6 +14,7 @@
 PG_FUNCTION_INFO_V1(etl_batch);
 PG_FUNCTION_INFO_V1(etl_emitted);
 PG_FUNCTION_INFO_V1(etl_count_new);
+PG_FUNCTION_INFO_V1(etl_run_instant);
 PG_FUNCTION_INFO_V1(etl_has);
 PG_FUNCTION_INFO_V1(etl_differs);
 PG_FUNCTION_INFO_V1(etl_kept);
@@ -309,6 +311,17 @@ etl_count_new(PG_FUNCTION_ARGS)
 		raise_no_batch("etl_count_new");
 	EtlEmittedSlice->counted++;
 	PG_RETURN_BOOL(true);
+}
+
+/* etl_run_instant() returns timestamptz: the one time at which a run sees its source.  The planner asks for it, too. */
+Datum
+etl_run_instant(PG_FUNCTION_ARGS)
+{
+	const EtlSlice *slice = EtlEmittedSlice;
+
+	PG_RETURN_TIMESTAMPTZ(slice != NULL && slice->instant != 0
+							  ? slice->instant
+							  : GetCurrentTransactionStartTimestamp());
 }
 
 /*

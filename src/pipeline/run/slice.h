@@ -25,6 +25,7 @@ typedef struct EtlSlice
 	double expected;	  /* for the planner: how many rows there will be */
 	const bool *left_out; /* rows that are not handed out; NULL: all are */
 	int64 counted;		  /* by etl_count_new() */
+	TimestampTz instant;  /* of the run, for etl_run_instant(); 0: that of the transaction */
 	EtlPlaces *places; /* of the target, for etl_differs() and etl_kept(); NULL: none are noted */
 	bool *reads;	   /* columns that a scan reads, which marks them here; NULL: no matter */
 	bytea *const

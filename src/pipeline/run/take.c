@@ -134,6 +134,8 @@ take_rows(EtlLoading *l, int nrows)
 		outcome->inserted += n;
 	else if (taken == ETL_TAKE_MERGE)
 		outcome->inserted += l->emitted.counted;
+	if (s->valid_to != NULL)
+		outcome->closed += l->emitted.counted;
 }
 
 /* The record of such a dead letter may be older than the row that it would delete. */
@@ -175,8 +177,9 @@ take_tombstones(EtlLoading *l, int begin, int end)
 		return;
 	if (l->chooser.only_new)
 		raise_doubtful(l, begin);
-	l->outcome->deleted += EtlPlanExecute(
-		EtlPlanFor(&l->bury, &l->emitted, n, l->run->pipeline->batch_size), None_Receiver);
+	*(l->run->statements->valid_to != NULL ? &l->outcome->closed : &l->outcome->deleted) +=
+		EtlPlanExecute(EtlPlanFor(&l->bury, &l->emitted, n, l->run->pipeline->batch_size),
+					   None_Receiver);
 	l->outcome->tombstones += n;
 }
 
@@ -194,7 +197,16 @@ take_to_target(EtlLoading *l, int begin, int end)
 		take_rows(l, end - begin);
 }
 
-/* A row that lacks columns does not supersede an earlier one of its key: they are taken one after another. */
+/* Whether each row of a key in the chunk counts: one that lacks columns, or that is a version, does not supersede an earlier one. */
+static bool
+all_count(const EtlLoading *l)
+{
+	const EtlStatements *s = l->run->statements;
+
+	return l->chunk->partial || (s->valid_to != NULL && s->watermark >= 0);
+}
+
+/* They are taken one after another. */
 static void
 take_in_turns(EtlLoading *l)
 {
@@ -231,11 +243,11 @@ EtlTakeChunk(EtlLoading *l)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	twice |= l->dedup;
-	if (twice && !chunk->partial)
+	if (twice && !all_count(l))
 		find_superseded(l, outcome);
 	supersede_deferred(l, outcome);
 	EtlRemovalMakeRoom(&l->removal);
-	if (twice && chunk->partial)
+	if (twice && all_count(l))
 		take_in_turns(l);
 	else
 		take_to_target(l, 0, chunk->n);

@@ -233,6 +233,7 @@ add_counts(EtlLoadOutcome *to, const EtlLoadOutcome *attempt)
 	to->inserted += attempt->inserted;
 	to->tombstones += attempt->tombstones;
 	to->deleted += attempt->deleted;
+	to->closed += attempt->closed;
 }
 
 void
