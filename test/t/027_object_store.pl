@@ -221,6 +221,29 @@ is($node->safe_psql('postgres', "SELECT part, state, rows FROM etl_parts WHERE p
 query($node, "CALL etl_run('single')");
 is(loaded(), join(' ', 1 .. 25), 'is loaded once');
 
+# -- rows that are gone ------------------------------------------------------------------------------
+
+store_do('put', key => "whole/$_.csv", body => "n\n$_\n") for 1 .. 3;
+$node->safe_psql('postgres', q{
+	CREATE TABLE whole (n int PRIMARY KEY);
+	SELECT etl_create_pipeline('whole', $$etl_csv('lake', path => 'whole/*.csv') AS t(n int)$$, target => 'whole', key => 'n', deletes => 'delete')});
+
+# Runs it, and says how that ended, and which rows there are.
+sub run_whole
+{
+	query($node, "CALL etl_run('whole')");
+	return $node->safe_psql('postgres', q{SELECT concat_ws(' ', state, sqlstate, message ~ 'whole/2.csv', deleted, (SELECT string_agg(n::text, ' ' ORDER BY n) FROM whole))
+		FROM etl_runs WHERE pipeline = 'whole' ORDER BY run DESC LIMIT 1});
+}
+
+is(run_whole(), 'succeeded 0 1 2 3', 'a run that removes rows');
+store_do('put', key => 'whole/2.csv', body => '');
+is(run_whole(), 'failed 22P04 t 0 1 2 3', 'takes no empty object for one without rows');
+store_do('put', key => 'whole/2.csv', body => "n\n");
+is(run_whole(), 'succeeded 1 1 3', 'as one that has a header only');
+store_do('delete', key => "whole/$_.csv") for 1 .. 3;
+like(run_whole(), qr/^failed \S+ .*0 1 3$/, 'nor a bucket without a match for an empty table');
+
 # -- checkpoints of objects that are gone ------------------------------------------------------------
 
 sub ledger { return $node->safe_psql('postgres', "SELECT $_[0] FROM etl_catalog.checkpoints c JOIN etl_catalog.pipelines p ON p.id = c.pipeline WHERE p.name = 'ledger'"); }
