@@ -436,11 +436,28 @@ is_in_object(const EtlJsonReader *reader)
 	return reader->frames[reader->depth - 1].object;
 }
 
-/* A value is over. */
-static inline void
-expect_next(EtlJsonParser *parser)
+static inline EtlJsonExpect
+behind_comma(const EtlJsonReader *reader)
 {
-	parser->expect = parser->reader->depth == 0 ? ETL_JSON_WANTS_VALUE : ETL_JSON_WANTS_COMMA;
+	return is_in_object(reader) ? ETL_JSON_WANTS_NAME : ETL_JSON_WANTS_VALUE;
+}
+
+/* A value ends at p.  Takes a comma directly behind it, too, which is what most often stands there. */
+static inline const char *
+end_value(EtlJsonParser *parser, const char *p, const char *end)
+{
+	const EtlJsonReader *reader = parser->reader;
+
+	if (unlikely(reader->depth == 0))
+		parser->expect = ETL_JSON_WANTS_VALUE;
+	else if (likely(p < end && *p == ','))
+	{
+		parser->expect = behind_comma(reader);
+		return p + 1;
+	}
+	else
+		parser->expect = ETL_JSON_WANTS_COMMA;
+	return p;
 }
 
 /*
@@ -471,6 +488,11 @@ take_string(EtlJsonParser *parser, const char *p, const char *end)
 	{
 		if (!on_key(parser, p, close, escapes))
 			return NULL;
+		if (likely(close + 1 < end && close[1] == ':'))
+		{
+			parser->expect = ETL_JSON_WANTS_VALUE;
+			return close + 2;
+		}
 		parser->expect = ETL_JSON_WANTS_COLON;
 		return close + 1;
 	}
@@ -478,8 +500,7 @@ take_string(EtlJsonParser *parser, const char *p, const char *end)
 		return refuse(parser, p, NULL, end);
 	if (!on_string(parser, p, close, escapes))
 		return NULL;
-	expect_next(parser);
-	return close + 1;
+	return end_value(parser, close + 1, end);
 }
 
 static inline const char *
@@ -499,8 +520,7 @@ take_number(EtlJsonParser *parser, const char *p, const char *end)
 	wrong = unlikely(exponent || after - p > SAFE_DIGITS) && !EtlJsonNumberInRange(p, after - p);
 	if (!on_word(parser, ETL_JSON_NUMBER, p, after, wrong))
 		return NULL;
-	expect_next(parser);
-	return after;
+	return end_value(parser, after, end);
 }
 
 static inline const char *
@@ -518,8 +538,7 @@ take_word(EtlJsonParser *parser, const char *p, const char *end)
 		return refuse(parser, p, NULL, end);
 	if (!on_word(parser, type, p, p + len, false))
 		return NULL;
-	expect_next(parser);
-	return p + len;
+	return end_value(parser, p + len, end);
 }
 
 static inline const char *
@@ -534,12 +553,11 @@ take_open(EtlJsonParser *parser, const char *p)
 }
 
 static inline const char *
-take_close(EtlJsonParser *parser, const char *p)
+take_close(EtlJsonParser *parser, const char *p, const char *end)
 {
 	if (!on_close(parser, p))
 		return NULL;
-	expect_next(parser);
-	return p + 1;
+	return end_value(parser, p + 1, end);
 }
 
 static inline const char *
@@ -555,7 +573,7 @@ take_token(EtlJsonParser *parser, const char *p, const char *end)
 		case ',':
 			if (expect != ETL_JSON_WANTS_COMMA)
 				break;
-			parser->expect = is_in_object(reader) ? ETL_JSON_WANTS_NAME : ETL_JSON_WANTS_VALUE;
+			parser->expect = behind_comma(reader);
 			return p + 1;
 		case ':':
 			if (expect != ETL_JSON_WANTS_COLON)
@@ -570,12 +588,12 @@ take_token(EtlJsonParser *parser, const char *p, const char *end)
 		case '}':
 			if (expect == ETL_JSON_WANTS_MEMBER ||
 				(expect == ETL_JSON_WANTS_COMMA && is_in_object(reader)))
-				return take_close(parser, p);
+				return take_close(parser, p, end);
 			break;
 		case ']':
 			if (expect == ETL_JSON_WANTS_ELEMENT ||
 				(expect == ETL_JSON_WANTS_COMMA && !is_in_object(reader)))
-				return take_close(parser, p);
+				return take_close(parser, p, end);
 			break;
 		case 't':
 		case 'f':

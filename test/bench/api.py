@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from session import Session, median, pairs, row
+from session import Session, measure_command, median, pairs, row
 
 PORT = 18480
 URL = f"http://127.0.0.1:{PORT}"
@@ -99,6 +99,16 @@ def compare_peer(runs):
     session.close()
 
 
+def compare_curl(runs):
+    """The same pages by one curl, which makes nothing of them."""
+    session = Session(SESSION)
+    ours, theirs = pairs(lambda: session.measure(api("/p/1.json")),
+                         lambda: measure_command(["curl", "-s", f"{URL}/p/[1-1000].json"]), runs)
+    session.close()
+    print(f"\nThe bytes of these pages cost curl {median([c for _, c in theirs]):.2f} s of CPU, and us "
+          f"{median([c for _, c in ours]):.2f} s: {median([x[1] / y[1] for x, y in zip(ours, theirs)]):.1f} ×.")
+
+
 def largest_rss(path):
     """The most of the backend's own memory in a scan, in kilobytes."""
     session = Session(SESSION)
@@ -170,6 +180,7 @@ def main():
         size = os.path.getsize(os.path.join(folder, "one.json")) / 1e6
         print(f"{nitems} items, {size:.0f} MB, medians of {runs} interleaved pairs.\n")
         compare_peer(runs)
+        compare_curl(runs)
         memory()
         overhead(runs)
         concurrency(runs)
