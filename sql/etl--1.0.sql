@@ -691,6 +691,45 @@ BEGIN
 END $do$;
 
 /* ----------------------------------------------------------------
+ *	Export
+ * ---------------------------------------------------------------- */
+
+/*
+ * etl_export: the rows of a query, written to a file.
+ *
+ * query         one statement that returns rows; it is the caller's, and runs with the caller's rights
+ * target        a file on the database server, by its absolute path.  It is there at the end, whole, or not at all; like whatever
+ *               a transaction does outside of the database, it stays when that rolls back
+ * format        'csv', as etl_csv and COPY read it; 'ndjson': a line of JSON for each row, in UTF-8
+ * compress      'none', 'gzip' or 'zstd'; without it by the end of the name: .gz, .zst
+ * header, delimiter, null_string, encoding    of CSV, as for etl_csv; NULL values are the null string, other values that would
+ *               be read as that have quotes
+ * overwrite     false: a file of that name is an error
+ *
+ * Returns how many rows were written, in how many bytes as they are stored, and the version of the file as etl_parts has it.
+ *
+ * Errors: 42501 without the rights of pg_write_server_files; 42602 for a path that is not absolute; 42809 for a target that is no
+ * regular file; 58P02 for one that exists, with overwrite => false; 42601 for a query that is not one, or returns no rows; 0A000
+ * for a URL; 22023 for other arguments; 22P05 for a character that the encoding does not have.
+ */
+CREATE FUNCTION @extschema@.etl_export(
+    query text,
+    target text,
+    format text DEFAULT 'csv',
+    compress text DEFAULT NULL,
+    header boolean DEFAULT true,
+    delimiter text DEFAULT ',',
+    null_string text DEFAULT '',
+    encoding text DEFAULT NULL,
+    overwrite boolean DEFAULT true,
+    OUT rows bigint, OUT bytes bigint, OUT version text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'etl_export'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION @extschema@.etl_export IS 'writes the rows of a query to a file';
+
+/* ----------------------------------------------------------------
  *	Pipelines
  * ---------------------------------------------------------------- */
 

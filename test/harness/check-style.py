@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-LAYERS = ["monitor", "source", "format", "api", "scan", "pipeline", "scheduler", "gateway"]
+LAYERS = ["monitor", "source", "format", "api", "scan", "export", "pipeline", "scheduler", "gateway"]
 EXTENSIONS = ["kafka"]  # of their own: they include what is installed with etl, and no layer
 FOREIGN_LIBRARIES = {"curl": "source/http", "openssl": "source/http", "expat": "source/http", "yajl": "format", "pcre2": "format", "microhttpd": "gateway/program", "librdkafka": "kafka"}  # library: the folder with the one file
 LONGEST_FILE = 900
