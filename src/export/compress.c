@@ -10,7 +10,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "export/export.h"
+#include "export/compress.h"
 #include "utils/memutils.h"
 
 #define OUTPUT_SIZE (64 * 1024)

@@ -1,12 +1,17 @@
 /*
  * export.c
- *		etl_export: the rows of a query go to a file as the executor gives them.
+ *		etl_export: the way back, from the rows of a query to a file.
+ *
+ *		query -> rows -> text of a row (rows_text.c) -> compressed (compress.c) -> file (sink.c)
+ *
+ * A row is text once and gone, as the executor gives it; memory is a row and buffers of fixed size.
  */
 #include "etl.h"
 
 #include "executor/executor.h"
 #include "executor/spi.h"
-#include "export/export.h"
+#include "export/compress.h"
+#include "export/rows_text.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "scan/args.h"

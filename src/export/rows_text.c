@@ -10,7 +10,7 @@
 
 #include <limits.h>
 
-#include "export/export.h"
+#include "export/rows_text.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"

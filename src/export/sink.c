@@ -1,5 +1,5 @@
 /*
- * file_sink.c
+ * sink.c
  *		A file on the database server that is there as a whole, or not at all.
  *
  * It is written beside its place, synced, and renamed.  Whoever reads it meanwhile, also without our knowing, sees the one before,
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "catalog/pg_authid.h"
-#include "export/export.h"
+#include "export/sink.h"
 #include "miscadmin.h"
 #include "scan/parts.h"
 #include "source/file.h"
