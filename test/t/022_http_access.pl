@@ -111,7 +111,8 @@ for my $to ("http://public.test:$other/rows/3", "http://127.0.0.1:$other/rows/3"
 }
 fixture_reset();
 query_fails($node, read_url("http://public.test:$port" . redirect_to("http://127.0.0.1:$other/rows/3")), $denied,
-	qr/not one of the public internet/, 'what is public leads not even a superuser into the private network');
+	qr/not one of the public internet.*HINT:  No redirect leads there from the public internet: read that URL itself/s,
+	'what is public leads not even a superuser into the private network');
 is(requests(), 1, 'nothing is sent there either');
 is(query($node, read_url(fixture_url(redirect_to("http://127.0.0.1:$other/rows/3")))), '3', 'who starts there may stay there');
 
@@ -271,7 +272,7 @@ admits('*:*');
 query_fails($node, as_role('reader', read_server('shop', redirect_to("http://127.0.0.1:$other/rows/3"))), $denied,
 	qr/The address is not one of the public internet/, 'whatever other hosts are admitted');
 query_fails($node, as_role('reader', read_server('shop', redirect_to("http://localhost:$other/rows/3"))), $denied,
-	qr/not one of the public internet/, 'by its name neither');
+	qr/not one of the public internet.*HINT:  A redirect leads there only if option "allowed_origins" of the server lists/s, 'by its name neither');
 is(scalar(grep { $_->{port} == $other } fixture_requests()), 0, 'nothing is sent there');
 admits("public.test:$port");
 

@@ -130,6 +130,20 @@ mask(const EtlExchange *exchange, char *text, bool cut)
 	EtlTargetMask(exchange->target, &exchange->url, request->headers, text, cut);
 }
 
+/* What to do about an address that is not one of the public internet: a redirect may have led whoever may go there. */
+static const char *
+private_hint(const EtlExchange *exchange)
+{
+	const EtlTarget *target = exchange->target;
+
+	if (exchange->redirects == 0 || (!target->anywhere && !target->allow_private))
+		return ETL_PRIVATE_HINT;
+	return target->server
+			   ? "A redirect leads there only if option \"allowed_origins\" of the server "
+				 "lists the origin."
+			   : "No redirect leads there from the public internet: read that URL itself.";
+}
+
 void
 EtlExchangeRaiseFault(EtlExchange *exchange)
 {
@@ -150,7 +164,7 @@ EtlExchangeRaiseFault(EtlExchange *exchange)
 					fault == ETL_HTTP_FORBIDDEN
 						? errdetail("It is set aside for another use: %s.", purpose)
 						: errdetail("The HTTP library says%s: %s.", attempts(exchange), text),
-					fault == ETL_HTTP_FORBIDDEN ? errhint(ETL_PRIVATE_HINT) : 0));
+					fault == ETL_HTTP_FORBIDDEN ? errhint("%s", private_hint(exchange)) : 0));
 }
 
 /* A text of "len" bytes of the response, shortened, without secrets; NULL if it is no text. */
