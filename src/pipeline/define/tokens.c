@@ -2,12 +2,13 @@
  * tokens.c
  *		SQL functions that let somebody push records to a pipeline, and forbid it.
  *
- * A token is shown once, when it is made; only its hash is kept.
+ * A token is shown once, when it is made; only its hash is kept.  The pipeline is not locked for that: a scheduler would pass it over.
  */
 #include "etl.h"
 
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/define/define.h"
+#include "pipeline/run/lock.h"
 #include "source/http/crypto.h"
 #include "utils/builtins.h"
 
@@ -43,7 +44,7 @@ etl_create_ingest_token(PG_FUNCTION_ARGS)
 	char *token = make_token();
 
 	EtlPreventIfReadOnly(fcinfo);
-	pipeline = EtlFindToChange(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	pipeline = EtlFindOwnPipeline(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	if (EtlCatalogIngestTokens(pipeline->id, others, ETL_MAX_TOKENS) == ETL_MAX_TOKENS)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -68,7 +69,7 @@ etl_drop_ingest_token(PG_FUNCTION_ARGS)
 	const char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
 	EtlPreventIfReadOnly(fcinfo);
-	pipeline = EtlFindToChange(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	pipeline = EtlFindOwnPipeline(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	if (!EtlCatalogDropIngestToken(pipeline->id, name))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("pipeline \"%s\" has no token \"%s\"", pipeline->name, name)));
