@@ -768,6 +768,7 @@ CREATE TABLE etl_catalog.pipelines (
     snapshot text NOT NULL,             -- which parts are the source then: all, newest
     replace_by text NOT NULL,           -- how one without a key empties the target: delete or truncate
     missing text NOT NULL,              -- what becomes of columns that a record lacks
+    evolve text NOT NULL,               -- what becomes of columns that are not declared: notice, freeze
     delete_when text,                   -- of an upsert: a boolean expression over columns of the query, true of rows that delete
     delete_scope text,                  -- of a replace: a boolean expression over columns of the target
     delete_limit text NOT NULL,         -- of a replace, as in 10%
@@ -884,7 +885,8 @@ COMMENT ON TABLE etl_catalog.watermarks
 
 CREATE TABLE etl_catalog.seen_columns (
     pipeline bigint PRIMARY KEY REFERENCES etl_catalog.pipelines ON DELETE CASCADE,
-    columns text[] NOT NULL             -- of the source, that some record of some run had
+    columns text[] NOT NULL,            -- of the source, that some record of some run had
+    undeclared text[] NOT NULL DEFAULT '{}' -- those that the source has and the declaration has not: at most 100 that were reported
 );
 COMMENT ON TABLE etl_catalog.seen_columns
     IS 'columns that the records of pipelines have had; dumped: yes; purged: by etl_drop_pipeline; seen by: nobody';
@@ -934,6 +936,8 @@ CREATE TABLE etl_catalog.runs (
     parts_empty bigint NOT NULL DEFAULT 0,
     columns_missing bigint NOT NULL DEFAULT 0, -- of the source, that no record had:
     missing_columns text[],
+    columns_new bigint NOT NULL DEFAULT 0, -- of the source, that are not declared, and that no run had found before:
+    new_columns text[],
     sqlstate text,
     message text
 );
@@ -997,7 +1001,8 @@ CREATE TABLE etl_catalog.totals (
     null_watermark bigint NOT NULL,
     parts_set_aside bigint NOT NULL,
     parts_empty bigint NOT NULL,
-    columns_missing bigint NOT NULL
+    columns_missing bigint NOT NULL,
+    columns_new bigint NOT NULL
 );
 COMMENT ON TABLE etl_catalog.totals
     IS 'what the runs of each pipeline add up to; dumped: no; purged: by etl_drop_pipeline; seen by: owner, pg_monitor';
@@ -1131,7 +1136,7 @@ SELECT p.id, p.name, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHERE a.o
     CASE WHEN is_mine THEN p.source END AS source,
     CASE WHEN is_mine THEN p.query END AS query,
     p.target, p.key, p.mode, p.on_conflict, p.replace_by, p.deletes,
-    p.snapshot, p.missing, CASE WHEN is_mine THEN p.delete_when END AS delete_when,
+    p.snapshot, p.missing, p.evolve, CASE WHEN is_mine THEN p.delete_when END AS delete_when,
     CASE WHEN is_mine THEN p.delete_scope END AS delete_scope,
     p.delete_limit, p.valid_from, p.valid_to, p.compared, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
     CASE WHEN is_mine THEN p.rules END AS rules,
@@ -1149,8 +1154,9 @@ SELECT r.id AS run, p.name AS pipeline, r.kind,
     etl_catalog.state_of(r.id, p.id, r.state) AS state,
     r.pid, r.started_at, r.finished_at, r.flushed_at, r.batches, r.read, r.malformed, r.convert_failed, r.converted,
     r.emitted, r.invalid, r.superseded, r.load_failed, r.loaded, r.inserted, r.updated, r.skipped, r.tombstones, r.deleted, r.marked, r.closed,
-    r.null_watermark, r.parts_set_aside, r.parts_empty, r.columns_missing, r.sqlstate,
-    CASE WHEN is_mine THEN r.message END AS message, CASE WHEN is_mine THEN r.missing_columns END AS missing_columns
+    r.null_watermark, r.parts_set_aside, r.parts_empty, r.columns_missing, r.columns_new, r.sqlstate,
+    CASE WHEN is_mine THEN r.message END AS message, CASE WHEN is_mine THEN r.missing_columns END AS missing_columns,
+    CASE WHEN is_mine THEN r.new_columns END AS new_columns
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline,
     LATERAL (SELECT pg_catalog.pg_has_role(p.owner, 'USAGE') AS is_mine) m
 WHERE is_mine OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
@@ -1254,7 +1260,8 @@ SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     CASE WHEN s.bytes_total >= s.bytes AND s.seconds_left < 31557600
         THEN pg_catalog.make_interval(secs => s.seconds_left) END AS time_left,
     r.batches, r.read, r.malformed, r.convert_failed, r.converted, r.emitted, r.invalid, r.superseded, r.load_failed,
-    r.loaded, r.inserted, r.updated, r.skipped, r.tombstones, r.deleted, r.marked, r.closed, r.null_watermark, r.parts_set_aside, r.parts_empty, r.columns_missing
+    r.loaded, r.inserted, r.updated, r.skipped, r.tombstones, r.deleted, r.marked, r.closed, r.null_watermark, r.parts_set_aside, r.parts_empty, r.columns_missing,
+    r.columns_new
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
     LEFT JOIN LATERAL (SELECT i.*, (i.bytes_total - i.bytes) * i.seconds::float8 / i.bytes AS seconds_left
         FROM (SELECT i.param16 AS stage, i.param17 AS records, i.param18 AS batch_rows, i.param19 AS batch_done,
@@ -1298,6 +1305,10 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * missing          of a column that the record lacks (a member that the JSON item does not have; with union_by_name a
  *                  column that is not in the file) and that the query passes through, as it is or cast: 'keep' (default), an
  *                  update leaves it as it is, an insert gives it its default; 'null', it is NULL
+ * evolve           of columns that the source has (in the header of a CSV, or as members of JSON items, those inside of members aside)
+ *                  and the declaration has not: 'notice' (default), the first run that finds one reports it in etl_runs, by NOTIFY
+ *                  etl_alert, and by a NOTICE of etl_run; of at most 100, since members may be called by what they hold;
+ *                  'freeze', it is left out and not reported
  * delete_when      of an upsert, a boolean expression over the columns of the query, such as op = 'd': a row for which it is true deletes
  *                  the one of its key. The last row of a key counts, or the one with the highest watermark. Rules are not
  *                  held against such rows. A column that only this looks at need not be one of the target.
@@ -1363,6 +1374,7 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     deletes text DEFAULT NULL,
     snapshot text DEFAULT NULL,
     missing text DEFAULT NULL,
+    evolve text DEFAULT NULL,
     delete_when text DEFAULT NULL,
     delete_scope text DEFAULT NULL,
     delete_limit text DEFAULT NULL,
@@ -1791,6 +1803,8 @@ BEGIN
             (NULL, 'parts_empty', 'parts of the source that have nothing in them, not even a header, and were passed over'),
             (NULL, 'columns_missing', 'columns of the source that no record had'),
             (NULL, 'missing_columns', 'their names'),
+            (NULL, 'columns_new', 'columns of the source that are not declared, and that no run had found before'),
+            (NULL, 'new_columns', 'names of those that are not declared, and that no run had found before'),
             (NULL, 'sqlstate', 'SQLSTATE of the error'),
             (NULL, 'message', 'message of the error'),
             (NULL, 'name', 'name'),
@@ -1825,6 +1839,7 @@ BEGIN
             ('etl_pipelines', 'replace_by', 'how a replace without a key empties the target: delete or truncate'),
             ('etl_pipelines', 'watermark', 'column of the query that grows'),
             ('etl_pipelines', 'missing', 'what becomes of a column that a record lacks: keep or null'),
+            ('etl_pipelines', 'evolve', 'what becomes of a column of the source that is not declared: notice or freeze'),
             ('etl_pipelines', 'delete_when', 'what is true of rows of the query that delete'),
             ('etl_pipelines', 'delete_scope', 'rows of the target to which the deletes of a snapshot are confined'),
             ('etl_pipelines', 'delete_limit', 'part of the rows of the target of which a snapshot deletes no more'),

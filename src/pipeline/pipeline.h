@@ -66,6 +66,7 @@ typedef struct EtlPipeline
 		deletes; /* of an upsert, what becomes of rows that the source has no more: keep, delete, mark:column */
 	EtlSnapshot snapshot;
 	EtlOnLacking missing;
+	EtlEvolve evolve;
 	char *
 		delete_when; /* of an upsert: a condition on rows of the query, which delete then; NULL: none do */
 	char *delete_scope; /* of a replace: a condition on rows of the target; NULL: all of them */
@@ -180,7 +181,8 @@ extern List *EtlRulesOf(const char *json);
 	COUNTER(null_watermark, ", null watermark %lld")   \
 	COUNTER(parts_set_aside, ", parts set aside %lld") \
 	COUNTER(parts_empty, ", parts empty %lld")         \
-	COUNTER(columns_missing, ", columns missing %lld")
+	COUNTER(columns_missing, ", columns missing %lld") \
+	COUNTER(columns_new, ", new columns %lld")
 
 typedef struct EtlRunCounters
 {

@@ -20,6 +20,7 @@ WORDS(EtlOnConflictWords, "on_conflict", "update", "ignore", "error");
 WORDS(EtlReplaceByWords, "replace_by", "delete", "truncate");
 WORDS(EtlSnapshotWords, "snapshot", "all", "newest");
 WORDS(EtlOnLackingWords, "missing", "keep", "null");
+WORDS(EtlEvolveWords, "evolve", "notice", "freeze");
 WORDS(EtlWatermarkAsWords, "watermark_as", "value", "text");
 WORDS(EtlOnFaultWords, "on_error", "dead_letter", "fail");
 WORDS(EtlOnBadPartWords, "on_bad_part", "fail", "set_aside");

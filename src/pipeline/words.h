@@ -79,6 +79,13 @@ typedef enum EtlOnLacking
 	ETL_LACKING_NULL
 } EtlOnLacking;
 
+/* What becomes of a column that the source has and the declaration has not. */
+typedef enum EtlEvolve
+{
+	ETL_EVOLVE_NOTICE, /* it is reported, once */
+	ETL_EVOLVE_FREEZE  /* it is left out */
+} EtlEvolve;
+
 /* As what watermarks are compared. */
 typedef enum EtlWatermarkAs
 {
@@ -130,6 +137,7 @@ extern const EtlWords EtlOnConflictWords;
 extern const EtlWords EtlReplaceByWords;
 extern const EtlWords EtlSnapshotWords;
 extern const EtlWords EtlOnLackingWords;
+extern const EtlWords EtlEvolveWords;
 extern const EtlWords EtlWatermarkAsWords;
 extern const EtlWords EtlOnFaultWords;
 extern const EtlWords EtlOnBadPartWords;

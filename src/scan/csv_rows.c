@@ -21,6 +21,7 @@
 #include "scan/doubts.h"
 #include "scan/part_rows.h"
 #include "scan/scan.h"
+#include "scan/undeclared.h"
 #include "source/closest.h"
 #include "source/hidden.h"
 #include "source/set.h"
@@ -210,6 +211,27 @@ note_seen(EtlRows *rows)
 	rows->nunseen = n;
 }
 
+/* For a pipeline: notes the names of the header that no column reads. */
+static void
+note_undeclared(const EtlCsvRows *csv)
+{
+	const EtlRows *rows = &csv->base;
+	bool *reads;
+
+	if (rows->resume == NULL || rows->resume->undeclared == NULL ||
+		csv->records.options.by_position)
+		return;
+	reads = palloc0(Max(csv->records.nnames, 1));
+	for (int i = 0; i < rows->desc->natts; i++)
+		if (rows->columns[i].kind == ETL_FIELD && rows->columns[i].field >= 0)
+			reads[rows->columns[i].field] = true;
+	for (int i = 0; i < csv->records.nnames; i++)
+		if (!reads[i])
+			EtlUndeclaredNote(rows->resume->undeclared, csv->records.names[i].name,
+							  csv->records.names[i].len);
+	pfree(reads);
+}
+
 static void
 map_columns(EtlCsvRows *csv)
 {
@@ -231,6 +253,7 @@ map_columns(EtlCsvRows *csv)
 	if (wanted && !found)
 		raise_nothing_found(csv);
 	note_seen(rows);
+	note_undeclared(csv);
 	if (!csv->records.options.by_position)
 		csv->nfields = csv->records.nnames;
 	else

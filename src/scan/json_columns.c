@@ -223,6 +223,8 @@ EtlJsonColumnsInit(EtlJsonRows *json, EtlMissing missing)
 	columns->names = EtlJsonNamesCreate();
 	columns->column = palloc0(sizeof(JsonColumn) * rows->desc->natts);
 	columns->convert = EtlUtf8IsForeign();
+	if (rows->resume != NULL)
+		EtlJsonNamesNote(columns->names, rows->resume->undeclared);
 	for (int i = 0; i < rows->desc->natts; i++)
 		columns->any |= rows->columns[i].kind == ETL_FIELD;
 	rows->missing = EtlArgFind(rows->args, "missing_columns") == NULL

@@ -42,6 +42,7 @@ typedef struct Wanted
 struct Level
 {
 	MemoryContext key_context;
+	EtlUndeclared *undeclared; /* gets the keys that match nothing; NULL: nobody asks */
 	int nnames;
 	Wanted *names;
 	int nkeys;
@@ -142,6 +143,12 @@ EtlJsonNamesAddPath(EtlJsonNames *names, const EtlJsonPath *path)
 	return add_number(names, level, name);
 }
 
+void
+EtlJsonNamesNote(EtlJsonNames *names, EtlUndeclared *undeclared)
+{
+	names->root->undeclared = undeclared;
+}
+
 const EtlJsonFound *
 EtlJsonNamesFound(const EtlJsonNames *names, int number)
 {
@@ -193,6 +200,8 @@ add_key(Level *level, uint32 hash, const char *text, size_t len)
 	key->next = level->buckets[hash % BUCKETS];
 	level->buckets[hash % BUCKETS] = key;
 	level->nkeys++;
+	if (level->undeclared != NULL && key->nmatches == 0)
+		EtlUndeclaredNoteUtf8(level->undeclared, text, len);
 	MemoryContextSwitchTo(old);
 	return key;
 }

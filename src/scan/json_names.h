@@ -10,6 +10,7 @@
 
 #include "etl.h"
 #include "format/json.h"
+#include "scan/undeclared.h"
 
 typedef struct EtlJsonNames EtlJsonNames;
 
@@ -26,6 +27,9 @@ extern EtlJsonNames *EtlJsonNamesCreate(void);
 /* Adds a name (UTF-8, copied), or a path of names; returns its number. */
 extern int EtlJsonNamesAdd(EtlJsonNames *names, const char *name, size_t len);
 extern int EtlJsonNamesAddPath(EtlJsonNames *names, const EtlJsonPath *path);
+
+/* From now on, what the items have that none of the names means is noted there. */
+extern void EtlJsonNamesNote(EtlJsonNames *names, EtlUndeclared *undeclared);
 
 /* Looks for all names in an item that is an object; false if none of its own members matches any. */
 extern bool EtlJsonNamesLocate(EtlJsonNames *names, const EtlJsonItem *item);

@@ -8,6 +8,7 @@
 #include "etl.h"
 
 struct EtlParts;
+struct EtlUndeclared;
 
 /* What has become of a part of a source. */
 typedef enum EtlPartState
@@ -52,6 +53,8 @@ typedef struct EtlResume
 	bool newest;	  /* ... of its last part by name, and none of the others */
 	bool once;		  /* a record that comes a second time is loaded a second time */
 	bool continuous;  /* the run goes on when there are no more records for now */
+	struct EtlUndeclared
+		*undeclared; /* gets what the source has and nobody has declared; NULL: nobody asks */
 	int settle_ms; /* for how long a file must be still before its unterminated last record counts */
 } EtlResume;
 

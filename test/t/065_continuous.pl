@@ -6,6 +6,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/../perl";
+use HttpFixture qw(wait_for);
 use PostgreSQL::Test::Utils;
 use SchedulerNode;
 use Test::More;
@@ -89,6 +90,16 @@ becomes("SELECT state, wait_event_type, xact_start IS NULL, backend_xmin IS NULL
 	'while it waits it has no transaction and no snapshot');
 my $batches = value("SELECT batches FROM etl_runs WHERE run = $run");
 is(value("SELECT pg_sleep(0.5), batches FROM etl_runs WHERE run = $run"), "|$batches", 'and writes nothing');
+
+# A file with a column that is not declared says so, though it has no rows yet.
+my $listener = $node->background_psql('postgres');
+$listener->query_safe('LISTEN etl_alert');
+append_to_file("$dir/one-2.csv", "id,extra\n");
+becomes("SELECT columns_new, new_columns FROM etl_runs WHERE run = $run", '1|{extra}', 'a column that is not declared is reported');
+my $told;
+wait_for(sub { ($told) = $listener->query('SELECT 1') =~ /"etl_alert" with payload "\{"event":"(\w+)","pipeline":\d+,"run":$run\}"/; $told }, 'an alert');
+is($told, 'new_columns', 'and sent to those who listen');
+$listener->quit;
 
 # "after" follows what it loads.
 value("CREATE UNIQUE INDEX ON follower (n); SELECT etl_create_pipeline('follower', \$\$ etl_csv('$dir/one.csv') AS t(id int) \$\$, target => 'follower', key => 'n',

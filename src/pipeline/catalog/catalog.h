@@ -66,13 +66,18 @@ typedef struct EtlRunResult
 	char *message;
 	EtlRunCounters counters;
 	List *missing_columns; /* of char *: columns of the source that no record had */
+	List *new_columns; /* the same: those that nobody has declared, and no run had found before */
 } EtlRunResult;
 
 extern void EtlCatalogSetMissingColumns(int64 run, List *columns);
+extern void EtlCatalogSetNewColumns(int64 run, List *columns);
 
 /* Columns of the source that a record of some run of the pipeline had: a list of char *. */
 extern List *EtlCatalogSeenColumns(int64 pipeline);
 extern void EtlCatalogSetSeenColumns(int64 pipeline, List *columns);
+/* The same of columns that nobody has declared. */
+extern List *EtlCatalogUndeclared(int64 pipeline);
+extern void EtlCatalogSetUndeclared(int64 pipeline, List *columns);
 
 /* The row of a run; an error if it was purged. */
 extern const EtlRunResult *EtlCatalogRunResult(int64 run);

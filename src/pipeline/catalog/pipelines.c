@@ -23,7 +23,8 @@
 		MEMBER(on_conflict, ETL_SQL_WORD, &EtlOnConflictWords),                                 \
 		MEMBER(replace_by, ETL_SQL_WORD, &EtlReplaceByWords), MEMBER(deletes, ETL_SQL_TEXT),    \
 		MEMBER(snapshot, ETL_SQL_WORD, &EtlSnapshotWords),                                      \
-		MEMBER(missing, ETL_SQL_WORD, &EtlOnLackingWords), MEMBER(delete_when, ETL_SQL_TEXT),   \
+		MEMBER(missing, ETL_SQL_WORD, &EtlOnLackingWords),                                      \
+		MEMBER(evolve, ETL_SQL_WORD, &EtlEvolveWords), MEMBER(delete_when, ETL_SQL_TEXT),       \
 		MEMBER(delete_scope, ETL_SQL_TEXT), MEMBER(delete_limit, ETL_SQL_TEXT),                 \
 		MEMBER(valid_from, ETL_SQL_TEXT), MEMBER(valid_to, ETL_SQL_TEXT),                       \
 		MEMBER(compared, ETL_SQL_TEXTS, .nullable = true), MEMBER(watermark, ETL_SQL_TEXT),     \

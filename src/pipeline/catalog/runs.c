@@ -168,6 +168,7 @@ EtlCatalogRunResult(int64 run)
 		ETL_RUN_COUNTERS(COUNTER)
 #undef COUNTER
 			{"missing_columns", ETL_SQL_TEXTS, offsetof(EtlRunResult, missing_columns)},
+		{"new_columns", ETL_SQL_TEXTS, offsetof(EtlRunResult, new_columns)},
 	};
 	List *found;
 
@@ -191,15 +192,49 @@ EtlCatalogSetMissingColumns(int64 run, List *columns)
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(run), EtlValueTexts(columns)));
 }
 
+void
+EtlCatalogSetNewColumns(int64 run, List *columns)
+{
+	static EtlSql statement = {"UPDATE etl_catalog.runs SET new_columns = $2 WHERE id = $1"};
+
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(run), EtlValueTexts(columns)));
+}
+
+static List *
+select_columns(EtlSql *statement, int64 pipeline)
+{
+	static const EtlSqlColumn columns[] = {{"columns", ETL_SQL_TEXTS, 0}};
+	List *found = EtlSqlSelect(statement, ETL_VALUES(EtlValueBigint(pipeline)), columns,
+							   lengthof(columns), sizeof(List *));
+
+	return found != NIL ? *(List **) linitial(found) : NIL;
+}
+
 List *
 EtlCatalogSeenColumns(int64 pipeline)
 {
 	static EtlSql statement = {"SELECT columns FROM etl_catalog.seen_columns WHERE pipeline = $1"};
-	static const EtlSqlColumn columns[] = {{"columns", ETL_SQL_TEXTS, 0}};
-	List *found = EtlSqlSelect(&statement, ETL_VALUES(EtlValueBigint(pipeline)), columns,
-							   lengthof(columns), sizeof(List *));
 
-	return found != NIL ? *(List **) linitial(found) : NIL;
+	return select_columns(&statement, pipeline);
+}
+
+List *
+EtlCatalogUndeclared(int64 pipeline)
+{
+	static EtlSql statement = {
+		"SELECT undeclared AS columns FROM etl_catalog.seen_columns WHERE pipeline = $1"};
+
+	return select_columns(&statement, pipeline);
+}
+
+void
+EtlCatalogSetUndeclared(int64 pipeline, List *columns)
+{
+	static EtlSql statement = {
+		"INSERT INTO etl_catalog.seen_columns (pipeline, columns, undeclared) VALUES ($1, '{}', $2) "
+		"ON CONFLICT (pipeline) DO UPDATE SET undeclared = excluded.undeclared"};
+
+	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueTexts(columns)));
 }
 
 void

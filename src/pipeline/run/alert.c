@@ -1,6 +1,6 @@
 /*
  * alert.c
- *		NOTIFY etl_alert: a pipeline has failed, or is paused.
+ *		NOTIFY etl_alert: a pipeline has failed, is paused, or has found what its owner should see.
  *
  * Any role may listen, so the payload holds numbers only: who may see the pipeline finds its name in etl_pipelines, and
  * the run, with its SQLSTATE and message, in etl_runs.

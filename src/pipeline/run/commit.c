@@ -261,7 +261,10 @@ commit_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 
 	settle_batch(load, from, to, outcome, &counters);
 	if (batch_of(load)->of == ETL_OF_SOURCE)
+	{
 		counters.columns_missing = EtlSeenSave(&load->seen, complete);
+		counters.columns_new = EtlSeenSaveNew(&load->seen);
+	}
 	if (run->kind != ETL_RUN_BACKFILL)
 		EtlWatermarkSave(watermark, &outcome->watermark);
 	/*

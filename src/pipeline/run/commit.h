@@ -15,7 +15,8 @@ typedef struct EtlContinuous
 	bool told;		 /* others, that something is loaded: */
 	int64 told_at;
 	int64 told_read;
-	int64 set_aside; /* parts, of which an alert was sent */
+	int64 set_aside;   /* parts, of which an alert was sent */
+	int64 columns_new; /* the same of columns */
 } EtlContinuous;
 
 /* All parts of a run. */

@@ -79,11 +79,15 @@ EtlContinuousRest(EtlBatchLoad *load)
 {
 	EtlContinuous *c = &load->continuous;
 	int64 set_aside = load->run->counters.parts_set_aside;
+	int64 columns_new = load->run->counters.columns_new;
 
 	EtlContinuousCommitted(load);
 	if (set_aside > c->set_aside)
 		EtlAlert("set_aside", load->run->pipeline->id, load->run->id);
 	c->set_aside = set_aside;
+	if (columns_new > c->columns_new)
+		EtlAlert("new_columns", load->run->pipeline->id, load->run->id);
+	c->columns_new = columns_new;
 	(void) pgstat_report_stat(true);
 	EtlCheckShutdown();
 }

@@ -661,6 +661,8 @@ EtlRunPipeline(const EtlRunOrder *order, void (*started)(int64 run_id))
 		write_failure(run, error);
 	else if (run->counters.parts_set_aside > 0)
 		EtlAlert("set_aside", run->pipeline->id, run->id);
+	if (run->counters.columns_new > 0 && run->read_mode != ETL_READ_CONTINUOUS)
+		EtlAlert("new_columns", run->pipeline->id, run->id);
 	EtlBatchSlice = EtlEmittedSlice = NULL;
 	return (EtlRunOutcome){EtlExchangeRefusedWait(), reading->settles_in};
 }

@@ -288,6 +288,7 @@ EtlReadingOpen(EtlReading *reading)
 					.removes = run->kind == ETL_RUN_LOAD && EtlRemoves(run->pipeline),
 					.newest = EtlScansAll(run) && run->pipeline->snapshot == ETL_SNAPSHOT_NEWEST,
 					.continuous = run->read_mode == ETL_READ_CONTINUOUS,
+					.undeclared = reading->undeclared,
 					.settle_ms = EtlSettleTime};
 	reading->watching = run->read_mode == ETL_READ_CONTINUOUS ||
 						(run->kind == ETL_RUN_LOAD && EtlScheduleWatches(run->pipeline->id));

@@ -9,6 +9,7 @@
 #include "pipeline/run/run.h"
 #include "scan/names.h"
 #include "scan/rows.h"
+#include "scan/undeclared.h"
 
 /* What the records of a batch are. */
 typedef enum EtlBatchOf
@@ -66,9 +67,11 @@ typedef struct EtlReading
 	int64 set_aside;  /* parts, by this scan */
 	int64 empty;	  /* parts that it has passed over */
 	int64 settles_in; /* ms after which a last record that was held back counts; 0: none was */
-	EtlNames *ever;	  /* columns that some record had, by what is committed (seen.h) */
-	EtlKept ahead;	  /* the record behind the batch, if it was read already */
-	bool has_ahead;	  /* it was */
+	EtlUndeclared *
+		undeclared; /* columns that the source has and nobody has declared (seen.h); NULL: nobody asks */
+	EtlNames *ever;				 /* columns that some record had, by what is committed (seen.h) */
+	EtlKept ahead;				 /* the record behind the batch, if it was read already */
+	bool has_ahead;				 /* it was */
 	MemoryContext ahead_context; /* of it; that of the next batch */
 	ErrorData
 		*done_error; /* the first with a part for which when_done was to be done; NULL: none */

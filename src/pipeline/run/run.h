@@ -26,7 +26,7 @@
  *		targets		... all targets
  *		isolate		... in attempts, when a row is at fault
  *		again		dead letters as the records of a batch
- *		seen		columns of the source that no record has
+ *		seen		columns of the source that no record has, and those that nobody has declared
  *		commit		dead letters, counters, checkpoint, watermark	in the same transaction
  *		range		of the source, that a backfill reads
  *		forget		what a run removes behind itself

@@ -1,11 +1,13 @@
 /*
  * seen.c
- *		Columns of the source that no record has.
+ *		Columns of the source that no record has, and those that it has and nobody has declared.
  *
  * At the end of the source the run fails if there is a column that no record of any run of the pipeline has had: it is
  * misspelt.  The last records are not loaded then (EtlReadingFill sees to it that there are some), so the next run fails as
  * well.  If earlier records had it, it may be rare, or was renamed at the source: the run counts it, and etl_runs has its
  * name.  A run without records judges nothing.
+ *
+ * What the source has and the declaration has not is reported once: the first run that finds a name writes it down.
  */
 #include "etl.h"
 
@@ -23,6 +25,9 @@ EtlSeenOpen(EtlSeen *seen)
 	seen->reading->ever = EtlNamesCreate();
 	foreach (lc, seen->ever)
 		(void) EtlNamesAdd(seen->reading->ever, lfirst(lc));
+	if (seen->run->pipeline->evolve == ETL_EVOLVE_NOTICE)
+		seen->reading->undeclared =
+			EtlUndeclaredCreate(EtlCatalogUndeclared(seen->run->pipeline->id));
 	MemoryContextSwitchTo(old);
 }
 
@@ -76,4 +81,21 @@ EtlSeenSave(EtlSeen *seen, bool complete)
 		return 0;
 	EtlCatalogSetMissingColumns(seen->run->id, unseen);
 	return list_length(unseen);
+}
+
+int64
+EtlSeenSaveNew(EtlSeen *seen)
+{
+	const EtlUndeclared *undeclared = seen->reading->undeclared;
+	const EtlRun *run = seen->run;
+
+	if (undeclared == NULL)
+		return 0;
+	if (list_length(undeclared->found) > run->counters.columns_new) /* which is committed */
+	{
+		EtlCatalogSetUndeclared(run->pipeline->id,
+								list_concat_copy(undeclared->known, undeclared->found));
+		EtlCatalogSetNewColumns(run->id, undeclared->found);
+	}
+	return list_length(undeclared->found);
 }

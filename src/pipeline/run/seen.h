@@ -1,6 +1,6 @@
 /*
  * seen.h
- *		Columns of the source that no record has.
+ *		Columns of the source that no record has, and those that it has and nobody has declared.
  */
 #ifndef ETL_SEEN_H
 #define ETL_SEEN_H
@@ -22,5 +22,7 @@ extern void EtlSeenJudge(const EtlSeen *seen);
  * Writes which columns there were; at the end of the source also which ones there were not, and returns how many these are.
  */
 extern int64 EtlSeenSave(EtlSeen *seen, bool complete);
+/* Writes which undeclared columns were found that no run had found before, and returns how many these are. */
+extern int64 EtlSeenSaveNew(EtlSeen *seen);
 
 #endif /* ETL_SEEN_H */

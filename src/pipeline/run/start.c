@@ -22,6 +22,8 @@
 #include "pipeline/run/lock.h"
 #include "pipeline/run/start.h"
 #include "pipeline/run/worker.h"
+#include "scan/undeclared.h"
+#include "source/hidden.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
@@ -405,6 +407,34 @@ report_columns(const EtlRunResult *result, const EtlPipeline *pipeline)
 			 errhint("What was there before is rare, or was renamed at the source.")));
 }
 
+#define LISTED_NEW 10
+
+static void
+report_new_columns(const EtlRunResult *result, const EtlPipeline *pipeline)
+{
+	int n = list_length(result->new_columns);
+	StringInfoData names;
+
+	if (n == 0)
+		return;
+	initStringInfo(&names);
+	for (int i = 0; i < Min(n, LISTED_NEW); i++)
+		appendStringInfo(&names, "%s\"%s\"", i > 0 ? ", " : "",
+						 EtlVisible(list_nth(result->new_columns, i)));
+	if (n > LISTED_NEW)
+		appendStringInfo(&names, ", and %d more", n - LISTED_NEW);
+	ereport(NOTICE,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg_plural("the source of pipeline \"%s\" has a column that is not declared: %s",
+						   "the source of pipeline \"%s\" has columns that are not declared: %s", n,
+						   pipeline->name, names.data),
+			 list_length(EtlCatalogUndeclared(pipeline->id)) >= ETL_UNDECLARED_MAX
+				 ? errdetail("No more are reported, for %d were.", ETL_UNDECLARED_MAX)
+				 : 0,
+			 errhint("Declare what is to be loaded.  Each such column is reported once, and with "
+					 "evolve => 'freeze' none is.")));
+}
+
 void
 EtlCheckNonAtomic(FunctionCallInfo fcinfo)
 {
@@ -469,6 +499,7 @@ run_and_wait(FunctionCallInfo fcinfo, EtlRunKind kind, bool overwrite, int nargu
 		raise_failed(result, pipeline);
 	report_parts(result, pipeline);
 	report_columns(result, pipeline);
+	report_new_columns(result, pipeline);
 	tuple = form_result(desc, result);
 	PopActiveSnapshot();
 	SPI_finish();
