@@ -16,12 +16,12 @@ EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
 	RETURN regexp_replace(concat_ws(': ', SQLSTATE, SQLERRM, nullif(hint, '')), '/[^ ]*/etl_tmp/', '');
 END $$;
-CREATE FUNCTION content(name text) RETURNS text LANGUAGE sql AS $$ SELECT convert_from(pg_read_binary_file('etl_tmp/' || name), 'UTF8') $$;
+CREATE FUNCTION content(name text) RETURNS text LANGUAGE sql AS $$ SELECT replace(convert_from(pg_read_binary_file('etl_tmp/' || name), 'UTF8'), E'\uFEFF', '<mark>') $$;
 
 -- What needs quotes has them, and nothing else.
 CREATE TABLE odd (n int, t text, b boolean, "a ""name"", so" text);
 INSERT INTO odd VALUES (1, 'plain', true, 'x'), (2, NULL, NULL, NULL), (3, '', false, ' blanks '), (4, E'two\nlines', NULL, E'\\.'),
-	(5, 'say "hi"', NULL, 'a,b'), (6, E'\uFEFFmark', NULL, E'cr\rhere'), (7, E'tab\tand; semicolon', NULL, 'ä€𝄞'), (8, '"', NULL, ',');
+	(5, 'say "hi"', NULL, 'a,b'), (6, E'\uFEFFmark', NULL, E'cr\rend'), (7, E'tab\tand; semicolon', NULL, 'ä€𝄞'), (8, '"', NULL, ',');
 SELECT rows, bytes, version ~ '^\d+ bytes, \d{4}-' AS version FROM etl_export('SELECT * FROM odd ORDER BY n', :'dir' || 'odd.csv');
 SELECT content('odd.csv');
 SELECT rows FROM etl_export('SELECT * FROM odd ORDER BY n', :'dir' || 'odd.csv', header => false, delimiter => E'\t', null_string => 'NULL');

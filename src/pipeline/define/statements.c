@@ -72,18 +72,19 @@ static void
 hide_columns(EtlStatements *s, const Bitmapset *looked_at)
 {
 	TupleDesc all = s->emitted;
+	int *kept = palloc(sizeof(int) * Max(all->natts, 1));
 	int n = 0;
 
-	s->emitted = CreateTemplateTupleDesc(all->natts);
 	for (int i = 0; i < all->natts; i++)
+		if (!bms_is_member(i + 1, looked_at) ||
+			get_attnum(s->target, NameStr(TupleDescAttr(all, i)->attname)) != InvalidAttrNumber)
+			kept[n++] = i;
+	s->emitted = CreateTemplateTupleDesc(n);
+	for (int i = 0; i < n; i++)
 	{
-		if (bms_is_member(i + 1, looked_at) &&
-			get_attnum(s->target, NameStr(TupleDescAttr(all, i)->attname)) == InvalidAttrNumber)
-			continue;
-		s->passed[n++] = s->passed[i];
-		TupleDescCopyEntry(s->emitted, n, all, i + 1);
+		s->passed[i] = s->passed[kept[i]];
+		TupleDescCopyEntry(s->emitted, i + 1, all, kept[i] + 1);
 	}
-	s->emitted->natts = n;
 }
 
 /* The columns of the query that are loaded. */
