@@ -145,7 +145,7 @@ value("TRUNCATE target, gates; SELECT etl_reset('p')");
 
 # Slow within a batch of 500: in the query, then in the conversion, where the place in the file would be the context.
 my $counters = '0 batches, read 0, malformed 0, convert_failed 0, converted 0, emitted 0, invalid 0, superseded 0, '
-	. 'load_failed 0, loaded 0 \(inserted 0, updated 0\), skipped 0, tombstones 0, deleted 0, marked 0, null watermark 0, parts set aside 0, columns missing 0';
+	. 'load_failed 0, loaded 0 \(inserted 0, updated 0\), skipped 0, tombstones 0, deleted 0, marked 0, closed 0, null watermark 0, parts set aside 0, parts empty 0, columns missing 0, new columns 0';
 value("SELECT etl_alter_pipeline('p', query => 'SELECT id, secret FROM batch WHERE pg_sleep(0.05) IS NOT NULL')");
 my $from = -s $node->logfile;
 $run = value("SELECT etl_start('p')");
@@ -182,7 +182,7 @@ is(end_of($run), 'cancelled', 'it is cancelled');
 value("CREATE OR REPLACE FUNCTION gate(at text, id int) RETURNS boolean LANGUAGE sql AS 'SELECT true'");
 value("CALL etl_run('p')");
 ok($node->wait_for_log(
-		qr/LOG:  run \d+ of pipeline "p" succeeded after \d+\.\d s: \d+ batches, read 1000, malformed 0, convert_failed 0, converted 1000, emitted 1000, .* loaded 1000 \(inserted 1000, updated 0\), skipped 0, tombstones 0, deleted 0, marked 0, null watermark 0, parts set aside 0, columns missing 0\n/,
+		qr/LOG:  run \d+ of pipeline "p" succeeded after \d+\.\d s: \d+ batches, read 1000, malformed 0, convert_failed 0, converted 1000, emitted 1000, .* loaded 1000 \(inserted 1000, updated 0\), skipped 0, tombstones 0, deleted 0, marked 0, closed 0, null watermark 0, parts set aside 0, parts empty 0, columns missing 0, new columns 0\n/,
 		$from), 'a line tells the end');
 $node->append_conf('postgresql.conf', "etl.log_interval = -1\n");
 $node->reload;
