@@ -453,6 +453,8 @@ resume_part(EtlParts *parts, const EtlPart *part)
 	EtlStreamLeavePart(old);
 	if (unchanged)
 		return false;
+	if (parts->resume->removes && !EtlStreamSettles(parts->stream, parts->resume->settle_ms))
+		parts->resume->held(parts->resume->arg, parts->resume->settle_ms);
 	EtlStreamOpenPart(parts->stream, known.is_found ? &known.past : NULL, (int) known.found.mark);
 	if (parts->hashes != NULL)
 		*parts->hashes = parts->remote || !parts->stream->source->plain;

@@ -13,7 +13,8 @@
  *		read in part, and changed	on behind the records before the position, if they are the same
  *		anything else				all of it
  *
- * The last record of a file that somebody may still be writing is held back, unless its end is there.
+ * The last record of a file that somebody may still be writing is held back, unless its end is there.  A run that removes what
+ * it does not find waits until nobody is writing the file.
  *
  * A part that cannot be read, or not on, can be left: what was handed out of it stays marked, and a later run opens it
  * only to see whether it has another version, or is told to try it again.

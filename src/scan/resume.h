@@ -38,7 +38,10 @@ typedef struct EtlResume
 	const char *(*refused)(void *arg, const char *part);
 	/* Reading of a part starts at this position, or has come this far: the records before it are handed out. */
 	void (*mark)(void *arg, const EtlPartMark *mark);
-	/* The last record of a part was held back, or it grew and must be complete: it counts after so many ms without a write. */
+	/*
+	 * A part is not whole: its last record was held back, or it must be complete and is still written to.  It counts after so many
+	 * ms without a write.
+	 */
 	void (*held)(void *arg, int64 ms);
 	/* Reading of the current part begins anew: nothing behind a mark is done already. */
 	void (*forget)(void *arg);

@@ -11,6 +11,7 @@
 #include "scan/stream.h"
 #include "source/clock.h"
 #include "source/decode.h"
+#include "source/loop.h"
 #include "source/set.h"
 #include "source/http/url.h"
 #include "utils/memutils.h"
@@ -216,15 +217,38 @@ EtlStreamCheckDone(const EtlArgs *args)
 	EtlSourceSetCheckDone(EtlStreamSources(args, false));
 }
 
+/* For how many ms what is in that state was not written to. */
+static int64
+still_for(const EtlSourceState *state)
+{
+	return (GetCurrentTimestamp() - time_t_to_timestamptz(state->mtime / 1000000000)) / 1000;
+}
+
 int64
 EtlStreamStill(const EtlStream *stream)
 {
 	EtlSourceState state;
 
 	EtlStreamState(stream, NULL, &state);
-	if (state.mtime == 0)
-		return -1;
-	return (GetCurrentTimestamp() - time_t_to_timestamptz(state.mtime / 1000000000)) / 1000;
+	return state.mtime == 0 ? -1 : still_for(&state);
+}
+
+/* What did not change while it was watched is still, whatever its time says: the clock that set it may be another one. */
+bool
+EtlStreamSettles(const EtlStream *stream, int64 ms)
+{
+	EtlSourceState before;
+	EtlSourceState after;
+	int64 left;
+
+	if (!EtlStreamLook(stream, &before) || before.mtime == 0)
+		return true;
+	left = ms - Max(still_for(&before), 0);
+	if (left <= 0)
+		return true;
+	(void) EtlLoopSleep(EtlClock() + left, ETL_FOREVER);
+	return EtlStreamLook(stream, &after) && after.mtime == before.mtime &&
+		   after.size == before.size;
 }
 
 /* The byte before is read, too: if it is a CR, an LF behind it belongs to it. */

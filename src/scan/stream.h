@@ -102,6 +102,9 @@ extern int64 EtlStreamStill(const EtlStream *stream);
 /* Whether there is more in the current part by now than is read of it. */
 extern bool EtlStreamHasGrown(const EtlStream *stream);
 
+/* Waits until the next part, if it is a file, was not written to for so many ms; false: it is written to meanwhile. */
+extern bool EtlStreamSettles(const EtlStream *stream, int64 ms);
+
 /* The length of the byte order mark of the current source, which no place counts. */
 extern int EtlStreamMark(const EtlStream *stream);
 

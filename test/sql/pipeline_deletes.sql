@@ -109,12 +109,8 @@ SELECT try_file(2, '');
 SELECT etl_alter_pipeline('g', delete_limit => '100%');
 CALL etl_run('g');
 SELECT shop, count(*) FROM goods GROUP BY shop ORDER BY shop;
--- a file that may be written to has more to say
-DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET etl.settle_time', current_database()); END $$;
+-- a last line without an end counts when the file is still
 SELECT csv_file('goods-1.csv', E'shop,id,name\na,1,one\na,2,two');
-CALL etl_run('g');
-SELECT shop, count(*) FROM goods GROUP BY shop ORDER BY shop;
-DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET etl.settle_time = 0', current_database()); END $$;
 CALL etl_run('g');
 SELECT deleted FROM last_run;
 SELECT shop, id FROM goods ORDER BY 1, 2;

@@ -17,7 +17,7 @@ my $kills = 20;
 
 my $node = PostgreSQL::Test::Cluster->new('snapshots');
 $node->init;
-$node->append_conf('postgresql.conf', "restart_after_crash = on\n");
+$node->append_conf('postgresql.conf', "restart_after_crash = on\netl.settle_time = 0\n");
 $node->start;
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
@@ -121,4 +121,21 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM
 is($node->safe_psql('postgres', q{SELECT sum(r.closed) - (SELECT count(valid_to) FROM past) FROM etl_runs AS r}), 0, 'each version that has an end was counted');
 is($node->safe_psql('postgres', 'SELECT sum(inserted) - sum(deleted) - (SELECT count(*) FROM target) - (SELECT count(*) FROM batches) - (SELECT count(*) FROM past) FROM etl_runs'),
 	0, 'and tell what is there, those of killed runs too');
+
+# A file that somebody may still be writing is waited for, and nothing is removed meanwhile.
+open(my $half, '>', "$dir/snapshot.csv") or die $!;
+print $half "a,b,version\nx,0,0\n";
+close($half);
+$node->safe_psql('postgres', "ALTER DATABASE postgres SET etl.settle_time = '1h'");
+my $there = 'SELECT (SELECT count(*) FROM target), (SELECT count(*) FROM batches), (SELECT count(*) FROM past WHERE valid_to IS NULL)';
+for my $pipeline ('snapshot', 'batches', 'past')
+{
+	my $rows = $node->safe_psql('postgres', $there);
+	my $client = start_run($node, $pipeline);
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'etl pipeline' AND wait_event_type = 'Extension'");
+	is($node->safe_psql('postgres', "SELECT etl_cancel('$pipeline')"), 't', "$pipeline: the run waits");
+	$client->finish;
+	is($node->safe_psql('postgres', $there), $rows, 'and has removed nothing');
+	is($node->safe_psql('postgres', "SELECT state FROM etl_runs WHERE pipeline = '$pipeline' ORDER BY run DESC LIMIT 1"), 'cancelled', 'when it is cancelled');
+}
 done_testing();

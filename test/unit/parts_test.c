@@ -232,6 +232,12 @@ EtlStreamHasGrown(const EtlStream *stream)
 }
 
 bool
+EtlStreamSettles(const EtlStream *stream, int64 ms)
+{
+	return true;
+}
+
+bool
 EtlStreamLook(const EtlStream *stream, EtlSourceState *state)
 {
 	*state = look_of(stored_of(stream));

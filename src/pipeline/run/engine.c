@@ -360,8 +360,9 @@ check_complete(const EtlReading *reading)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a file of the source may still be written to"),
-				 errdetail("It grew while it was read, or its last record has no line end and "
-						   "etl.settle_time has not passed."),
+				 errdetail(
+					 "It changed while the run waited for it or read it, or its last record has no "
+					 "line end and etl.settle_time has not passed."),
 				 errhint("Run the pipeline again when the file is complete.")));
 }
 
