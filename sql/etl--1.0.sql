@@ -782,6 +782,8 @@ CREATE TABLE etl_catalog.pipelines (
     rules jsonb NOT NULL,               -- name: boolean expression
     redact text[] NOT NULL,             -- columns of the source
     whole boolean NOT NULL,             -- the query sees all of the source at once
+    parallel int NOT NULL,              -- processes that share a run
+    parts_disjoint boolean NOT NULL,    -- rows of one key are in one part of the source only
     batch_size int NOT NULL,
     flush_interval interval NOT NULL,
     on_error text NOT NULL,
@@ -1140,7 +1142,7 @@ SELECT p.id, p.name, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHERE a.o
     CASE WHEN is_mine THEN p.delete_scope END AS delete_scope,
     p.delete_limit, p.valid_from, p.valid_to, p.compared, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
     CASE WHEN is_mine THEN p.rules END AS rules,
-    p.redact, p.whole, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_bad_part, p.when_done,
+    p.redact, p.whole, p.parallel, p.parts_disjoint, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_bad_part, p.when_done,
     p.on_shutdown, p.max_runtime,
     p.enabled, NOT etl_catalog.is_at_home(p.system_identifier, p.database) AS is_copy, p.accepted, p.search_path,
     p.settings,
@@ -1264,11 +1266,12 @@ SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     r.columns_new
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
     LEFT JOIN LATERAL (SELECT i.*, (i.bytes_total - i.bytes) * i.seconds::float8 / i.bytes AS seconds_left
-        FROM (SELECT i.param16 AS stage, i.param17 AS records, i.param18 AS batch_rows, i.param19 AS batch_done,
-            nullif(i.param20, 0) AS pages,
-            nullif(i.param1, 0) AS bytes, nullif(i.param2, 0) AS bytes_total,
+        FROM (SELECT max(i.param16) FILTER (WHERE i.pid = r.pid) AS stage, sum(i.param17)::bigint AS records,
+            sum(i.param18)::bigint AS batch_rows, sum(i.param19)::bigint AS batch_done, nullif(sum(i.param20)::bigint, 0) AS pages,
+            nullif(sum(i.param1)::bigint, 0) AS bytes, nullif(max(i.param2) FILTER (WHERE i.pid = r.pid), 0) AS bytes_total,
             greatest(extract(epoch FROM pg_catalog.clock_timestamp() - r.started_at), 0.001) AS seconds
-        FROM pg_catalog.pg_stat_get_progress_info('COPY') i WHERE i.pid = r.pid) i) s ON true
+        FROM pg_catalog.pg_stat_get_progress_info('COPY') i -- of all processes that share it
+        WHERE i.param15 = r.id AND i.datid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())) i) s ON true
 WHERE r.state = 'running' AND etl_catalog.is_running(p.id)
     AND (pg_catalog.pg_has_role(p.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 COMMENT ON VIEW @extschema@.etl_progress IS 'runs under way, and how far they are';
@@ -1335,6 +1338,12 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * redact           columns of the source whose values are kept out of dead letters, written as those of the key
  * whole            the query sees all of the source at once: each run reads it all, loads it in one transaction, and
  *                  has the last word on earlier dead letters. Needs a key
+ * parallel         how many processes share a run, 1 (default) to 64: each reads other parts (files, objects) of the source, and loads them in
+ *                  batches of its own. They come when there is more than one batch, as far as etl.max_parallel_workers, the
+ *                  limit of the role and the workers of the server allow it. An upsert then needs a watermark, or parts_disjoint, and with
+ *                  on_conflict 'ignore' or 'error', or further targets that have a key, the latter. The parts must come in the order of their
+ *                  names. Not with whole, 'replace', 'history', deletes or continuous (22023), nor with APIs and messages (0A000)
+ * parts_disjoint   rows of one key are in one part of the source only, so that no order of parts matters
  * batch_size       records in one transaction
  * flush_interval   a batch waits no longer than this for more records
  * on_error         a record that cannot be loaded: 'dead_letter' keeps it aside, 'fail' fails the run
@@ -1388,6 +1397,8 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     rules jsonb DEFAULT NULL,
     redact "any" DEFAULT NULL,
     whole boolean DEFAULT NULL,
+    parallel int DEFAULT NULL,
+    parts_disjoint boolean DEFAULT NULL,
     batch_size int DEFAULT NULL,
     flush_interval interval DEFAULT NULL,
     on_error text DEFAULT NULL,
@@ -1852,6 +1863,8 @@ BEGIN
             ('etl_pipelines', 'rules', 'boolean expressions over the columns of the query, by name'),
             ('etl_pipelines', 'redact', 'columns of the source whose values are kept out of dead letters'),
             ('etl_pipelines', 'whole', 'whether the query sees all of the source at once'),
+            ('etl_pipelines', 'parallel', 'processes that share a run'),
+            ('etl_pipelines', 'parts_disjoint', 'whether rows of one key are in one part of the source only'),
             ('etl_pipelines', 'batch_size', 'records in one transaction'),
             ('etl_pipelines', 'flush_interval', 'a batch waits no longer than this for more records'),
             ('etl_pipelines', 'on_error', 'what becomes of a record that cannot be loaded: dead_letter or fail'),

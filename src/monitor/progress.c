@@ -15,6 +15,7 @@
 #include "utils/backend_progress.h"
 #include "utils/backend_status.h"
 
+#define RUN 14
 #define STAGE 15
 #define RECORDS 16
 #define ROWS 17
@@ -26,6 +27,7 @@ void (*EtlOnTick)(void) = NULL;
 
 static bool loading = false;
 static Oid into;
+static int64 run;
 static EtlProgress progress;
 
 const char *
@@ -54,6 +56,7 @@ show(void)
 						 PROGRESS_COPY_BYTES_PROCESSED,
 						 PROGRESS_COPY_BYTES_TOTAL,
 						 PROGRESS_COPY_TUPLES_PROCESSED,
+						 RUN,
 						 STAGE,
 						 RECORDS,
 						 ROWS,
@@ -64,6 +67,7 @@ show(void)
 						   progress.bytes,
 						   progress.total,
 						   progress.records,
+						   run,
 						   progress.stage,
 						   progress.records,
 						   progress.rows,
@@ -78,10 +82,11 @@ show(void)
 }
 
 void
-EtlProgressBegin(Oid relation)
+EtlProgressBegin(Oid relation, int64 run_id)
 {
 	memset(&progress, 0, sizeof(progress));
 	into = relation;
+	run = run_id;
 	loading = true;
 	show();
 }

@@ -9,8 +9,8 @@
 
 #include <signal.h>
 
-/* Between Begin and End, whatever this backend reads counts as the progress of a load into the table. */
-extern void EtlProgressBegin(Oid relation);
+/* Between Begin and End, whatever this backend reads counts as the progress of a load into the table, or of a run (0: none). */
+extern void EtlProgressBegin(Oid relation, int64 run_id);
 extern void EtlProgressEnd(void);
 
 /* What a run is doing at this moment. */

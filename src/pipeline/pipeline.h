@@ -35,6 +35,8 @@ typedef struct EtlRule
 	char *expression;
 } EtlRule;
 
+#define ETL_MAX_PARALLEL 64 /* processes that may share a run */
+
 #define ETL_DELETES_KEEP "keep" /* "deletes" when nothing is */
 
 typedef struct EtlInterval
@@ -79,10 +81,12 @@ typedef struct EtlPipeline
 	EtlWatermarkAs watermark_as;
 	char *watermark_lag;
 	char *watermark_max;
-	char *rules;	  /* as JSON, and */
-	List *rules_list; /* of EtlRule * */
-	List *redact;	  /* of char * */
-	bool whole;		  /* the query sees all of the source at once */
+	char *rules;		 /* as JSON, and */
+	List *rules_list;	 /* of EtlRule * */
+	List *redact;		 /* of char * */
+	bool whole;			 /* the query sees all of the source at once */
+	int parallel;		 /* processes that share a run */
+	bool parts_disjoint; /* rows of one key are in one part of the source only */
 	int batch_size;
 	EtlInterval flush_interval;
 	EtlOnFault on_error;
@@ -191,6 +195,20 @@ typedef struct EtlRunCounters
 #undef COUNTER
 } EtlRunCounters;
 
+/* What has come to the counters since they were "before", which may be less than nothing; ETL_NOT_COUNTED: not known. */
+#define ETL_NOT_COUNTED PG_INT64_MIN
+
+static inline EtlRunCounters
+EtlCountersSince(const EtlRunCounters *c, const EtlRunCounters *before)
+{
+	EtlRunCounters since;
+
+#define COUNTER(name, text) since.name = c->name < 0 ? ETL_NOT_COUNTED : c->name - before->name;
+	ETL_RUN_COUNTERS(COUNTER)
+#undef COUNTER
+	return since;
+}
+
 /* Records and rows that became dead letters. */
 static inline int64
 EtlCountRejected(const EtlRunCounters *c)
@@ -224,6 +242,7 @@ extern int EtlMaxRuntime;	/* ms; 0: no limit */
 extern int EtlDrainTimeout; /* ms */
 extern int EtlSettleTime;	/* ms */
 extern int EtlDeadLetterMaxBytes;
+extern int EtlMaxParallelWorkers;
 extern int EtlRetention;   /* minutes; 0: for ever */
 extern int EtlLogInterval; /* s; 0 or -1: no lines */
 

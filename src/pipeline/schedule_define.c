@@ -72,6 +72,8 @@ check_continuous(const EtlPipeline *pipeline, const EtlScheduleDefinition *d)
 		other = pipeline->whole ? "whole => true" : "mode => 'replace'";
 	else if (EtlRemoves(pipeline))
 		other = "deletes";
+	else if (pipeline->parallel > 1)
+		other = "parallel";
 	if (other != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

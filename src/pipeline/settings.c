@@ -12,6 +12,7 @@
 #include "utils/guc.h"
 
 int EtlSettleTime = 10000;
+int EtlMaxParallelWorkers = 4;
 int EtlRetention = 30 * 24 * 60;
 const char *(*EtlSchedulerObstacle)(const char **hint);
 
@@ -72,6 +73,11 @@ EtlPipelineInit(void)
 		"Sets how many runs of one role may be under way, scheduled or started by hand.",
 		"0 is one less than etl.max_workers, but at least one. Superusers have no such limit.",
 		&max_workers_per_role, 0, 0, ETL_MAX_WORKERS, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"etl.max_parallel_workers",
+		"Sets how many workers there may be that share runs with others.",
+		"A run whose pipeline asks for more goes on with those that there may be.",
+		&EtlMaxParallelWorkers, 4, 0, ETL_MAX_WORKERS, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("etl.max_runtime",
 							"Sets how long a run may take, whatever its pipeline says.",
 							"0 leaves that to the max_runtime of each pipeline.", &EtlMaxRuntime, 0,

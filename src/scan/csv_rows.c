@@ -739,6 +739,7 @@ const EtlScanKind EtlCsvKind = {
 	.mark = EtlPartRowsMark,
 	.report = csv_report,
 	.divides = EtlCsvDivides,
+	.in_parts = true,
 	.give = csv_give,
 	.report_all = csv_report_all,
 	.missing = csv_missing,

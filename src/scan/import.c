@@ -348,7 +348,7 @@ load(const Import *import, bool guesses)
 		load.converter = import->kind->converter;
 		load.has_form = import->kind->has_form;
 	}
-	EtlProgressBegin(RangeVarGetRelid(import->relation, NoLock, false));
+	EtlProgressBegin(RangeVarGetRelid(import->relation, NoLock, false), 0);
 	EtlRowsCurrentLoad = &load;
 	error_context_stack = &callback;
 	PG_TRY();

@@ -116,6 +116,7 @@ PG_FUNCTION_INFO_V1(etl_json);
 const EtlScanKind EtlJsonKind = {
 	.function = "etl_json",
 	.entry = etl_json,
+	.in_parts = true,
 	.size = sizeof(JsonFileRows),
 	.provenance = ETL_JSON_PROVENANCE,
 	.open = json_open,

@@ -608,7 +608,7 @@ PG_FUNCTION_INFO_V1(etl_lines);
 PG_FUNCTION_INFO_V1(etl_fixed);
 
 #define KIND_OF_LINES                                                                          \
-	.size = sizeof(LinesRows),                                                                 \
+	.in_parts = true, .size = sizeof(LinesRows),                                               \
 	.provenance = ETL_COLUMN_SET(ETL_FROM_SOURCE) | ETL_COLUMN_SET(ETL_FROM_LINE) |            \
 				  ETL_COLUMN_SET(ETL_FROM_RAW) | ETL_COLUMN_SET(ETL_FROM_ERROR),               \
 	.advance = lines_advance, .fetch = lines_fetch, .rewind = EtlPartRowsRewind,               \

@@ -451,7 +451,8 @@ resume_part(EtlParts *parts, const EtlPart *part)
 	parts->found = known.found;
 	unchanged = EtlStreamLook(parts->stream, &state) && is_known_unchanged(&known, &state);
 	EtlStreamLeavePart(old);
-	if (unchanged)
+	if (unchanged ||
+		(parts->resume->takes != NULL && !parts->resume->takes(parts->resume->arg, part->name)))
 		return false;
 	if (parts->resume->removes && !EtlStreamSettles(parts->stream, parts->resume->settle_ms))
 		parts->resume->held(parts->resume->arg, parts->resume->settle_ms);
@@ -523,7 +524,7 @@ EtlPartsOpenNext(EtlParts *parts)
 {
 	const EtlPart *part;
 
-	if (parts->resume == NULL || !parts->resume->newest)
+	if (parts->resume == NULL || (!parts->resume->newest && parts->resume->takes == NULL))
 		EtlStreamLookAhead(parts->stream, will_open, parts);
 	for (;;)
 	{

@@ -36,6 +36,8 @@ typedef struct EtlResume
 	const char *(*find)(void *arg, const struct EtlParts *parts, const char *part, bool ahead);
 	/* The version of a part that was set aside, and is not read again while it has it; NULL: it is to be read */
 	const char *(*refused)(void *arg, const char *part);
+	/* Whether the next part is read here, and not by another process.  NULL: it is. */
+	bool (*takes)(void *arg, const char *part);
 	/* Reading of a part starts at this position, or has come this far: the records before it are handed out. */
 	void (*mark)(void *arg, const EtlPartMark *mark);
 	/*

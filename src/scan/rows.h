@@ -171,6 +171,7 @@ typedef struct EtlScanKind
 	PGFunction entry;	  /* C function behind it */
 	size_t size;		  /* of the kind's struct, which begins with an EtlRows */
 	int provenance;		  /* ETL_COLUMN_SET()s of the provenance columns that it has */
+	bool in_parts;		  /* its records come from parts, through part_rows.h */
 	bool wanders;		  /* the next complete reading may have a record at another place */
 
 	void (*open)(EtlRows *rows);

@@ -2,11 +2,12 @@
 """Loading a file against COPY: the table of doc/speed.md.
 
 Each way loads into the same empty tables: INSERT ... SELECT, etl_import, and a pipeline that appends, with a commit for each
-10,000 rows.  CPU of a pipeline is its worker's.  Tables are not vacuumed by themselves.
+10,000 rows, from the same rows in 16 files, by one process and by two.  CPU of a pipeline is its workers'.  Tables are not vacuumed by themselves.
 
 Needs a server of its own (PGHOST and kin) on this machine, reached as a superuser, in which etl and file_fdw are installed,
 and a folder that the server may write to.  usage: load.py FOLDER [MILLIONS OF ROWS, 6] [RUNS, 5]
 """
+import glob
 import os
 import sys
 
@@ -22,6 +23,16 @@ TABLES = [
 ]
 
 
+def split(path, parts):
+    """The same rows as several files, each with the header; their pattern."""
+    with open(path) as whole:
+        header, *lines = whole.readlines()
+    for part in range(parts):
+        with open(f"{path}-{part}.csv", "w") as out:
+            out.writelines([header] + lines[part * len(lines) // parts:(part + 1) * len(lines) // parts])
+    return f"{path}-*.csv"
+
+
 def make_table(session, kind, more):
     session.run(f"DROP TABLE IF EXISTS bench_target; "
                 f"CREATE {kind} TABLE bench_target ({DECLARED}{more}) WITH (autovacuum_enabled = off)")
@@ -34,8 +45,8 @@ def compare(session, workers, path, what, runs):
         session.run("TRUNCATE bench_target; CHECKPOINT")
         return measured()
 
-    def pipeline():
-        session.run("SELECT etl_reset('bench')")
+    def pipeline(processes):
+        session.run(f"SELECT etl_reset('bench'), etl_alter_pipeline('bench', parallel => {processes})")
         return workers.measure(lambda: session.run("CALL etl_run('bench')"))
 
     def copy():
@@ -44,7 +55,7 @@ def compare(session, workers, path, what, runs):
     for way, measured in (
             ("INSERT … SELECT", lambda: session.measure(f"INSERT INTO bench_target ({names}) SELECT * FROM bench_etl")),
             ("`etl_import`", lambda: session.measure(f"SELECT etl_import('bench_target', '{path}')")),
-            ("a pipeline", pipeline)):
+            ("a pipeline", lambda: pipeline(1)), ("a pipeline, two processes", lambda: pipeline(2))):
         row(f"{what}, {way}", *pairs(lambda: load(measured), lambda: load(copy), runs))
 
 
@@ -61,7 +72,7 @@ def main():
     session.run("CREATE TABLE bench_states (state text PRIMARY KEY); "
                 "INSERT INTO bench_states VALUES ('new'), ('paid'), ('sent'), ('back')")
     make_table(session, "", "")
-    session.run(f"SELECT etl_create_pipeline('bench', target => 'bench_target', source => $$etl_csv('{path}') "
+    session.run(f"SELECT etl_create_pipeline('bench', target => 'bench_target', source => $$etl_csv('{split(path, 16)}') "
                 f"AS t({DECLARED.replace('(12,2)', '')})$$)")
     print(f"{millions:g}M rows, {os.path.getsize(path) / 1e6:.0f} MB, medians of {runs} interleaved pairs.\n")
     print("| into what, how | etl wall s | CPU s | COPY wall s | CPU s | wall × | CPU × |")
@@ -70,7 +81,8 @@ def main():
         make_table(session, kind, more)
         compare(session, workers, path, what, runs)
     session.close()
-    os.remove(path)
+    for name in glob.glob(f"{path}*"):
+        os.remove(name)
 
 
 main()

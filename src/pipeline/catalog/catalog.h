@@ -19,6 +19,8 @@ extern EtlPipeline *EtlCatalogFind(const char *name, bool missing_ok);
 /* The same, locked: what is changed is what was read; NULL: there is none. */
 extern EtlPipeline *EtlCatalogFindToChange(const char *name);
 extern EtlPipeline *EtlCatalogGet(int64 id); /* NULL: dropped */
+/* A hash of the definition, with all targets; NULL: dropped. */
+extern char *EtlCatalogFingerprint(int64 id);
 pg_noreturn extern void EtlRaiseNoPipeline(const char *name);
 extern int64 EtlCatalogInsert(const EtlPipeline *pipeline);
 extern void EtlCatalogUpdate(const EtlPipeline *pipeline);
@@ -42,13 +44,16 @@ extern List *
 EtlCatalogTargets(const EtlPipeline *pipeline); /* of EtlPipeline *, as they were added */
 extern void EtlCatalogAddTarget(int64 pipeline, const EtlPipeline *target);
 extern void EtlCatalogDropTarget(int64 pipeline, const char *target);
-/* Writes what a run has done to a further target. */
-extern void EtlCatalogSetRunTarget(int64 run, const char *target, const EtlRunCounters *counters);
+/* Adds to what a run has done to a further target. */
+extern void EtlCatalogUpdateRunTarget(int64 run, const char *target, const EtlRunCounters *more);
 
 /* runs */
 extern int64 EtlCatalogStartRun(int64 pipeline, EtlRunKind kind);
-/* Writes the counters; an error if the run is no longer the one that counts. */
-extern void EtlCatalogUpdateRun(int64 run, const EtlRunCounters *counters);
+/*
+ * Adds to the counters of a run, and tells what they are now, if "all" is not NULL; an error if the run is no longer the one
+ * that counts.
+ */
+extern void EtlCatalogUpdateRun(int64 run, const EtlRunCounters *more, EtlRunCounters *all);
 extern void
 EtlCatalogEndRun(int64 run, EtlRunState state, const char *sqlstate, const char *message);
 /* A run that goes on has loaded what there was.  The scheduler is woken if another pipeline runs after this one. */
@@ -115,6 +120,8 @@ extern void EtlCatalogForgetMissing(int64 pipeline, int minutes);
 extern char *EtlCatalogWatermark(int64 pipeline, bool pending);
 extern void
 EtlCatalogSetPending(int64 pipeline, const char *type, const char *value, TimestampTz at);
+/* The pending one as it is now, which nobody else changes before this transaction ends. */
+extern char *EtlCatalogLockPending(int64 pipeline, const char *type);
 extern void EtlCatalogPublishWatermark(int64 pipeline);
 extern void EtlCatalogReset(int64 pipeline);
 

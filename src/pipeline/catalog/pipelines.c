@@ -31,7 +31,8 @@
 		MEMBER(watermark_as, ETL_SQL_WORD, &EtlWatermarkAsWords),                               \
 		MEMBER(watermark_lag, ETL_SQL_TEXT), MEMBER(watermark_max, ETL_SQL_TEXT),               \
 		MEMBER(rules, ETL_SQL_JSON), MEMBER(redact, ETL_SQL_TEXTS),                             \
-		MEMBER(whole, ETL_SQL_BOOLEAN), MEMBER(batch_size, ETL_SQL_INT),                        \
+		MEMBER(whole, ETL_SQL_BOOLEAN), MEMBER(parallel, ETL_SQL_INT),                          \
+		MEMBER(parts_disjoint, ETL_SQL_BOOLEAN), MEMBER(batch_size, ETL_SQL_INT),               \
 		MEMBER(flush_interval, ETL_SQL_INTERVAL),                                               \
 		MEMBER(on_error, ETL_SQL_WORD, &EtlOnFaultWords),                                       \
 		MEMBER(reject_limit, ETL_SQL_BIGINT, .nullable = true, .null = -1),                     \
@@ -72,6 +73,17 @@ find_pipeline(EtlSql *statement, const char *condition, int n, const EtlSqlValue
 	pipeline->rules_list = EtlRulesOf(pipeline->rules);
 	pipeline->targets = EtlCatalogTargets(pipeline);
 	return pipeline;
+}
+
+char *
+EtlCatalogFingerprint(int64 id)
+{
+	static EtlSql statement = {
+		"SELECT md5(p::text || coalesce((SELECT string_agg(t::text, '' ORDER BY t.position) "
+		"FROM etl_catalog.targets AS t WHERE t.pipeline = p.id), '')) "
+		"FROM etl_catalog.pipelines AS p WHERE p.id = $1"};
+
+	return EtlSqlRunForText(&statement, ETL_VALUES(EtlValueBigint(id)));
 }
 
 void

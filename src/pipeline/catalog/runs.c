@@ -12,8 +12,16 @@
  * ---------------------------------------------------------------- */
 
 static const EtlSqlColumn counter_columns[] = {
-#define COUNTER(name, text) \
-	{#name, ETL_SQL_BIGINT, offsetof(EtlRunCounters, name), .nullable = true, .null = -1},
+#define COUNTER(name, text) {#name, ETL_SQL_BIGINT, offsetof(EtlRunCounters, name), .null = -1},
+	ETL_RUN_COUNTERS(COUNTER)
+#undef COUNTER
+};
+
+/* What is added to them. */
+static const EtlSqlColumn more_columns[] = {
+#define COUNTER(name, text)                                                   \
+	{#name, ETL_SQL_BIGINT, offsetof(EtlRunCounters, name), .nullable = true, \
+	 .null = ETL_NOT_COUNTED},
 	ETL_RUN_COUNTERS(COUNTER)
 #undef COUNTER
 };
@@ -86,18 +94,31 @@ EtlCatalogStartRun(int64 pipeline, EtlRunKind kind)
  * finds no row here, and must not commit what it has done.
  */
 void
-EtlCatalogUpdateRun(int64 run, const EtlRunCounters *counters)
+EtlCatalogUpdateRun(int64 run, const EtlRunCounters *more, EtlRunCounters *all)
 {
 	static EtlSql statement;
+	const char *names = EtlSqlNames(counter_columns, lengthof(counter_columns));
+	List *updated;
 
 	if (statement.text == NULL)
-		statement.text = EtlSqlKeep(
-			psprintf("UPDATE etl_catalog.runs SET (%s) = (%s) WHERE id = $1 AND state = 'running'",
-					 EtlSqlNames(counter_columns, lengthof(counter_columns)),
-					 EtlSqlParameters(counter_columns, lengthof(counter_columns), 2)));
-	if (EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(run),
-										 EtlValueStruct(counter_columns, lengthof(counter_columns),
-														counters))) != 1)
+	{
+		StringInfoData sums;
+
+		initStringInfo(&sums);
+		for (int i = 0; i < lengthof(counter_columns); i++)
+			appendStringInfo(&sums, "%s%s + $%d", i > 0 ? ", " : "", counter_columns[i].name,
+							 i + 2);
+		statement.text = EtlSqlKeep(psprintf("UPDATE etl_catalog.runs SET (%s) = ROW(%s) "
+											 "WHERE id = $1 AND state = 'running' RETURNING %s",
+											 names, sums.data, names));
+	}
+	updated = EtlSqlSelect(
+		&statement,
+		ETL_VALUES(EtlValueBigint(run), EtlValueStruct(more_columns, lengthof(more_columns), more)),
+		counter_columns, lengthof(counter_columns), sizeof(EtlRunCounters));
+	if (updated != NIL && all != NULL)
+		*all = *(EtlRunCounters *) linitial(updated);
+	if (updated == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("run %lld is no longer the one that runs the pipeline", (long long) run),
@@ -391,6 +412,18 @@ EtlCatalogSetPending(int64 pipeline, const char *type, const char *value, Timest
 	time.isnull = TIMESTAMP_NOT_FINITE(at); /* 0 is a time, too */
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(type),
 											EtlValueText(value), time));
+}
+
+char *
+EtlCatalogLockPending(int64 pipeline, const char *type)
+{
+	static EtlSql row = {"INSERT INTO etl_catalog.watermarks (pipeline, type) VALUES ($1, $2) "
+						 "ON CONFLICT DO NOTHING"};
+	static EtlSql statement = {
+		"SELECT pending FROM etl_catalog.watermarks WHERE pipeline = $1 FOR UPDATE"};
+
+	(void) EtlSqlRun(&row, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(type)));
+	return EtlSqlRunForText(&statement, ETL_VALUES(EtlValueBigint(pipeline)));
 }
 
 void

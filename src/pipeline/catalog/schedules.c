@@ -198,10 +198,21 @@ EtlCountRunsBefore(Oid owner)
 {
 	static EtlSql statement = {
 		"SELECT count(*) FROM pg_stat_activity AS a, pg_stat_activity AS me "
-		"WHERE me.pid = pg_backend_pid() AND a.backend_type = 'etl pipeline' AND a.usesysid = $1 "
+		"WHERE me.pid = pg_backend_pid() AND a.backend_type IN ('etl pipeline', 'etl parallel worker') AND a.usesysid = $1 "
 		"AND (a.backend_start, a.pid) < (me.backend_start, me.pid)"};
 
 	return EtlSqlRunForBigint(&statement, ETL_VALUES(EtlValueOid(owner)));
+}
+
+int64
+EtlCountParallelBefore(void)
+{
+	static EtlSql statement = {
+		"SELECT count(*) FROM pg_stat_activity AS a, pg_stat_activity AS me "
+		"WHERE me.pid = pg_backend_pid() AND a.backend_type = 'etl parallel worker' "
+		"AND (a.backend_start, a.pid) < (me.backend_start, me.pid)"};
+
+	return EtlSqlRunForBigint(&statement, ETL_NO_VALUES);
 }
 
 /* ----------------------------------------------------------------

@@ -119,6 +119,7 @@ typedef struct EtlRunProcess
 extern List *EtlRunProcesses(void);
 /* How many of a role connected before this one, which is one of them. */
 extern int64 EtlCountRunsBefore(Oid owner);
+extern int64 EtlCountParallelBefore(void); /* workers that share runs */
 
 /* NULL: there is no row. */
 extern EtlScheduleDefinition *EtlScheduleRead(int64 pipeline);

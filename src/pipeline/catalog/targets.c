@@ -88,13 +88,14 @@ EtlCatalogDropTarget(int64 pipeline, const char *target)
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(pipeline), EtlValueText(target)));
 }
 
-#define COUNT(name)                                                                         \
-	{                                                                                       \
-#name, ETL_SQL_BIGINT, offsetof(EtlRunCounters, name), .nullable = true, .null = -1 \
+#define COUNT(name)                                                                    \
+	{                                                                                  \
+#name, ETL_SQL_BIGINT, offsetof(EtlRunCounters, name), .nullable = true,       \
+															   .null = ETL_NOT_COUNTED \
 	}
 
 void
-EtlCatalogSetRunTarget(int64 run, const char *target, const EtlRunCounters *counters)
+EtlCatalogUpdateRunTarget(int64 run, const char *target, const EtlRunCounters *more)
 {
 	static const EtlSqlColumn columns[] = {COUNT(emitted),	   COUNT(invalid), COUNT(superseded),
 										   COUNT(load_failed), COUNT(loaded),  COUNT(inserted),
@@ -105,12 +106,17 @@ EtlCatalogSetRunTarget(int64 run, const char *target, const EtlRunCounters *coun
 	{
 		const char *names = EtlSqlNames(columns, lengthof(columns));
 		const char *values = EtlSqlParameters(columns, lengthof(columns), 3);
+		StringInfoData sums;
 
-		statement.text = EtlSqlKeep(
-			psprintf("INSERT INTO etl_catalog.run_targets (run, target, %s) VALUES ($1, $2, %s) "
-					 "ON CONFLICT (run, target) DO UPDATE SET (%s) = (%s)",
-					 names, values, names, values));
+		initStringInfo(&sums);
+		for (int i = 0; i < lengthof(columns); i++)
+			appendStringInfo(&sums, "%st.%s + excluded.%s", i > 0 ? ", " : "", columns[i].name,
+							 columns[i].name);
+		statement.text = EtlSqlKeep(psprintf(
+			"INSERT INTO etl_catalog.run_targets AS t (run, target, %s) VALUES ($1, $2, %s) "
+			"ON CONFLICT (run, target) DO UPDATE SET (%s) = ROW(%s)",
+			names, values, names, sums.data));
 	}
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(run), EtlValueText(target),
-											EtlValueStruct(columns, lengthof(columns), counters)));
+											EtlValueStruct(columns, lengthof(columns), more)));
 }

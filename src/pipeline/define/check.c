@@ -194,6 +194,12 @@ check_source_options(const EtlPipeline *pipeline, const EtlScanKind *kind, const
 						errmsg("the source of a pipeline cannot have on_error or reject_limit"),
 						errhint("Give them to etl_create_pipeline.")));
 	check_gives_all(pipeline, kind, call, args);
+	if (pipeline->parallel > 1 && !kind->in_parts)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the source of a pipeline with parallel => %d cannot be %s",
+						pipeline->parallel, kind->function),
+				 errdetail("Processes that share a run read files, or objects, each its own.")));
 	*files = all_constant(simple->args) ? EtlFilesOfSource(kind, args) : NULL;
 }
 

@@ -24,7 +24,7 @@
 #include "pipeline/catalog/schedules.h"
 #include "pipeline/define/check.h"
 #include "pipeline/define/define.h"
-#include "pipeline/define/history.h"
+#include "pipeline/define/options.h"
 #include "pipeline/define/session.h"
 #include "pipeline/done.h"
 #include "pipeline/run/lock.h"
@@ -54,7 +54,6 @@ PG_FUNCTION_INFO_V1(etl_adopt);
 PG_FUNCTION_INFO_V1(etl_purge);
 PG_FUNCTION_INFO_V1(etl_retry_parts);
 
-#define MAX_BATCH_SIZE 1000000
 #define MAX_INTERVAL_MS (INT64CONST(10) * 366 * 24 * 3600 * 1000)
 #define OLDEST_MS (INT64CONST(1000) * 366 * 24 * 3600 * 1000)
 #define DEFAULT_DELETE_LIMIT "10%"
@@ -172,157 +171,6 @@ take_option(const EtlArg *arg, const EtlSqlColumn *option, void *member)
 	}
 }
 
-/* What the key may be: the primary key of the target, if it has one. */
-static const char *
-proposed_key(const EtlPipeline *p)
-{
-	List *names = EtlQualifiedNameList(p->target);
-	Oid target = RangeVarGetRelid(makeRangeVarFromNameList(names), NoLock, true);
-	Bitmapset *attnums;
-	Oid constraint;
-	StringInfoData key;
-	int i = -1;
-
-	attnums = OidIsValid(target) ? get_primary_key_attnos(target, false, &constraint) : NULL;
-	initStringInfo(&key);
-	while ((i = bms_next_member(attnums, i)) >= 0)
-		appendStringInfo(
-			&key, "%s%s", key.len > 0 ? ", " : "",
-			quote_identifier(get_attname(target, i + FirstLowInvalidHeapAttributeNumber, false)));
-	return key.len > 0 ? quote_literal_cstr(key.data) : "'id'";
-}
-
-/* The target becomes what the source says: no row of it is left as it is because it is newer, or there already. */
-static void
-check_replace(const EtlPipeline *p)
-{
-	(void) EtlShareOf("delete_limit", p->delete_limit);
-	if (p->delete_scope != NULL && !EtlRemoves(p))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("delete_scope needs mode => 'replace' or deletes => 'delete'")));
-	if (p->snapshot == ETL_SNAPSHOT_NEWEST && !EtlRemoves(p))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("snapshot => 'newest' needs mode => 'replace' or deletes => "
-							   "'delete'")));
-	if (p->mode == ETL_MODE_REPLACE &&
-		(p->watermark != NULL || p->on_conflict != ETL_CONFLICT_UPDATE))
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("a pipeline with mode => 'replace' cannot have %s",
-					p->watermark != NULL ? "a watermark" : "on_conflict"),
-			 errdetail(
-				 "Each run makes the target what all of the source says, whatever was there.")));
-	if (p->replace_by == ETL_REPLACE_TRUNCATE &&
-		(p->mode != ETL_MODE_REPLACE || p->key != NIL || p->delete_scope != NULL))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("replace_by => 'truncate' needs mode => 'replace' without %s",
-						p->delete_scope != NULL && p->mode == ETL_MODE_REPLACE ? "delete_scope"
-																			   : "a key"),
-				 errdetail("All rows of the target are replaced at once.")));
-}
-
-/* An upsert in batches that also has the last word on what is gone: after each run that has read all there is. */
-static void
-check_deletes(const EtlPipeline *p)
-{
-	const char *mark = EtlMarkColumn(p);
-	const char *other = NULL;
-
-	if ((mark == NULL && strcmp(p->deletes, ETL_DELETES_KEEP) != 0 &&
-		 strcmp(p->deletes, "delete") != 0) ||
-		(mark != NULL && mark[0] == '\0'))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for argument \"%s\": \"%s\"", "deletes", p->deletes),
-				 errhint("It may be 'keep', 'delete', or 'mark:' and the name of a column.")));
-	if (strcmp(p->deletes, ETL_DELETES_KEEP) == 0)
-		return;
-	if (p->mode != ETL_MODE_UPSERT && p->mode != ETL_MODE_HISTORY)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("deletes needs mode => 'upsert'"),
-				 p->mode == ETL_MODE_REPLACE
-					 ? errdetail("A replace deletes what the source has no more.")
-					 : 0));
-	if (p->on_conflict != ETL_CONFLICT_UPDATE)
-		other = "on_conflict";
-	else if (p->delete_when != NULL)
-		other = "delete_when";
-	else if (p->on_bad_part == ETL_BAD_PART_SET_ASIDE)
-		other = "on_bad_part => 'set_aside'";
-	else if (EtlDoesWhenDone(p))
-		other = "when_done";
-	if (other != NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("a pipeline with deletes => '%s' cannot have %s", p->deletes, other),
-						errdetail("Each of its runs reads all of the source, and what is not "
-								  "there is gone.")));
-}
-
-/* A row that deletes is one of many, of which the last one of a key counts. */
-static void
-check_delete_when(const EtlPipeline *p)
-{
-	const char *other = NULL;
-
-	if (p->delete_when == NULL)
-		return;
-	if (p->mode != ETL_MODE_UPSERT && p->mode != ETL_MODE_HISTORY)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("delete_when needs mode => 'upsert'"),
-				 errhint("Leave rows that are deleted out in the query, as in WHERE op <> 'd'.")));
-	if (p->whole)
-		other = "whole => true";
-	else if (p->on_conflict != ETL_CONFLICT_UPDATE)
-		other = "on_conflict";
-	if (other != NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("a pipeline with delete_when cannot have %s", other)));
-}
-
-/* What holds for one option, or for several together. */
-static void
-check_options(const EtlPipeline *p)
-{
-	if (p->source == NULL || p->target == NULL)
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("a pipeline needs a %s", p->source == NULL ? "source" : "target")));
-	if (p->mode == ETL_MODE_UPSERT && p->key == NIL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("an upsert needs a key"),
-						errhint("Give the key, as in key => %s, or use mode => 'append'.",
-								proposed_key(p))));
-	EtlCheckHistoryOptions(p);
-	check_replace(p);
-	check_delete_when(p);
-	check_deletes(p);
-	if (p->batch_size < 1 || p->batch_size > MAX_BATCH_SIZE)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("batch_size must be between 1 and %d", MAX_BATCH_SIZE)));
-	if (p->whole && p->mode == ETL_MODE_APPEND)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("whole => true needs a key"),
-				 errdetail("Each run reads all of the source, so it would append all of the "
-						   "rows once more."),
-				 errhint("Give the key of the rows that the query gives, as in key => %s.",
-						 proposed_key(p))));
-	if (EtlReadsWhole(p) && p->on_bad_part == ETL_BAD_PART_SET_ASIDE)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("a pipeline with %s cannot have on_bad_part => 'set_aside'",
-							   p->whole ? "whole => true" : "mode => 'replace'"),
-						errdetail("Its query is to see all of the source.")));
-	if (EtlDoesWhenDone(p) && EtlReadsWhole(p))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("a pipeline with %s cannot have when_done",
-							   p->whole ? "whole => true" : "mode => 'replace'"),
-						errdetail("Each of its runs reads all of the source again.")));
-	if (p->watermark == NULL && (p->watermark_as != ETL_WATERMARK_VALUE ||
-								 p->watermark_lag != NULL || p->watermark_max != NULL))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("watermark_as, watermark_lag and watermark_max need a watermark")));
-}
-
 bool
 EtlTakeOptions(const EtlArgs *args, const EtlSqlColumn *options, int n, void *definition)
 {
@@ -360,7 +208,7 @@ take_arguments(const EtlArgs *args, EtlPipeline *p)
 	p->rules_list = EtlRulesOf(p->rules);
 	foreach (lc, p->rules_list)
 		EtlCheckName("name of a rule", ((EtlRule *) lfirst(lc))->name);
-	check_options(p);
+	EtlCheckOptions(p);
 }
 
 /* ----------------------------------------------------------------
@@ -639,6 +487,7 @@ etl_create_pipeline(PG_FUNCTION_ARGS)
 	pipeline->accepted = true;
 	EtlTakeSession(pipeline);
 	pipeline->batch_size = 10000;
+	pipeline->parallel = 1;
 	pipeline->reject_limit = -1;
 	pipeline->enabled = true;
 	pipeline->rules = "{}";

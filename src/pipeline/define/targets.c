@@ -10,7 +10,7 @@
 #include "nodes/makefuncs.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/define/define.h"
-#include "pipeline/define/history.h"
+#include "pipeline/define/options.h"
 #include "pipeline/define/statements.h"
 #include "pipeline/run/lock.h"
 #include "pipeline/schedule_define.h"
@@ -106,7 +106,7 @@ etl_add_target(PG_FUNCTION_ARGS)
 				 errmsg("pipeline \"%s\" has target %s already", pipeline->name, target->target),
 				 errhint("Drop it with etl_drop_target first.")));
 	pipeline->targets = lappend(pipeline->targets, target);
-	EtlCheckHistoryOptions(pipeline);
+	EtlCheckOptions(pipeline);
 	if (pipeline->accepted)
 		EtlCheckAsOwner(pipeline);
 	EtlCatalogAddTarget(pipeline->id, target);

@@ -8,6 +8,7 @@
 
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/run/again.h"
+#include "pipeline/run/parallel.h"
 #include "utils/elog.h"
 
 #define LETTERS_AT_ONCE 10000 /* rows that wait for each other should come together */
@@ -49,6 +50,23 @@ in_reverse(const List *list)
 	return reversed;
 }
 
+/* Of a record that another process has read nobody knows here whether a later one of its key was loaded: it stays as it is. */
+static void
+leave_out_unknown(EtlBatch *batch, int64 unknown)
+{
+	int n = 0;
+
+	for (int i = 0; i < batch->n; i++)
+	{
+		if (batch->positions[i] == unknown)
+			continue;
+		batch->records[n] = batch->records[i];
+		batch->letters[n] = batch->letters[i];
+		batch->positions[n++] = batch->positions[i];
+	}
+	batch->n = n;
+}
+
 /* What comes backwards comes in batches whose records are in their order: the last one of a key is the one to load. */
 bool
 EtlTakeLetters(EtlReading *reading, EtlDeferred *deferred, EtlBatchOf of, int64 *after,
@@ -72,7 +90,12 @@ EtlTakeLetters(EtlReading *reading, EtlDeferred *deferred, EtlBatchOf of, int64 
 		*after = ((EtlDeadLetter *) llast(letters))->id;
 	fill_batch(reading, backwards ? in_reverse(letters) : letters);
 	if (of == ETL_OF_DEFERRED)
+	{
 		EtlDeferredPositions(deferred, batch);
+		if (EtlParallelIsShared(run->parallel) && run->statements->updates &&
+			run->statements->watermark < 0)
+			leave_out_unknown(batch, run->counters.read);
+	}
 	else
 		reading->run->taken_in += batch->n;
 	MemoryContextSwitchTo(old);

@@ -227,7 +227,8 @@ save_further(const EtlBatchLoad *load)
 		const EtlFurther *further = lfirst(lc);
 		EtlRunCounters counters = count_further(load, further);
 
-		EtlCatalogSetRunTarget(load->run->id, further->loading.run->pipeline->target, &counters);
+		counters = EtlCountersSince(&counters, &further->counters);
+		EtlCatalogUpdateRunTarget(load->run->id, further->loading.run->pipeline->target, &counters);
 	}
 }
 
@@ -255,6 +256,8 @@ commit_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	EtlRun *run = load->run;
 	EtlWatermark *watermark = &load->watermark;
 	EtlRunCounters counters = run->counters;
+	EtlRunCounters more;
+	EtlRunCounters all; /* by all processes that share the run */
 	bool skips;
 	bool complete = batch_of(load)->of == ETL_OF_SOURCE && EtlReadingIsComplete(load->reading) &&
 					to == batch_of(load)->n;
@@ -273,7 +276,8 @@ commit_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	 */
 	if ((complete || load->reading->endless) && run->kind != ETL_RUN_BACKFILL)
 		EtlCatalogPublishWatermark(run->pipeline->id);
-	EtlCatalogUpdateRun(run->id, &counters);
+	more = EtlCountersSince(&counters, &run->counters);
+	EtlCatalogUpdateRun(run->id, &more, &all);
 	save_further(load);
 	EtlCommit(run);
 	if (batch_of(load)->of == ETL_OF_SOURCE)
@@ -282,7 +286,7 @@ commit_batch(EtlBatchLoad *load, int from, int to, const EtlLoadOutcome *outcome
 	keep_further(load);
 	skips = counters.skipped > run->counters.skipped;
 	run->counters = counters;
-	load->rejects.rejected = EtlCountRejected(&counters) - load->rejects.before;
+	load->rejects.rejected = EtlCountRejected(&all) - load->rejects.before;
 	if (outcome->watermark.known)
 		EtlWatermarkRaise(watermark, &watermark->highest, outcome->watermark.value, run->context);
 	EtlChooserLearn(&load->loading.chooser, outcome->emitted, outcome->loaded, outcome->inserted,

@@ -30,7 +30,9 @@
 #include "pipeline/run/engine.h"
 #include "pipeline/run/forget.h"
 #include "pipeline/run/lock.h"
+#include "pipeline/run/parallel.h"
 #include "pipeline/run/range.h"
+#include "pipeline/run/reason.h"
 #include "pipeline/run/report.h"
 #include "pipeline/run/transaction.h"
 #include "source/clock.h"
@@ -94,6 +96,8 @@ start_run(EtlRun *run, int64 pipeline)
 		run->read_mode = ETL_READ_WHOLE;
 	run->checkpoints = pipeline;
 	run->id = EtlCatalogStartRun(pipeline, run->kind);
+	if (run->pipeline->parallel > 1 && run->kind == ETL_RUN_LOAD)
+		run->parallel = EtlParallelCreate(run, EtlCatalogFingerprint(pipeline));
 	EtlCommit(run);
 }
 
@@ -197,72 +201,6 @@ finish_without_file(const EtlReading *reading)
 }
 
 /* ----------------------------------------------------------------
- *	What is wrong
- * ---------------------------------------------------------------- */
-
-/* The place in the source that an error is about, in the first line of its context; 0: it names none. */
-static int
-place_length(const ErrorData *error)
-{
-	const char *context = error->context != NULL ? error->context : "";
-
-	if (strncmp(context, "file \"", 6) != 0 && strncmp(context, "page ", 5) != 0 &&
-		context[0] != '"')
-		return 0;
-	return strcspn(context, "\n");
-}
-
-/*
- * What is reported of an error that ends a run, or the reading of a part.  If values are to be kept secret, there is no detail, and nothing of what
- * the owner's code says but the form of its message.  The place in the source is no value.
- */
-static char *
-reason_of(const EtlRun *run, const ErrorData *error)
-{
-	bool redact = run->pipeline->redact != NIL;
-	bool cancelled = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
-	const char *to_end = EtlReasonToEnd();
-	StringInfoData reason;
-
-	initStringInfo(&reason);
-	if (to_end != NULL && (EtlRuntimeExceeded() || cancelled))
-		appendStringInfoString(&reason, to_end);
-	else if (redact && run->in_rows && !run->fatal)
-		appendStringInfoString(&reason, EtlSafeMessage(error));
-	else
-		appendStringInfoString(&reason, error->message);
-	if (error->detail != NULL && (!redact || run->fatal))
-		appendStringInfo(&reason, "\n%s", error->detail);
-	if (error->hint != NULL && !(redact && run->in_rows))
-		appendStringInfo(&reason, "\n%s", error->hint);
-	if (run->fatal && place_length(error) > 0)
-		appendStringInfo(&reason, "\n%.*s", place_length(error), error->context);
-	else if (run->in_source && !cancelled && error->context != NULL)
-		appendStringInfo(&reason, "\n%s", error->context);
-	return reason.data;
-}
-
-/*
- * The same for the server's log, where no value belongs.  What reading says of a place holds none; of any other error there
- * is the form of its message.
- */
-static char *
-reason_for_log(const EtlRun *run, const ErrorData *error)
-{
-	const char *to_end = EtlReasonToEnd();
-	int place = run->in_source || run->fatal ? place_length(error) : 0;
-	const char *message = error->message;
-
-	if (run->fatal)
-		message = run->fatal_reason;
-	else if (place == 0 || !run->in_source)
-		message = EtlSafeMessage(error);
-	if (to_end != NULL && (EtlRuntimeExceeded() || error->sqlerrcode == ERRCODE_QUERY_CANCELED))
-		return pstrdup(to_end);
-	return place > 0 ? psprintf("%s, in %.*s", message, place, error->context) : pstrdup(message);
-}
-
-/* ----------------------------------------------------------------
  *	Batches
  * ---------------------------------------------------------------- */
 
@@ -298,7 +236,7 @@ set_part_aside(EtlReading *reading, const ErrorData *error)
 	if (found_no_file(reading, error))
 		return false;
 	run->in_source = true; /* which place is meant belongs to the reason */
-	done = EtlSetPartAside(reading, error, reason_of(run, error));
+	done = EtlSetPartAside(reading, error, EtlReasonOf(run, error));
 	run->in_source = false;
 	return done;
 }
@@ -400,6 +338,25 @@ has_nothing(const EtlBatchLoad *load)
 		   (reading->endless || reading->marks == NIL);
 }
 
+/*
+ * Behind a batch: others come to share the run, where there is more to be read, and once it is known that the source has all
+ * columns, which nobody could tell by a share of it.
+ */
+static void
+share(EtlBatchLoad *load)
+{
+	EtlReading *reading = load->reading;
+	EtlRun *run = load->run;
+
+	if (run->parallel != NULL && !EtlParallelIsShared(run->parallel) &&
+		!reading->batch.reached_end && !EtlRowsMayLack(reading->rows, reading->ever))
+	{
+		EtlParallelStart(run->parallel, run);
+		reading->others = EtlParallelIsShared(run->parallel);
+	}
+	EtlParallelCheck(run->parallel, run);
+}
+
 /* To the end of the source, or, if that has none, until no record has come for a moment. */
 static void
 load_source(EtlBatchLoad *load)
@@ -416,12 +373,14 @@ load_source(EtlBatchLoad *load)
 			return;
 		}
 		EtlLoadBatch(load);
-		EtlDoWhenDone(load->reading, load->reading->batch.reached_end);
+		if (!load->run->is_worker)
+			EtlDoWhenDone(load->reading, load->reading->batch.reached_end);
 		if (error != NULL)
 			fail_in_source(load->run, error);
 		if (load->run->read_mode == ETL_READ_CONTINUOUS)
 			EtlContinuousCommitted(load);
 		EtlCheckShutdown();
+		share(load);
 	} while (!reading->batch.reached_end);
 }
 
@@ -459,6 +418,65 @@ load_deferred(EtlBatchLoad *load)
 		load_again(load, ETL_OF_DEFERRED, true);
 	if (load->run->counters.load_failed < failed)
 		load_again(load, ETL_OF_DEFERRED, false);
+}
+
+/* What this process has done of a run that others share. */
+static EtlParallelResult
+own_result(const EtlBatchLoad *load)
+{
+	const EtlReading *reading = load->reading;
+
+	return (EtlParallelResult){.complete = reading->set_aside == 0 && reading->ledger.aside == 0,
+							   .last_letter = load->deferred.any ? load->deferred.last : 0,
+							   .settles_in = reading->settles_in,
+							   .unseen = EtlSeenUnseen(&load->seen)};
+}
+
+/*
+ * Which of two rows of a key is the later one only the process knows that has read them, unless a watermark says so; it tries
+ * its rows again then, when all have read what they may refer to.
+ */
+static bool
+loads_own_deferred(const EtlRun *run)
+{
+	return run->statements->updates && run->statements->watermark < 0;
+}
+
+static void
+load_own_deferred(EtlBatchLoad *load)
+{
+	EtlRun *run = load->run;
+
+	if (!EtlParallelIsShared(run->parallel) || !loads_own_deferred(run))
+		return;
+	EtlParallelAwaitRead(run->parallel, run);
+	load_deferred(load);
+	load->deferred.any = false;
+}
+
+/* Waits for the others, and goes on as if all had been read here. */
+static void
+await_others(EtlBatchLoad *load)
+{
+	EtlReading *reading = load->reading;
+	EtlRun *run = load->run;
+	EtlRunCounters more = EtlCountersSince(&run->counters, &run->counters);
+	EtlParallelResult result;
+
+	if (!EtlParallelIsShared(run->parallel))
+		return;
+	result = own_result(load);
+	EtlParallelAwait(run->parallel, run, &result);
+	reading->others = !result.complete;
+	reading->settles_in = result.settles_in;
+	load->deferred.any = result.last_letter > 0;
+	load->deferred.last = result.last_letter;
+	EtlSeenKeepUnseen(&load->seen, result.unseen);
+	EtlBegin();
+	more.columns_missing = EtlSeenSave(&load->seen, EtlReadingIsComplete(reading));
+	EtlCatalogUpdateRun(run->id, &more, &run->counters);
+	EtlCommit(run);
+	EtlDoWhenDone(reading, true);
 }
 
 /* What there is of the source. */
@@ -523,6 +541,7 @@ remove_gone(EtlBatchLoad *load)
 	EtlRun *run = load->run;
 	EtlRemoval *removal = &load->loading.removal;
 	EtlRunCounters counters = run->counters;
+	EtlRunCounters more;
 
 	if (!removal->under_way)
 		return;
@@ -537,7 +556,8 @@ remove_gone(EtlBatchLoad *load)
 	  : run->statements->unmark != NULL ? &counters.marked
 										: &counters.deleted) += EtlRemovalRun(removal, 0);
 	EtlCatalogResolveBefore(run->pipeline->id, run->id);
-	EtlCatalogUpdateRun(run->id, &counters);
+	more = EtlCountersSince(&counters, &run->counters);
+	EtlCatalogUpdateRun(run->id, &more, NULL);
 	EtlCommit(run);
 	run->in_rows = false;
 	run->counters = counters;
@@ -552,13 +572,14 @@ static void
 finish_run(EtlReading *reading)
 {
 	const EtlRun *run = reading->run;
+	EtlRunCounters none = EtlCountersSince(&run->counters, &run->counters);
 
 	EtlBegin();
 	if (run->kind == ETL_RUN_LOAD && EtlReadingIsComplete(reading))
 		EtlCatalogPublishWatermark(run->pipeline->id);
 	if (run->kind == ETL_RUN_BACKFILL && EtlReadingIsComplete(reading))
 		EtlRangeFinish(run);
-	EtlCatalogUpdateRun(run->id, &run->counters);
+	EtlCatalogUpdateRun(run->id, &none, NULL); /* the fence */
 	EtlCatalogEndRun(run->id, ETL_RUN_SUCCEEDED, NULL, NULL);
 	EtlForget(reading);
 	EtlCommit(run);
@@ -577,13 +598,15 @@ state_after(const ErrorData *error)
 
 /* Writes how the run ended. */
 static void
-write_failure(const EtlRun *run, const ErrorData *error)
+write_failure(EtlRun *run, const ErrorData *error)
 {
 	EtlRunState state = state_after(error);
-	char *reason = reason_for_log(run, error);
+	char *reason = EtlReasonForLog(run, error);
 
 	EtlBegin();
-	EtlCatalogEndRun(run->id, state, unpack_sql_state(error->sqlerrcode), reason_of(run, error));
+	if (EtlParallelIsShared(run->parallel))
+		run->counters = EtlCatalogRunResult(run->id)->counters; /* of all that have shared it */
+	EtlCatalogEndRun(run->id, state, unpack_sql_state(error->sqlerrcode), EtlReasonOf(run, error));
 	EtlCommit(run);
 	EtlReportEnd(state, error->sqlerrcode, reason);
 	if (state == ETL_RUN_FAILED && EtlExchangeRefusedWait() == 0)
@@ -624,6 +647,8 @@ execute_run(EtlReading *reading)
 	else
 	{
 		load_source(load);
+		load_own_deferred(load);
+		await_others(load);
 		load_deferred(load);
 		remove_gone(load);
 		EtlCheckDone(reading);
@@ -656,6 +681,8 @@ EtlRunPipeline(const EtlRunOrder *order, void (*started)(int64 run_id))
 	PG_END_TRY();
 	EtlLeaveBatch();
 	EtlUnlimitRuntime();
+	if (error != NULL)
+		EtlParallelStop(run->parallel);
 	if (error != NULL && run->read_mode != ETL_READ_CONTINUOUS && found_no_file(reading, error))
 		finish_without_file(reading);
 	else if (error != NULL)
@@ -666,4 +693,77 @@ EtlRunPipeline(const EtlRunOrder *order, void (*started)(int64 run_id))
 		EtlAlert("new_columns", run->pipeline->id, run->id);
 	EtlBatchSlice = EtlEmittedSlice = NULL;
 	return (EtlRunOutcome){EtlExchangeRefusedWait(), reading->settles_in};
+}
+
+/* ----------------------------------------------------------------
+ *	A share of a run
+ * ---------------------------------------------------------------- */
+
+/* Takes over the definition of a run; false: the run has ended, or the definition has changed since it began. */
+static bool
+join_run(EtlRun *run, const EtlParallelOrder *order)
+{
+	MemoryContext old;
+	const char *definition;
+	bool same;
+
+	EtlBegin();
+	old = MemoryContextSwitchTo(run->context);
+	definition = EtlCatalogFingerprint(order->pipeline);
+	same = definition != NULL && strcmp(definition, order->definition) == 0 &&
+		   EtlCatalogRunIsOpen(order->run);
+	if (same)
+	{
+		run->pipeline = EtlCatalogGet(order->pipeline);
+		run->checkpoints = order->pipeline;
+		EtlPinDefinition(run->pipeline);
+	}
+	MemoryContextSwitchTo(old);
+	EtlCommit(run);
+	return same;
+}
+
+static void
+execute_share(EtlReading *reading)
+{
+	EtlBatchLoad *load = open_run(reading);
+	EtlParallelResult result;
+
+	reading->others = true;
+	open_source(reading);
+	load_source(load);
+	load_own_deferred(load);
+	result = own_result(load);
+	EtlParallelSucceeded(reading->run->parallel, &result);
+}
+
+void
+EtlRunShare(EtlParallel *parallel)
+{
+	const EtlParallelOrder *order = EtlParallelOrderOf(parallel);
+	EtlRun *run = create_run(&(EtlRunOrder){.pipeline = order->pipeline, .kind = ETL_RUN_LOAD});
+	EtlReading *reading = EtlReadingCreate(run);
+
+	run->id = order->run;
+	run->instant = order->instant;
+	run->parallel = parallel;
+	run->is_worker = true;
+	PG_TRY();
+	{
+		if (!join_run(run, order))
+			EtlParallelLeft(parallel);
+		else
+		{
+			EtlReportBegin(run);
+			execute_share(reading);
+		}
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		EtlParallelFailed(parallel, run, EtlAbort(run, run->context));
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	EtlLeaveBatch();
 }

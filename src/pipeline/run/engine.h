@@ -5,7 +5,7 @@
 #ifndef ETL_ENGINE_H
 #define ETL_ENGINE_H
 
-#include "pipeline/pipeline.h"
+#include "pipeline/run/run.h"
 
 /* What a run leaves to whoever decides when the next one is due. */
 typedef struct EtlRunOutcome
@@ -29,5 +29,8 @@ typedef struct EtlRunOrder
  * then nothing is raised any more: how it ended is in its row.
  */
 extern EtlRunOutcome EtlRunPipeline(const EtlRunOrder *order, void (*started)(int64 run_id));
+
+/* Takes part in a run that another process has begun, until its source is read. */
+extern void EtlRunShare(EtlParallel *parallel);
 
 #endif /* ETL_ENGINE_H */

@@ -106,7 +106,8 @@ note(EtlLedger *ledger, List **parts, const EtlCheckpoint *checkpoint)
 {
 	MemoryContext old = MemoryContextSwitchTo(ledger->context);
 
-	*parts = lappend(*parts, checkpoint->part);
+	if (!ledger->run->is_worker) /* the leader comes by all of them */
+		*parts = lappend(*parts, checkpoint->part);
 	MemoryContextSwitchTo(old);
 }
 

@@ -19,6 +19,7 @@
 #include "pipeline/done.h"
 #include "pipeline/evaluate.h"
 #include "pipeline/run/ending.h"
+#include "pipeline/run/parallel.h"
 #include "pipeline/run/read.h"
 #include "pipeline/run/report.h"
 #include "pipeline/watch.h"
@@ -130,6 +131,21 @@ change_part(EtlReading *reading, const EtlPartMark *from)
 	reading->resumes = goes_on && checkpoint->rows > 0;
 	if (checkpoint != NULL && checkpoint->state == ETL_PART_SET_ASIDE)
 		reading->ledger.aside--;
+}
+
+/* One that was set aside, and is now another process's, is that process's to count. */
+static bool
+take_part(void *arg, const char *part)
+{
+	EtlReading *reading = arg;
+	const EtlCheckpoint *checkpoint;
+
+	if (EtlParallelTake(reading->run->parallel, part))
+		return true;
+	checkpoint = EtlLedgerLook(&reading->ledger, part);
+	if (checkpoint != NULL && checkpoint->state == ETL_PART_SET_ASIDE)
+		reading->ledger.aside--;
+	return false;
 }
 
 /* A part is begun, or was read this far, or is set aside. */
@@ -274,6 +290,7 @@ EtlReadingOpen(EtlReading *reading)
 	reading->resume =
 		(EtlResume){.find = find_position,
 					.refused = refused_version,
+					.takes = run->parallel != NULL ? take_part : NULL,
 					.mark = take_mark,
 					.held = take_held,
 					.forget = forget_skipped,
@@ -575,5 +592,6 @@ EtlReadingLeave(EtlReading *reading, const char *sqlstate, const char *message)
 bool
 EtlReadingIsComplete(const EtlReading *reading)
 {
-	return reading->batch.reached_end && reading->set_aside == 0 && reading->ledger.aside == 0;
+	return reading->batch.reached_end && !reading->others && reading->set_aside == 0 &&
+		   reading->ledger.aside == 0;
 }

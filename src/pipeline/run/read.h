@@ -66,6 +66,7 @@ typedef struct EtlReading
 	int64 part_rows;  /* of it so far, in the current batch and before */
 	int64 set_aside;  /* parts, by this scan */
 	int64 empty;	  /* parts that it has passed over */
+	bool others;	  /* read what this process does not, or may not have read all of it */
 	int64 settles_in; /* ms after which a last record that was held back counts; 0: none was */
 	EtlUndeclared *
 		undeclared; /* columns that the source has and nobody has declared (seen.h); NULL: nobody asks */

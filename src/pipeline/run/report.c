@@ -143,7 +143,7 @@ EtlReportBegin(const EtlRun *run)
 	EtlOnTick = log_progress;
 	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_OVERRIDE);
 	pfree(name);
-	EtlProgressBegin(InvalidOid);
+	EtlProgressBegin(InvalidOid, run->id);
 	show_activity(ETL_STAGE_STARTING);
 	EtlSetLogTimeout();
 }

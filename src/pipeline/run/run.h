@@ -4,6 +4,7 @@
  *
  * Each part has a struct of its own, in its header, and is used by those below it in this list only:
  *
+ *		parallel	other processes that read parts of its source, too
  *		places		places of rows in the target
  *		slice		rows in memory as what statements read
  *		watermark	how far the data goes
@@ -47,6 +48,9 @@ typedef enum EtlReadMode
 	ETL_READ_CONTINUOUS /* as batches, and what comes later is waited for */
 } EtlReadMode;
 
+/* A run that several processes share (parallel.h). */
+typedef struct EtlParallel EtlParallel;
+
 typedef struct EtlRun
 {
 	MemoryContext context; /* of all that lasts as long as the run */
@@ -59,7 +63,9 @@ typedef struct EtlRun
 		checkpoints; /* whose checkpoints are those of the run: the pipeline's number, if it is no backfill */
 	TimestampTz instant;	 /* of its versions; 0: that of the transaction */
 	int64 taken_in;			 /* records, those of the current batch included */
-	EtlRunCounters counters; /* committed */
+	EtlRunCounters counters; /* committed, by this process */
+	EtlParallel *parallel;	 /* NULL: no other process may share it */
+	bool is_worker;			 /* another process begins and ends it */
 	bool overwrite;			 /* of a retry: also what later records may have loaded */
 	bool in_rows; /* an error would be one of a row or of the owner's code, so it may hold values */
 	bool in_source; /* the error that ends the run is one of opening or reading the source */

@@ -44,6 +44,29 @@ EtlSeenJudge(const EtlSeen *seen)
 	EtlRaiseFault(&fault);
 }
 
+Bitmapset *
+EtlSeenUnseen(const EtlSeen *seen)
+{
+	const EtlRows *rows = seen->reading->rows;
+	Bitmapset *unseen = NULL;
+
+	for (int i = 0; i < rows->nunseen; i++)
+		unseen = bms_add_member(unseen, rows->unseen[i]);
+	return unseen;
+}
+
+void
+EtlSeenKeepUnseen(EtlSeen *seen, const Bitmapset *unseen)
+{
+	EtlRows *rows = seen->reading->rows;
+	int n = 0;
+
+	for (int i = 0; i < rows->nunseen; i++)
+		if (bms_is_member(rows->unseen[i], unseen))
+			rows->unseen[n++] = rows->unseen[i];
+	rows->nunseen = n;
+}
+
 /* The columns that some record of this run had are among those of all runs from now on. */
 static void
 add_seen(EtlSeen *seen)
@@ -51,10 +74,8 @@ add_seen(EtlSeen *seen)
 	const EtlRows *rows = seen->reading->rows;
 	MemoryContext old = MemoryContextSwitchTo(seen->run->context);
 	int before = list_length(seen->ever);
-	Bitmapset *unseen = NULL;
+	Bitmapset *unseen = EtlSeenUnseen(seen);
 
-	for (int i = 0; i < rows->nunseen; i++)
-		unseen = bms_add_member(unseen, rows->unseen[i]);
 	for (int i = 0; i < rows->desc->natts && rows->nsearched > 0; i++)
 	{
 		const char *name = rows->columns[i].name;

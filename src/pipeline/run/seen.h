@@ -24,5 +24,8 @@ extern void EtlSeenJudge(const EtlSeen *seen);
 extern int64 EtlSeenSave(EtlSeen *seen, bool complete);
 /* Writes which undeclared columns were found that no run had found before, and returns how many these are. */
 extern int64 EtlSeenSaveNew(EtlSeen *seen);
+/* The columns of the source that no record has had so far, by number; and makes them fewer, as others have seen them. */
+extern Bitmapset *EtlSeenUnseen(const EtlSeen *seen);
+extern void EtlSeenKeepUnseen(EtlSeen *seen, const Bitmapset *unseen);
 
 #endif /* ETL_SEEN_H */

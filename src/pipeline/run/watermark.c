@@ -15,6 +15,7 @@
 #include "nodes/makefuncs.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/run/lock.h"
+#include "pipeline/run/parallel.h"
 #include "pipeline/run/stored.h"
 #include "pipeline/run/watermark.h"
 #include "utils/builtins.h"
@@ -115,14 +116,28 @@ as_time(Oid type, Datum value)
 	return overflow == 0 ? at : DT_NOEND;
 }
 
+/* Whether another process that shares the run has raised it as high.  If not, no other does before this transaction ends. */
+static bool
+others_are_higher(const EtlWatermark *w, const char *type, Datum value)
+{
+	const char *pending = EtlCatalogLockPending(w->run->pipeline->id, type);
+
+	return pending != NULL &&
+		   !EtlWatermarkIsHigher(w, value, EtlFromStored(w->attr->atttypid, pending));
+}
+
 void
 EtlWatermarkSave(const EtlWatermark *w, const EtlHighest *raised)
 {
+	const char *type;
+
 	if (!raised->known ||
 		(w->highest.known && !EtlWatermarkIsHigher(w, raised->value, w->highest.value)))
 		return;
-	EtlCatalogSetPending(w->run->pipeline->id,
-						 format_type_extended(w->attr->atttypid, -1, FORMAT_TYPE_FORCE_QUALIFY),
+	type = format_type_extended(w->attr->atttypid, -1, FORMAT_TYPE_FORCE_QUALIFY);
+	if (EtlParallelIsShared(w->run->parallel) && others_are_higher(w, type, raised->value))
+		return;
+	EtlCatalogSetPending(w->run->pipeline->id, type,
 						 EtlStoredText(w->attr->atttypid, raised->value),
 						 as_time(w->attr->atttypid, raised->value));
 }

@@ -16,6 +16,7 @@
 #include "pipeline/define/session.h"
 #include "pipeline/run/ending.h"
 #include "pipeline/run/engine.h"
+#include "pipeline/run/parallel.h"
 #include "pipeline/run/worker.h"
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
@@ -124,5 +125,38 @@ EtlWorkerMain(Datum arg)
 			ThrowErrorData(error);
 	}
 	PG_END_TRY();
+	proc_exit(0);
+}
+
+/* Whether a parallel worker may take part: neither its role nor all such workers have more processes than they may. */
+static bool
+may_take_part(Oid owner)
+{
+	bool may;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	may = EtlCountRunsBefore(owner) < EtlMaxRunsOf(ETL_POOL_SCHEDULED, owner) &&
+		  EtlCountParallelBefore() < EtlMaxParallelWorkers;
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return may;
+}
+
+/* The entry of a worker that shares a run (parallel.h); its argument is the handle of the segment. */
+void
+EtlParallelWorkerMain(Datum arg)
+{
+	EtlParallel *parallel = EtlParallelJoin(DatumGetUInt32(arg), TopMemoryContext);
+	const EtlParallelOrder *order;
+
+	if (parallel == NULL)
+		proc_exit(0); /* the leader has ended */
+	order = EtlParallelOrderOf(parallel);
+	EtlConnectWorker(order->database, order->owner);
+	if (may_take_part(order->owner))
+		EtlRunShare(parallel);
+	else
+		EtlParallelLeft(parallel);
 	proc_exit(0);
 }

@@ -31,6 +31,7 @@ typedef struct EtlStart
 } EtlStart;
 
 extern PGDLLEXPORT void EtlWorkerMain(Datum arg);
+extern PGDLLEXPORT void EtlParallelWorkerMain(Datum arg);
 
 /* Makes this process a session of the owner, with the handlers that a run needs. */
 extern void EtlConnectWorker(Oid database, Oid owner);
