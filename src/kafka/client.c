@@ -245,12 +245,29 @@ static const struct
 	const char *name;
 	const char *value;
 } fixed[] = {
-	{"enable.auto.commit", "false"},		 {"enable.auto.offset.store", "false"},
-	{"auto.offset.reset", "error"},			 {"isolation.level", "read_committed"},
-	{"enable.partition.eof", "true"},		 {"allow.auto.create.topics", "false"},
-	{"queued.max.messages.kbytes", "16384"}, {"queued.min.messages", "100000"},
-	{"log.connection.close", "false"},		 {"ssl.endpoint.identification.algorithm", "https"},
+	{"enable.auto.commit", "false"},
+	{"enable.auto.offset.store", "false"},
+	{"auto.offset.reset", "error"},
+	{"isolation.level", "read_committed"},
+	{"enable.partition.eof", "true"},
+	{"allow.auto.create.topics", "false"},
+	{"queued.min.messages", "10000000"},
+	{"log.connection.close", "false"},
+	{"ssl.endpoint.identification.algorithm", "https"},
 };
+
+/*
+ * How much librdkafka holds of messages that were not read yet.  When its queue is full, it fetches nothing for a time that can
+ * be set since 2.2.  Before, that is a second, for which the queue must last, or the reader waits for it.
+ */
+static void
+bound_queue(rd_kafka_conf_t *conf)
+{
+	bool short_pause =
+		rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "10", NULL, 0) == RD_KAFKA_CONF_OK;
+
+	set(conf, "queued.max.messages.kbytes", short_pause ? "16384" : "65536");
+}
 
 static rd_kafka_conf_t *
 make_conf(const KafkaServer *server, Refused *refused, const char *group)
@@ -267,8 +284,7 @@ make_conf(const KafkaServer *server, Refused *refused, const char *group)
 		set(conf, fixed[i].name, fixed[i].value);
 	if (group != NULL)
 		set(conf, "group.id", group);
-	/* of librdkafka 2.2 and later: how long it fetches nothing after its queue was full */
-	(void) rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "10", NULL, 0);
+	bound_queue(conf);
 	rd_kafka_conf_set_opaque(conf, refused);
 	rd_kafka_conf_set_connect_cb(conf, connect_broker);
 	rd_kafka_conf_set_log_cb(conf, take_log);
