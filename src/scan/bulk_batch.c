@@ -44,6 +44,8 @@ typedef struct Batch
 	bool generated; /* it has columns that are computed and stored */
 	int options;	/* of table_multi_insert */
 	BulkInsertState bistate;
+	TupleDesc
+		desc; /* of the table, a copy: of that no resource owner counts a reference for each slot */
 	int n;
 	int nslots;
 	TupleTableSlot *slots[MAX_ROWS];
@@ -135,9 +137,14 @@ create_batch(EtlBulk *bulk, ResultRelInfo *table)
 static void
 set_up_batch(EtlBulk *bulk, Batch *batch)
 {
+	MemoryContext old = MemoryContextSwitchTo(bulk->context);
+
 	batch->bistate = GetBulkInsertState();
+	if (batch->desc == NULL)
+		batch->desc = CreateTupleDescCopyConstr(RelationGetDescr(batch->table->ri_RelationDesc));
 	batch->is_set_up = true;
 	bulk->batches = lappend(bulk->batches, batch);
+	MemoryContextSwitchTo(old);
 }
 
 static void
@@ -211,8 +218,7 @@ next_slot(EtlBulk *bulk, Batch *batch)
 	{
 		MemoryContext old = MemoryContextSwitchTo(bulk->context);
 
-		batch->slots[batch->nslots++] = MakeSingleTupleTableSlot(
-			RelationGetDescr(batch->table->ri_RelationDesc), &TTSOpsHeapTuple);
+		batch->slots[batch->nslots++] = MakeSingleTupleTableSlot(batch->desc, &TTSOpsHeapTuple);
 		MemoryContextSwitchTo(old);
 	}
 	return batch->slots[batch->n];
