@@ -9,6 +9,8 @@
  *
  * Who wants some items only (LIMIT) costs no request more than these take: nothing is asked for ahead but what
  * they cannot do without, if pages are as long as the longest so far.
+ *
+ * A page that may have been the last is asked for once more when it turns out not to be.
  */
 #include "etl.h"
 
@@ -402,4 +404,102 @@ EtlPagesSendNext(EtlPages *pages)
 		EtlPagesDiscardAhead(pages);
 	}
 	EtlPagesSend(pages, reference);
+}
+
+/* ----------------------------------------------------------------
+ *	The page that was the last one when it was read
+ *
+ * Where pages are counted, and nothing but an empty page says where they end, a list that grows while it is read
+ * fills up a page that was handed out already; the page behind it has items then, and what was added to the
+ * one before would be passed over without a trace.  So a page that may have been the last (the tail) is kept
+ * until the next item has come.  That shows that all pages before it are complete by now (settled): the answer
+ * with the item is dropped, the tail is asked for once more, and what it has beyond what was handed out is
+ * handed out.
+ *
+ * Not if the server itself has said that there is more (a flag), or how much there is (a total, which check_count
+ * in paging.c looks at); and not where items are counted, because those go on behind the last item.
+ * ----------------------------------------------------------------
+ */
+
+/* Is the page as long as pages are?  Of the first one only the server or the call can say. */
+static bool
+is_full(const EtlPages *pages)
+{
+	const EtlPageFacts *facts = &pages->facts;
+	int64 size = facts->echo >= 0 ? facts->echo : pages->dialect->page_size;
+
+	if (facts->longest > 0)
+		return facts->nitems >= facts->longest;
+	return size > 0 && facts->nitems >= size;
+}
+
+/* Can there be more in the current page by now, and nothing but the items behind it tell? */
+static bool
+may_grow(const EtlPages *pages)
+{
+	const EtlPageFacts *facts = &pages->facts;
+
+	return pages->dialect->pagination == ETL_PAGING_PAGE && facts->total < 0 && facts->npages < 0 &&
+		   !facts->has_flag && pages->number > pages->settled && pages->number == pages->nseen &&
+		   !is_full(pages);
+}
+
+bool
+EtlPagesKeepTail(EtlPages *pages)
+{
+	const EtlDecision *decision = &pages->decision;
+	bool goes_on = decision->end == ETL_NOT_ENDED && !decision->slice && !decision->rekey;
+
+	if (!goes_on)
+		EtlPagesDropTail(pages);
+	if (!goes_on || pages->tail != NULL || !may_grow(pages))
+		return false;
+	pages->tail = pages->current;
+	EtlExchangeClose(pages->tail->exchange);
+	return true;
+}
+
+void
+EtlPagesDropTail(EtlPages *pages)
+{
+	if (pages->tail != NULL)
+		EtlPagesRelease(pages, pages->tail);
+	pages->tail = NULL;
+}
+
+EtlPageSeen
+EtlPagesTailSeen(const EtlPages *pages)
+{
+	return pages->seen[pages->tail->number - 1];
+}
+
+void
+EtlPagesAskTail(EtlPages *pages)
+{
+	EtlPageRequest *tail = pages->tail;
+	MemoryContext old;
+
+	pages->settled = pages->number - 1;
+	pages->expected = EtlPagesTailSeen(pages);
+	pages->nseen = tail->number - 1;
+	pages->nread -= pages->expected.nitems;
+	pages->nbefore -= pages->expected.nitems;
+	pages->empties = 0;
+	pages->nitems = 0;
+	EtlPagesRelease(pages, pages->current);
+	pages->current = pages->tail = NULL;
+	pages->number = tail->number - 1;
+	EtlPagesDiscardAhead(pages);
+	old = MemoryContextSwitchTo(tail->context);
+	EtlExchangeSend(tail->exchange, &tail->call);
+	pages->nsent = tail->number;
+	MemoryContextSwitchTo(pages->context);
+	pages->ahead = lcons(tail, NIL);
+	MemoryContextSwitchTo(old);
+}
+
+bool
+EtlPagesAskedTail(const EtlPages *pages)
+{
+	return pages->number <= pages->settled;
 }

@@ -301,7 +301,8 @@ EtlPagesBeginAgain(EtlPages *pages)
 {
 	EtlPagesRelease(pages, pages->current);
 	pages->current = NULL;
-	pages->number = 0;
+	pages->number = pages->settled = 0;
+	EtlPagesDropTail(pages);
 	EtlPagesDiscardAhead(pages);
 	pages->nread = pages->nbefore = pages->longest = 0;
 	pages->empties = 0;
@@ -578,7 +579,7 @@ accept_page(EtlPages *pages)
 		create_reader(pages);
 	else
 		EtlReaderReset(pages->reader, NULL);
-	if (pages->window_number != pages->number)
+	if (pages->window_number != pages->number && pages->tail == NULL)
 	{
 		resetStringInfo(&pages->window_text);
 		EtlWindowSave(pages->window, &pages->window_text);
@@ -588,6 +589,7 @@ accept_page(EtlPages *pages)
 	pages->held_at = 0;
 	pages->nitems = 0;
 	pages->line = pages->line_skipped = 0;
+	pages->differs = false;
 	pages->expected = expected_of(pages);
 	return true;
 }

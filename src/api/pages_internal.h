@@ -73,6 +73,7 @@ struct EtlPages
 	int held_at;		 /* and how many of them the reader has got */
 	int64 nitems;
 	EtlPageSeen expected; /* items that are passed over, if they are the same */
+	bool differs;		  /* they were not */
 	int64 broken_at;	 /* byte + 1 where the body, or the current item, is broken; 0: it is not */
 	uint64 line;		 /* on which the current item stands, where lines are read; else 0 */
 	uint64 line_skipped; /* the first line of the page that is broken; 0: none */
@@ -90,8 +91,11 @@ struct EtlPages
 	EtlPageSeen *seen;		 /* [nseen] */
 	EtlPageSeen interrupted; /* of the page behind them, when the scan began again */
 	int nrestarts;
-	bool may_repeat; /* an item that comes twice does no harm */
-	int nreadings;	 /* of the whole list */
+	bool may_repeat;	  /* an item that comes twice does no harm */
+	int nreadings;		  /* of the whole list */
+	EtlPageRequest *tail; /* the page that may have been the last when it was read; NULL: none */
+	int64
+		settled; /* pages up to this one had items behind them before they were asked for (again) */
 	int64
 		announced; /* total, or else number of pages, that the first page of the search said; -1: none */
 	HTAB *hashes; /* of non-empty pages, with their number */
@@ -128,6 +132,14 @@ extern void EtlPagesSendSlice(EtlPages *pages);
 extern void EtlPagesRelease(EtlPages *pages, EtlPageRequest *request);
 extern void EtlPagesDiscardAhead(EtlPages *pages);
 extern EtlReference *EtlPagesFindNext(EtlPages *pages); /* palloc'd, NULL: there is none */
+
+/* A page is complete, and what follows is decided.  True if it may have been the last, and its request is kept. */
+extern bool EtlPagesKeepTail(EtlPages *pages);
+extern EtlPageSeen EtlPagesTailSeen(const EtlPages *pages); /* what was handed out of it */
+extern void EtlPagesAskTail(EtlPages *pages); /* once more, because the current page has an item */
+extern bool
+EtlPagesAskedTail(const EtlPages *pages); /* whether the current page was asked for so */
+extern void EtlPagesDropTail(EtlPages *pages);
 
 /* pages_loop.c */
 /* Raises what a reader of JSON found wrong with the page, which may be something else. */

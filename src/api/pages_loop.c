@@ -321,6 +321,7 @@ EtlPagesEndEmpty(EtlPages *pages)
 {
 	EtlPageRequest *done = pages->current;
 
+	EtlPagesDropTail(pages);
 	if (!EtlWindowHasMore(pages->window))
 		pages->end = pages->truncated ? ETL_END_TRUNCATED : ETL_END_EMPTY;
 	else if (pages->dialect->max_pages > 0 && pages->number >= pages->dialect->max_pages)
@@ -350,6 +351,45 @@ read_again(EtlPages *pages)
 	memset(&pages->interrupted, 0, sizeof(EtlPageSeen));
 	create_guards(pages);
 	EtlPagesBeginAgain(pages);
+}
+
+/* There may be a problem with the list.  True if that is no more than a warning; false: it is read again. */
+static bool
+go_on_with_problem(EtlPages *pages)
+{
+	const EtlDecision *decision = &pages->decision;
+
+	if (decision->changed && pages->may_repeat && pages->nreadings < MAX_READINGS)
+	{
+		read_again(pages);
+		return false;
+	}
+	if (decision->problem != NULL)
+	{
+		report_truncation(pages);
+		pages->truncated = true;
+	}
+	return true;
+}
+
+/* The current page lacks items that were handed out of it.  True if it is read on; false: not this page. */
+static bool
+go_on_changed(EtlPages *pages, const char *detail)
+{
+	if (EtlPagesAskedTail(pages))
+	{
+		pages->differs = false;
+		EtlPagingChanged(
+			&pages->decision,
+			psprintf("page " INT64_FORMAT " has other items than before", pages->number));
+		return go_on_with_problem(pages);
+	}
+	if (!is_another_scans(pages))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the page has changed since it was first read"), errdetail("%s", detail)));
+	pages->lost = true;
+	return false;
 }
 
 /* What a broken line may have said that decides what is read next, as a sentence; NULL: nothing. */
@@ -398,31 +438,15 @@ finish_page(EtlPages *pages)
 	if (pages->dialect->items != NULL && !pages->dialect->items_optional &&
 		!EtlJsonReaderFoundItems((EtlJsonReader *) pages->reader))
 		raise_missing_items(pages);
-	if (pages->nitems < pages->expected.nitems)
-	{
-		if (is_another_scans(pages))
-		{
-			pages->lost = true;
-			return;
-		}
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the page has changed since it was first read"),
-				 errdetail("It had at least " INT64_FORMAT " items, and has " INT64_FORMAT ".",
-						   pages->expected.nitems, pages->nitems)));
-	}
+	if (pages->nitems < pages->expected.nitems &&
+		!go_on_changed(pages,
+					   psprintf("It had at least " INT64_FORMAT " items, and has " INT64_FORMAT ".",
+								pages->expected.nitems, pages->nitems)))
+		return;
 	collect_facts(pages);
 	EtlPagingDecide(pages->dialect, &pages->facts, decision);
-	if (decision->changed && pages->may_repeat && pages->nreadings < MAX_READINGS)
-	{
-		read_again(pages);
+	if (!go_on_with_problem(pages))
 		return;
-	}
-	if (decision->problem != NULL)
-	{
-		report_truncation(pages);
-		pages->truncated = true;
-	}
 	pages->end = decision->end;
 	if (pages->end != ETL_NOT_ENDED && pages->truncated)
 		pages->end = ETL_END_TRUNCATED;
@@ -436,10 +460,13 @@ finish_page(EtlPages *pages)
 	pages->nbefore = pages->nprevious == done->number ? 0 : pages->nbefore + pages->nitems;
 	if (pages->nprevious == done->number)
 		pages->empties = 0;
-	pages->longest = Max(pages->longest, pages->nitems);
 	memset(&pages->expected, 0, sizeof(EtlPageSeen));
+	if (!EtlPagesKeepTail(pages))
+	{
+		pages->longest = Max(pages->longest, pages->nitems);
+		EtlPagesRelease(pages, done);
+	}
 	pages->current = NULL;
-	EtlPagesRelease(pages, done);
 	if (pages->end == ETL_NOT_ENDED) /* else the decision may be asked for */
 		MemoryContextReset(pages->page_context);
 }
@@ -489,18 +516,18 @@ is_new(EtlPages *pages, const EtlJsonItem *item)
 	bool first_time = EtlWindowTake(pages->window, pages->number, item);
 
 	if (pages->nitems > pages->expected.nitems)
-		return first_time;
-	if (pages->nitems < pages->expected.nitems ||
-		EtlReaderPlace(pages->reader).hash == pages->expected.hash)
-		return false;
-	if (is_another_scans(pages))
-		pages->lost = true;
-	else
-		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						errmsg("the page has changed since it was first read"),
-						errdetail("It had to be asked for again after " INT64_FORMAT
-								  " items, and these are not the same any more.",
-								  pages->expected.nitems)));
+		return (!pages->differs || go_on_changed(pages, NULL)) && first_time;
+	if (pages->nitems == pages->expected.nitems &&
+		EtlReaderPlace(pages->reader).hash != pages->expected.hash)
+	{
+		/* Items whose values change all the time are no fault of a page that has no more of them. */
+		if (EtlPagesAskedTail(pages))
+			pages->differs = true;
+		else
+			go_on_changed(pages, psprintf("It had to be asked for again after " INT64_FORMAT
+										  " items, and these are not the same any more.",
+										  pages->expected.nitems));
+	}
 	return false;
 }
 
@@ -526,7 +553,10 @@ read_page(EtlPages *pages, EtlJsonItem *item)
 	{
 		case ETL_FORMAT_RECORD:
 			note_item(pages, item);
-			return is_new(pages, item);
+			if (pages->tail == NULL)
+				return is_new(pages, item);
+			EtlPagesAskTail(pages);
+			return false;
 		case ETL_FORMAT_NEED_DATA:
 			return false;
 		case ETL_FORMAT_EMPTY:

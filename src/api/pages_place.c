@@ -89,12 +89,19 @@ add_detection(StringInfo place, const EtlDetection *detection)
 char *
 EtlPagesPosition(const EtlPages *pages, bool at_start)
 {
-	const EtlPageRequest *request =
-		pages->current != NULL ? pages->current : linitial(pages->ahead);
+	const EtlPageRequest *request = pages->tail;
 	EtlPageSeen done = {0};
+	int64 nbefore = pages->nbefore;
 	StringInfoData place;
 
-	if (request->number == pages->nseen + 1)
+	if (request == NULL)
+		request = pages->current != NULL ? pages->current : linitial(pages->ahead);
+	if (request == pages->tail)
+	{
+		done = EtlPagesTailSeen(pages);
+		nbefore -= done.nitems;
+	}
+	else if (request->number == pages->nseen + 1)
 		done = pages->expected;
 	if (!at_start && request == pages->current && pages->reader != NULL &&
 		pages->nitems > done.nitems)
@@ -105,7 +112,7 @@ EtlPagesPosition(const EtlPages *pages, bool at_start)
 	EtlPairsAddNumber(&place, "count", request->count);
 	EtlPairsAddNumber(&place, "previous", pages->nprevious);
 	EtlPairsAddNumber(&place, "truncated", pages->truncated);
-	EtlPairsAddNumber(&place, "before", pages->nbefore);
+	EtlPairsAddNumber(&place, "before", nbefore);
 	EtlPairsAddNumber(&place, "longest", pages->longest);
 	EtlPairsAddNumber(&place, "empties", pages->empties);
 	if (pages->announced >= 0)

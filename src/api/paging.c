@@ -163,21 +163,26 @@ decide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *decisio
 		end_with(decision, ETL_END_SHORT);
 }
 
+void
+EtlPagingChanged(EtlDecision *decision, const char *what)
+{
+	truncated(
+		decision, psprintf("the list has changed while it was read page by page: %s", what),
+		"Pages are counted, so an item may be missing, or be there twice, without a trace.",
+		"Read it again, or by a cursor if the server has one.  If items are only added behind the "
+		"last one, set options => '{\"on_truncation\": \"warning\"}'.");
+	decision->changed = true;
+}
+
 /* The list has become longer or shorter meanwhile, so items have moved from page to page behind our back. */
 static void
 check_count(const EtlPageFacts *page, EtlDecision *decision)
 {
 	if (decision->end == ETL_NOT_ENDED || decision->problem != NULL || !page->recounted)
 		return;
-	truncated(
-		decision,
-		psprintf("the list has changed while it was read page by page: it had " INT64_FORMAT
-				 " %s, and then " INT64_FORMAT,
-				 page->announced, page->total >= 0 ? "items" : "pages", page->recount),
-		"Pages are counted, so an item may be missing, or be there twice, without a trace.",
-		"Read it again, or by a cursor if the server has one.  If items are only added behind the "
-		"last one, set options => '{\"on_truncation\": \"warning\"}'.");
-	decision->changed = true;
+	EtlPagingChanged(decision,
+					 psprintf("it had " INT64_FORMAT " %s, and then " INT64_FORMAT, page->announced,
+							  page->total >= 0 ? "items" : "pages", page->recount));
 }
 
 /* The end of a search is that of a slice, if there are more; one that is cut off is only if that is no error. */

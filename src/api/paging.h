@@ -63,6 +63,9 @@ typedef struct EtlDecision
 extern void
 EtlPagingDecide(const EtlDialect *dialect, const EtlPageFacts *page, EtlDecision *decision);
 
+/* The problem is that the list was another one meanwhile; "what" says how that shows. */
+extern void EtlPagingChanged(EtlDecision *decision, const char *what);
+
 /* Is a captured value a reference to a next page?  null, false and empty text are not. */
 extern bool EtlPagingIsReference(const EtlJsonValue *value);
 

@@ -122,7 +122,7 @@ check_all("reddit/$knobs", "pagination => 'reddit'", 3, 3);
 check_all("discord/$knobs", "pagination => 'discord'", 3, 3, 'discord, with numbers beyond 2^53');
 check_all("wordpress/$knobs", "pagination => 'wordpress'", 3, 3);
 check_all("pagerduty/$knobs", "pagination => 'pagerduty', items => 'users'", 3, 3);
-check_all("freshdesk/$knobs", "pagination => 'freshdesk'", 3, 3);
+check_all("freshdesk/$knobs", "pagination => 'freshdesk', page_size => 10", 3, 3);
 check_all("pipedrive/$knobs", "pagination => 'pipedrive'", 3, 3);
 
 # -- dialects that the first answer shows ---------------------------------------------------------
@@ -338,6 +338,76 @@ like(($node->psql('postgres', 'SELECT count(*) FROM ' . api('moving/n=12/size=3/
 is(query($node, 'SELECT count(*) FROM ' . api('moving/n=15/size=3/by=-1', 'max_pages => 2') . ' AS t(id int)'), '6',
 	'who wants some pages only gets them');
 check_all("moving/n=9/size=3/by=0", undef, 3, 3, 'one that stays as it is', 9);
+
+# A list without a total that grows while its last page has been read: what is added to that one is there, too.
+sub growing
+{
+	my ($knobs, %options) = @_;
+	my $call = join '', map { ", $_ => $options{$_}" } sort keys %options;
+	return api("stream/by=page/$knobs", "items => 'items', pagination => 'page', stop => 'empty'$call") . ' AS t(id int, name text, _etl_page int)';
+}
+sub read_growing
+{
+	my ($steps, $source) = @_;
+	my $session = $node->background_psql('postgres', on_error_stop => 0);
+	my @ids;
+
+	fixture_reset();
+	$session->query_safe("BEGIN; DECLARE c CURSOR FOR SELECT id FROM $source");
+	for my $step (@$steps)
+	{
+		my ($state, $fetch) = @$step;
+		fixture_do("/_stream?$state");
+		push @ids, split /\n/, $session->query("FETCH $fetch FROM c");
+	}
+	my $message = $session->{stderr};
+	$session->quit;
+	return (\@ids, $message);
+}
+sub check_growing
+{
+	my ($steps, $source, $n, $pages, $name) = @_;
+	my ($ids) = read_growing($steps, $source);
+	is_deeply($ids, [ 1 .. $n ], "a list that grows: $name");
+	is(join(' ', map { $_->{path} =~ /\bpage=(\d+)/ } grep { $_->{path} =~ m{^/api/stream} } fixture_requests()), $pages, "$name: what is asked for");
+}
+my @stream = ('n=18&shift=0', 18);
+my $ten = growing('size=10', page_size => 10);
+check_growing([ \@stream, [ 'n=18', 'ALL' ] ], $ten, 18, '1 2 3', 'not at all');
+check_growing([ \@stream, [ 'n=20', 'ALL' ] ], $ten, 18, '1 2 3', 'in its last page, behind which is nothing');
+check_growing([ \@stream, [ 'n=45', 'ALL' ] ], $ten, 45, '1 2 3 2 3 4 5 6', 'beyond its last page');
+check_growing([ \@stream, [ 'n=24', 24 - 18 ], [ 'n=37', 'ALL' ] ], $ten, 37, '1 2 3 2 3 4 3 4 5', 'and again');
+check_growing([ [ 'n=8', 8 ], [ 'n=24', 'ALL' ] ], $ten, 24, '1 2 1 2 3 4', 'beyond its first page');
+check_growing([ [ 'n=8', 8 ], [ 'n=24', 'ALL' ] ], growing('size=10'), 24, '1 2 1 2 3 4', 'pages whose size nobody has said');
+check_growing([ [ 'n=24', 'ALL' ] ], growing('size=10'), 24, '1 2 1 2 3 4', 'of which the first is asked for again');
+check_growing([ [ 'n=24', 'ALL' ] ], growing('size=10/restless=1'), 24, '1 2 1 2 3 4', 'though its items are never the same');
+check_growing([ [ 'n=18', 18 ], [ 'n=45', 'ALL' ] ], growing('size=10', page_size => 10, options => q('{"on_empty": "continue:1"}'), stop => "'short'") =~ s/stop => 'empty', //r,
+	18, '1 2', 'a short page is the last one, if the call says so');
+{
+	my $gaps = growing('size=1/lack=3', page_size => 1, options => q('{"on_empty": "continue:1", "on_truncation": "warning"}')) =~ s/stop => 'empty', //r;
+	my ($ids) = read_growing([ [ 'n=8', 'ALL' ] ], $gaps);
+	is("@$ids", '1 2 4 5 7 8', 'a list that grows: empty pages are passed over');
+	is(join(' ', map { $_->{path} =~ /\bpage=(\d+)/ } fixture_requests()), '1 2 3 4 3 4 5 6 7 6 7 8 9 10', 'and asked for again');
+}
+fixture_do('/_stream?n=24');
+is(query($node, 'SELECT count(*), count(DISTINCT id) FROM ' . growing('size=10/lack=7', page_size => 10)), '21|21', 'pages that lack items');
+fixture_do('/_stream?n=400');
+is(query($node, 'SELECT count(*), count(DISTINCT id), max(_etl_page) FROM ' . growing('size=10/lack=7')), '343|343|40', 'many of them');
+for my $given ('', ', page_size => 10')
+{
+	my (undef, $message) = read_growing([ [ 'n=8&shift=0', 8 ], [ 'n=24&shift=1', 'ALL' ] ], growing('size=10') =~ s/\) AS/$given) AS/r);
+	like($message, qr/the list has changed while it was read page by page: page 1 has other items than before/, "other items than before$given");
+}
+{
+	my $warned = growing('size=10', options => q('{"on_truncation": "warning"}'));
+	my ($ids, $message) = read_growing([ [ 'n=8&shift=0', 8 ], [ 'n=24&shift=1', 'ALL' ] ], $warned);
+	is(scalar @$ids, 24, 'or a warning');
+	like($message, qr/WARNING:.*page 1 has other items than before/, 'which says so');
+}
+{
+	my (undef, $message) = read_growing([ [ 'n=18&shift=0', 18 ], [ 'n=45', 1 ], [ 'n=19', 'ALL' ] ], $ten);
+	is($message // '', '', 'a list that grows and shrinks again ends');
+}
 
 # A total that is that of the page tells nothing.
 check_fails("page_total/n=25", "params => '{\"size\": 10}'", '08P01',
@@ -682,8 +752,8 @@ my $csv = "format => 'csv'";
 check_all("csv/$knobs", $csv, 3, 3, 'CSV: the Link header, detected');
 check_all("csv/$knobs", "$csv, pagination => 'link'", 3, 3, 'CSV: the Link header');
 check_all("csv/$knobs", "$csv, pagination => 'cursor', next => 'header:X-Next', next_param => 'page'", 3, 3, 'CSV: a header');
-check_all("csv/$knobs", "$csv, pagination => 'page'", 3, 4, 'CSV: pages are counted, to one that has a header only');
-check_all("csv/$knobs/hollow=1", "$csv, pagination => 'page'", 3, 4, 'CSV: and to one that has nothing');
+check_all("csv/$knobs", "$csv, pagination => 'page', page_size => 10", 3, 4, 'CSV: pages are counted, to one that has a header only');
+check_all("csv/$knobs/hollow=1", "$csv, pagination => 'page', page_size => 10", 3, 4, 'CSV: and to one that has nothing');
 check_all("csv/$knobs", "$csv, pagination => 'page', stop => 'total=header:X-Total', concurrency => 3", 3, 3, 'CSV: a total');
 check_all("csv/$knobs/drop=40", "$csv, pagination => 'link'", 3, 6, 'CSV: each page breaks off once');
 is( query($node, 'SELECT id, full_name, note IS NULL, tags, _etl_page, _etl_index, _etl_item FROM ' . api("csv/$knobs", $csv)

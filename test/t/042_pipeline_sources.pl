@@ -165,6 +165,40 @@ for my $by (sort keys %by)
 		'each item is there once, from its place');
 }
 
+# A run that ends while it asks for what is behind the last page, which is longer when the next run comes: all of it is loaded.
+for my $way (qw(cancel immediate))
+{
+	my $name = "tail_$way";
+	fixture_do('/_stream?n=16&shift=0&expired=0');
+	create($name, api('by=page/size=10/hold=1', ", pagination => 'page', stop => 'empty', page_size => 10"), batch_size => 100, flush_interval => '100 ms');
+	asked();
+	my $run = start_run($name);
+	for my $page (1 .. 2)
+	{
+		wait_for(sub { grep({ $_->{path} =~ /\bpage=$page\b/ } fixture_requests()) }, "page $page to be asked for");
+		fixture_do('/_release');
+	}
+	wait_for(sub { grep({ $_->{path} =~ /\bpage=3\b/ } fixture_requests()) && sql("SELECT count(*) FROM $name") eq '16' }, 'all to be loaded');
+	$way eq 'cancel' ? sql("SELECT etl_cancel('$name')") : $node->stop('immediate');
+	$node->start if $way ne 'cancel';
+	state_of($run);
+	fixture_do('/_release'); # page 3, for nobody
+	fixture_do('/_stream?n=33');
+	asked();
+	$run = start_run($name);
+	my $released = 0;
+	wait_for(
+		sub {
+			my @held = grep { $_->{path} =~ /\bpage=/ } fixture_requests();
+			$released++, fixture_do('/_release') if @held > $released;
+			sql("SELECT state FROM etl_runs WHERE run = $run") ne 'running';
+		},
+		'the next run');
+	is(join(' ', map { /\bpage=(\d+)/ } asked()), '2 3 4 5', "$way: the next run goes on in the last page");
+	is(sql("SELECT state, loaded FROM etl_runs WHERE run = $run"), 'succeeded|17', 'and loads the rest');
+	is(sql("SELECT count(*), count(DISTINCT id), max(id) FROM $name"), '33|33|33', 'of all, once');
+}
+
 # What the source gave before it failed is loaded.
 fixture_do('/_stream?n=40&shift=0&expired=1');
 create('broke', api('size=10/refusal=403', $by{cursor}));
