@@ -604,6 +604,58 @@ LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_su
 COMMENT ON FUNCTION @extschema@.etl_api IS 'items of a paged API';
 
 /*
+ * etl_api_many: the items that many requests to an API give, of which several are under way at once.
+ *
+ * source        as for etl_api
+ * requests      what is asked for: objects with members path, params, headers, body, as the arguments of etl_api.  path and body
+ *               take the place of the arguments of that name, params and headers come beside them.  null asks for nothing
+ * query         instead of requests: a statement that returns one of these for each row.  It is the caller's, runs read-only and
+ *               to its end before the first request is sent
+ * concurrency   requests under way at most, 1 to 100; pages of one request are asked for one after the other
+ * in_order      true: rows come in the order of the requests; false: as the answers come
+ * on_error      'fail'; 'skip'; 'return': a request that fails (its server cannot be reached, says that it is wrong, or
+ *               still says "later" after all attempts) is one row with _etl_request and _etl_error, as faulty items are
+ * reject_limit  as for etl_json, over items and requests
+ * the others    as for etl_api
+ *
+ * Further columns that may be declared: those of etl_api, and _etl_request int, the number of the request, from 1.
+ *
+ * EXPLAIN ANALYZE tells the requests, and how long was waited for attempts and rate limits, added up over all requests.
+ *
+ * Errors: those of etl_api; 22023 unless there are either requests or a query; 42601 and 42804 for a query that is not one
+ * statement which returns one column of type jsonb.  CONTEXT has the number of the request.
+ */
+CREATE FUNCTION @extschema@.etl_api_many(
+    source text,
+    requests jsonb[] DEFAULT NULL,
+    query text DEFAULT NULL,
+    concurrency int DEFAULT 16,
+    in_order boolean DEFAULT true,
+    path text DEFAULT NULL,
+    params jsonb DEFAULT NULL,
+    items text DEFAULT NULL,
+    pagination text DEFAULT 'auto',
+    next text DEFAULT NULL,
+    next_param text DEFAULT NULL,
+    page_param text DEFAULT NULL,
+    page_size int DEFAULT NULL,
+    stop text DEFAULT NULL,
+    max_pages bigint DEFAULT NULL,
+    method text DEFAULT NULL,
+    body jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    format text DEFAULT NULL,
+    options jsonb DEFAULT NULL,
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL,
+    missing_columns text DEFAULT NULL)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'etl_api_many'
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
+
+COMMENT ON FUNCTION @extschema@.etl_api_many IS 'items that many requests to an API give';
+
+/*
  * etl_api_explain: one request, and what was concluded from its answer: dialect, items, the next page, how the end is
  * known, headers that say how often the server may be asked, columns, and a call to be pasted.  The arguments are
  * those of etl_api, and so are the errors; a doubt is shown instead of raised.
@@ -685,7 +737,7 @@ DO $do$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY '{etl_csv,etl_json,etl_lines,etl_fixed,etl_api,etl_ingest}'::text[] LOOP
+    FOREACH name IN ARRAY '{etl_csv,etl_json,etl_lines,etl_fixed,etl_api,etl_api_many,etl_ingest}'::text[] LOOP
         EXECUTE etl_internal.twins_of(('@extschema@.' || name)::regproc);
     END LOOP;
 END $do$;
