@@ -16,12 +16,14 @@
 
 typedef enum EtlFrameKind
 {
-	ETL_FRAME_READY,  /* program: does the server answer? */
-	ETL_FRAME_INGEST, /* program: may this request bring records?  An EtlFrameIngest. */
-	ETL_FRAME_BODY,	  /* program: a piece of what it brings, */
-	ETL_FRAME_END,	  /* program: and that was all of it */
-	ETL_FRAME_DROP,	  /* program: it brings nothing */
-	ETL_FRAME_ANSWER  /* supervisor: to the frame of that number: status, and a text */
+	ETL_FRAME_READY,   /* program: does the server answer? */
+	ETL_FRAME_INGEST,  /* program: may this request bring records?  An EtlFrameIngest. */
+	ETL_FRAME_BODY,	   /* program: a piece of what it brings, */
+	ETL_FRAME_END,	   /* program: and that was all of it */
+	ETL_FRAME_DROP,	   /* program: it brings nothing */
+	ETL_FRAME_METRICS, /* program: what does the database show?  Two strings: database, token. */
+	ETL_FRAME_PIECE,   /* supervisor: a piece of the text of an answer that comes behind it */
+	ETL_FRAME_ANSWER   /* supervisor: to the frame of that number: status, and a text */
 } EtlFrameKind;
 
 typedef struct EtlFrame

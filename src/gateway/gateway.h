@@ -10,9 +10,12 @@
  *		intake.c		requests that bring records: who may, is there room, and what has become of them
  *		slots.c			runs that take them, and the queues to these
  *		ingest.c		... as the source of a run
+ *		page.c			what the gateway shows of a database
  *		program/		the program etl_gateway: no shared memory, no database, no header of a server
  *			main.c		its loop
  *			http.c		what it is asked by HTTP (libmicrohttpd)
+ *			upload.c	requests that bring records
+ *			metrics.c	requests that ask for metrics, and those of the program
  *
  * The socket on which requests come is the supervisor's, so a client that comes while the program is started again only waits.
  */

@@ -24,12 +24,15 @@
 #define KEPT_BYTES (64 * 1024)
 #define LONGEST_RETRY_S 60
 #define NOT_RUNNING_S 5
+#define FULL 0.8 /* of the room of a pipeline: it is loaded more slowly than it comes */
 
 /* The queues to a run. */
 typedef struct Channel
 {
 	EtlIngestQueues queues;
 	dsm_handle handle;
+	char database[NAMEDATALEN];
+	char name[ETL_INGEST_NAME];
 	int64 room;
 	int64 used; /* by requests that are not answered */
 	int nwaiting;
@@ -186,12 +189,13 @@ open_channel(int number, const EtlIngestSlot *slot)
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	done = EtlIngestTake(number, slot, &channel->queues);
 	MemoryContextSwitchTo(old);
-	if (done)
-		*channel = (Channel){.queues = channel->queues,
-							 .handle = slot->handle,
-							 .room = slot->room,
-							 .since = EtlClock()};
-	return done;
+	if (!done)
+		return false;
+	*channel = (Channel){
+		.queues = channel->queues, .handle = slot->handle, .room = slot->room, .since = EtlClock()};
+	strlcpy(channel->database, slot->database, sizeof(channel->database));
+	strlcpy(channel->name, slot->name, sizeof(channel->name));
+	return true;
 }
 
 /* When there may be room again, in s. */
@@ -220,7 +224,16 @@ measure(Channel *channel, int64 bytes)
  *	Asking
  * ---------------------------------------------------------------- */
 
-/* How long it takes does not depend on what is right of the token. */
+bool
+EtlIsSameHash(const uint8 *a, const uint8 *b)
+{
+	uint8 difference = 0;
+
+	for (int i = 0; i < ETL_TOKEN_HASH; i++)
+		difference |= a[i] ^ b[i];
+	return difference == 0;
+}
+
 static bool
 accepts(const EtlIngestSlot *slot, const char *token)
 {
@@ -230,13 +243,7 @@ accepts(const EtlIngestSlot *slot, const char *token)
 	if (token[0] == '\0' || !EtlSha256(token, strlen(token), hash))
 		return false;
 	for (int i = 0; i < slot->ntokens; i++)
-	{
-		uint8 difference = 0;
-
-		for (int k = 0; k < ETL_TOKEN_HASH; k++)
-			difference |= hash[k] ^ slot->tokens[i][k];
-		accepted |= difference == 0;
-	}
+		accepted |= EtlIsSameHash(hash, slot->tokens[i]);
 	return accepted;
 }
 
@@ -513,4 +520,61 @@ EtlIntakeTurn(void)
 	}
 	if (waiting != NULL)
 		forget_stale();
+}
+
+/* ----------------------------------------------------------------
+ *	How full the buffers are
+ * ---------------------------------------------------------------- */
+
+static bool
+is_open(const Channel *channel)
+{
+	return channel->queues.segment != NULL;
+}
+
+bool
+EtlIntakeIsFull(void)
+{
+	for (int i = 0; i < ETL_INGEST_SLOTS; i++)
+		if (is_open(&channels[i]) && channels[i].used > FULL * channels[i].room)
+			return true;
+	return false;
+}
+
+/* The value of a label. */
+static void
+append_label(StringInfo text, const char *value)
+{
+	for (const char *c = value; *c != '\0'; c++)
+	{
+		if (*c == '\n')
+			appendStringInfoString(text, "\\n");
+		else
+		{
+			if (*c == '\\' || *c == '"')
+				appendStringInfoChar(text, '\\');
+			appendStringInfoChar(text, *c);
+		}
+	}
+}
+
+void
+EtlIntakeMetrics(StringInfo text)
+{
+	static const char family[] = "etl_ingest_buffer_used_ratio";
+
+	appendStringInfo(text,
+					 "# HELP %s Part of a pipeline's buffer that waits to be loaded.\n"
+					 "# TYPE %s gauge\n",
+					 family, family);
+	for (int i = 0; i < ETL_INGEST_SLOTS; i++)
+	{
+		if (!is_open(&channels[i]))
+			continue;
+		appendStringInfo(text, "%s{database=\"", family);
+		append_label(text, channels[i].database);
+		appendStringInfoString(text, "\",pipeline=\"");
+		append_label(text, channels[i].name);
+		appendStringInfo(text, "\"} %.3f\n", (double) channels[i].used / channels[i].room);
+	}
 }

@@ -20,6 +20,7 @@
 #include "gateway/frames.h"
 #include "gateway/gateway.h"
 #include "gateway/intake.h"
+#include "gateway/page.h"
 #include "miscadmin.h"
 #include "monitor/background.h"
 #include "pgstat.h"
@@ -125,6 +126,7 @@ EtlGatewayInit(void)
 							"Sets how large the body of a request may be that brings records.",
 							"Larger ones are answered with 413.", &EtlIngestMaxBody, 4 * 1024, 1,
 							1024 * 1024, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	EtlPageInit();
 	if (preloaded && listen_setting[0] != '\0')
 		(void) EtlStartBackground(&supervisor, NULL);
 }
@@ -244,6 +246,7 @@ start_program(void)
 	}
 	EtlFramesOpen(frames, pair[0]);
 	EtlIntakeBegin(frames);
+	EtlPageBegin(frames);
 	ereport(LOG, (errmsg("the gateway listens on \"%s\" (PID %d)", listen_setting, (int) program)));
 }
 
@@ -302,8 +305,13 @@ answer_questions(void)
 
 	while (EtlFramesTake(frames, &question, data))
 	{
-		if (question.kind != ETL_FRAME_READY)
+		if (question.kind == ETL_FRAME_METRICS)
+			EtlPageTake(&question, data);
+		else if (question.kind != ETL_FRAME_READY)
 			EtlIntakeTake(&question, data);
+		else if (EtlIntakeIsFull())
+			answer(&question, 503,
+				   "{\"error\": \"more than 80 % of a pipeline's buffer wait to be loaded\"}\n");
 		else if (RecoveryInProgress())
 			answer(&question, 503, "{\"error\": \"the server is a standby\"}\n");
 		else
@@ -319,6 +327,7 @@ talk(void)
 
 	answer_questions(); /* all that were read: nothing tells of them again */
 	EtlIntakeTurn();
+	EtlPageTurn();
 	if (!there)
 		(void) kill(program, SIGKILL);
 }
@@ -343,7 +352,11 @@ wait_for_something(uint32 wait_event)
 	long timeout = -1;
 
 	if (program != 0)
+	{
+		timeout = EtlPageWait();
+		events |= timeout >= 0 ? WL_TIMEOUT : 0;
 		events |= WL_SOCKET_READABLE | (frames->nout > 0 ? WL_SOCKET_WRITEABLE : 0);
+	}
 	else
 	{
 		events |= WL_TIMEOUT;

@@ -220,9 +220,12 @@ for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 }
 my ($refused) = grep { /\S/ } @out;
 like($refused, qr/^HTTP\/1\.1 429 .*^Retry-After: [1-9]\d*\r?$/ms, 'when there is no room, one is told when to come again');
+my @ready = ('curl', '-s', '-i', "http://127.0.0.1:$port/ready");
+like((run_command(\@ready))[0], qr/^HTTP\/1\.1 503 .*more than 80 % of a pipeline's buffer/s, 'a server that loads more slowly than it is sent to is not ready');
 $session->query_safe('COMMIT');
 $session->quit;
 $_->finish for @behind;
+like((run_command(\@ready))[0], qr/^HTTP\/1\.1 200 /, 'until it has loaded them');
 is((grep { /^HTTP\/1\.1 200 / } @out), 3, 'those before it are loaded');
 is(value('SELECT count(*) FROM events WHERE id = 500'), 3, 'and are there');
 

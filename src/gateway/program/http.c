@@ -28,6 +28,8 @@
 #define HURRIED_HEADER_MS 500 /* the same, while three quarters of the connections are taken */
 #define LOOK_MS 250			  /* how often connections are looked at for that */
 #define INGEST "/ingest/"
+#define METRICS "/metrics" /* and behind a slash the database */
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 #define ANSWER_MS (5 * 1000) /* for which the supervisor is waited for */
 
 /* A connection, from its beginning to its end. */
@@ -72,13 +74,15 @@ now_ms(void)
 void
 RequestDecide(Request *request, unsigned int status, const char *text)
 {
+	free(request->text); /* what there is of metrics */
+	request->text = NULL;
+	request->is_metrics = false;
 	request->status = status;
 	request->constant = text;
 }
 
-/* A number as text, at the end of a buffer: the server's printf is not here. */
-static const char *
-number_text(uint32 number, char *digits, size_t size)
+const char *
+RequestNumber(uint32 number, char *digits, size_t size)
 {
 	char *c = digits + size - 1;
 
@@ -95,7 +99,8 @@ add_headers(const Request *request, struct MHD_Response *response)
 {
 	char digits[16];
 
-	(void) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+	(void) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+								   request->is_metrics ? METRICS_TYPE : "application/json");
 	(void) MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	if (request->status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		(void) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
@@ -104,7 +109,7 @@ add_headers(const Request *request, struct MHD_Response *response)
 		(void) MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	if (request->retry_after > 0)
 		(void) MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER,
-									   number_text(request->retry_after, digits, sizeof(digits)));
+									   RequestNumber(request->retry_after, digits, sizeof(digits)));
 }
 
 static enum MHD_Result
@@ -117,6 +122,7 @@ send_answer(Request *request)
 
 	if (response == NULL)
 		return MHD_NO;
+	MetricsCount(request->status);
 	add_headers(request, response);
 	result = MHD_queue_response(request->connection, request->status, response);
 	MHD_destroy_response(response);
@@ -195,9 +201,17 @@ HttpAnswer(const EtlFrame *frame, const char *text)
 		resume(request);
 		return;
 	}
+	if (frame->kind == ETL_FRAME_PIECE)
+	{
+		MetricsTake(request, text);
+		return;
+	}
 	request->status = frame->status;
 	request->retry_after = frame->value;
-	request->text = strdup(text);
+	if (request->is_metrics)
+		MetricsEnd(request, nconnections);
+	else
+		request->text = strdup(text);
 	if (request->text == NULL)
 		RequestDecide(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "{\"error\": \"out of memory\"}\n");
 	resume(request);
@@ -246,6 +260,7 @@ get_ready(Request *request)
 static const Route routes[] = {
 	{"/live", get_live},
 	{"/ready", get_ready},
+	{METRICS, MetricsGet},
 };
 
 /* Whether a name of this length is the one, or one of a list with commas. */
@@ -295,6 +310,19 @@ RequestHeader(const Request *request, const char *name)
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
+const char *
+RequestToken(const Request *request, size_t *len)
+{
+	const char *value = RequestHeader(request, MHD_HTTP_HEADER_AUTHORIZATION);
+
+	if (value == NULL || strncasecmp(value, "Bearer ", 7) != 0)
+		return NULL;
+	value += 7;
+	value += strspn(value, " ");
+	*len = strcspn(value, " \t");
+	return *len > 0 ? value : NULL;
+}
+
 /* Decides about a request of which the headers are there. */
 static void
 begin_request(Request *request, const char *path, const char *method)
@@ -319,6 +347,12 @@ begin_request(Request *request, const char *path, const char *method)
 	{
 		UploadBegin(request, path + strlen(INGEST), method);
 		return;
+	}
+	request->place = "";
+	if (strncmp(path, METRICS "/", strlen(METRICS "/")) == 0)
+	{
+		request->place = path + strlen(METRICS "/");
+		path = METRICS;
 	}
 	while (route < routes + lengthof(routes) && strcmp(route->path, path) != 0)
 		route++;

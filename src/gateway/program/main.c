@@ -69,7 +69,7 @@ take_answers(void)
 	while (EtlFramesTake(&frames, &frame, data))
 	{
 		data[frame.len] = '\0';
-		if (frame.kind == ETL_FRAME_ANSWER)
+		if (frame.kind == ETL_FRAME_ANSWER || frame.kind == ETL_FRAME_PIECE)
 			HttpAnswer(&frame, data);
 	}
 }

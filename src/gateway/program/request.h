@@ -4,6 +4,7 @@
  *
  *		http.c		connections, routes, answers, and what the supervisor is asked
  *		upload.c	requests that bring records
+ *		metrics.c	requests that ask for metrics, and those of the program
  */
 #ifndef ETL_GATEWAY_REQUEST_H
 #define ETL_GATEWAY_REQUEST_H
@@ -37,6 +38,11 @@ typedef struct Request
 	const char *allow;	 /* the method of its path; NULL: GET */
 	char *text;			 /* NULL: ours */
 	const char *constant;
+	const char *place; /* what is behind the path of its route */
+
+	/* of metrics */
+	bool is_metrics; /* the text is as Prometheus has it */
+	size_t text_len;
 
 	/* of uploads */
 	bool is_upload;
@@ -58,6 +64,10 @@ extern const char *RequestHeader(const Request *request, const char *name);
 extern void RequestWait(Request *request, int64 ms);
 /* A question of its own, with data; false: there is no room for it, and that is its answer. */
 extern bool RequestAsk(Request *request, EtlFrameKind kind, const void *data, size_t len, int64 ms);
+/* A number as text, at the end of a buffer: the server's printf is not here. */
+extern const char *RequestNumber(uint32 number, char *digits, size_t size);
+/* The token of "Authorization: Bearer ...", and its length; NULL: there is none. */
+extern const char *RequestToken(const Request *request, size_t *len);
 /* Its body has so many ms to come. */
 extern void RequestLimitBody(Request *request, int64 ms);
 
@@ -74,5 +84,14 @@ extern bool UploadEnd(Request *request);
 extern void UploadForget(Request *request);
 /* Passes on to the supervisor what its socket takes. */
 extern void UploadTurn(void);
+
+/* Asks for the metrics of the database that its place names. */
+extern void MetricsGet(Request *request);
+/* A piece of them has come, */
+extern void MetricsTake(Request *request, const char *text);
+/* and all of them: those of the program come behind. */
+extern void MetricsEnd(Request *request, unsigned int nconnections);
+/* A request was answered. */
+extern void MetricsCount(unsigned int status);
 
 #endif /* ETL_GATEWAY_REQUEST_H */

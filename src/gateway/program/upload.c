@@ -43,20 +43,6 @@ put_string(char *to, const char *text, size_t len)
 	return to + len + 1;
 }
 
-/* The token of "Authorization: Bearer ...", and its length; NULL: there is none. */
-static const char *
-bearer_token(const Request *request, size_t *len)
-{
-	const char *value = RequestHeader(request, MHD_HTTP_HEADER_AUTHORIZATION);
-
-	if (value == NULL || strncasecmp(value, "Bearer ", 7) != 0)
-		return NULL;
-	value += 7;
-	value += strspn(value, " ");
-	*len = strcspn(value, " \t");
-	return *len > 0 ? value : NULL;
-}
-
 /* Asks whether the request may bring its body: who it is for, who it is from, how large it is. */
 static void
 ask(Request *request, const char *database, size_t database_len, const char *pipeline,
@@ -118,7 +104,7 @@ UploadBegin(Request *request, const char *place, const char *method)
 {
 	const char *slash = strchr(place, '/');
 	size_t token_len = 0;
-	const char *token = bearer_token(request, &token_len);
+	const char *token = RequestToken(request, &token_len);
 
 	request->allow = MHD_HTTP_METHOD_POST;
 	if (slash == NULL || slash == place || slash[1] == '\0')
