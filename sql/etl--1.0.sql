@@ -40,6 +40,9 @@ COMMENT ON FUNCTION etl_internal.etl_scan_support IS 'planner support of functio
 CREATE FUNCTION etl_internal.etl_batch() RETURNS SETOF record
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_internal.etl_scan_support;
 COMMENT ON FUNCTION etl_internal.etl_batch IS 'rows of a running pipeline''s current batch';
+CREATE FUNCTION etl_internal.etl_enriched(enrichment int) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_internal.etl_scan_support;
+COMMENT ON FUNCTION etl_internal.etl_enriched IS 'rows of an enrichment of the batch, in statements of a run';
 CREATE FUNCTION etl_internal.etl_emitted() RETURNS SETOF record
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_internal.etl_scan_support;
 COMMENT ON FUNCTION etl_internal.etl_emitted IS 'rows that a running pipeline''s query gave for the current batch';
@@ -59,7 +62,7 @@ CREATE FUNCTION etl_internal.etl_kept(place tid) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION etl_internal.etl_kept IS 'whether a running pipeline has noted a place of the target';
 
-GRANT EXECUTE ON FUNCTION etl_internal.etl_scan_support, etl_internal.etl_batch, etl_internal.etl_emitted,
+GRANT EXECUTE ON FUNCTION etl_internal.etl_scan_support, etl_internal.etl_batch, etl_internal.etl_enriched, etl_internal.etl_emitted,
     etl_internal.etl_count_new, etl_internal.etl_run_instant, etl_internal.etl_has, etl_internal.etl_differs, etl_internal.etl_kept TO PUBLIC;
 
 /*
@@ -833,6 +836,7 @@ CREATE TABLE etl_catalog.pipelines (
     watermark_max text,
     rules jsonb NOT NULL,               -- name: boolean expression
     redact text[] NOT NULL,             -- columns of the source
+    enrich jsonb NOT NULL,              -- relation: what is asked for the keys of a batch
     whole boolean NOT NULL,             -- the query sees all of the source at once
     parallel int NOT NULL,              -- processes that share a run
     parts_disjoint boolean NOT NULL,    -- rows of one key are in one part of the source only
@@ -850,7 +854,7 @@ CREATE TABLE etl_catalog.pipelines (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE etl_catalog.pipelines
-    IS 'definitions of pipelines; dumped: yes; purged: by etl_drop_pipeline; seen by: owner, pg_monitor but for source, query, rules, delete_when and delete_scope';
+    IS 'definitions of pipelines; dumped: yes; purged: by etl_drop_pipeline; seen by: owner, pg_monitor but for source, query, rules, enrich, delete_when and delete_scope';
 
 CREATE TABLE etl_catalog.targets (
     pipeline bigint NOT NULL REFERENCES etl_catalog.pipelines ON DELETE CASCADE,
@@ -944,6 +948,19 @@ CREATE TABLE etl_catalog.seen_columns (
 );
 COMMENT ON TABLE etl_catalog.seen_columns
     IS 'columns that the records of pipelines have had; dumped: yes; purged: by etl_drop_pipeline; seen by: nobody';
+
+CREATE UNLOGGED TABLE etl_catalog.enriched (
+    pipeline bigint NOT NULL,
+    name text NOT NULL,                 -- of the enrichment
+    definition text NOT NULL,           -- SHA-256 of its call and key
+    key text NOT NULL,                  -- SHA-256 of the values
+    items text[] NOT NULL,              -- of the answer
+    fetched_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (pipeline, name, definition, key)
+);
+CREATE INDEX ON etl_catalog.enriched (pipeline, fetched_at); -- for etl.retention
+COMMENT ON TABLE etl_catalog.enriched
+    IS 'answers that enrichments keep; dumped: no; purged: after etl.retention, by etl_purge and etl_drop_pipeline; seen by: nobody';
 
 CREATE TABLE etl_catalog.tombstones (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -1194,7 +1211,7 @@ SELECT p.id, p.name, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHERE a.o
     CASE WHEN is_mine THEN p.delete_scope END AS delete_scope,
     p.delete_limit, p.valid_from, p.valid_to, p.compared, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
     CASE WHEN is_mine THEN p.rules END AS rules,
-    p.redact, p.whole, p.parallel, p.parts_disjoint, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_bad_part, p.when_done,
+    p.redact, CASE WHEN is_mine THEN p.enrich END AS enrich, p.whole, p.parallel, p.parts_disjoint, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_bad_part, p.when_done,
     p.on_shutdown, p.max_runtime,
     p.enabled, NOT etl_catalog.is_at_home(p.system_identifier, p.database) AS is_copy, p.accepted, p.search_path,
     p.settings,
@@ -1388,6 +1405,11 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * rules            boolean expressions over the columns of the query, by name; a row that does not fulfil one is
  *                  a dead letter
  * redact           columns of the source whose values are kept out of dead letters, written as those of the key
+ * enrich           an object: relation, and what it is: {"call": a call of etl_api with its columns, "key": columns of the source,
+ *                  "concurrency": requests under way at most (16), "cache": for how long an answer is kept, "on_error": 'fail' or
+ *                  'null'}. Each distinct key of a batch is asked for once, outside of transactions, as the owner; the relation has the
+ *                  columns of the key and of the call, and is beside "batch" in the query. 22023 with whole or mode 'replace', for a
+ *                  key under redact, and for a call that uses other columns; 0A000 for anything but a call
  * whole            the query sees all of the source at once: each run reads it all, loads it in one transaction, and
  *                  has the last word on earlier dead letters. Needs a key
  * parallel         how many processes share a run, 1 (default) to 64: each reads other parts (files, objects) of the source, and loads them in
@@ -1448,6 +1470,7 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     watermark_max text DEFAULT NULL,
     rules jsonb DEFAULT NULL,
     redact "any" DEFAULT NULL,
+    enrich jsonb DEFAULT NULL,
     whole boolean DEFAULT NULL,
     parallel int DEFAULT NULL,
     parts_disjoint boolean DEFAULT NULL,
@@ -1915,6 +1938,7 @@ BEGIN
             ('etl_pipelines', 'rules', 'boolean expressions over the columns of the query, by name'),
             ('etl_pipelines', 'redact', 'columns of the source whose values are kept out of dead letters'),
             ('etl_pipelines', 'whole', 'whether the query sees all of the source at once'),
+            ('etl_pipelines', 'enrich', 'what is asked of APIs for the keys of a batch'),
             ('etl_pipelines', 'parallel', 'processes that share a run'),
             ('etl_pipelines', 'parts_disjoint', 'whether rows of one key are in one part of the source only'),
             ('etl_pipelines', 'batch_size', 'records in one transaction'),

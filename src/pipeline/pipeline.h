@@ -9,6 +9,7 @@
  *		statements.c	its texts as the statements that a run executes, which texts.h lists; phrases.c has their
  *						parts, removals.c those that delete; history.c: targets that keep versions
  *		lacks.c			the columns that a record lacks, on their way through the query
+ *		enrichments.c	the option "enrich"
  *		targets.c		SQL functions that add and drop further targets; further.c: their statements
  *	run/			what it does: run.h has the parts of a run
  *		start.c			SQL functions that start a run, and wait for it
@@ -36,6 +37,17 @@ typedef struct EtlRule
 } EtlRule;
 
 #define ETL_MAX_PARALLEL 64 /* processes that may share a run */
+
+/* A call of etl_api for each key that a batch has (define/enrichments.c). */
+typedef struct EtlEnrichment
+{
+	char *name; /* of the relation that the query sees */
+	char *call;
+	List *key; /* of char *: columns of the source */
+	int concurrency;
+	int64 cache;		/* ms for which an answer is kept; 0: it is not */
+	bool on_error_null; /* a key that the server refuses has no row; else it ends the run */
+} EtlEnrichment;
 
 #define ETL_DELETES_KEEP "keep" /* "deletes" when nothing is */
 
@@ -84,6 +96,8 @@ typedef struct EtlPipeline
 	char *rules;		 /* as JSON, and */
 	List *rules_list;	 /* of EtlRule * */
 	List *redact;		 /* of char * */
+	char *enrich;		 /* as JSON, and */
+	List *enrichments;	 /* of EtlEnrichment * */
 	bool whole;			 /* the query sees all of the source at once */
 	int parallel;		 /* processes that share a run */
 	bool parts_disjoint; /* rows of one key are in one part of the source only */

@@ -22,6 +22,7 @@
 #include "scan/api_many.h"
 #include "scan/item_spool.h"
 #include "scan/json_absent.h"
+#include "scan/json_kept.h"
 #include "scan/requests.h"
 #include "scan/scan.h"
 #include "source/clock.h"
@@ -259,13 +260,51 @@ poll(void *arg)
 	}
 }
 
+/*
+ * Whether an error is about the server as a whole, or who asks: it is not reached, fails, says "later", or takes no credentials.
+ * Another key would fare no better, and another try may.
+ */
+static bool
+is_about_server(int sqlstate)
+{
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_CONNECTION_EXCEPTION ||
+		   ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE ||
+		   ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_INSUFFICIENT_RESOURCES ||
+		   sqlstate == ERRCODE_IO_ERROR || sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE;
+}
+
 /* Whether an error concerns the request, and not the query or this server. */
 static bool
-is_of_request(int sqlstate)
+is_of_request(int sqlstate, bool for_pipeline)
 {
+	if (for_pipeline && is_about_server(sqlstate))
+		return false;
 	return ERRCODE_TO_CATEGORY(sqlstate) != ERRCODE_OPERATOR_INTERVENTION &&
 		   ERRCODE_TO_CATEGORY(sqlstate) != ERRCODE_INTERNAL_ERROR &&
 		   sqlstate != ERRCODE_OUT_OF_MEMORY && sqlstate != ERRCODE_DISK_FULL;
+}
+
+/* What EtlInSubtransaction does, where there is no transaction. */
+static ErrorData *
+outside_transactions(void (*function)(void *arg), void *arg, MemoryContext errors)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ErrorData *volatile error = NULL;
+
+	PG_TRY();
+	{
+		function(arg);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(errors);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return error;
 }
 
 /* In parallel mode, where there are no subtransactions, what is wrong ends the query. */
@@ -283,10 +322,11 @@ poll_slot(ApiManyRows *many, Slot *slot)
 	if (many->json.base.on_error == ETL_ON_ERROR_FAIL || IsInParallelMode())
 		poll(many);
 	else
-		error = EtlInSubtransaction(poll, many, slot->context);
+		error = (many->json.base.resume != NULL ? outside_transactions
+												: EtlInSubtransaction)(poll, many, slot->context);
 	if (error == NULL)
 		return;
-	if (!is_of_request(error->sqlerrcode))
+	if (!is_of_request(error->sqlerrcode, many->json.base.resume != NULL))
 		ReThrowError(error);
 	slot->error = error;
 	slot->state = SLOT_FAULTY;
@@ -450,6 +490,34 @@ const EtlScanKind EtlApiManyKind = {
 	.explain = many_explain,
 	.estimate = many_estimate,
 };
+
+const EtlScanKind EtlEnrichKind = {
+	.wanders = true,
+	.function = "etl_api",
+	.entry = etl_api_many,
+	.size = sizeof(ApiManyRows),
+	.provenance = ETL_JSON_PROVENANCE,
+	.open = many_open,
+	.advance = many_advance,
+	.fetch = EtlJsonRowsFetch,
+	.where = many_where,
+	.missing = EtlJsonMissing,
+	.keep = EtlJsonKeep,
+	.use = EtlJsonUse,
+	.look = EtlJsonLookFor,
+	.revive = EtlJsonRevive,
+	.redact = EtlJsonRedact,
+	.text = EtlJsonKeptText,
+};
+
+int
+EtlApiManyRequest(const EtlRows *rows, bool *is_faulty)
+{
+	const ApiManyRows *many = (const ApiManyRows *) rows;
+
+	*is_faulty = many->request_is_faulty;
+	return many->json.request;
+}
 
 /*
  * etl_api_many(source text, ...) returns setof record
