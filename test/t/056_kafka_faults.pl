@@ -9,7 +9,9 @@ use HttpFixture qw(finish_psql query query_fails start_psql wait_for);
 use KafkaBroker;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Survivors qw(start_run worker_pids);
 use Test::More;
+use Time::HiRes qw(usleep);
 
 my $why_not = why_no_broker();
 plan skip_all => $why_not if $why_not;
@@ -102,6 +104,46 @@ die_by('a broker that dies', sub {
 	$_[0]->quit;
 	start_broker();
 });
+
+# -- the same at random moments: the worker, the server and the broker in turn -------------------
+
+$node->safe_psql('postgres', <<'SQL');
+	CREATE TABLE keyed (id int PRIMARY KEY, p int, o bigint);
+	SELECT etl_create_pipeline('keyed', source => $$ etl_kafka('k', 'crash') AS t(id int, _etl_partition int, _etl_offset bigint) $$,
+		query => 'SELECT id, _etl_partition AS p, _etl_offset AS o FROM batch', target => 'keyed', key => 'id', batch_size => 300);
+SQL
+my $wrong = 0;
+my $died = 0;
+srand($ENV{ETL_TEST_SEED} // 42);
+for my $kill (1 .. $ENV{ETL_KILLS} // 9)
+{
+	kafka('fill', topic => 'crash', first => $last + 1, last => $last + 2000, partitions => 4);
+	$last += 2000;
+	my $client = start_run($node, $kill % 2 ? 'crash' : 'keyed');
+	usleep(int(rand(300_000)));
+	if ($kill % 3 == 0)
+	{
+		stop_broker();
+		$died++;
+		start_broker();
+	}
+	elsif ($kill % 3 == 1)
+	{
+		$died += kill('KILL', worker_pids($node));
+	}
+	else
+	{
+		$node->stop('immediate');
+		$died++;
+		$node->start;
+	}
+	$client->finish;
+	$node->poll_query_until('postgres', 'SELECT true') or die 'no recovery';
+	$node->safe_psql('postgres', "CALL etl_run('$_')") for qw(crash keyed);
+	$wrong++ if query($node, "$result UNION ALL SELECT count(*), count(*), count(DISTINCT (p, o)), max(id) FROM keyed") ne join "\n", ("$last|$last|$last|$last") x 2;
+}
+cmp_ok($died, '>=', ($ENV{ETL_KILLS} // 9) * 2 / 3, "$died kills at random moments");
+is($wrong, 0, 'and each message is loaded once, behind each of them');
 
 $node->stop;
 done_testing();
