@@ -1277,6 +1277,7 @@ CREATE VIEW @extschema@.etl_parts WITH (security_barrier) AS
 SELECT p.name AS pipeline,
     CASE WHEN is_mine THEN c.part END AS part,
     c.state, c.rows,
+    CASE WHEN is_mine THEN pg_catalog."substring"(c."position", '^offset=(\d+) (?:item=\d+ )?of=')::bigint END AS next_offset,
     CASE WHEN is_mine THEN c.version END AS version,
     c.attempts, c.sqlstate,
     CASE WHEN is_mine THEN c.message END AS message,
@@ -1326,7 +1327,7 @@ COMMENT ON VIEW @extschema@.etl_status IS 'a line per pipeline: what it does and
 CREATE VIEW @extschema@.etl_progress WITH (security_barrier) AS
 SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
     (ARRAY['starting', 'reading', 'converting', 'querying', 'loading', 'waiting'])[coalesce(s.stage, 0) + 1] AS stage,
-    s.records, s.pages, s.batch_rows, s.batch_done, pg_catalog.round(s.records / s.seconds, 1) AS records_per_second,
+    s.records, s.source_lag, s.pages, s.batch_rows, s.batch_done, pg_catalog.round(s.records / s.seconds, 1) AS records_per_second,
     s.bytes, s.bytes_total, pg_catalog.round(s.bytes / s.seconds) AS bytes_per_second,
     CASE WHEN s.bytes_total >= s.bytes AND s.seconds_left < 31557600
         THEN pg_catalog.make_interval(secs => s.seconds_left) END AS time_left,
@@ -1336,7 +1337,7 @@ SELECT p.name AS pipeline, r.id AS run, r.kind, r.pid, r.started_at,
 FROM etl_catalog.runs r JOIN etl_catalog.pipelines p ON p.id = r.pipeline
     LEFT JOIN LATERAL (SELECT i.*, (i.bytes_total - i.bytes) * i.seconds::float8 / i.bytes AS seconds_left
         FROM (SELECT max(i.param16) FILTER (WHERE i.pid = r.pid) AS stage, sum(i.param17)::bigint AS records,
-            sum(i.param18)::bigint AS batch_rows, sum(i.param19)::bigint AS batch_done, nullif(sum(i.param20)::bigint, 0) AS pages,
+            sum(nullif(i.param14, 0) - 1)::bigint AS source_lag, sum(i.param18)::bigint AS batch_rows, sum(i.param19)::bigint AS batch_done, nullif(sum(i.param20)::bigint, 0) AS pages,
             nullif(sum(i.param1)::bigint, 0) AS bytes, nullif(max(i.param2) FILTER (WHERE i.pid = r.pid), 0) AS bytes_total,
             greatest(extract(epoch FROM pg_catalog.clock_timestamp() - r.started_at), 0.001) AS seconds
         FROM pg_catalog.pg_stat_get_progress_info('COPY') i -- of all processes that share it
@@ -1736,7 +1737,8 @@ SELECT * FROM (VALUES
     (22, 'etl_scheduler_up', 'gauge', 'Whether the pipelines of this database are started at their times.'),
     (23, 'etl_parts_set_aside', 'gauge', 'Parts of the source that could not be read and are set aside.'),
     (24, 'etl_continuous_running', 'gauge', 'Continuous runs under way in all databases.'),
-    (25, 'etl_continuous_max', 'gauge', 'How many there may be: etl.max_continuous_runs.')
+    (25, 'etl_continuous_max', 'gauge', 'How many there may be: etl.max_continuous_runs.'),
+    (26, 'etl_source_lag_messages', 'gauge', 'Messages that the source has and the run under way has not been given.')
 ) AS f(position, family, type, help);
 COMMENT ON VIEW etl_catalog.metric_families IS 'what etl_metrics() may show';
 
@@ -1771,6 +1773,7 @@ FROM @extschema@.etl_status s JOIN etl_catalog.pipelines p ON p.name = s.pipelin
             ('etl_watermark_lag_seconds', '', NULL, extract(epoch FROM s.lag)),
             ('etl_dead_letters_open', '', NULL, s.open_dead_letters),
             ('etl_parts_set_aside', '', NULL, s.parts_set_aside),
+            ('etl_source_lag_messages', '', NULL, (SELECT g.source_lag FROM @extschema@.etl_progress g WHERE g.pipeline = s.pipeline)),
             ('etl_pipeline_enabled', '', NULL, s.enabled::int),
             ('etl_pipeline_failures', '', NULL, s.failures),
             ('etl_pipeline_next_run_timestamp_seconds', '', NULL, extract(epoch FROM s.next_run))
@@ -1974,6 +1977,7 @@ BEGIN
             ('etl_parts', 'part', 'file, URL, the pages of an API, or topic[partition]'),
             ('etl_parts', 'state', 'reading: to be read on; done: read to its end; set_aside: could not be read on'),
             ('etl_parts', 'rows', 'records of it that are loaded or dead letters'),
+            ('etl_parts', 'next_offset', 'of topic[partition]: the offset of the message to be read next'),
             ('etl_parts', 'version', 'size and time, or validator, of what was read; NULL: not known'),
             ('etl_parts', 'attempts', 'tries that have failed since it was last read to its end'),
             ('etl_parts', 'sqlstate', 'SQLSTATE of the last of these'),
@@ -2026,6 +2030,7 @@ BEGIN
             ('etl_status', 'parts_set_aside', 'parts of its source that are set aside now, and are there'),
             ('etl_progress', 'stage', 'starting, reading, converting, querying, loading, or waiting (a continuous run, for its source)'),
             ('etl_progress', 'records', 'records taken in, those of the batch in hand included'),
+            ('etl_progress', 'source_lag', 'messages that the source is known to have and the run has not been given; NULL: it has none, or that is not known'),
             ('etl_progress', 'pages', 'pages of an API; NULL: the source has none'),
             ('etl_progress', 'batch_rows', 'rows that the stage has before it; while reading, records that a batch may have'),
             ('etl_progress', 'batch_done', 'rows of these that are done'),

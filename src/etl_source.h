@@ -132,6 +132,8 @@ struct EtlSourceKind
 	 * not raise an error, but for a query that is cancelled.  NULL: the source need not know.
 	 */
 	void (*committed)(EtlSourceScan *scan, const EtlSourcePlace *places, int n);
+	/* How many messages the source is known to have behind those that it has given; -1: not known.  NULL: it never is. */
+	int64 (*behind)(const EtlSourceScan *scan);
 	/* What EXPLAIN ANALYZE shows besides; or NULL. */
 	void (*explain)(const EtlSourceScan *scan, struct ExplainState *es);
 

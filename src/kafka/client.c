@@ -400,6 +400,18 @@ ask_topics(KafkaClient *client, void *arg, int ms)
 	return client->metadata->topics[0].err;
 }
 
+/* What is asked is answered by any broker: other questions wait for one of them, longer than they are told to. */
+bool
+KafkaClientIsWell(KafkaClient *client, const char *topic)
+{
+	if (client->problem == 0)
+		return true;
+	if (ask_topics(client, unconstify(char *, topic), MAX_SLICE) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return false;
+	client->problem = 0;
+	return true;
+}
+
 const rd_kafka_metadata_t *
 KafkaClientTopics(KafkaClient *client, const char *topic)
 {

@@ -79,6 +79,17 @@ LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 100;
 COMMENT ON FUNCTION @extschema@.etl_topics IS 'topics of a cluster of Kafka';
 
 /*
+ * etl_kafka_offsets: what a topic has now, by partition: the offset of the first message, and that which the next one will get.
+ *
+ * Errors: those of etl_kafka for the server; 42704 if there is no such topic.
+ */
+CREATE FUNCTION @extschema@.etl_kafka_offsets(server text, topic text, OUT partition int, OUT low bigint, OUT high bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'etl_kafka_offsets'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 16;
+COMMENT ON FUNCTION @extschema@.etl_kafka_offsets IS 'offsets at which the partitions of a topic of Kafka begin and end';
+
+/*
  * etl_kafka_peek: messages of a topic as they are, without naming a column.
  *
  * value is NULL of a tombstone, and where it is no text, of which "error" is the reason.  Errors: those of etl_kafka.
@@ -108,7 +119,7 @@ END;
 COMMENT ON FUNCTION @extschema@.etl_kafka_peek IS 'first messages of a topic of Kafka, as they are';
 
 /* As for etl: they have to be granted. */
-REVOKE EXECUTE ON FUNCTION @extschema@.etl_kafka_validator, @extschema@.etl_topics, @extschema@.etl_kafka_peek FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.etl_kafka_validator, @extschema@.etl_topics, @extschema@.etl_kafka_offsets, @extschema@.etl_kafka_peek FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.etl_kafka_validator TO PUBLIC;
 DO $$
 DECLARE

@@ -30,6 +30,7 @@ is_internal(const char *topic)
 }
 
 PG_FUNCTION_INFO_V1(etl_topics);
+PG_FUNCTION_INFO_V1(etl_kafka_offsets);
 
 /* etl_topics(server text) returns table (topic text, partitions int, replicas int, internal boolean) */
 Datum
@@ -54,6 +55,51 @@ etl_topics(PG_FUNCTION_ARGS)
 		values[1] = Int32GetDatum(topic->partition_cnt);
 		values[2] = Int32GetDatum(has_partition ? topic->partitions[0].replica_cnt : 0);
 		values[3] = BoolGetDatum(is_internal(topic->topic));
+		tuplestore_putvalues(result->setResult, result->setDesc, values, isnull);
+	}
+	MemoryContextDelete(KafkaClientContext(client));
+	return (Datum) 0;
+}
+
+typedef struct Ends
+{
+	const char *topic;
+	int partition;
+	int64_t low;
+	int64_t high;
+} Ends;
+
+static rd_kafka_resp_err_t
+ask_ends(KafkaClient *client, void *arg, int ms)
+{
+	Ends *ends = arg;
+
+	return rd_kafka_query_watermark_offsets(KafkaClientHandle(client), ends->topic, ends->partition,
+											&ends->low, &ends->high, ms);
+}
+
+/* etl_kafka_offsets(server text, topic text) returns table (partition int, low bigint, high bigint) */
+Datum
+etl_kafka_offsets(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	KafkaServer *server = KafkaServerRead(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	Ends ends = {.topic = text_to_cstring(PG_GETARG_TEXT_PP(1))};
+	KafkaClient *client = KafkaClientCreate(server, NULL);
+	int n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	n = KafkaClientTopics(client, ends.topic)->topics[0].partition_cnt;
+	for (; ends.partition < n; ends.partition++)
+	{
+		bool isnull[3] = {false};
+		Datum values[3];
+
+		KafkaClientAsk(client, ask_ends, &ends,
+					   psprintf("find the ends of topic \"%s\"", ends.topic));
+		values[0] = Int32GetDatum(ends.partition);
+		values[1] = Int64GetDatum(ends.low);
+		values[2] = Int64GetDatum(ends.high);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, isnull);
 	}
 	MemoryContextDelete(KafkaClientContext(client));

@@ -58,6 +58,12 @@ extern MemoryContext KafkaClientContext(KafkaClient *client);
 typedef rd_kafka_resp_err_t (*KafkaQuestion)(KafkaClient *client, void *arg, int ms);
 extern void KafkaClientAsk(KafkaClient *client, KafkaQuestion ask, void *arg, const char *what);
 
+/*
+ * Where nothing has come for long, and nothing may be due: asks about the topic once, if there was a problem, which may be over.
+ * False: there is no answer.
+ */
+extern bool KafkaClientIsWell(KafkaClient *client, const char *topic);
+
 /* The metadata of one topic, or of all (NULL); good until the client goes.  42704 if there is no such topic. */
 extern const rd_kafka_metadata_t *KafkaClientTopics(KafkaClient *client, const char *topic);
 

@@ -600,7 +600,7 @@ fill_messages(KafkaScan *kafka)
 	return true;
 }
 
-/* Nothing has come for as long as brokers may be silent, and something is due. */
+/* When nothing has come for as long as brokers may be silent: something is due, or they are asked. */
 static void
 check_silence(KafkaScan *kafka)
 {
@@ -609,9 +609,12 @@ check_silence(KafkaScan *kafka)
 	KafkaClientServe(kafka->client);
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, kafka->heard);
-	if (!kafka->base.follows && INSTR_TIME_GET_MILLISEC(now) > kafka->server->timeout)
+	if (INSTR_TIME_GET_MILLISEC(now) <= kafka->server->timeout)
+		return;
+	if (!kafka->base.follows || !KafkaClientIsWell(kafka->client, kafka->topic))
 		KafkaRaise(kafka->client, RD_KAFKA_RESP_ERR__TIMED_OUT,
 				   psprintf("read topic \"%s\"", kafka->topic));
+	INSTR_TIME_SET_CURRENT(kafka->heard);
 }
 
 /* Empties the pipe, and looks once more: what comes from now on writes to it again. */
@@ -728,6 +731,35 @@ scan_committed(EtlSourceScan *scan, const EtlSourcePlace *places, int n)
 	}
 }
 
+/*
+ * By the ends that brokers have told with the last messages.  Offsets have holes, so there may be fewer; of a partition whose end
+ * nobody has told yet that of the scan's start counts.
+ */
+static int64
+scan_behind(const EtlSourceScan *scan)
+{
+	const KafkaScan *kafka = (const KafkaScan *) scan;
+	int64 behind = 0;
+
+	if (kafka->client == NULL)
+		return -1;
+	for (int i = 0; i < kafka->npartitions; i++)
+	{
+		const Partition *partition = &kafka->partitions[i];
+		int64_t low;
+		int64_t high;
+
+		if (!partition->begun)
+			continue;
+		if (rd_kafka_get_watermark_offsets(KafkaClientHandle(kafka->client), kafka->topic, i, &low,
+										   &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+			high < partition->high)
+			high = partition->high;
+		behind += Max(Min(high, partition->stop) - partition->next, 0);
+	}
+	return behind;
+}
+
 static void
 scan_explain(const EtlSourceScan *scan, ExplainState *es)
 {
@@ -745,6 +777,7 @@ const EtlSourceKind KafkaKind = {
 	.next = scan_next,
 	.rewind = scan_rewind,
 	.committed = scan_committed,
+	.behind = scan_behind,
 	.explain = scan_explain,
 };
 

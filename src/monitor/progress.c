@@ -15,6 +15,7 @@
 #include "utils/backend_progress.h"
 #include "utils/backend_status.h"
 
+#define BEHIND 13 /* and one more */
 #define RUN 14
 #define STAGE 15
 #define RECORDS 16
@@ -56,6 +57,7 @@ show(void)
 						 PROGRESS_COPY_BYTES_PROCESSED,
 						 PROGRESS_COPY_BYTES_TOTAL,
 						 PROGRESS_COPY_TUPLES_PROCESSED,
+						 BEHIND,
 						 RUN,
 						 STAGE,
 						 RECORDS,
@@ -67,6 +69,7 @@ show(void)
 						   progress.bytes,
 						   progress.total,
 						   progress.records,
+						   progress.behind + 1,
 						   run,
 						   progress.stage,
 						   progress.records,
@@ -84,7 +87,7 @@ show(void)
 void
 EtlProgressBegin(Oid relation, int64 run_id)
 {
-	memset(&progress, 0, sizeof(progress));
+	progress = (EtlProgress){.behind = -1};
 	into = relation;
 	run = run_id;
 	loading = true;
@@ -98,6 +101,12 @@ EtlProgressPage(int64 page)
 		return;
 	progress.pages = page;
 	show();
+}
+
+void
+EtlProgressBehind(int64 messages)
+{
+	progress.behind = messages;
 }
 
 /* Safe to call after an error, which ends the command by itself. */

@@ -36,6 +36,7 @@ typedef struct EtlProgress
 	int64 bytes;   /* read so far, and */
 	int64 total;   /* of how many; 0: not known */
 	int64 pages;   /* of an API; 0: it is none */
+	int64 behind;  /* messages that the source has, and has not given; -1: not known */
 } EtlProgress;
 
 extern const EtlProgress *EtlProgressNow(void);
@@ -48,6 +49,9 @@ extern void EtlProgressDone(int64 records, int64 done);
 
 /* For readers of pages: the number of the one in hand. */
 extern void EtlProgressPage(int64 page);
+
+/* For readers of messages: how many there are behind those that were read; -1: not known. */
+extern void EtlProgressBehind(int64 messages);
 
 /* For readers, once a block: how much was read so far, and of how much (-1: not known). */
 extern void EtlProgressReport(uint64 bytes, int64 total, uint64 records);

@@ -24,6 +24,8 @@
 #include "source/loop.h"
 #include "source/utf8.h"
 
+#define REPORT_BYTES (64 * 1024)
+
 /* ----------------------------------------------------------------
  *	Waiting
  * ---------------------------------------------------------------- */
@@ -404,6 +406,18 @@ end_part(EtlMessageRows *m, const EtlMessage *end)
 }
 
 static void
+report(EtlMessageRows *m, bool now)
+{
+	const EtlCounters *counters = &m->json.base.counters;
+
+	if (!now && counters->bytes - m->reported < REPORT_BYTES)
+		return;
+	EtlProgressBehind(m->source->behind != NULL ? m->source->behind(m->scan) : -1);
+	EtlProgressReport(counters->bytes, -1, counters->records);
+	m->reported = counters->bytes;
+}
+
+static void
 message_tell(EtlRows *rows)
 {
 	EtlMessageRows *m = (EtlMessageRows *) rows;
@@ -412,6 +426,7 @@ message_tell(EtlRows *rows)
 		look_ahead(m);
 	if (m->current >= 0 && !m->parts[m->current].told)
 		mark(m, m->current, ETL_PART_READING);
+	report(m, true);
 }
 
 static char *
@@ -524,19 +539,6 @@ static int64
 message_look_again(EtlRows *rows)
 {
 	return ((EtlMessageRows *) rows)->again;
-}
-
-#define REPORT_BYTES (64 * 1024)
-
-static void
-report(EtlMessageRows *m, bool now)
-{
-	const EtlCounters *counters = &m->json.base.counters;
-
-	if (!now && counters->bytes - m->reported < REPORT_BYTES)
-		return;
-	EtlProgressReport(counters->bytes, -1, counters->records);
-	m->reported = counters->bytes;
 }
 
 /* A message has come; what is ignored of it is passed over. */

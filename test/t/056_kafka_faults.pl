@@ -84,11 +84,21 @@ sub die_by
 	$gate->query_safe('SELECT pg_advisory_lock(42)');
 	my $run = start_psql($node, "CALL etl_run('crash')");
 	$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}) or die 'no run is at the gate';
+	like(query($node, 'SELECT source_lag FROM etl_progress'), qr/^(?!2000)\d{2,4}$/, "$how: what is behind is known");
+	is(query($node, q{SELECT (SELECT source_lag FROM etl_progress) = value FROM etl_metric_samples WHERE metric = 'etl_source_lag_messages'}), 't', 'also as a metric');
 	$do->($gate);
 	finish_psql($run);
 	$node->safe_psql('postgres', "CALL etl_run('crash')");
 	is(query($node, $result), "$last|$last|$last|$last", $how);
 }
+
+my $behind = q{SELECT sum(o.high - coalesce(p.next_offset, o.low)), count(*) FROM etl_kafka_offsets('k', 'crash') AS o
+	LEFT JOIN etl_parts AS p ON p.pipeline = 'crash' AND p.part = format('crash[%s]', o.partition)};
+kafka('fill', topic => 'crash', first => 1, last => $last = 100, partitions => 4);
+is(query($node, $behind), '100|4', 'all messages are behind before the first run');
+query($node, "CALL etl_run('crash')");
+is(query($node, $behind), '0|4', 'and none behind it');
+query_fails($node, q{SELECT * FROM etl_kafka_offsets('k', 'no such')}, '42704', qr/topic/, 'of a topic that is not there');
 
 die_by('a worker that dies', sub {
 	$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted});

@@ -53,6 +53,21 @@ start_broker();
 kafka('fill', topic => 'numbers', first => 501, last => 600, partitions => 3);
 loaded(600, 'the broker dies and is back');
 
+# What no broker answers is told, and tried again.
+value("ALTER SERVER k OPTIONS (SET timeout '1')");
+value('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = \'etl continuous\'');
+kafka('fill', topic => 'numbers', first => 601, last => 700, partitions => 3);
+loaded(700, 'with a shorter timeout');
+stop_broker();
+becomes("SELECT state, sqlstate FROM etl_runs WHERE pipeline = 'numbers' AND state = 'failed' LIMIT 1", 'failed|08006', 'a run that no broker answers fails');
+like(value("SELECT message FROM etl_runs WHERE pipeline = 'numbers' AND state = 'failed' LIMIT 1"), qr/of server "k"/, 'and says whose they are');
+becomes("SELECT state, failures > 0 FROM etl_status WHERE pipeline = 'numbers'", 'idle|t', 'as does the status');
+start_broker();
+value("ALTER SERVER k OPTIONS (SET timeout '60')");
+kafka('fill', topic => 'numbers', first => 701, last => 800, partitions => 3);
+shift_clock(3600);
+loaded(800, 'it is tried again, and goes on');
+
 # -- messages that delete ------------------------------------------------------------------------
 
 sub run

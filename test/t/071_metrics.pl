@@ -218,6 +218,7 @@ is(value("SELECT etl_metrics() = etl_metrics() FROM set_config('extra_float_digi
 my %known = map { $_ => 1 } split /\n/, value(q{
 	SELECT family FROM etl_catalog.metric_families WHERE type <> 'summary' UNION ALL
 	SELECT family || s FROM etl_catalog.metric_families, unnest('{_sum,_count}'::text[]) AS s WHERE type = 'summary'});
+$seen{etl_source_lag_messages}++; # of topics: 056_kafka_faults.pl
 is(join(' ', sort keys %seen), join(' ', sort keys %known), 'all metrics have been seen, and no other');
 
 sub names_in { my %names = map { $_ => 1 } $_[0] =~ /\betl_\w+/g; return sort keys %names; }
