@@ -85,7 +85,7 @@ $(OBJS:.o=.bc): %.bc: %.o
 all: $(GATEWAY)
 
 etl_gateway: $(PROGRAM_OBJS)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lmicrohttpd -lz
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lmicrohttpd -lz -lzstd
 
 $(PROGRAM_OBJS): %.fe.o: %.c
 	$(CC) $(CFLAGS) $(CPPFLAGS) -DFRONTEND -c -o $@ $<

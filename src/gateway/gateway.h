@@ -15,6 +15,7 @@
  *			main.c		its loop
  *			http.c		what it is asked by HTTP (libmicrohttpd)
  *			upload.c	requests that bring records
+ *			unpack.c	... compressed
  *			metrics.c	requests that ask for metrics, and those of the program
  *
  * The socket on which requests come is the supervisor's, so a client that comes while the program is started again only waits.

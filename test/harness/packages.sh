@@ -92,6 +92,8 @@ need_packages() {
 			need_command python3 python3
 			need_command prove perl
 			need_command openssl openssl
+			need_command curl curl
+			need_command zstd zstd
 			need_perl IPC::Run libipc-run-perl
 			need_clang_format
 			need_promtool

@@ -137,17 +137,23 @@ is(value('SELECT count(*) FROM events WHERE id >= 100'), 3, 'all of which are th
 
 # Compressed
 my $zip = '';
-IPC::Run::run(['gzip', '-c'], '<', \join('', map { qq({"id": $_}\n) } 400 .. 499), '>', \$zip);
-my @gzip = ('-H', 'Content-Encoding: gzip');
-post_is('postgres/events', $zip, $token, qr/^200 \{"loaded": 100, "set_aside": 0\}$/, 'a body that is compressed', @gzip);
-post_is('postgres/events', $zip . $zip, $token, qr/^200 \{"loaded": 200, /, 'of two pieces', @gzip);
-post_is('postgres/events', substr($zip, 0, -5), $token, qr/^400 .*not a whole gzip/, 'half of one', @gzip);
-post_is('postgres/events', '', $token, qr/^400 /, 'nothing of one', @gzip);
-post_is('postgres/events', "$zip--", $token, qr/^400 /, 'with something behind it', @gzip);
-post_is('postgres/events', '{"id": 1}', $token, qr/^400 .*no gzip/, 'one that is not', @gzip);
-IPC::Run::run(['gzip', '-c'], '<', \(' ' x 5_000_000), '>', \my $bomb);
-post_is('postgres/events', $bomb, $token, qr/^413 /, 'one that is too large when it is read', @gzip);
-is(value('SELECT count(*) FROM events WHERE id BETWEEN 400 AND 499'), 300, 'what was whole is there');
+foreach my $program ('gzip', 'zstd')
+{
+	IPC::Run::run([ $program, '-q', '-c' ], '<', \join('', map { qq({"id": $_}\n) } 400 .. 499), '>', \my $zip);
+	my @as = ('-H', "Content-Encoding: $program");
+	value('DELETE FROM events WHERE id BETWEEN 400 AND 499');
+	post_is('postgres/events', $zip, $token, qr/^200 \{"loaded": 100, "set_aside": 0\}$/, "a body that is compressed by $program", @as);
+	post_is('postgres/events', $zip . $zip, $token, qr/^200 \{"loaded": 200, /, 'of two pieces', @as);
+	post_is('postgres/events', substr($zip, 0, -5), $token, qr/^400 .*is not whole/, 'half of one', @as);
+	post_is('postgres/events', '', $token, qr/^400 /, 'nothing of one', @as);
+	post_is('postgres/events', "$zip----", $token, qr/^400 /, 'with something behind it', @as);
+	post_is('postgres/events', '{"id": 1}', $token, qr/^400 .*Content-Encoding/, 'one that is not', @as);
+	IPC::Run::run([ $program, '-q', '-c' ], '<', \join('', map { qq({"id": 400, "name": "$_") . ' ' x 300 . "}\n" } 1 .. 1400), '>', \my $large);
+	post_is('postgres/events', $large, $token, qr/^200 \{"loaded": 1400, /, 'one that is read in many pieces', @as);
+	IPC::Run::run([ $program, '-q', '-c' ], '<', \(' ' x 5_000_000), '>', \my $bomb);
+	post_is('postgres/events', $bomb, $token, qr/^413 /, 'one that is too large when it is read', @as);
+	is(value('SELECT count(*) FROM events WHERE id BETWEEN 400 AND 499'), 1700, 'what was whole is there');
+}
 value('DELETE FROM events WHERE id BETWEEN 400 AND 499');
 
 my $large = join '', map { qq({"id": $_, "name": "@{['x' x 100]}"}\n) } 1000 .. 4999;

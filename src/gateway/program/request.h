@@ -4,6 +4,7 @@
  *
  *		http.c		connections, routes, answers, and what the supervisor is asked
  *		upload.c	requests that bring records
+ *		unpack.c	... compressed
  *		metrics.c	requests that ask for metrics, and those of the program
  */
 #ifndef ETL_GATEWAY_REQUEST_H
@@ -49,11 +50,10 @@ typedef struct Request
 	RequestStage stage;
 	char *body;
 	size_t len;
-	size_t max;				   /* that the memory has */
-	size_t limit;			   /* that the body may have */
-	size_t sent;			   /* to the supervisor */
-	struct z_stream_s *gunzip; /* NULL: it comes as it is */
-	bool is_complete;		   /* the end of what gunzip reads was there */
+	size_t max;			   /* that the memory has */
+	size_t limit;		   /* that the body may have */
+	size_t sent;		   /* to the supervisor */
+	struct Unpack *unpack; /* NULL: it comes as it is */
 	struct Request *next_sending;
 } Request;
 

@@ -10,12 +10,11 @@
 
 #include <stdlib.h>
 #include <strings.h>
-#include <zlib.h>
 
 #include "gateway/program/request.h"
+#include "gateway/program/unpack.h"
 
 #define LONGEST_KEY 255
-#define GZIP_WINDOW (15 + 16) /* of zlib: a gzip header, and any window */
 #define OUT_OF_MEMORY "{\"error\": \"out of memory\"}\n"
 #define ASK_MS (5 * 1000)	  /* for which the supervisor is waited for */
 #define BODY_MS (60 * 1000)	  /* within which a body has to be there */
@@ -51,7 +50,7 @@ ask(Request *request, const char *database, size_t database_len, const char *pip
 	const char *length = RequestHeader(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	const char *key = RequestHeader(request, "Idempotency-Key");
 	size_t key_len = key != NULL ? strlen(key) : 0;
-	bool is_known = length != NULL && request->gunzip == NULL;
+	bool is_known = length != NULL && request->unpack == NULL;
 	EtlFrameIngest ingest = {.len = is_known ? strtoll(length, NULL, 10) : -1};
 	size_t len = sizeof(ingest) + database_len + strlen(pipeline) + token_len + key_len + 4;
 	char data[ETL_FRAME_DATA];
@@ -84,19 +83,16 @@ take_encoding(Request *request)
 
 	if (encoding == NULL || strcasecmp(encoding, "identity") == 0)
 		return true;
-	if (strcasecmp(encoding, "gzip") != 0)
+	if (!UnpackKnows(encoding))
 	{
 		RequestDecide(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-					  "{\"error\": \"the Content-Encoding of a body can be gzip\"}\n");
+					  "{\"error\": \"the Content-Encoding of a body can be gzip or zstd\"}\n");
 		return false;
 	}
-	request->gunzip = calloc(1, sizeof(z_stream));
-	if (request->gunzip != NULL && inflateInit2(request->gunzip, GZIP_WINDOW) == Z_OK)
-		return true;
-	free(request->gunzip);
-	request->gunzip = NULL;
-	RequestDecide(request, MHD_HTTP_SERVICE_UNAVAILABLE, OUT_OF_MEMORY);
-	return false;
+	request->unpack = UnpackBegin(encoding);
+	if (request->unpack == NULL)
+		RequestDecide(request, MHD_HTTP_SERVICE_UNAVAILABLE, OUT_OF_MEMORY);
+	return request->unpack != NULL;
 }
 
 void
@@ -171,30 +167,18 @@ append(Request *request, const char *data, size_t len)
 	}
 }
 
-/* What is compressed may be of several pieces, each with a head and an end. */
 static void
 append_compressed(Request *request, const char *data, size_t len)
 {
-	z_stream *z = request->gunzip;
-	int done = Z_OK;
+	char piece[16 * 1024];
+	ssize_t n = 0;
 
-	z->next_in = (Bytef *) data;
-	z->avail_in = (uInt) len;
-	do
-	{
-		char piece[16 * 1024];
-
-		if (request->is_complete && inflateReset(z) != Z_OK)
-			break;
-		z->next_out = (Bytef *) piece;
-		z->avail_out = sizeof(piece);
-		done = inflate(z, Z_NO_FLUSH);
-		request->is_complete = done == Z_STREAM_END;
-		append(request, piece, sizeof(piece) - z->avail_out);
-	} while (request->status == 0 && (done == Z_OK || done == Z_STREAM_END) &&
-			 (z->avail_in > 0 || z->avail_out == 0));
-	if (request->status == 0 && done != Z_OK && done != Z_STREAM_END && done != Z_BUF_ERROR)
-		RequestDecide(request, MHD_HTTP_BAD_REQUEST, "{\"error\": \"the body is no gzip\"}\n");
+	UnpackGive(request->unpack, data, len);
+	while (request->status == 0 && (n = UnpackRead(request->unpack, piece, sizeof(piece))) > 0)
+		append(request, piece, (size_t) n);
+	if (n < 0)
+		RequestDecide(request, MHD_HTTP_BAD_REQUEST,
+					  "{\"error\": \"the body is not what its Content-Encoding says\"}\n");
 }
 
 /* What comes of a body that is refused is passed over: there is no answer in the middle of one. */
@@ -203,7 +187,7 @@ UploadTake(Request *request, const char *data, size_t len)
 {
 	if (request->status != 0)
 		return;
-	if (request->gunzip != NULL)
+	if (request->unpack != NULL)
 		append_compressed(request, data, len);
 	else
 		append(request, data, len);
@@ -217,10 +201,10 @@ UploadTake(Request *request, const char *data, size_t len)
 bool
 UploadEnd(Request *request)
 {
-	if (request->gunzip != NULL && !request->is_complete)
+	if (request->unpack != NULL && !UnpackIsWhole(request->unpack))
 	{
 		RequestDecide(request, MHD_HTTP_BAD_REQUEST,
-					  "{\"error\": \"the body is not a whole gzip\"}\n");
+					  "{\"error\": \"the compressed body is not whole\"}\n");
 		return false;
 	}
 	request->stage = REQUEST_SENDING;
@@ -298,9 +282,7 @@ UploadForget(Request *request)
 
 	remove_sending(request);
 	free(request->body);
-	if (request->gunzip != NULL)
-		(void) inflateEnd(request->gunzip);
-	free(request->gunzip);
+	UnpackEnd(request->unpack);
 	if (request->stage != REQUEST_ASKING && !is_whole)
 		(void) EtlFramesPut(supervisor, &frame, NULL);
 }
