@@ -1082,7 +1082,7 @@ CREATE TABLE etl_catalog.dead_letters (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     pipeline bigint NOT NULL,
     run bigint NOT NULL,
-    stage text NOT NULL,                -- parse, convert, rule, load
+    stage text NOT NULL,                -- parse, convert, enrich, rule, load
     source text,
     line bigint,                        -- of CSV and NDJSON, or
     page bigint,                        -- and
@@ -1407,8 +1407,8 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  *                  a dead letter
  * redact           columns of the source whose values are kept out of dead letters, written as those of the key
  * enrich           an object: relation, and what it is: {"call": a call of etl_api with its columns, "key": columns of the source,
- *                  "concurrency": requests under way at most (16), "cache": for how long an answer is kept, "on_error": 'fail' or
- *                  'null'}. Each distinct key of a batch is asked for once, outside of transactions, as the owner; the relation has the
+ *                  "concurrency": requests under way at most (16), "cache": for how long an answer is kept, "on_error":
+ *                  'dead_letter', 'null' or 'fail'}. Each distinct key of a batch is asked for once, outside of transactions, as the owner; the relation has the
  *                  columns of the key and of the call, and is beside "batch" in the query. 22023 with whole or mode 'replace', for a
  *                  key under redact, and for a call that uses other columns; 0A000 for anything but a call
  * whole            the query sees all of the source at once: each run reads it all, loads it in one transaction, and
@@ -1988,7 +1988,7 @@ BEGIN
             ('etl_parts', 'missing_since', 'when a run first did not find it any more'),
             ('etl_dead_letters', 'id', 'number of the dead letter'),
             ('etl_dead_letters', 'run', 'run that could not load the record, the last one that read it'),
-            ('etl_dead_letters', 'stage', 'where it failed: parse, convert, rule or load'),
+            ('etl_dead_letters', 'stage', 'where it failed: parse, convert, enrich, rule or load'),
             ('etl_dead_letters', 'source', 'file or URL'),
             ('etl_dead_letters', 'line', 'line on which a record of CSV begins, or an item of NDJSON stands; in the file or page'),
             ('etl_dead_letters', 'page', 'file or page of an item, from 1'),

@@ -38,6 +38,14 @@ typedef struct EtlRule
 
 #define ETL_MAX_PARALLEL 64 /* processes that may share a run */
 
+/* What becomes of a key that the server refuses, and of its records. */
+typedef enum EtlOnNoAnswer
+{
+	ETL_NO_ANSWER_LETTERS, /* they become dead letters */
+	ETL_NO_ANSWER_NULL,	   /* it has no row */
+	ETL_NO_ANSWER_FAILS	   /* the run fails */
+} EtlOnNoAnswer;
+
 /* A call of etl_api for each key that a batch has (define/enrichments.c). */
 typedef struct EtlEnrichment
 {
@@ -45,8 +53,8 @@ typedef struct EtlEnrichment
 	char *call;
 	List *key; /* of char *: columns of the source */
 	int concurrency;
-	int64 cache;		/* ms for which an answer is kept; 0: it is not */
-	bool on_error_null; /* a key that the server refuses has no row; else it ends the run */
+	int64 cache; /* ms for which an answer is kept; 0: it is not */
+	EtlOnNoAnswer on_error;
 } EtlEnrichment;
 
 #define ETL_DELETES_KEEP "keep" /* "deletes" when nothing is */

@@ -98,7 +98,7 @@ check("SELECT count(DISTINCT pipeline) FROM etl_catalog.enriched", '1', 'and it 
 
 write_file('a', 'x1', 'b');
 my $missing = "jsonb_build_object('q', q, 'missing', 1)";
-sql(create('strict', params => $missing));
+sql(create('strict', params => $missing, enrichment => { on_error => 'fail' }));
 is(run_of('strict'), 'failed', 'a key that the server refuses ends the run');
 like(sql("SELECT message FROM etl_runs WHERE pipeline = 'strict'"), qr/HTTP status 404/, 'which says why');
 check('SELECT count(*) FROM strict', '0', 'and nothing of the batch is loaded');
@@ -106,6 +106,20 @@ sql(create('lax', params => $missing, enrichment => { on_error => 'null' }));
 is(run_of('lax'), 'succeeded', 'or has no row');
 check('SELECT * FROM lax ORDER BY id', "1|a|1\n2|x1|\n3|b|1", 'beside those of the others');
 
+write_file('a', 'x1', 'b', 'x1', 'c', 'x2', undef);
+sql('CREATE TABLE letters (id int PRIMARY KEY, q text, length int)');
+sql(create('letters', params => $missing, options => ", key => 'id'"));
+is(run_of('letters') . sent(), 'succeeded5', 'or its records become dead letters');
+check('SELECT * FROM letters ORDER BY id', "1|a|1\n3|b|1\n5|c|1\n7||", 'beside those that are loaded');
+like(sql("SELECT string_agg(concat_ws('|', stage, line, sqlstate, message), ';' ORDER BY line) FROM etl_dead_letters WHERE pipeline = 'letters'"),
+	qr/^enrich\|3\|58P01\|enrichment "g": could not read .*HTTP status 404;enrich\|5\|.*;enrich\|7\|/, 'which say why');
+check("SELECT read, malformed, convert_failed, converted, loaded FROM etl_runs WHERE pipeline = 'letters'", '7|0|3|4|4', 'the counters add up');
+sql("CALL etl_retry_dead_letters('letters')");
+check("SELECT count(*) FROM etl_dead_letters WHERE pipeline = 'letters' AND resolved_at IS NULL", '3', 'tried again in vain');
+sql("SELECT etl_alter_pipeline('letters', enrich => (SELECT replace(enrich::text, 'missing', 'found')::jsonb FROM etl_pipelines WHERE name = 'letters'))");
+sql("CALL etl_retry_dead_letters('letters')");
+check('SELECT * FROM letters WHERE id IN (2, 4, 6) ORDER BY id', "2|x1|2\n4|x1|2\n6|x2|2", 'and with an answer they are loaded');
+check("SELECT count(*) FROM etl_dead_letters WHERE pipeline = 'letters' AND resolved_at IS NULL", '0', 'and resolved');
 sql(create('guarded', params => 'NULL', enrichment => { on_error => 'null' }) =~ s/lookup/guarded/r);
 is(run_of('guarded'), 'failed', 'a server that takes no credentials ends the run, whatever on_error says');
 

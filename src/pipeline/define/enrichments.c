@@ -109,9 +109,9 @@ take_member(EtlEnrichment *enrichment, const char *name, const JsonbValue *value
 		enrichment->cache = age_of(enrichment, text);
 	else if (strcmp(name, "on_error") == 0)
 	{
-		static const char *const choices[] = {"fail", "null"};
+		static const char *const choices[] = {"dead_letter", "null", "fail"};
 
-		enrichment->on_error_null = EtlChoice("on_error", text, choices, lengthof(choices)) == 1;
+		enrichment->on_error = EtlChoice("on_error", text, choices, lengthof(choices));
 	}
 	else
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),

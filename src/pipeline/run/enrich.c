@@ -42,9 +42,9 @@ typedef struct Key
 	Datum *values;
 	Datum request; /* jsonb */
 	bool is_kept;
-	bool failed;
-	List *items;   /* of char *: of an answer that was kept; or */
-	List *records; /* of EtlKept *: of one that has come */
+	const EtlFault *fault; /* NULL: there is an answer */
+	List *items;		   /* of char *: of an answer that was kept; or */
+	List *records;		   /* of EtlKept *: of one that has come */
 } Key;
 
 /* An enrichment at work on a batch; it lasts as long as that. */
@@ -56,13 +56,16 @@ typedef struct Enriching
 	MemoryContext context;
 	FmgrInfo *output; /* [nkeys] of their types */
 	char definition[HASH_TEXT];
+	EtlBatchLoad *load;
+	Key **key_of;	  /* the key of each row of the batch; NULL: it has none */
+	int nrows;		  /* that were looked at */
 	EtlNames *hashes; /* with the number of the key */
 	List *keys;		  /* of Key * */
 	List *asked;	  /* of Key *: of the requests, in their order */
 	EtlArgs *args;	  /* of the call, as the first key has them */
 	EtlRows *rows;
 	int nfailed;
-	char *reason; /* why the first of them failed */
+	const EtlFault *first; /* why the first of them failed */
 } Enriching;
 
 /* ----------------------------------------------------------------
@@ -191,6 +194,7 @@ receive_key(TupleTableSlot *slot, DestReceiver *self)
 		(void) EtlNamesAddNumber(e->hashes, hash, list_length(e->keys));
 		add_key(e, slot, hash);
 	}
+	e->key_of[e->nrows++] = null ? NULL : list_nth(e->keys, EtlNamesFind(e->hashes, hash));
 	pfree(text.data);
 	MemoryContextSwitchTo(old);
 	return true;
@@ -238,8 +242,11 @@ show_batch(EtlBatchLoad *load, int n)
 }
 
 static void
-find_keys(Enriching *e, EtlBatchLoad *load)
+find_keys(Enriching *e)
 {
+	EtlBatchLoad *load = e->load;
+
+	e->key_of = palloc(sizeof(Key *) * (load->converted.n + 1));
 	e->output = palloc(sizeof(FmgrInfo) * e->call->nkeys);
 	for (int i = 0; i < e->call->nkeys; i++)
 	{
@@ -342,17 +349,31 @@ open_requests(Enriching *e)
  *	Answers
  * ---------------------------------------------------------------- */
 
+static EtlFault *
+copy_fault(const EtlFault *fault)
+{
+	EtlFault *copy = palloc0(sizeof(EtlFault));
+
+	copy->sqlstate = fault->sqlstate;
+	copy->message = pstrdup(fault->message);
+	copy->detail = fault->detail != NULL ? pstrdup(fault->detail) : NULL;
+	return copy;
+}
+
 static void
 fail_key(Enriching *e, Key *key, const EtlFault *fault)
 {
-	if (!e->call->enrichment->on_error_null)
+	const EtlEnrichment *enrichment = e->call->enrichment;
+
+	if (enrichment->on_error == ETL_NO_ANSWER_FAILS)
 		ereport(ERROR, (errcode(fault->sqlstate), errmsg_internal("%s", fault->message),
 						fault->detail != NULL ? errdetail_internal("%s", fault->detail) : 0,
-						errcontext("enrichment \"%s\"", e->call->enrichment->name)));
-	if (e->nfailed == 0)
-		e->reason = pstrdup(fault->message);
-	e->nfailed += !key->failed;
-	key->failed = true;
+						errcontext("enrichment \"%s\"", enrichment->name)));
+	if (key->fault != NULL)
+		return;
+	key->fault = copy_fault(fault);
+	if (e->nfailed++ == 0)
+		e->first = key->fault;
 }
 
 /* Sends the requests, and takes what they give. */
@@ -451,10 +472,10 @@ make_relation(Enriching *e, EtlSlice *slice)
 	foreach (lc, e->keys)
 	{
 		Key *key = lfirst(lc);
-		List *own = key->failed ? NIL : rows_of(e, key);
+		List *own = key->fault != NULL ? NIL : rows_of(e, key);
 
 		rows = list_concat(rows, own);
-		if (!key->failed && !key->is_kept && e->call->enrichment->cache > 0)
+		if (key->fault == NULL && !key->is_kept && e->call->enrichment->cache > 0)
 			keep_answer(e, key);
 	}
 	slice->tuples = palloc(sizeof(MinimalTuple) * (list_length(rows) + 1));
@@ -464,14 +485,51 @@ make_relation(Enriching *e, EtlSlice *slice)
 }
 
 static void
+reject_record(Enriching *e, int record, const EtlFault *fault)
+{
+	EtlBatchLoad *load = e->load;
+	EtlBatch *batch = &load->reading->batch;
+	EtlReject *reject = palloc0(sizeof(EtlReject));
+	const char *name = e->call->enrichment->name;
+
+	reject->record = record;
+	reject->stage = ETL_FAILED_ENRICH;
+	reject->sqlstate = fault->sqlstate;
+	reject->message = psprintf("enrichment \"%s\": %s", name, fault->message);
+	reject->safe_message = psprintf("enrichment \"%s\" has no answer", name);
+	reject->detail = fault->detail;
+	if (batch->of == ETL_OF_SOURCE)
+		reject->key = EtlKeyOfRecord(&load->keys, load->reading->rows, &batch->records[record]);
+	EtlRejectsAdd(&load->rejects, reject);
+}
+
+/* The records of keys without an answer become dead letters. */
+static void
+reject_records(Enriching *e)
+{
+	bool *out = palloc0(sizeof(bool) * (e->nrows + 1));
+
+	for (int i = 0; i < e->nrows; i++)
+	{
+		const Key *key = e->key_of[i];
+
+		CHECK_FOR_INTERRUPTS();
+		out[i] = key != NULL && key->fault != NULL;
+		if (out[i])
+			reject_record(e, e->load->converted.record_of[i], key->fault);
+	}
+	EtlConvertedRemove(&e->load->converted, out);
+}
+
+static void
 report_failed(const Enriching *e)
 {
-	if (e->nfailed > 0)
-		ereport(LOG,
-				(errmsg("enrichment \"%s\" of pipeline \"%s\" has no answer for %d of %d keys",
-						e->call->enrichment->name, e->run->pipeline->name, e->nfailed,
-						list_length(e->keys)),
-				 errdetail("The first: %s", e->reason), errhidestmt(true), errhidecontext(true)));
+	if (e->nfailed > 0 && e->call->enrichment->on_error == ETL_NO_ANSWER_NULL)
+		ereport(LOG, (errmsg("enrichment \"%s\" of pipeline \"%s\" has no answer for %d of %d keys",
+							 e->call->enrichment->name, e->run->pipeline->name, e->nfailed,
+							 list_length(e->keys)),
+					  errdetail("The first: %s", e->first->message), errhidestmt(true),
+					  errhidecontext(true)));
 }
 
 /* ----------------------------------------------------------------
@@ -487,7 +545,7 @@ begin_enriching(Enriching *e, EtlBatchLoad *load)
 	EtlBegin();
 	EtlConvertBatch(&load->converted);
 	old = MemoryContextSwitchTo(e->context);
-	find_keys(e, load);
+	find_keys(e);
 	if (e->keys != NIL)
 	{
 		if (e->call->enrichment->cache > 0)
@@ -508,6 +566,8 @@ finish_enriching(Enriching *e, EtlSlice *slice)
 	EtlBegin();
 	old = MemoryContextSwitchTo(e->context);
 	make_relation(e, slice);
+	if (e->nfailed > 0 && e->call->enrichment->on_error == ETL_NO_ANSWER_LETTERS)
+		reject_records(e);
 	MemoryContextSwitchTo(old);
 	EtlCommit(e->run);
 	e->run->in_rows = false;
@@ -520,6 +580,7 @@ enrich(EtlBatchLoad *load, const EtlEnrichmentCall *call, EtlSlice *slice)
 	Enriching e = {
 		.dest = {receive_key, start_receiver, end_receiver, end_receiver, DestNone},
 		.run = load->run,
+		.load = load,
 		.call = call,
 		.context = load->reading->batch.loading,
 	};

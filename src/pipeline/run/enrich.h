@@ -9,8 +9,8 @@
 
 /*
  * Asks for each key of the batch that is not kept, outside of transactions, and makes the relations that the query reads.
- * Raises an error if a server cannot be reached, or, with on_error "fail", for a key that it refuses: nothing of the batch is
- * loaded then, and the next run begins with it.
+ * Records whose key has no answer become dead letters, with on_error "dead_letter".  Raises an error if a server cannot be
+ * reached, or, with "fail", for a key that it refuses: nothing of the batch is loaded then, and the next run begins with it.
  */
 extern void EtlEnrichBatch(EtlBatchLoad *load);
 
