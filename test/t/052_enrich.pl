@@ -138,6 +138,8 @@ check('SELECT count(*), count(DISTINCT id), count(length) FROM down', '40|40|40'
 # -- killed ---------------------------------------------------------------------------------------------
 
 my $kills = $ENV{ENRICH_KILLS} // 2;
+my $keys = 10 * ($kills + 2);
+write_file(map { "k$_" } 1 .. $keys);
 sql(create('killed', params => "jsonb_build_object('q', q, 'hold', 1)", options => ', batch_size => 10', enrichment => { cache => '1 day' }));
 fixture_reset();
 for my $kill (0 .. $kills)
@@ -148,13 +150,13 @@ for my $kill (0 .. $kills)
 	wait_for(sub { sent() >= $before + 10 }, 'a batch is asked for');
 	if ($kill == $kills) { last; }
 	fixture_do('/_release') for 1 .. 10;
-	wait_for(sub { sent() >= $before + 20 || sql("SELECT count(*) FROM killed") == 40 }, 'and the next one');
+	wait_for(sub { sent() >= $before + 20 || sql("SELECT count(*) FROM killed") == $keys }, 'and the next one');
 	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'etl pipeline'");
 	wait_for(sub { sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'etl pipeline'") == 0 }, 'it is killed');
 	fixture_do('/_release') for 1 .. 10;    # those that nobody waits for any more
 }
-wait_for(sub { fixture_do('/_release'); sql("SELECT count(*) FROM killed") == 40 }, 'the last run ends');
-check('SELECT count(*), count(DISTINCT id), count(length) FROM killed', '40|40|40', 'rows are exact after kills');
+wait_for(sub { fixture_do('/_release'); sql("SELECT count(*) FROM killed") == $keys }, 'the last run ends');
+check('SELECT count(*), count(DISTINCT id), count(length) FROM killed', "$keys|$keys|$keys", 'rows are exact after kills');
 my %times;
 $times{ $_->{path} }++ for grep { $_->{path} =~ /^\/lookup/ } fixture_requests();
 my ($most) = sort { $b <=> $a } values %times;
