@@ -66,20 +66,28 @@ is_default(const EtlArgs *args, const char *name, const char *value)
 	return given == NULL || strcmp(given, value) == 0;
 }
 
-bool
-EtlCsvDivides(const EtlArgs *args)
+const char *
+EtlCsvWhyWhole(const EtlArgs *args)
 {
 	const char *source = EtlArgText(args, "source");
 	const char *quote = EtlArgText(args, "quote");
 	const char *ragged = EtlArgText(args, "ragged");
 
 	if (source == NULL || EtlArgText(args, "path") != NULL || EtlIsUrl(source))
-		return false;
-	return is_default(args, "on_error", "fail") && is_default(args, "stray_quotes", "copy") &&
-		   (ragged == NULL || strcmp(ragged, "reject") != 0) &&
-		   EtlArgText(args, "comment") == NULL &&
-		   (quote == NULL || is_default(args, "escape", quote)) &&
-		   !EtlArgBool(args, "union_by_name", false);
+		return "the source is no file of the server";
+	if (!is_default(args, "on_error", "fail"))
+		return "on_error";
+	if (!is_default(args, "stray_quotes", "copy"))
+		return "stray_quotes";
+	if (ragged != NULL && strcmp(ragged, "reject") == 0)
+		return "ragged";
+	if (EtlArgText(args, "comment") != NULL)
+		return "comment";
+	if (quote != NULL && !is_default(args, "escape", quote))
+		return "escape is not quote";
+	if (EtlArgBool(args, "union_by_name", false))
+		return "union_by_name";
+	return NULL;
 }
 
 /* ----------------------------------------------------------------

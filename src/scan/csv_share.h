@@ -11,7 +11,7 @@
 extern void EtlCsvShareInit(void);
 
 /* As EtlScanKind has it. */
-extern bool EtlCsvDivides(const EtlArgs *args);
+extern const char *EtlCsvWhyWhole(const EtlArgs *args);
 
 /* The sources are known: finds out what is read here, and opens the first file. */
 extern void EtlCsvShareOpen(EtlCsvRows *csv);

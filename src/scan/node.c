@@ -575,6 +575,17 @@ explain_counters(const EtlScanState *state, ExplainState *es)
 		ExplainPropertyUInteger("Records with Stray Quotes", NULL, sum.stray, es);
 }
 
+/* Why it is no parallel scan. */
+static void
+explain_serial(const CustomScanState *node, ExplainState *es)
+{
+	const CustomScan *scan = castNode(CustomScan, node->ss.ps.plan);
+	const char *reason = strVal(list_nth(scan->custom_private, ETL_SCAN_SERIAL));
+
+	if (es->verbose && reason[0] != '\0')
+		ExplainPropertyText("Serial", reason, es);
+}
+
 static void
 explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 {
@@ -593,6 +604,7 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 		columns = lappend(columns, NameStr(TupleDescAttr(state->desc, i)->attname));
 	if (columns != NIL)
 		ExplainPropertyList("Columns", columns, es);
+	explain_serial(node, es);
 	if (!es->analyze || (state->rows == NULL && !state->shared))
 		return;
 	explain_counters(state, es);

@@ -129,32 +129,55 @@ has_constant_args(const FuncExpr *call)
 	return true;
 }
 
-/* Whether several processes may read the rows of a call, and what the query does with them may be done there. */
-static bool
-may_divide(PlannerInfo *root, RelOptInfo *rel, const RangeTblEntry *rte, const FuncExpr *call)
+static const char *
+why_query_is_serial(PlannerInfo *root, RelOptInfo *rel)
 {
-	const EtlScanKind *kind = EtlScanKindOf(call);
 	ListCell *lc;
 
-	if (!root->glob->parallelModeOK || rte->funcordinality || rel->lateral_relids != NULL ||
-		enough_rows(root) > 0 || kind->divides == NULL || !has_constant_args(call) ||
-		!has_safe_types(call, linitial_node(RangeTblFunction, rte->functions)))
-		return false;
 	foreach (lc, rel->baserestrictinfo)
 		if (!is_parallel_safe(root, (Node *) lfirst_node(RestrictInfo, lc)->clause))
-			return false;
-	return is_parallel_safe(root, (Node *) rel->reltarget->exprs) &&
-		   kind->divides(EtlArgsOfExpr(call));
+			return "a condition is not parallel safe";
+	if (!is_parallel_safe(root, (Node *) rel->reltarget->exprs))
+		return "an expression is not parallel safe";
+	return NULL;
+}
+
+/* Why one process must read all rows of a call, or do what the query does with them; NULL: several may. */
+static const char *
+why_serial(PlannerInfo *root, RelOptInfo *rel, const RangeTblEntry *rte, const FuncExpr *call)
+{
+	const EtlScanKind *kind = EtlScanKindOf(call);
+	const char *reason;
+
+	if (max_parallel_workers_per_gather == 0)
+		return "max_parallel_workers_per_gather";
+	if (!root->glob->parallelModeOK)
+		return "the statement cannot be parallel";
+	if (rte->funcordinality)
+		return "WITH ORDINALITY";
+	if (rel->lateral_relids != NULL)
+		return "it is read for each row of another relation";
+	if (enough_rows(root) > 0)
+		return "LIMIT";
+	if (kind->why_whole == NULL)
+		return "the function";
+	if (!has_constant_args(call))
+		return "its arguments are known only when it runs";
+	if (!has_safe_types(call, linitial_node(RangeTblFunction, rte->functions)))
+		return "the input function of a column is not parallel safe";
+	reason = why_query_is_serial(root, rel);
+	return reason != NULL ? reason : kind->why_whole(EtlArgsOfExpr(call));
 }
 
 /*
- * Adds the path by which several processes read the rows.  As a plain function it is restricted to the leader, because whoever
+ * Adds the path by which several processes read the rows, or says why there is none.  As a plain function it is restricted to the leader, because whoever
  * calls it reads all rows; so the relation is not one for parallel plans yet.
  */
 static void
 add_divided_path(PlannerInfo *root, RelOptInfo *rel, const RangeTblEntry *rte, const FuncExpr *call,
-				 const CustomPath *whole)
+				 CustomPath *whole)
 {
+	const char *reason = why_serial(root, rel, rte, call);
 	CustomPath *path;
 	double nrows;
 	double nbytes;
@@ -162,16 +185,22 @@ add_divided_path(PlannerInfo *root, RelOptInfo *rel, const RangeTblEntry *rte, c
 	Cost reading;
 	int workers;
 
-	if (!may_divide(root, rel, rte, call) || !EtlScanEstimate(call, &nrows, &nbytes))
-		return;
-	workers = compute_parallel_worker(rel, nbytes / BLCKSZ, -1, max_parallel_workers_per_gather);
-	if (workers <= 0)
+	if (reason == NULL && !EtlScanEstimate(call, &nrows, &nbytes))
+		reason = "it is not known how large the source is";
+	workers = reason != NULL ? 0
+							 : compute_parallel_worker(rel, nbytes / BLCKSZ, -1,
+													   max_parallel_workers_per_gather);
+	if (reason == NULL && workers <= 0)
+		reason = "the source is small";
+	whole->custom_private = list_make1(makeString(pstrdup(reason != NULL ? reason : "its cost")));
+	if (reason != NULL)
 		return;
 	processes = workers;
 	if (parallel_leader_participation)
 		processes += Max(0, 1.0 - 0.3 * workers); /* as PostgreSQL has it */
 	path = makeNode(CustomPath);
 	memcpy(path, whole, sizeof(*path));
+	path->custom_private = list_make1(makeString(pstrdup("")));
 	reading = nbytes / BLCKSZ * seq_page_cost;
 	path->path.parallel_safe = path->path.parallel_aware = true;
 	path->path.parallel_workers = workers;
@@ -274,11 +303,11 @@ plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 	scan->scan.scanrelid = 0;
 	scan->flags = path->flags;
 	scan->custom_exprs = list_make1(copyObject(function->funcexpr));
-	scan->custom_private =
-		list_concat(list_make3(makeBoolean(rte->funcordinality),
-							   makeInteger(function->funccolcount), function->funccolnames),
-					list_make4(function->funccoltypes, function->funccoltypmods,
-							   function->funccolcollations, makeInteger(enough_rows(root))));
+	scan->custom_private = list_concat(
+		list_make3(makeBoolean(rte->funcordinality), makeInteger(function->funccolcount),
+				   function->funccolnames),
+		list_make5(function->funccoltypes, function->funccoltypmods, function->funccolcollations,
+				   makeInteger(enough_rows(root)), linitial(path->custom_private)));
 	scan->methods = &EtlScanMethods;
 	return &scan->scan.plan;
 }

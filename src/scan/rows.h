@@ -201,10 +201,10 @@ typedef struct EtlScanKind
 	char *(*watches)(const EtlArgs *args);
 
 	/*
-	 * For plans whose rows are read by several processes (share.h); NULL: one reads all of them.  Whether a call with these
-	 * arguments, which are all known, may be divided so; never an error.
+	 * For plans whose rows are read by several processes (share.h); NULL: one reads all of them.  Why a call with these
+	 * arguments, which are all known, cannot be divided so (NULL: it can); never an error.
 	 */
-	bool (*divides)(const EtlArgs *args);
+	const char *(*why_whole)(const EtlArgs *args);
 	/* Gives what "report" would tell of these rows to the others, and tells what all have given. */
 	void (*give)(EtlRows *rows);
 	void (*report_all)(const EtlShare *share);

@@ -43,7 +43,8 @@ typedef enum EtlScanPrivate
 	ETL_SCAN_COLTYPES,		/* OidList */
 	ETL_SCAN_COLTYPMODS,	/* IntList */
 	ETL_SCAN_COLCOLLATIONS, /* OidList */
-	ETL_SCAN_ENOUGH			/* Integer: as in EtlRows */
+	ETL_SCAN_ENOUGH,		/* Integer: as in EtlRows */
+	ETL_SCAN_SERIAL			/* String: why it is no parallel scan; empty: it is one */
 } EtlScanPrivate;
 
 extern const CustomPathMethods EtlScanPathMethods;

@@ -29,6 +29,34 @@ SELECT b FROM etl_csv(:'p') AS t(a int, b int) WHERE a = 3;
 SELECT b FROM etl_csv(csv_file('q.csv', E'a,b\n1,x\n2,22\n')) AS t(a int, b int) WHERE a = 2;
 SELECT t.* FROM etl_csv('etl_tmp/q.csv') AS t(a int, b int) WHERE t IS NOT NULL;
 
+-- Why one process reads all rows.
+CREATE FUNCTION serial(query text) RETURNS text LANGUAGE plpgsql AS $$ DECLARE line text; BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF, VERBOSE) ' || query LOOP
+		IF line ~ 'Serial' THEN RETURN substring(line FROM 'Serial: (.*)'); END IF;
+	END LOOP;
+	RETURN NULL;
+END $$;
+SET min_parallel_table_scan_size = 0;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET max_parallel_workers_per_gather = 2;
+CREATE DOMAIN digit AS int CHECK (VALUE < 10);
+CREATE FUNCTION not_safe(int) RETURNS boolean LANGUAGE sql PARALLEL RESTRICTED AS 'SELECT random() < $1';
+SELECT what, serial(CASE WHEN what ~ '^SELECT' THEN what ELSE format($$SELECT count(*) FROM etl_csv('etl_tmp/p.csv'%s) AS t(a int, b text)$$, what) END)
+FROM unnest(ARRAY['', $$, on_error => 'skip'$$, $$, stray_quotes => 'error'$$, $$, ragged => 'reject'$$, $$, comment => '#'$$, $$, quote => '"', escape => '\'$$,
+	', union_by_name => true', $$SELECT a FROM etl_csv('etl_tmp/p.csv') AS t(a int, b text) LIMIT 1$$,
+	$$SELECT count(*) FROM etl_csv('etl_tmp/' || version()) AS t(a int)$$, $$SELECT count(a) FROM etl_csv('etl_tmp/p.csv') AS t(a digit)$$,
+	$$SELECT count(*) FROM etl_csv('etl_tmp/p.csv') AS t(a int) WHERE not_safe(a)$$, $$SELECT count(not_safe(a)) FROM etl_csv('etl_tmp/p.csv') AS t(a int)$$,
+	$$SELECT count(*) FROM etl_lines('etl_tmp/p.csv', '(?<line>.*)') AS t(line text)$$, $$SELECT count(*) FROM etl_csv('http://localhost/p.csv') AS t(a int)$$]) AS what;
+SET max_parallel_workers_per_gather = 0;
+SELECT serial($$SELECT count(*) FROM etl_csv('etl_tmp/p.csv') AS t(a int)$$);
+RESET min_parallel_table_scan_size;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET max_parallel_workers_per_gather;
+DROP FUNCTION serial, not_safe;
+DROP DOMAIN digit;
+
 -- The source, as the call has it.
 EXPLAIN (COSTS OFF) SELECT * FROM etl_csv('etl_tmp/' || 'p.csv') AS t(a int);
 EXPLAIN (COSTS OFF) SELECT * FROM etl_csv(csv_file('r.csv', '')) AS t(a int);
