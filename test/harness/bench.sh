@@ -16,6 +16,7 @@ case ${BENCH:-csv} in
 		need_command curl curl
 		;;
 	csv*) need_pip ;;
+	gateway*) need_command wrk wrk ;;
 	kafka*)
 		need_command kcat kcat
 		need_command java default-jre-headless
