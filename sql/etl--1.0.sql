@@ -654,7 +654,7 @@ CREATE FUNCTION @extschema@.etl_api_many(
     missing_columns text DEFAULT NULL)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'etl_api_many'
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
+LANGUAGE C STABLE PARALLEL UNSAFE ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 
 COMMENT ON FUNCTION @extschema@.etl_api_many IS 'items that many requests to an API give';
 
@@ -719,18 +719,19 @@ BEGIN ATOMIC
 CREATE FUNCTION %7$I.%1$I(row_type anyelement, %2$s)
 RETURNS SETOF anyelement
 AS %5$L, %6$L
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
+LANGUAGE C STABLE PARALLEL %10$s ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 COMMENT ON FUNCTION %7$I.%1$I(row_type anyelement, %3$s) IS %4$L;
 CREATE FUNCTION etl_internal.%8$I(%2$s) RETURNS SETOF record
-AS %5$L, %6$L LANGUAGE C STABLE PARALLEL RESTRICTED;
+AS %5$L, %6$L LANGUAGE C STABLE PARALLEL %10$s;
 CREATE FUNCTION etl_internal.%8$I(row_type anyelement, %2$s) RETURNS SETOF anyelement
-AS %5$L, %6$L LANGUAGE C STABLE PARALLEL RESTRICTED;
+AS %5$L, %6$L LANGUAGE C STABLE PARALLEL %10$s;
 COMMENT ON FUNCTION etl_internal.%8$I(%3$s) IS %9$L;
 COMMENT ON FUNCTION etl_internal.%8$I(row_type anyelement, %3$s) IS %9$L;
 REVOKE EXECUTE ON FUNCTION etl_internal.%8$I(%3$s), etl_internal.%8$I(row_type anyelement, %3$s) FROM PUBLIC
 $f$, p.proname, etl_internal.arguments_of(p.oid), pg_get_function_identity_arguments(p.oid),
             obj_description(p.oid, 'pg_proc') || ', with the columns of a composite type', p.probin, p.prosrc, n.nspname,
-            p.proname || '_source', 'stands for ' || p.proname || ' in sources of pipelines')
+            p.proname || '_source', 'stands for ' || p.proname || ' in sources of pipelines',
+            CASE p.proparallel WHEN 'u' THEN 'UNSAFE' ELSE 'RESTRICTED' END)
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = $1;
 END;
 COMMENT ON FUNCTION etl_internal.twins_of IS 'statements that make the second form of a function that streams rows, and its twins; for scripts of extensions';

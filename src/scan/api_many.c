@@ -14,7 +14,6 @@
  */
 #include "etl.h"
 
-#include "access/parallel.h"
 #include "access/xact.h"
 #include "api/pages.h"
 #include "miscadmin.h"
@@ -307,7 +306,6 @@ outside_transactions(void (*function)(void *arg), void *arg, MemoryContext error
 	return error;
 }
 
-/* In parallel mode, where there are no subtransactions, what is wrong ends the query. */
 static void
 poll_slot(ApiManyRows *many, Slot *slot)
 {
@@ -319,7 +317,7 @@ poll_slot(ApiManyRows *many, Slot *slot)
 	many->its_turn = !many->in_order || slot == linitial(many->slots);
 	if (!many->its_turn && slot->state == SLOT_READY)
 		return;
-	if (many->json.base.on_error == ETL_ON_ERROR_FAIL || IsInParallelMode())
+	if (many->json.base.on_error == ETL_ON_ERROR_FAIL)
 		poll(many);
 	else
 		error = (many->json.base.resume != NULL ? outside_transactions

@@ -105,6 +105,7 @@ check('SELECT count(*) FROM strict', '0', 'and nothing of the batch is loaded');
 sql(create('lax', params => $missing, enrichment => { on_error => 'null' }));
 is(run_of('lax'), 'succeeded', 'or has no row');
 check('SELECT * FROM lax ORDER BY id', "1|a|1\n2|x1|\n3|b|1", 'beside those of the others');
+like(slurp_file($node->logfile), qr/has no answer for 1 of 3 keys\n.*The first: SQLSTATE \w{5}\.$/m, 'and the log has no value');
 
 write_file('a', 'x1', 'b', 'x1', 'c', 'x2', undef);
 sql('CREATE TABLE letters (id int PRIMARY KEY, q text, length int)');

@@ -528,8 +528,8 @@ report_failed(const Enriching *e)
 		ereport(LOG, (errmsg("enrichment \"%s\" of pipeline \"%s\" has no answer for %d of %d keys",
 							 e->call->enrichment->name, e->run->pipeline->name, e->nfailed,
 							 list_length(e->keys)),
-					  errdetail("The first: %s", e->first->message), errhidestmt(true),
-					  errhidecontext(true)));
+					  errdetail("The first: SQLSTATE %s.", unpack_sql_state(e->first->sqlstate)),
+					  errhidestmt(true), errhidecontext(true)));
 }
 
 /* ----------------------------------------------------------------
