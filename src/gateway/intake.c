@@ -282,7 +282,7 @@ decide(uint32 number, int64 len, const char *const *strings)
 	int64 most;
 	int64 room;
 
-	if (i < 0)
+	if (i < 0 || slot.ntokens < 0)
 	{
 		answer(number, 503, NOT_RUNNING_S,
 			   "{\"error\": \"no continuous run of this pipeline takes records now\"}\n");

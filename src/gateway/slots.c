@@ -61,7 +61,7 @@ EtlIngestClaim(const char *database, const char *name)
 			found = i;
 	if (found >= 0)
 	{
-		slots[found] = (EtlIngestSlot){.used = true, .taken = true};
+		slots[found] = (EtlIngestSlot){.used = true, .taken = true, .ntokens = -1};
 		strlcpy(slots[found].database, database, sizeof(slots[found].database));
 		strlcpy(slots[found].name, name, sizeof(slots[found].name));
 	}

@@ -26,9 +26,9 @@ typedef struct EtlIngestSlot
 	char database[NAMEDATALEN];
 	char name[ETL_INGEST_NAME];
 	dsm_handle
-		handle; /* DSM_HANDLE_INVALID: it was not offered yet, and its tokens are not known */
-	int64 room; /* bytes of requests that are not answered, with ETL_INGEST_OVERHEAD for each */
-	int ntokens;
+		handle;	 /* DSM_HANDLE_INVALID: it was not offered yet, and its tokens are not known */
+	int64 room;	 /* bytes of requests that are not answered, with ETL_INGEST_OVERHEAD for each */
+	int ntokens; /* -1: they are not known yet */
 	uint8 tokens[ETL_MAX_TOKENS][ETL_TOKEN_HASH];
 } EtlIngestSlot;
 

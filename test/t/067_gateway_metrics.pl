@@ -63,7 +63,7 @@ like($first, qr/^Content-Type: text\/plain; version=0\.0\.4; charset=utf-8$/m, '
 my ($samples, $types) = parse_metrics($first =~ s/\A.*?\n\n//sr);
 is($samples->{'etl_runs_total{database="postgres",pipeline="a\"b",result="failed"}'}, 0, 'of pipelines');
 ok($samples->{etl_gateway_connections} >= 1, 'of the connections of the gateway');
-is($samples->{'etl_gateway_answers_total{status="404"}'}, 1, 'and of its answers');
+ok($samples->{'etl_gateway_answers_total{status="404"}'} >= 1, 'and of its answers'); # it was asked until the settings held
 ok(exists $types->{etl_ingest_buffer_used_ratio}, 'and of its buffers');
 
 # Who may

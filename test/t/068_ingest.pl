@@ -207,6 +207,8 @@ my $fourth = value("SELECT etl_create_ingest_token('grouped')");
 post_when_ready('postgres/grouped', '[]', $fourth, qr/^200 /, 'a run');
 my @out = ('', '');
 my @behind = map { IPC::Run::start(sender('postgres/grouped', ('[{"id": 1}, {"id": 2}]', '[{"id": 12}, {"id": 13}]')[$_], $fourth), '>', \$out[$_]) } 0, 1;
+# Where its last record is the last of the batch, that is tried alone, and fails alone.
+ok($node->poll_query_until('postgres', q{SELECT bytes >= 46 FROM etl_progress WHERE pipeline = 'grouped'}), 'both have come');
 post_is('postgres/grouped', '[{"id": 3}, {"id": 4}]', $fourth, qr/^200 \{"loaded": 2, "set_aside": 0\}$/, 'a request beside one that fails when it is committed');
 $_->finish for @behind;
 like($out[0], qr/\{"loaded": 2, "set_aside": 0\}/, 'another one');
