@@ -122,7 +122,7 @@ for my $i (1 .. 3)
 	like(answer($kept, qr/"ready"\}\n/), qr/^HTTP\/1\.1 200 /, "request $i of a connection");
 }
 $kept->syswrite("GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n" x 50);
-my $many = answer($kept, qr/(?:"ready"\}\n.*?){50}/s);
+my $many = answer($kept, qr/(?>.*?"ready"\}\n){50}/s); # in which no try of fewer is made in many ways
 is(() = $many =~ /^HTTP\/1\.1 200 /mg, 50, 'requests may come one behind the other');
 
 # Clients that are no use: others are served meanwhile.

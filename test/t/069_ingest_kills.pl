@@ -110,9 +110,11 @@ CREATE EXTENSION etl;
 CREATE TABLE events (sender int, request int, item int, xact xid8 DEFAULT pg_current_xact_id(), CHECK (item % 10 <> 7));
 CREATE INDEX ON events (sender, request);
 SELECT etl_create_pipeline('events', $$ etl_ingest() AS t(sender int, request int, item int) $$, target => 'events', continuous => true, flush_interval => '20 ms',
-	max_failures => 0);
+	max_failures => 0, enabled => false);
 SQL
+# A run that has begun before would take the token within seconds only.
 my $token = value("SELECT etl_create_ingest_token('events')");
+value("SELECT etl_resume('events')");
 my @pids;
 for my $sender (1 .. $senders)
 {
