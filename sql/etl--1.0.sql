@@ -40,6 +40,9 @@ COMMENT ON FUNCTION etl_internal.etl_scan_support IS 'planner support of functio
 CREATE FUNCTION etl_internal.etl_batch() RETURNS SETOF record
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_internal.etl_scan_support;
 COMMENT ON FUNCTION etl_internal.etl_batch IS 'rows of a running pipeline''s current batch';
+CREATE FUNCTION etl_internal.etl_enriched(enrichment int) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_internal.etl_scan_support;
+COMMENT ON FUNCTION etl_internal.etl_enriched IS 'rows of an enrichment of the batch, in statements of a run';
 CREATE FUNCTION etl_internal.etl_emitted() RETURNS SETOF record
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 SUPPORT etl_internal.etl_scan_support;
 COMMENT ON FUNCTION etl_internal.etl_emitted IS 'rows that a running pipeline''s query gave for the current batch';
@@ -59,7 +62,7 @@ CREATE FUNCTION etl_internal.etl_kept(place tid) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION etl_internal.etl_kept IS 'whether a running pipeline has noted a place of the target';
 
-GRANT EXECUTE ON FUNCTION etl_internal.etl_scan_support, etl_internal.etl_batch, etl_internal.etl_emitted,
+GRANT EXECUTE ON FUNCTION etl_internal.etl_scan_support, etl_internal.etl_batch, etl_internal.etl_enriched, etl_internal.etl_emitted,
     etl_internal.etl_count_new, etl_internal.etl_run_instant, etl_internal.etl_has, etl_internal.etl_differs, etl_internal.etl_kept TO PUBLIC;
 
 /*
@@ -604,6 +607,58 @@ LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_su
 COMMENT ON FUNCTION @extschema@.etl_api IS 'items of a paged API';
 
 /*
+ * etl_api_many: the items that many requests to an API give, of which several are under way at once.
+ *
+ * source        as for etl_api
+ * requests      what is asked for: objects with members path, params, headers, body, as the arguments of etl_api.  path and body
+ *               take the place of the arguments of that name, params and headers come beside them.  null asks for nothing
+ * query         instead of requests: a statement that returns one of these for each row.  It is the caller's, runs read-only and
+ *               to its end before the first request is sent
+ * concurrency   requests under way at most, 1 to 100; pages of one request are asked for one after the other
+ * in_order      true: rows come in the order of the requests; false: as the answers come
+ * on_error      'fail'; 'skip'; 'return': a request that fails (its server cannot be reached, says that it is wrong, or
+ *               still says "later" after all attempts) is one row with _etl_request and _etl_error, as faulty items are
+ * reject_limit  as for etl_json, over items and requests
+ * the others    as for etl_api
+ *
+ * Further columns that may be declared: those of etl_api, and _etl_request int, the number of the request, from 1.
+ *
+ * EXPLAIN ANALYZE tells the requests, and how long was waited for attempts and rate limits, added up over all requests.
+ *
+ * Errors: those of etl_api; 22023 unless there are either requests or a query; 42601 and 42804 for a query that is not one
+ * statement which returns one column of type jsonb.  CONTEXT has the number of the request.
+ */
+CREATE FUNCTION @extschema@.etl_api_many(
+    source text,
+    requests jsonb[] DEFAULT NULL,
+    query text DEFAULT NULL,
+    concurrency int DEFAULT 16,
+    in_order boolean DEFAULT true,
+    path text DEFAULT NULL,
+    params jsonb DEFAULT NULL,
+    items text DEFAULT NULL,
+    pagination text DEFAULT 'auto',
+    next text DEFAULT NULL,
+    next_param text DEFAULT NULL,
+    page_param text DEFAULT NULL,
+    page_size int DEFAULT NULL,
+    stop text DEFAULT NULL,
+    max_pages bigint DEFAULT NULL,
+    method text DEFAULT NULL,
+    body jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL,
+    format text DEFAULT NULL,
+    options jsonb DEFAULT NULL,
+    on_error text DEFAULT 'fail',
+    reject_limit bigint DEFAULT NULL,
+    missing_columns text DEFAULT NULL)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'etl_api_many'
+LANGUAGE C STABLE PARALLEL UNSAFE ROWS 1000 SUPPORT etl_internal.etl_scan_support;
+
+COMMENT ON FUNCTION @extschema@.etl_api_many IS 'items that many requests to an API give';
+
+/*
  * etl_api_explain: one request, and what was concluded from its answer: dialect, items, the next page, how the end is
  * known, headers that say how often the server may be asked, columns, and a call to be pasted.  The arguments are
  * those of etl_api, and so are the errors; a doubt is shown instead of raised.
@@ -664,18 +719,19 @@ BEGIN ATOMIC
 CREATE FUNCTION %7$I.%1$I(row_type anyelement, %2$s)
 RETURNS SETOF anyelement
 AS %5$L, %6$L
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1000 SUPPORT etl_internal.etl_scan_support;
+LANGUAGE C STABLE PARALLEL %10$s ROWS 1000 SUPPORT etl_internal.etl_scan_support;
 COMMENT ON FUNCTION %7$I.%1$I(row_type anyelement, %3$s) IS %4$L;
 CREATE FUNCTION etl_internal.%8$I(%2$s) RETURNS SETOF record
-AS %5$L, %6$L LANGUAGE C STABLE PARALLEL RESTRICTED;
+AS %5$L, %6$L LANGUAGE C STABLE PARALLEL %10$s;
 CREATE FUNCTION etl_internal.%8$I(row_type anyelement, %2$s) RETURNS SETOF anyelement
-AS %5$L, %6$L LANGUAGE C STABLE PARALLEL RESTRICTED;
+AS %5$L, %6$L LANGUAGE C STABLE PARALLEL %10$s;
 COMMENT ON FUNCTION etl_internal.%8$I(%3$s) IS %9$L;
 COMMENT ON FUNCTION etl_internal.%8$I(row_type anyelement, %3$s) IS %9$L;
 REVOKE EXECUTE ON FUNCTION etl_internal.%8$I(%3$s), etl_internal.%8$I(row_type anyelement, %3$s) FROM PUBLIC
 $f$, p.proname, etl_internal.arguments_of(p.oid), pg_get_function_identity_arguments(p.oid),
             obj_description(p.oid, 'pg_proc') || ', with the columns of a composite type', p.probin, p.prosrc, n.nspname,
-            p.proname || '_source', 'stands for ' || p.proname || ' in sources of pipelines')
+            p.proname || '_source', 'stands for ' || p.proname || ' in sources of pipelines',
+            CASE p.proparallel WHEN 'u' THEN 'UNSAFE' ELSE 'RESTRICTED' END)
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = $1;
 END;
 COMMENT ON FUNCTION etl_internal.twins_of IS 'statements that make the second form of a function that streams rows, and its twins; for scripts of extensions';
@@ -685,7 +741,7 @@ DO $do$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY '{etl_csv,etl_json,etl_lines,etl_fixed,etl_api,etl_ingest}'::text[] LOOP
+    FOREACH name IN ARRAY '{etl_csv,etl_json,etl_lines,etl_fixed,etl_api,etl_api_many,etl_ingest}'::text[] LOOP
         EXECUTE etl_internal.twins_of(('@extschema@.' || name)::regproc);
     END LOOP;
 END $do$;
@@ -781,6 +837,7 @@ CREATE TABLE etl_catalog.pipelines (
     watermark_max text,
     rules jsonb NOT NULL,               -- name: boolean expression
     redact text[] NOT NULL,             -- columns of the source
+    enrich jsonb NOT NULL,              -- relation: what is asked for the keys of a batch
     whole boolean NOT NULL,             -- the query sees all of the source at once
     parallel int NOT NULL,              -- processes that share a run
     parts_disjoint boolean NOT NULL,    -- rows of one key are in one part of the source only
@@ -798,7 +855,7 @@ CREATE TABLE etl_catalog.pipelines (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE etl_catalog.pipelines
-    IS 'definitions of pipelines; dumped: yes; purged: by etl_drop_pipeline; seen by: owner, pg_monitor but for source, query, rules, delete_when and delete_scope';
+    IS 'definitions of pipelines; dumped: yes; purged: by etl_drop_pipeline; seen by: owner, pg_monitor but for source, query, rules, enrich, delete_when and delete_scope';
 
 CREATE TABLE etl_catalog.targets (
     pipeline bigint NOT NULL REFERENCES etl_catalog.pipelines ON DELETE CASCADE,
@@ -892,6 +949,19 @@ CREATE TABLE etl_catalog.seen_columns (
 );
 COMMENT ON TABLE etl_catalog.seen_columns
     IS 'columns that the records of pipelines have had; dumped: yes; purged: by etl_drop_pipeline; seen by: nobody';
+
+CREATE UNLOGGED TABLE etl_catalog.enriched (
+    pipeline bigint NOT NULL,
+    name text NOT NULL,                 -- of the enrichment
+    definition text NOT NULL,           -- SHA-256 of its call and key
+    key text NOT NULL,                  -- SHA-256 of the values
+    items text[] NOT NULL,              -- of the answer
+    fetched_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (pipeline, name, definition, key)
+);
+CREATE INDEX ON etl_catalog.enriched (pipeline, fetched_at); -- for etl.retention
+COMMENT ON TABLE etl_catalog.enriched
+    IS 'answers that enrichments keep; dumped: no; purged: after etl.retention, by etl_purge and etl_drop_pipeline; seen by: nobody';
 
 CREATE TABLE etl_catalog.tombstones (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -1013,7 +1083,7 @@ CREATE TABLE etl_catalog.dead_letters (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     pipeline bigint NOT NULL,
     run bigint NOT NULL,
-    stage text NOT NULL,                -- parse, convert, rule, load
+    stage text NOT NULL,                -- parse, convert, enrich, rule, load
     source text,
     line bigint,                        -- of CSV and NDJSON, or
     page bigint,                        -- and
@@ -1142,7 +1212,7 @@ SELECT p.id, p.name, (SELECT a.oid::regrole FROM pg_catalog.pg_roles a WHERE a.o
     CASE WHEN is_mine THEN p.delete_scope END AS delete_scope,
     p.delete_limit, p.valid_from, p.valid_to, p.compared, p.watermark, p.watermark_as, p.watermark_lag, p.watermark_max,
     CASE WHEN is_mine THEN p.rules END AS rules,
-    p.redact, p.whole, p.parallel, p.parts_disjoint, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_bad_part, p.when_done,
+    p.redact, CASE WHEN is_mine THEN p.enrich END AS enrich, p.whole, p.parallel, p.parts_disjoint, p.batch_size, p.flush_interval, p.on_error, p.reject_limit, p.on_bad_part, p.when_done,
     p.on_shutdown, p.max_runtime,
     p.enabled, NOT etl_catalog.is_at_home(p.system_identifier, p.database) AS is_copy, p.accepted, p.search_path,
     p.settings,
@@ -1337,6 +1407,11 @@ GRANT SELECT ON @extschema@.etl_progress, @extschema@.etl_pipelines, @extschema@
  * rules            boolean expressions over the columns of the query, by name; a row that does not fulfil one is
  *                  a dead letter
  * redact           columns of the source whose values are kept out of dead letters, written as those of the key
+ * enrich           an object: relation, and what it is: {"call": a call of etl_api with its columns, "key": columns of the source,
+ *                  "concurrency": requests under way at most (16), "cache": for how long an answer is kept, "on_error":
+ *                  'dead_letter', 'null' or 'fail'}. Each distinct key of a batch is asked for once, outside of transactions, as the owner; the relation has the
+ *                  columns of the key and of the call, and is beside "batch" in the query. 22023 with whole or mode 'replace', for a
+ *                  key under redact, and for a call that uses other columns; 0A000 for anything but a call
  * whole            the query sees all of the source at once: each run reads it all, loads it in one transaction, and
  *                  has the last word on earlier dead letters. Needs a key
  * parallel         how many processes share a run, 1 (default) to 64: each reads other parts (files, objects) of the source, and loads them in
@@ -1397,6 +1472,7 @@ CREATE FUNCTION @extschema@.etl_create_pipeline(
     watermark_max text DEFAULT NULL,
     rules jsonb DEFAULT NULL,
     redact "any" DEFAULT NULL,
+    enrich jsonb DEFAULT NULL,
     whole boolean DEFAULT NULL,
     parallel int DEFAULT NULL,
     parts_disjoint boolean DEFAULT NULL,
@@ -1866,6 +1942,7 @@ BEGIN
             ('etl_pipelines', 'rules', 'boolean expressions over the columns of the query, by name'),
             ('etl_pipelines', 'redact', 'columns of the source whose values are kept out of dead letters'),
             ('etl_pipelines', 'whole', 'whether the query sees all of the source at once'),
+            ('etl_pipelines', 'enrich', 'what is asked of APIs for the keys of a batch'),
             ('etl_pipelines', 'parallel', 'processes that share a run'),
             ('etl_pipelines', 'parts_disjoint', 'whether rows of one key are in one part of the source only'),
             ('etl_pipelines', 'batch_size', 'records in one transaction'),
@@ -1912,7 +1989,7 @@ BEGIN
             ('etl_parts', 'missing_since', 'when a run first did not find it any more'),
             ('etl_dead_letters', 'id', 'number of the dead letter'),
             ('etl_dead_letters', 'run', 'run that could not load the record, the last one that read it'),
-            ('etl_dead_letters', 'stage', 'where it failed: parse, convert, rule or load'),
+            ('etl_dead_letters', 'stage', 'where it failed: parse, convert, enrich, rule or load'),
             ('etl_dead_letters', 'source', 'file or URL'),
             ('etl_dead_letters', 'line', 'line on which a record of CSV begins, or an item of NDJSON stands; in the file or page'),
             ('etl_dead_letters', 'page', 'file or page of an item, from 1'),

@@ -175,4 +175,11 @@
 
 #endif /* !FRONTEND */
 
+/* PostgreSQL 18 has no argument that says that a query is run once. */
+#if PG_VERSION_NUM >= 180000
+#define EtlExecutorRun(query) ExecutorRun(query, ForwardScanDirection, 0)
+#else
+#define EtlExecutorRun(query) ExecutorRun(query, ForwardScanDirection, 0, true)
+#endif
+
 #endif /* ETL_COMPAT_H */

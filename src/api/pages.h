@@ -50,6 +50,13 @@ extern void EtlPagesMayRepeat(EtlPages *pages);
 extern EtlPagesStep EtlPagesNext(EtlPages *pages, EtlJsonItem *item, int64 until);
 
 /*
+ * For who reads several scans at once: Ready goes on until the answer with the next item has begun, or there are no more, or
+ * "until" has come (false).  Turn waits for all of these, whose last step was late, until something happens to one.
+ */
+extern bool EtlPagesReady(EtlPages *pages, int64 until);
+extern void EtlPagesTurn(EtlPages *const *pages, int n);
+
+/*
  * Where the scan is, as text (ASCII) that holds no credentials of the target: the current page, and how many of its
  * items were handed out; at_start: before the first that this scan gave of that page.  With it another scan of the same
  * base and dialect can go on there, if the server still knows the page, and its items up to there are the same.

@@ -602,6 +602,14 @@ is_about_page(int status)
 		   !EtlRetryStatus(status);
 }
 
+/* Whether an answer is there in time; if it is to be looked at as a whole, all of it. */
+static bool
+has_come(const EtlPages *pages, EtlExchange *exchange)
+{
+	return EtlExchangeReady(exchange, pages->until) &&
+		   (!needs_detection(pages) || EtlExchangeBodyHeld(exchange, pages->until));
+}
+
 bool
 EtlPagesOpenPage(EtlPages *pages)
 {
@@ -610,7 +618,7 @@ EtlPagesOpenPage(EtlPages *pages)
 		EtlPageRequest *request = linitial(pages->ahead);
 		int64 asked;
 
-		if (pages->until != ETL_FOREVER && !EtlExchangeReady(request->exchange, pages->until))
+		if (pages->until != ETL_FOREVER && !has_come(pages, request->exchange))
 		{
 			pages->late = true;
 			return false;

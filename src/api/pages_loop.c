@@ -602,6 +602,42 @@ EtlPagesNext(EtlPages *pages, EtlJsonItem *item, int64 until)
 }
 
 /* ----------------------------------------------------------------
+ *	Several scans at once
+ * ---------------------------------------------------------------- */
+
+bool
+EtlPagesReady(EtlPages *pages, int64 until)
+{
+	MemoryContext old = MemoryContextSwitchTo(pages->page_context);
+
+	pages->until = until;
+	pages->late = false;
+	if (pages->current == NULL && pages->end == ETL_NOT_ENDED && !pages->lost)
+		(void) EtlPagesOpenPage(pages);
+	MemoryContextSwitchTo(old);
+	return !pages->late;
+}
+
+/* The request that a scan which is late waits for. */
+static EtlExchange *
+awaited(const EtlPages *pages)
+{
+	return pages->current != NULL ? pages->current->exchange
+								  : ((EtlPageRequest *) linitial(pages->ahead))->exchange;
+}
+
+void
+EtlPagesTurn(EtlPages *const *pages, int n)
+{
+	EtlExchange *exchanges[ETL_MAX_AT_ONCE];
+
+	Assert(n <= ETL_MAX_AT_ONCE);
+	for (int i = 0; i < n; i++)
+		exchanges[i] = awaited(pages[i]);
+	EtlExchangeTurn(exchanges, n, ETL_FOREVER);
+}
+
+/* ----------------------------------------------------------------
  *	What else there is to know
  * ---------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
  *		statements.c	its texts as the statements that a run executes, which texts.h lists; phrases.c has their
  *						parts, removals.c those that delete; history.c: targets that keep versions
  *		lacks.c			the columns that a record lacks, on their way through the query
+ *		enrichments.c	the option "enrich"
  *		targets.c		SQL functions that add and drop further targets; further.c: their statements
  *	run/			what it does: run.h has the parts of a run
  *		start.c			SQL functions that start a run, and wait for it
@@ -36,6 +37,25 @@ typedef struct EtlRule
 } EtlRule;
 
 #define ETL_MAX_PARALLEL 64 /* processes that may share a run */
+
+/* What becomes of a key that the server refuses, and of its records. */
+typedef enum EtlOnNoAnswer
+{
+	ETL_NO_ANSWER_LETTERS, /* they become dead letters */
+	ETL_NO_ANSWER_NULL,	   /* it has no row */
+	ETL_NO_ANSWER_FAILS	   /* the run fails */
+} EtlOnNoAnswer;
+
+/* A call of etl_api for each key that a batch has (define/enrichments.c). */
+typedef struct EtlEnrichment
+{
+	char *name; /* of the relation that the query sees */
+	char *call;
+	List *key; /* of char *: columns of the source */
+	int concurrency;
+	int64 cache; /* ms for which an answer is kept; 0: it is not */
+	EtlOnNoAnswer on_error;
+} EtlEnrichment;
 
 #define ETL_DELETES_KEEP "keep" /* "deletes" when nothing is */
 
@@ -84,6 +104,8 @@ typedef struct EtlPipeline
 	char *rules;		 /* as JSON, and */
 	List *rules_list;	 /* of EtlRule * */
 	List *redact;		 /* of char * */
+	char *enrich;		 /* as JSON, and */
+	List *enrichments;	 /* of EtlEnrichment * */
 	bool whole;			 /* the query sees all of the source at once */
 	int parallel;		 /* processes that share a run */
 	bool parts_disjoint; /* rows of one key are in one part of the source only */

@@ -26,7 +26,7 @@ WORDS(EtlOnFaultWords, "on_error", "dead_letter", "fail");
 WORDS(EtlOnBadPartWords, "on_bad_part", "fail", "set_aside");
 WORDS(EtlPartStateWords, "state", "reading", "done", "set_aside");
 WORDS(EtlOnShutdownWords, "on_shutdown", "drain", "drop");
-WORDS(EtlFailedStageWords, "stage", "parse", "convert", "rule", "load");
+WORDS(EtlFailedStageWords, "stage", "parse", "convert", "enrich", "rule", "load");
 WORDS(EtlResolutionWords, "resolution", "loaded", "superseded");
 
 int

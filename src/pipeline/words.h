@@ -118,6 +118,7 @@ typedef enum EtlFailedStage
 {
 	ETL_FAILED_PARSE,
 	ETL_FAILED_CONVERT,
+	ETL_FAILED_ENRICH,
 	ETL_FAILED_RULE,
 	ETL_FAILED_LOAD
 } EtlFailedStage;

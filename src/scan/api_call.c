@@ -88,9 +88,9 @@ typedef struct Given
 static bool
 is_other_argument(const char *name)
 {
-	static const char *const arguments[] = {"source",		"path",			  "params",
-											"body",			"headers",		  "on_error",
-											"reject_limit", "missing_columns"};
+	static const char *const arguments[] = {
+		"source",		   "path",	   "params", "body",	"headers", "on_error", "reject_limit",
+		"missing_columns", "requests", "query",	 "in_order"};
 
 	for (int i = 0; i < lengthof(arguments); i++)
 		if (strcmp(name, arguments[i]) == 0)
@@ -272,6 +272,57 @@ read_request(EtlApiCall *call, const EtlArgs *args)
 	if (headers != NULL)
 		each_member("headers", headers, add_header, base);
 	base->body = jsonb_arg(args, "body");
+}
+
+static char *
+path_of_member(const JsonbValue *value)
+{
+	if (value->type != jbvString)
+		invalid("member \"path\" of the request must be a string");
+	return scalar_text(value);
+}
+
+static void
+take_member(EtlApiBase *base, const char *name, JsonbValue *value)
+{
+	if (strcmp(name, "path") == 0)
+		EtlTargetUrl(base->target, path_of_member(value), &base->url);
+	else if (strcmp(name, "params") == 0)
+		each_member("params", JsonbValueToJsonb(value), add_param, base);
+	else if (strcmp(name, "headers") == 0)
+		each_member("headers", JsonbValueToJsonb(value), add_header, base);
+	else if (strcmp(name, "body") == 0)
+		base->body = JsonbValueToJsonb(value);
+	else
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a request has no member \"%s\"", name),
+						errhint("Its members are path, params, headers and body; the rest is the "
+								"same for all requests of a call.")));
+}
+
+EtlApiCall *
+EtlApiCallOfRequest(const EtlApiCall *common, Jsonb *request)
+{
+	EtlApiCall *call = palloc(sizeof(EtlApiCall));
+	JsonbIterator *it = JsonbIteratorInit(&request->root);
+	JsonbIteratorToken token;
+	JsonbValue value;
+	char *name = NULL;
+
+	*call = *common;
+	call->base.params = list_copy(common->base.params);
+	call->base.headers = list_copy(common->base.headers);
+	if (!JB_ROOT_IS_OBJECT(request))
+		invalid("a request must be an object");
+	(void) JsonbIteratorNext(&it, &value, true);
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			name = pnstrdup(value.val.string.val, value.val.string.len);
+		else if (token == WJB_VALUE && value.type != jbvNull)
+			take_member(&call->base, name, &value);
+	}
+	return call;
 }
 
 EtlApiCall *

@@ -25,6 +25,12 @@ typedef struct EtlApiCall
  */
 extern EtlApiCall *EtlApiCallRead(const EtlArgs *args);
 
+/*
+ * The call of one request among many: a copy of what is common to them, and what the request, an object, says: path and body
+ * take the place of the common ones, params and headers come beside them.  The members are checked as the arguments are.
+ */
+extern EtlApiCall *EtlApiCallOfRequest(const EtlApiCall *common, Jsonb *request);
+
 /* The same for items that were read before: only what says how to understand them is looked at. */
 extern EtlApiCall *EtlApiCallReadDialect(const EtlArgs *args);
 

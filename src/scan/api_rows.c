@@ -3,7 +3,7 @@
  *		Rows of paged APIs: the kind behind etl_api.
  *
  *		pages (api/pages_loop.c) -> items -> columns (json_columns.c)
- *							-> spool	if the scan may be read again: items as they are, with their places
+ *							-> spool	if the scan may be read again (item_spool.c)
  *
  * A pipeline's scan that was not finished is gone on with by the next run, at the page and item where it stopped (see
  * api/pages_place.c), if the call is the same.  If the server does not know the page any more, or has other items there,
@@ -16,26 +16,15 @@
 
 #include <inttypes.h>
 
-#include "api/json_body.h"
 #include "api/pages.h"
 #include "monitor/progress.h"
 #include "scan/api_call.h"
 #include "scan/api_rows.h"
+#include "scan/item_spool.h"
 #include "scan/json_absent.h"
 #include "scan/json_kept.h"
 #include "scan/scan.h"
-#include "source/temp_file.h"
 #include "source/utf8.h"
-
-/* What stands before each item in the spool. */
-typedef struct SpooledItem
-{
-	int64 page;
-	int64 index;
-	uint64 line;
-	uint64 len;
-	bool too_large; /* it is the beginning of such a line */
-} SpooledItem;
 
 typedef struct ApiRows
 {
@@ -51,104 +40,25 @@ typedef struct ApiRows
 	uint64 reported;	/* bytes */
 	bool left;			/* the pages cannot be read on */
 
-	EtlTempFile *spool; /* NULL: the scan is read once */
-	int64 nspooled;
-	int64 nreplayed;  /* by the current reading; all of them while the pages are read */
-	uint64 replay_at; /* place in the spool of the next item to be replayed */
-	EtlReader *replay;
+	EtlItemSpool *spool; /* NULL: the scan is read once */
 } ApiRows;
 
 /* ----------------------------------------------------------------
- *	Spool
+ *	Rows
  * ---------------------------------------------------------------- */
-
-static void
-spool_item(ApiRows *api, const EtlJsonItem *item)
-{
-	SpooledItem head = {
-		.page = EtlPagesNumber(api->pages),
-		.index = item->index,
-		.line = item->line,
-		.len = item->len,
-		.too_large = item->fault != NULL && item->fault->status == ETL_JSON_ITEM_TOO_LARGE,
-	};
-
-	EtlTempFileAppend(api->spool, &head, sizeof(head));
-	EtlTempFileAppend(api->spool, item->data, item->len);
-	api->nspooled++;
-	api->nreplayed++;
-}
-
-static void
-read_spool(ApiRows *api, void *to, size_t len)
-{
-	EtlTempFileRead(api->spool, api->replay_at, to, len);
-	api->replay_at += len;
-}
-
-/* What is left of an item in the spool, as a feed. */
-typedef struct SpooledBytes
-{
-	ApiRows *api;
-	uint64 left;
-} SpooledBytes;
-
-static ssize_t
-feed_spooled(void *arg, char *buf, size_t len)
-{
-	SpooledBytes *bytes = arg;
-
-	len = Min(len, bytes->left);
-	read_spool(bytes->api, buf, len);
-	bytes->left -= len;
-	return (ssize_t) len;
-}
-
-/* The next item of the spool, found in its text once more. */
-static void
-replay_item(ApiRows *api, EtlJsonItem *item)
-{
-	static const EtlJsonFault too_large = {.status = ETL_JSON_ITEM_TOO_LARGE, .in_item = true};
-	SpooledItem head;
-	SpooledBytes bytes;
-
-	read_spool(api, &head, sizeof(head));
-	bytes = (SpooledBytes){api, head.len};
-	EtlReaderReset(api->replay, NULL);
-	if (EtlReaderNext(api->replay, item, feed_spooled, &bytes) != ETL_FORMAT_RECORD)
-		elog(ERROR, "an item in the spool is not what it was");
-	item->index = head.index;
-	item->line = head.line;
-	if (head.too_large)
-		item->fault = &too_large;
-	api->json.page = (int) head.page;
-	api->nreplayed++;
-}
 
 static void
 api_rewind(EtlRows *rows)
 {
 	ApiRows *api = (ApiRows *) rows;
-	MemoryContext old = MemoryContextSwitchTo(rows->context);
 	EtlJsonOptions options = {
 		.many = true,
 		.lines = api->call->dialect.format == ETL_PAGE_NDJSON, /* of which some may be broken */
 		.initials = api->json.initials,
 	};
 
-	if (api->replay == NULL)
-	{
-		EtlJsonSetLimits(&options);
-		api->replay = EtlJsonFormat.create(&options);
-	}
-	api->nreplayed = 0;
-	api->replay_at = 0;
-	MemoryContextSwitchTo(old);
+	EtlItemSpoolRewind(api->spool, &options);
 }
-
-/* ----------------------------------------------------------------
- *	Rows
- * ---------------------------------------------------------------- */
 
 /* A run that removes what it does not find must be given all there is, whether the call says otherwise or its dialect. */
 static void
@@ -186,7 +96,7 @@ api_open(EtlRows *rows)
 	api->display = EtlUrlDisplay(&api->call->base.url);
 	api->json.source = api->display;
 	if (rows->rewindable)
-		api->spool = EtlTempFileCreate();
+		api->spool = EtlItemSpoolCreate();
 	api->dialect = api->call->dialect;
 	api->hash = EtlPagesCallHash(&api->call->base, &api->call->dialect);
 	/* A pipeline opens its sources in a transaction, in which it must not wait for any. */
@@ -342,12 +252,13 @@ static EtlAdvance
 api_advance(EtlRows *rows)
 {
 	ApiRows *api = (ApiRows *) rows;
+	EtlSpooledFrom from = {0};
 	EtlJsonItem item;
 	EtlPagesStep step;
 
-	if (api->nreplayed < api->nspooled)
+	if (api->spool != NULL && EtlItemSpoolNext(api->spool, &from, &item))
 	{
-		replay_item(api, &item);
+		api->json.page = (int) from.page;
 		return EtlJsonRowsTake(&api->json, &item);
 	}
 	if (api->left)
@@ -366,8 +277,9 @@ api_advance(EtlRows *rows)
 	}
 	api->json.page = (int) EtlPagesNumber(api->pages);
 	note_progress(api);
+	from.page = api->json.page;
 	if (api->spool != NULL)
-		spool_item(api, &item);
+		EtlItemSpoolAdd(api->spool, &from, &item);
 	return EtlJsonRowsTake(&api->json, &item);
 }
 
@@ -378,7 +290,7 @@ api_where(const EtlRows *rows, StringInfo buf)
 
 	if (api->pages == NULL)
 		return;
-	if (api->nreplayed < api->nspooled)
+	if (api->spool != NULL && EtlItemSpoolReplays(api->spool))
 		appendStringInfo(buf, "page %d of \"%s\", %s " INT64_FORMAT, api->json.page, api->display,
 						 api->json.item.line > 0 ? "line" : "item",
 						 api->json.item.line > 0 ? (int64) api->json.item.line

@@ -509,6 +509,9 @@ fetch_provenance(EtlJsonRows *json, int number, Datum *value, bool *isnull)
 		case ETL_FROM_PAGE:
 			*value = Int32GetDatum(json->page);
 			break;
+		case ETL_FROM_REQUEST:
+			*value = Int32GetDatum(json->request);
+			break;
 		case ETL_FROM_INDEX:
 			if (json->item.index >= PG_INT32_MAX)
 				ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),

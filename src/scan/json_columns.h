@@ -32,6 +32,7 @@ typedef struct EtlJsonRows
 	const bool *initials; /* for the reader; NULL: it cannot be told what will be looked for */
 	const char *source;	  /* for _etl_source; NULL before the first is open */
 	int page;			  /* for _etl_page; 0 before the first */
+	int request;		  /* for _etl_request */
 	EtlReader *again;	  /* of single items, with all their members */
 
 	/* json_absent.c */

@@ -48,6 +48,7 @@ static const struct
 	{"_etl_raw", TEXTOID, ETL_FROM_RAW},
 	{"_etl_item", JSONBOID, ETL_FROM_ITEM},
 	{"_etl_error", TEXTOID, ETL_FROM_ERROR},
+	{"_etl_request", INT4OID, ETL_FROM_REQUEST},
 	{"_etl_key", TEXTOID, ETL_FROM_KEY},
 	{"_etl_key", BYTEAOID, ETL_FROM_KEY},
 	{"_etl_key", JSONBOID, ETL_FROM_KEY},

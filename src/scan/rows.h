@@ -47,13 +47,14 @@ typedef enum EtlOnError
 typedef enum EtlColumnKind
 {
 	ETL_FIELD,
-	ETL_FROM_SOURCE, /* _etl_source */
-	ETL_FROM_LINE,	 /* _etl_line */
-	ETL_FROM_PAGE,	 /* _etl_page */
-	ETL_FROM_INDEX,	 /* _etl_index */
-	ETL_FROM_RAW,	 /* _etl_raw */
-	ETL_FROM_ITEM,	 /* _etl_item */
-	ETL_FROM_ERROR,	 /* _etl_error */
+	ETL_FROM_SOURCE,  /* _etl_source */
+	ETL_FROM_LINE,	  /* _etl_line */
+	ETL_FROM_PAGE,	  /* _etl_page */
+	ETL_FROM_INDEX,	  /* _etl_index */
+	ETL_FROM_RAW,	  /* _etl_raw */
+	ETL_FROM_ITEM,	  /* _etl_item */
+	ETL_FROM_ERROR,	  /* _etl_error */
+	ETL_FROM_REQUEST, /* _etl_request */
 	/* of messages: */
 	ETL_FROM_KEY,		/* _etl_key */
 	ETL_FROM_HEADERS,	/* _etl_headers */

@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/supportnodes.h"
+#include "scan/api_many.h"
 #include "scan/api_rows.h"
 #include "scan/csv_rows.h"
 #include "scan/json_rows.h"
@@ -25,9 +26,9 @@
 
 #define MAX_KINDS 32 /* of a session: ours, and those of other extensions */
 
-static const EtlScanKind *kinds[MAX_KINDS] = {&EtlCsvKind, &EtlJsonKind, &EtlLinesKind,
-											  &EtlFixedKind, &EtlApiKind};
-static int nkinds = 5;
+static const EtlScanKind *kinds[MAX_KINDS] = {&EtlCsvKind,	 &EtlJsonKind, &EtlLinesKind,
+											  &EtlFixedKind, &EtlApiKind,  &EtlApiManyKind};
+static int nkinds = 6;
 
 static Oid support_oid = InvalidOid;
 

@@ -21,4 +21,13 @@ EtlClock(void)
 /* As the end of a wait: there is none. */
 #define ETL_FOREVER (-1)
 
+/* The end of two waits that comes first. */
+static inline int64
+EtlEarlier(int64 a, int64 b)
+{
+	if (a == ETL_FOREVER || b == ETL_FOREVER)
+		return a == ETL_FOREVER ? b : a;
+	return Min(a, b);
+}
+
 #endif /* ETL_CLOCK_H */

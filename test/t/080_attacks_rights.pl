@@ -31,7 +31,7 @@ value('CREATE TABLE secret (id int PRIMARY KEY, note text); CREATE TABLE reader.
 
 # -- stranger -----------------------------------------------------------------------------------------
 
-is( value(<<'SQL'), "etl_batch\netl_count_new\netl_differs\netl_emitted\netl_has\netl_kept\netl_metrics\netl_next_runs\netl_run_instant\netl_scan_support\netl_server_validator\netl_since\netl_unnest\netl_until", 'what everybody may call');
+is( value(<<'SQL'), "etl_batch\netl_count_new\netl_differs\netl_emitted\netl_enriched\netl_has\netl_kept\netl_metrics\netl_next_runs\netl_run_instant\netl_scan_support\netl_server_validator\netl_since\netl_unnest\netl_until", 'what everybody may call');
 SELECT DISTINCT p.proname FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
 WHERE d.classid = 'pg_proc'::regclass AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'etl') AND d.deptype = 'e'
 	AND has_function_privilege('stranger', p.oid, 'EXECUTE') AND has_schema_privilege('stranger', p.pronamespace, 'USAGE') ORDER BY 1

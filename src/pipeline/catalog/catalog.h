@@ -153,6 +153,19 @@ typedef struct EtlTombstone
 	const char *key_order; /* the watermark */
 } EtlTombstone;
 
+/* An answer that an enrichment keeps, by the hash of its key. */
+typedef struct EtlEnriched
+{
+	const char *key;
+	List *items; /* of char * */
+} EtlEnriched;
+
+/* Those of the keys of an enrichment that are no older; of EtlEnriched *. */
+extern List *EtlCatalogEnriched(int64 pipeline, const char *name, const char *definition,
+								List *keys, int64 age_ms);
+extern void EtlCatalogKeepEnriched(int64 pipeline, const char *name, const char *definition,
+								   const EtlEnriched *enriched);
+
 extern bool EtlCatalogHasTombstones(int64 pipeline);
 /* Those with one of the hashes, which are numbers as texts; of EtlTombstone *. */
 extern List *EtlCatalogTombstones(int64 pipeline, List *hashes);

@@ -243,6 +243,8 @@ EtlCatalogPurge(int64 pipeline, const char *age, bool open, int64 most)
 		"t AS (DELETE FROM etl_catalog.tombstones WHERE id IN (SELECT id FROM etl_catalog.tombstones "
 		"WHERE pipeline = $1 AND deleted_at < now() - $2::interval "
 		"ORDER BY deleted_at LIMIT nullif($4, 0))), "
+		"e AS (DELETE FROM etl_catalog.enriched "
+		"WHERE pipeline = $1 AND fetched_at < now() - $2::interval), "
 		"o AS (DELETE FROM etl_catalog.dead_letters WHERE $3 AND pipeline = $1 "
 		"AND resolved_at IS NULL AND last_at < now() - $2::interval RETURNING 1) "
 		"SELECT (SELECT count(*) FROM r) + (SELECT count(*) FROM d) + (SELECT count(*) FROM o)"};

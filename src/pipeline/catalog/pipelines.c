@@ -9,6 +9,7 @@
 #include "miscadmin.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/catalog/schedules.h"
+#include "pipeline/define/enrichments.h"
 
 #define MEMBER(name, type, ...)                               \
 	{                                                         \
@@ -16,28 +17,28 @@
 	}
 
 /* What users set. */
-#define OPTIONS                                                                                 \
-	MEMBER(owner, ETL_SQL_ROLE), MEMBER(source, ETL_SQL_TEXT), MEMBER(query, ETL_SQL_TEXT),     \
-		MEMBER(target, ETL_SQL_TEXT), MEMBER(key, ETL_SQL_TEXTS, .nullable = true),             \
-		MEMBER(mode, ETL_SQL_WORD, &EtlModeWords),                                              \
-		MEMBER(on_conflict, ETL_SQL_WORD, &EtlOnConflictWords),                                 \
-		MEMBER(replace_by, ETL_SQL_WORD, &EtlReplaceByWords), MEMBER(deletes, ETL_SQL_TEXT),    \
-		MEMBER(snapshot, ETL_SQL_WORD, &EtlSnapshotWords),                                      \
-		MEMBER(missing, ETL_SQL_WORD, &EtlOnLackingWords),                                      \
-		MEMBER(evolve, ETL_SQL_WORD, &EtlEvolveWords), MEMBER(delete_when, ETL_SQL_TEXT),       \
-		MEMBER(delete_scope, ETL_SQL_TEXT), MEMBER(delete_limit, ETL_SQL_TEXT),                 \
-		MEMBER(valid_from, ETL_SQL_TEXT), MEMBER(valid_to, ETL_SQL_TEXT),                       \
-		MEMBER(compared, ETL_SQL_TEXTS, .nullable = true), MEMBER(watermark, ETL_SQL_TEXT),     \
-		MEMBER(watermark_as, ETL_SQL_WORD, &EtlWatermarkAsWords),                               \
-		MEMBER(watermark_lag, ETL_SQL_TEXT), MEMBER(watermark_max, ETL_SQL_TEXT),               \
-		MEMBER(rules, ETL_SQL_JSON), MEMBER(redact, ETL_SQL_TEXTS),                             \
-		MEMBER(whole, ETL_SQL_BOOLEAN), MEMBER(parallel, ETL_SQL_INT),                          \
-		MEMBER(parts_disjoint, ETL_SQL_BOOLEAN), MEMBER(batch_size, ETL_SQL_INT),               \
-		MEMBER(flush_interval, ETL_SQL_INTERVAL),                                               \
-		MEMBER(on_error, ETL_SQL_WORD, &EtlOnFaultWords),                                       \
-		MEMBER(reject_limit, ETL_SQL_BIGINT, .nullable = true, .null = -1),                     \
-		MEMBER(on_bad_part, ETL_SQL_WORD, &EtlOnBadPartWords), MEMBER(when_done, ETL_SQL_TEXT), \
-		MEMBER(on_shutdown, ETL_SQL_WORD, &EtlOnShutdownWords),                                 \
+#define OPTIONS                                                                                   \
+	MEMBER(owner, ETL_SQL_ROLE), MEMBER(source, ETL_SQL_TEXT), MEMBER(query, ETL_SQL_TEXT),       \
+		MEMBER(target, ETL_SQL_TEXT), MEMBER(key, ETL_SQL_TEXTS, .nullable = true),               \
+		MEMBER(mode, ETL_SQL_WORD, &EtlModeWords),                                                \
+		MEMBER(on_conflict, ETL_SQL_WORD, &EtlOnConflictWords),                                   \
+		MEMBER(replace_by, ETL_SQL_WORD, &EtlReplaceByWords), MEMBER(deletes, ETL_SQL_TEXT),      \
+		MEMBER(snapshot, ETL_SQL_WORD, &EtlSnapshotWords),                                        \
+		MEMBER(missing, ETL_SQL_WORD, &EtlOnLackingWords),                                        \
+		MEMBER(evolve, ETL_SQL_WORD, &EtlEvolveWords), MEMBER(delete_when, ETL_SQL_TEXT),         \
+		MEMBER(delete_scope, ETL_SQL_TEXT), MEMBER(delete_limit, ETL_SQL_TEXT),                   \
+		MEMBER(valid_from, ETL_SQL_TEXT), MEMBER(valid_to, ETL_SQL_TEXT),                         \
+		MEMBER(compared, ETL_SQL_TEXTS, .nullable = true), MEMBER(watermark, ETL_SQL_TEXT),       \
+		MEMBER(watermark_as, ETL_SQL_WORD, &EtlWatermarkAsWords),                                 \
+		MEMBER(watermark_lag, ETL_SQL_TEXT), MEMBER(watermark_max, ETL_SQL_TEXT),                 \
+		MEMBER(rules, ETL_SQL_JSON), MEMBER(redact, ETL_SQL_TEXTS), MEMBER(enrich, ETL_SQL_JSON), \
+		MEMBER(whole, ETL_SQL_BOOLEAN), MEMBER(parallel, ETL_SQL_INT),                            \
+		MEMBER(parts_disjoint, ETL_SQL_BOOLEAN), MEMBER(batch_size, ETL_SQL_INT),                 \
+		MEMBER(flush_interval, ETL_SQL_INTERVAL),                                                 \
+		MEMBER(on_error, ETL_SQL_WORD, &EtlOnFaultWords),                                         \
+		MEMBER(reject_limit, ETL_SQL_BIGINT, .nullable = true, .null = -1),                       \
+		MEMBER(on_bad_part, ETL_SQL_WORD, &EtlOnBadPartWords), MEMBER(when_done, ETL_SQL_TEXT),   \
+		MEMBER(on_shutdown, ETL_SQL_WORD, &EtlOnShutdownWords),                                   \
 		MEMBER(max_runtime, ETL_SQL_INTERVAL), MEMBER(enabled, ETL_SQL_BOOLEAN)
 
 /* What comes of who sets it, and in which session. */
@@ -71,6 +72,7 @@ find_pipeline(EtlSql *statement, const char *condition, int n, const EtlSqlValue
 		return NULL;
 	pipeline = linitial(found);
 	pipeline->rules_list = EtlRulesOf(pipeline->rules);
+	pipeline->enrichments = EtlEnrichmentsOf(pipeline->enrich);
 	pipeline->targets = EtlCatalogTargets(pipeline);
 	return pipeline;
 }
@@ -166,7 +168,8 @@ EtlCatalogDelete(int64 id)
 		"c AS (DELETE FROM etl_catalog.checkpoints WHERE pipeline = $1 OR pipeline = "
 		"(SELECT b.checkpoints FROM etl_catalog.backfills AS b WHERE b.pipeline = $1)), "
 		"w AS (DELETE FROM etl_catalog.watermarks WHERE pipeline = $1), "
-		"r AS (DELETE FROM etl_catalog.runs WHERE pipeline = $1) "
+		"r AS (DELETE FROM etl_catalog.runs WHERE pipeline = $1), "
+		"e AS (DELETE FROM etl_catalog.enriched WHERE pipeline = $1) "
 		"DELETE FROM etl_catalog.dead_letters WHERE pipeline = $1"};
 
 	(void) EtlSqlRun(&statement, ETL_VALUES(EtlValueBigint(id)));

@@ -24,6 +24,7 @@
 #include "pipeline/catalog/schedules.h"
 #include "pipeline/define/check.h"
 #include "pipeline/define/define.h"
+#include "pipeline/define/enrichments.h"
 #include "pipeline/define/options.h"
 #include "pipeline/define/session.h"
 #include "pipeline/done.h"
@@ -206,6 +207,7 @@ take_arguments(const EtlArgs *args, EtlPipeline *p)
 		p->flush_interval = (EtlInterval){"5 seconds", 5000};
 	p->reject_limit = Max(p->reject_limit, -1);
 	p->rules_list = EtlRulesOf(p->rules);
+	p->enrichments = EtlEnrichmentsOf(p->enrich);
 	foreach (lc, p->rules_list)
 		EtlCheckName("name of a rule", ((EtlRule *) lfirst(lc))->name);
 	EtlCheckOptions(p);
@@ -361,7 +363,7 @@ take_owner(const EtlArgs *args, EtlPipeline *pipeline)
 /* ----------------------------------------------------------------
  *	Whose code a definition is
  *
- * Source, query, rules, delete_when and delete_scope are code, and so is the target: its defaults, constraints and triggers run.  A new
+ * Source, query, rules, enrich, delete_when and delete_scope are code, and so is the target: its defaults, constraints and triggers run.  A new
  * owner may have more rights than whoever wrote them, so they are not even planned with those before the new
  * owner has accepted them: by resuming the pipeline, which is as good as to define it with the same texts.
  * ---------------------------------------------------------------- */
@@ -378,8 +380,8 @@ gives_any(const EtlArgs *args, const char *const *names, int n)
 static bool
 gives_any_code(const EtlArgs *args)
 {
-	static const char *const names[] = {"source", "query",		  "rules",
-										"target", "delete_scope", "delete_when"};
+	static const char *const names[] = {"source",		"query",	   "rules", "target",
+										"delete_scope", "delete_when", "enrich"};
 
 	return gives_any(args, names, lengthof(names));
 }
@@ -403,6 +405,7 @@ gives_all_code(const EtlArgs *args, const EtlPipeline *pipeline)
 	return EtlArgFind(args, "source") != NULL && EtlArgFind(args, "target") != NULL &&
 		   (EtlArgFind(args, "query") != NULL || strcmp(pipeline->query, ETL_DEFAULT_QUERY) == 0) &&
 		   (EtlArgFind(args, "rules") != NULL || pipeline->rules_list == NIL) &&
+		   (EtlArgFind(args, "enrich") != NULL || pipeline->enrichments == NIL) &&
 		   (EtlArgFind(args, "delete_scope") != NULL || pipeline->delete_scope == NULL) &&
 		   (EtlArgFind(args, "delete_when") != NULL || pipeline->delete_when == NULL) &&
 		   pipeline->targets == NIL;
@@ -491,6 +494,7 @@ etl_create_pipeline(PG_FUNCTION_ARGS)
 	pipeline->reject_limit = -1;
 	pipeline->enabled = true;
 	pipeline->rules = "{}";
+	pipeline->enrich = "{}";
 	pipeline->deletes = ETL_DELETES_KEEP;
 	pipeline->system_identifier = (int64) GetSystemIdentifier();
 	pipeline->database = MyDatabaseId;

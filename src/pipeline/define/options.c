@@ -170,6 +170,16 @@ check_parallel(const EtlPipeline *p)
 	}
 }
 
+/* Requests are for the keys of a batch, and their answers are there when it is loaded. */
+static void
+check_enrich(const EtlPipeline *p)
+{
+	if (p->enrichments != NIL && EtlReadsWhole(p))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a pipeline with %s cannot have enrich",
+							   p->whole ? "whole => true" : "mode => 'replace'")));
+}
+
 void
 EtlCheckOptions(const EtlPipeline *p)
 {
@@ -205,6 +215,7 @@ EtlCheckOptions(const EtlPipeline *p)
 						errmsg("a pipeline with %s cannot have when_done",
 							   p->whole ? "whole => true" : "mode => 'replace'"),
 						errdetail("Each of its runs reads all of the source again.")));
+	check_enrich(p);
 	if (p->watermark == NULL && (p->watermark_as != ETL_WATERMARK_VALUE ||
 								 p->watermark_lag != NULL || p->watermark_max != NULL))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),

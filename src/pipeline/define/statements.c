@@ -38,6 +38,7 @@
 #include "parser/parse_coerce.h"
 #include "pipeline/catalog/catalog.h"
 #include "pipeline/define/check.h"
+#include "pipeline/define/enrichments.h"
 #include "pipeline/define/further.h"
 #include "pipeline/define/history.h"
 #include "pipeline/define/lacks.h"
@@ -62,9 +63,10 @@ static char *
 query_over_batch(const EtlPipeline *pipeline, const EtlStatements *s)
 {
 	return psprintf(
-		"(WITH batch AS NOT MATERIALIZED (SELECT * FROM etl_internal.etl_batch() AS batch(%s)) "
+		"(WITH batch AS NOT MATERIALIZED (SELECT * FROM etl_internal.etl_batch() AS batch(%s))%s "
 		"SELECT * FROM (\n%s\n) AS query) AS q",
-		EtlDefinitionList(s->batch, false), pipeline->query);
+		EtlDefinitionList(s->batch, false), EtlEnrichmentRelations(s->enrichments),
+		pipeline->query);
 }
 
 /* Leaves out columns that the target does not have, and that only say whether a row deletes. */
@@ -688,9 +690,13 @@ make_source(EtlStatements *s, const EtlPipeline *pipeline, const EtlStatements *
 	{
 		s->open = EtlSourceStatement(pipeline->source);
 		s->batch = EtlCheckSource(pipeline, s->open, &s->files);
+		s->enrichments = EtlCheckEnrichments(pipeline, s->batch);
 	}
 	else
+	{
 		s->batch = first->batch;
+		s->enrichments = first->enrichments;
+	}
 	s->rows = s->batch;
 }
 

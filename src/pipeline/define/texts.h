@@ -23,6 +23,7 @@ typedef struct EtlStatements
 {
 	const EtlPipeline *pipeline; /* the definition, or a further target of it */
 	List *further;				 /* of EtlStatements *: those of its further targets */
+	List *enrichments;			 /* of EtlEnrichmentCall * */
 	TupleDesc batch;			 /* the source's columns, and */
 	TupleDesc
 		rows; /* how rows of the batch are kept: with ETL_LACKS_COLUMN behind them, if that matters */

@@ -131,3 +131,34 @@ EtlConvertBatch(EtlConverted *converted)
 	converted->nfaulty = list_length(rejects->list);
 	MemoryContextSwitchTo(old);
 }
+
+static void
+move_row(EtlConverted *converted, size_t from, size_t to)
+{
+	size_t natts = converted->reading->run->statements->rows->natts;
+
+	converted->record_of[to] = converted->record_of[from];
+	memmove(converted->values + to * natts, converted->values + from * natts,
+			natts * sizeof(Datum));
+	memmove(converted->isnull + to * natts, converted->isnull + from * natts, natts * sizeof(bool));
+}
+
+void
+EtlConvertedRemove(EtlConverted *converted, const bool *out)
+{
+	int nrecords = converted->reading->batch.n;
+	int n = 0;
+	int row = 0;
+
+	for (int i = 0; i < converted->n; i++)
+		if (!out[i])
+			move_row(converted, i, n++);
+	converted->n = n;
+	for (int record = 0; record <= nrecords; record++)
+	{
+		while (row < n && converted->record_of[row] < record)
+			row++;
+		converted->row_of[record] = row;
+	}
+	converted->nfaulty = list_length(converted->rejects->list);
+}

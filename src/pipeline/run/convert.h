@@ -27,5 +27,7 @@ extern void EtlConvertedReset(EtlConverted *converted);
  * it is aborted.  Rejects are those of the conversion again.
  */
 extern void EtlConvertBatch(EtlConverted *converted);
+/* Takes rows out, whose records have been added to the rejects. */
+extern void EtlConvertedRemove(EtlConverted *converted, const bool *out);
 
 #endif /* ETL_CONVERT_BATCH_H */

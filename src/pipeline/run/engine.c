@@ -27,6 +27,7 @@
 #include "pipeline/run/continuous.h"
 #include "pipeline/run/done.h"
 #include "pipeline/run/ending.h"
+#include "pipeline/run/enrich.h"
 #include "pipeline/run/engine.h"
 #include "pipeline/run/forget.h"
 #include "pipeline/run/lock.h"
@@ -372,6 +373,7 @@ load_source(EtlBatchLoad *load)
 			EtlDoWhenDone(load->reading, true); /* what an earlier run has left to be done */
 			return;
 		}
+		EtlEnrichBatch(load);
 		EtlLoadBatch(load);
 		if (!load->run->is_worker)
 			EtlDoWhenDone(load->reading, load->reading->batch.reached_end);
@@ -400,7 +402,10 @@ load_again(EtlBatchLoad *load, EtlBatchOf of, bool backwards)
 		found = EtlTakeLetters(load->reading, &load->deferred, of, &after, backwards);
 		EtlCommit(load->run);
 		if (found)
+		{
+			EtlEnrichBatch(load);
 			EtlLoadBatch(load);
+		}
 		EtlCheckShutdown();
 	} while (found);
 }
@@ -692,6 +697,7 @@ EtlRunPipeline(const EtlRunOrder *order, void (*started)(int64 run_id))
 	if (run->counters.columns_new > 0 && run->read_mode != ETL_READ_CONTINUOUS)
 		EtlAlert("new_columns", run->pipeline->id, run->id);
 	EtlBatchSlice = EtlEmittedSlice = NULL;
+	EtlEnrichedSliceCount = 0;
 	return (EtlRunOutcome){EtlExchangeRefusedWait(), reading->settles_in};
 }
 

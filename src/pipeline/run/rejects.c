@@ -366,7 +366,8 @@ EtlRejectsSettle(const EtlRejects *rejects, int from, int to, EtlRunCounters *co
 		if (reject->record < from || reject->record >= to)
 			continue;
 		counters->malformed += reject->stage == ETL_FAILED_PARSE;
-		counters->convert_failed += reject->stage == ETL_FAILED_CONVERT;
+		counters->convert_failed +=
+			reject->stage == ETL_FAILED_CONVERT || reject->stage == ETL_FAILED_ENRICH;
 		failed = bms_add_member(failed, reject->record);
 		if (batch->of == ETL_OF_SOURCE) /* the others are rejected already */
 			EtlRejectsCheckLimit(rejects, ++rejected, reject);

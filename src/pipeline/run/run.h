@@ -29,6 +29,7 @@
  *		again		dead letters as the records of a batch
  *		seen		columns of the source that no record has, and those that nobody has declared
  *		commit		dead letters, counters, checkpoint, watermark	in the same transaction
+ *		enrich		what APIs say of keys of the batch					outside transactions
  *		range		of the source, that a backfill reads
  *		forget		what a run removes behind itself
  *		continuous	what a run without an end does between its batches

@@ -1,6 +1,6 @@
 /*
  * slice.c
- *		Rows in memory as what etl_batch() and etl_emitted() return; and functions that tell of the row in hand.
+ *		Rows in memory as what etl_batch(), etl_enriched() and etl_emitted() return; and functions that tell of the row in hand.
  */
 #include "etl.h"
 
@@ -12,6 +12,7 @@
 #include "scan/scan.h"
 
 PG_FUNCTION_INFO_V1(etl_batch);
+PG_FUNCTION_INFO_V1(etl_enriched);
 PG_FUNCTION_INFO_V1(etl_emitted);
 PG_FUNCTION_INFO_V1(etl_count_new);
 PG_FUNCTION_INFO_V1(etl_run_instant);
@@ -39,6 +40,8 @@ typedef struct SliceRows
 
 EtlSlice *EtlBatchSlice = NULL;
 EtlSlice *EtlEmittedSlice = NULL;
+EtlSlice *EtlEnrichedSlices = NULL;
+int EtlEnrichedSliceCount = 0;
 
 pg_noreturn static void
 raise_no_batch(const char *function)
@@ -116,6 +119,15 @@ static void
 open_batch(EtlRows *rows)
 {
 	open_slice(rows, EtlBatchSlice);
+}
+
+static void
+open_enriched(EtlRows *rows)
+{
+	int64 number = EtlArgInt(rows->args, "enrichment", -1);
+
+	open_slice(rows,
+			   number >= 0 && number < EtlEnrichedSliceCount ? &EtlEnrichedSlices[number] : NULL);
 }
 
 static void
@@ -254,6 +266,13 @@ estimate_batch(const EtlArgs *args, double *nrows, double *nbytes)
 	return estimate_slice(EtlBatchSlice, nrows, nbytes);
 }
 
+/* There are as many keys as rows of the batch at most. */
+static bool
+estimate_enriched(const EtlArgs *args, double *nrows, double *nbytes)
+{
+	return estimate_slice(EtlBatchSlice, nrows, nbytes);
+}
+
 static bool
 estimate_emitted(const EtlArgs *args, double *nrows, double *nbytes)
 {
@@ -270,6 +289,18 @@ static const EtlScanKind batch_kind = {
 	.rewind = slice_rewind,
 	.where = slice_where,
 	.estimate = estimate_batch,
+};
+
+static const EtlScanKind enriched_kind = {
+	.function = "etl_enriched",
+	.entry = etl_enriched,
+	.size = sizeof(SliceRows),
+	.open = open_enriched,
+	.advance = slice_advance,
+	.fetch = slice_fetch,
+	.rewind = slice_rewind,
+	.where = slice_where,
+	.estimate = estimate_enriched,
 };
 
 static const EtlScanKind emitted_kind = {
@@ -291,6 +322,13 @@ Datum
 etl_batch(PG_FUNCTION_ARGS)
 {
 	return EtlScanFunction(fcinfo, &batch_kind);
+}
+
+/* etl_enriched(enrichment int) returns setof record: what was asked for the keys of the batch. */
+Datum
+etl_enriched(PG_FUNCTION_ARGS)
+{
+	return EtlScanFunction(fcinfo, &enriched_kind);
 }
 
 /* etl_emitted() returns setof record: what the query gave of them. */
@@ -381,5 +419,6 @@ void
 EtlSliceInit(void)
 {
 	EtlScanAddKind(&batch_kind);
+	EtlScanAddKind(&enriched_kind);
 	EtlScanAddKind(&emitted_kind);
 }

@@ -1,6 +1,6 @@
 /*
  * slice.h
- *		Rows in memory as what etl_batch() and etl_emitted() return; and functions that tell of the row in hand.
+ *		Rows in memory as what etl_batch(), etl_enriched() and etl_emitted() return; and functions that tell of the row in hand.
  *
  * The two functions stand in the statements of a pipeline: in its query, as "batch", and in the INSERT that
  * takes what the query gave to the target.  They are planned as streaming scans, so the one that runs a
@@ -54,6 +54,10 @@ EtlLacks(const bytea *lacks, int column)
 /* What etl_batch() and etl_emitted() return in this process; NULL: there is nothing. */
 extern EtlSlice *EtlBatchSlice;
 extern EtlSlice *EtlEmittedSlice;
+
+/* What etl_enriched(n) returns: the rows of the n-th enrichment of the run. */
+extern EtlSlice *EtlEnrichedSlices;
+extern int EtlEnrichedSliceCount;
 
 extern void EtlSliceInit(void);
 

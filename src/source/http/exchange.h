@@ -84,6 +84,14 @@ extern int EtlExchangeAwait(EtlExchange *exchange);
  */
 extern bool EtlExchangeReady(EtlExchange *exchange, int64 until);
 extern bool EtlExchangeBodyReady(EtlExchange *exchange, int64 until);
+/* The same until all of the body can be read without a wait, or as much as is kept of it. */
+extern bool EtlExchangeBodyHeld(EtlExchange *exchange, int64 until);
+/*
+ * Waits for all of these, whose own waits have come too early, until something happens to one, but not beyond "until".  Then
+ * each may be ready, and one that is due is sent by its own wait.
+ */
+#define ETL_MAX_AT_ONCE 100
+extern void EtlExchangeTurn(EtlExchange *const *exchanges, int n, int64 until);
 extern bool EtlExchangeHasBody(const EtlExchange *exchange); /* bytes that a read would give */
 
 /* Between 1 and len bytes of the body; 0 at its end, or where it broke off (then EtlExchangeBroke). */

@@ -30,6 +30,9 @@
 
 #define MAX_REDIRECTS 10
 
+/* How long until a request that waits for the probe of another looks at the breaker again, in ms. */
+#define PROBE_LOOK 20
+
 static const EtlCredentials *credentials;
 
 void
@@ -98,6 +101,7 @@ start_attempt(EtlExchange *exchange, const EtlCall *call)
 	exchange->redirects = 0;
 	exchange->renewals = 0;
 	exchange->shown = NULL;
+	exchange->wants_all = false;
 	exchange->received = 0;
 	exchange->said = NULL;
 	exchange->said_len = 0;
@@ -185,22 +189,31 @@ enter(EtlExchange *exchange, bool waited_for, int64 *wait)
 	return EtlOriginEnter(exchange->origin, &sender, waited_for, &exchange->probe, wait);
 }
 
+typedef enum Waits
+{
+	NOBODY_WAITS,
+	WAITS_AMONG_OTHERS, /* the caller comes back, and may wait for the probe of a breaker meanwhile */
+	WAITS_FOR_IT,
+} Waits;
+
 /* Sends a hop that is due, unless its origin takes none now; then it is an error if the caller waits for it. */
 static void
-send_hop(EtlExchange *exchange, bool waited_for)
+send_hop(EtlExchange *exchange, Waits waits)
 {
 	MemoryContext old = MemoryContextSwitchTo(exchange->hop_context);
 	int64 wait;
 
 	check_may_go(exchange);
 	build_request(exchange);
-	switch (enter(exchange, waited_for, &wait))
+	switch (enter(exchange, waits != NOBODY_WAITS, &wait))
 	{
 		case ETL_TOO_MANY_RATES:
 			EtlExchangeRaiseTooManyRates(exchange);
 			break;
 		case ETL_BREAKER_OPENED:
-			if (waited_for)
+			if (waits == WAITS_AMONG_OTHERS && wait < 0)
+				exchange->not_before = EtlClock() + PROBE_LOOK;
+			else if (waits != NOBODY_WAITS)
 				EtlExchangeRaiseRefused(exchange, wait);
 			break;
 		case ETL_RATE_LIMITED:
@@ -392,7 +405,7 @@ EtlExchangeSend(EtlExchange *exchange, const EtlCall *call)
 	exchange->not_before = 0;
 	exchange->attempt = 1;
 	start_attempt(exchange, call);
-	send_hop(exchange, false);
+	send_hop(exchange, NOBODY_WAITS);
 }
 
 void
@@ -432,7 +445,7 @@ wait_until_due(EtlExchange *exchange, int64 until)
 		if (!slept)
 			return false;
 	}
-	send_hop(exchange, true);
+	send_hop(exchange, until == ETL_FOREVER ? WAITS_FOR_IT : WAITS_AMONG_OTHERS);
 	return true;
 }
 
@@ -514,6 +527,53 @@ EtlExchangeReady(EtlExchange *exchange, int64 until)
 	return advance(exchange, until);
 }
 
+/* When an exchange that is not ready is to be looked at again, whatever happens. */
+static int64
+next_look(const EtlExchange *exchange)
+{
+	int limit = exchange->target->max_answer_time;
+
+	if (exchange->state == DUE)
+		return exchange->not_before;
+	return limit == 0 ? ETL_FOREVER : EtlClock() + limit - exchange->waited;
+}
+
+/* Whether something has come for an exchange since it was late: the wait for another one advances all of them. */
+static bool
+has_news(const EtlExchange *exchange)
+{
+	if (exchange->state == DUE)
+		return false;
+	if (exchange->state == SENT)
+		return EtlHttpHeadReady(exchange->http, 0);
+	return exchange->wants_all ? EtlHttpBodyHeld(exchange->http, 0)
+							   : EtlHttpBodyReady(exchange->http, 0);
+}
+
+void
+EtlExchangeTurn(EtlExchange *const *exchanges, int n, int64 until)
+{
+	EtlHttp *https[ETL_MAX_AT_ONCE];
+	int64 before = EtlClock();
+	int nhttps = 0;
+
+	Assert(n <= ETL_MAX_AT_ONCE);
+	for (int i = 0; i < n; i++)
+	{
+		if (has_news(exchanges[i]))
+			return;
+		until = EtlEarlier(until, next_look(exchanges[i]));
+		if (exchanges[i]->state != DUE)
+			https[nhttps++] = exchanges[i]->http;
+	}
+	EtlHttpTurn(https, nhttps, until);
+	for (int i = 0; i < n; i++)
+		if (exchanges[i]->state == DUE)
+			exchanges[i]->stats->waited += EtlClock() - before;
+		else
+			exchanges[i]->waited += EtlClock() - before;
+}
+
 bool
 EtlExchangeHasBody(const EtlExchange *exchange)
 {
@@ -523,7 +583,15 @@ EtlExchangeHasBody(const EtlExchange *exchange)
 bool
 EtlExchangeBodyReady(EtlExchange *exchange, int64 until)
 {
+	exchange->wants_all = false;
 	return wait_for_answer(exchange, EtlHttpBodyReady, until);
+}
+
+bool
+EtlExchangeBodyHeld(EtlExchange *exchange, int64 until)
+{
+	exchange->wants_all = true;
+	return wait_for_answer(exchange, EtlHttpBodyHeld, until);
 }
 
 size_t

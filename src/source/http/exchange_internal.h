@@ -46,6 +46,7 @@ struct EtlExchange
 	bool entered; /* its origin, and has to leave it */
 	uint32 probe;
 	int64 waited;	 /* ms for the current answer, head and body */
+	bool wants_all;	 /* what was waited for last is all of the body */
 	uint64 received; /* bytes of the body */
 	char *said;		 /* the first of them; NULL: none was read */
 	size_t said_len; /* as much of it as a message may need */

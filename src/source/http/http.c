@@ -45,8 +45,8 @@
 
 #define MAX_HEAD (64 * 1024)
 
-/* Connections kept open between requests, per backend. */
-#define MAX_IDLE_CONNECTIONS 8L
+/* Connections kept open between requests, per backend, beside those of as many requests as were under way at once. */
+#define MAX_IDLE_CONNECTIONS 8
 
 /*
  * What libcurl reads at a time, in bytes.  A piece that does not fit into the ring waits until there is room for all
@@ -62,6 +62,7 @@ StaticAssertDecl(ETL_HTTP_ERROR_SIZE >= CURL_ERROR_SIZE, "a message of libcurl f
 
 /* What all requests of this backend share. */
 static CURLM *multi;
+static int nadded;					 /* handles that it has */
 static EtlTimer timer = {.due = -1}; /* when libcurl wants to be called */
 
 static int http_buffer_size = 256; /* kB */
@@ -130,7 +131,6 @@ start_libcurl(void)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_watch);
 	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, MAX_IDLE_CONNECTIONS);
 	timer.act = on_due;
 	EtlLoopAddTimer(&timer);
 }
@@ -393,12 +393,35 @@ on_connected(void *arg, char *peer, char *local, int peer_port, int local_port)
  * Handles
  */
 
+/*
+ * Gives a handle to libcurl.  It counts connections in use as those that it keeps: with a fixed limit, many requests at once
+ * would make a new connection each.
+ */
+static bool
+add(EtlHttp *http)
+{
+	if (curl_multi_add_handle(multi, http->easy) != CURLM_OK)
+		return false;
+	http->added = true;
+	nadded++;
+	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) nadded + MAX_IDLE_CONNECTIONS);
+	return true;
+}
+
+static void
+take_away(EtlHttp *http)
+{
+	if (!http->added)
+		return;
+	curl_multi_remove_handle(multi, http->easy);
+	http->added = false;
+	nadded--;
+}
+
 static void
 stop(EtlHttp *http)
 {
-	if (http->added)
-		curl_multi_remove_handle(multi, http->easy);
-	http->added = false;
+	take_away(http);
 	http->request = NULL;
 	curl_slist_free_all(http->headers);
 	http->headers = NULL;
@@ -570,9 +593,8 @@ EtlHttpStart(EtlHttp *http, const EtlHttpRequest *request)
 	if (code != CURLE_OK)
 		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not prepare an HTTP request"),
 						errdetail("libcurl says: %s.", curl_easy_strerror(code))));
-	if (curl_multi_add_handle(multi, http->easy) != CURLM_OK)
+	if (!add(http))
 		elog(ERROR, "libcurl does not take a request");
-	http->added = true;
 	act(CURL_SOCKET_TIMEOUT, 0);
 }
 
@@ -580,8 +602,7 @@ void
 EtlHttpTimeOut(EtlHttp *http)
 {
 	finish(http, CURLE_OPERATION_TIMEDOUT);
-	curl_multi_remove_handle(multi, http->easy);
-	http->added = false;
+	take_away(http);
 }
 
 void

@@ -72,7 +72,11 @@ extern EtlHttpFault EtlHttpAwait(EtlHttp *http);
 /* Waits until Await (or Read, of the body) would not have to, but not beyond "until"; false if that came first. */
 extern bool EtlHttpHeadReady(EtlHttp *http, int64 until);
 extern bool EtlHttpBodyReady(EtlHttp *http, int64 until);
+/* The same until all of the body has come, or as much as is kept of it. */
+extern bool EtlHttpBodyHeld(EtlHttp *http, int64 until);
 extern bool EtlHttpHasBody(const EtlHttp *http);
+/* Waits for all of these that are not ready, until something happens, but not beyond "until". */
+extern void EtlHttpTurn(EtlHttp *const *https, int n, int64 until);
 extern size_t EtlHttpRead(EtlHttp *http, char *buf, size_t len);
 /* What there is of the body by "until" (on the clock), or as much as fits into len bytes. */
 extern size_t EtlHttpReadUntil(EtlHttp *http, char *buf, size_t len, int64 until);

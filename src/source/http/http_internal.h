@@ -31,6 +31,8 @@ struct EtlHttp
 	uint64 received; /* bytes of head and body */
 	int64 waited;	 /* ms: for the connection, then of silence that no byte has made good yet */
 	bool sent;		 /* connected, and the request on its way */
+	uint64 received_before; /* the wait in hand */
+	bool sent_before;
 	const char *purpose;	 /* of the address connected to, NULL: public */
 	const char *refused;	 /* the purpose of an address that was not connected to */
 	const char *local_fault; /* what a callback found wrong */

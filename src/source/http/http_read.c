@@ -11,43 +11,56 @@
 #include "source/http/http_internal.h"
 #include "source/loop.h"
 
-/* Before the request is sent, libcurl keeps the time, because it divides it among the addresses of a host. */
-static void
-wait_for_connection(EtlHttp *http, int64 until)
+/*
+ * When a request that stays silent is to be timed out.  Before it is sent, libcurl keeps the time, because it divides that
+ * among the addresses of a host.
+ */
+static int64
+patience(const EtlHttp *http)
 {
-	int64 before = EtlClock();
-
-	EtlLoopTurn(until);
-	http->waited = http->sent ? 0 : http->waited + EtlClock() - before;
+	return http->sent ? EtlClock() + http->request->stall_timeout - http->waited : ETL_FOREVER;
 }
 
 /*
- * Silence counts only while we wait, because only then it is the server's.  Each byte that comes makes up for one second
- * of it.
+ * We have waited for a request.  Silence counts only while we wait, because only then it is the server's.  Each byte that
+ * comes makes up for one second of it.
  */
 static void
-wait_for_bytes(EtlHttp *http, int64 until)
+note_wait(EtlHttp *http, int64 elapsed)
+{
+	int64 received = (int64) Min(http->received - http->received_before, 1000000);
+
+	if (!http->sent_before)
+	{
+		http->waited = http->sent ? 0 : http->waited + elapsed;
+		return;
+	}
+	http->waited += elapsed;
+	http->waited -= Min(http->waited, received * 1000);
+	if (http->waited >= http->request->stall_timeout && !http->finished)
+		EtlHttpTimeOut(http);
+}
+
+void
+EtlHttpTurn(EtlHttp *const *https, int n, int64 until)
 {
 	int64 before = EtlClock();
-	uint64 received = http->received;
-	int64 limit = http->request->stall_timeout;
-	int64 stalled = before + limit - http->waited;
 
-	EtlLoopTurn(until == ETL_FOREVER ? stalled : Min(stalled, until));
-	received = Min(http->received - received, 1000000);
-	http->waited += EtlClock() - before;
-	http->waited -= Min(http->waited, (int64) received * 1000);
-	if (http->waited >= limit && !http->finished)
-		EtlHttpTimeOut(http);
+	for (int i = 0; i < n; i++)
+	{
+		https[i]->sent_before = https[i]->sent;
+		https[i]->received_before = https[i]->received;
+		until = EtlEarlier(until, patience(https[i]));
+	}
+	EtlLoopTurn(until);
+	for (int i = 0; i < n; i++)
+		note_wait(https[i], EtlClock() - before);
 }
 
 static void
 wait_for_progress(EtlHttp *http, int64 until)
 {
-	if (http->sent)
-		wait_for_bytes(http, until);
-	else
-		wait_for_connection(http, until);
+	EtlHttpTurn(&http, 1, until);
 }
 
 /*
@@ -90,6 +103,18 @@ bool
 EtlHttpBodyReady(EtlHttp *http, int64 until)
 {
 	while (http->ring.used == 0 && !http->finished)
+	{
+		if (EtlLoopIsOver(until))
+			return false;
+		wait_for_progress(http, until);
+	}
+	return true;
+}
+
+bool
+EtlHttpBodyHeld(EtlHttp *http, int64 until)
+{
+	while (!http->paused && !http->finished)
 	{
 		if (EtlLoopIsOver(until))
 			return false;
